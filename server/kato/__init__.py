@@ -1,0 +1,3 @@
+"""Kato: own your AI conversations."""
+
+__version__ = "0.1.0"

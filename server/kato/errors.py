@@ -1,0 +1,129 @@
+"""The errors Kato raises, split by who can act on them.
+
+    KatoError
+    ├── ClientError          the program that sent the message
+    │   ├── InvalidParams        -32602  data: path, expected, got
+    │   └── UnknownSession       -32011  data: provider, sessionId
+    ├── UserError            the person who typed the command
+    │   ├── CommandRefused       -32014
+    │   ├── PathDenied           -32012  data: path
+    │   └── WriteFailed          -32013  data: path
+    └── OperatorError        whoever runs the process
+        ├── SettingsInvalid      -32602  data: key, rule, got   (exit 78)
+        ├── BudgetExceeded       -32010  data: neededBytes, budgetBytes
+        └── JournalUnavailable   -32603  data: path
+
+Rule: a message names what, where and the rule; it never holds conversation text.
+"""
+
+from typing import Any, ClassVar
+
+INVALID_PARAMS = -32602
+INTERNAL_ERROR = -32603
+BUDGET_EXCEEDED = -32010
+UNKNOWN_SESSION = -32011
+PATH_DENIED = -32012
+WRITE_FAILED = -32013
+COMMAND_REFUSED = -32014
+
+EXIT_OK = 0
+EXIT_NO_SHUTDOWN = 1
+EXIT_BUDGET = 70
+EXIT_CONFIG = 78
+
+
+class KatoError(Exception):
+    """Anything Kato refuses or fails at. `code` is the JSON-RPC error code, `data` its JSON data."""
+
+    code: ClassVar[int] = INTERNAL_ERROR
+
+    def __init__(self, message: str, **data: Any) -> None:
+        super().__init__(message)
+        self.message = message
+        self.data: dict[str, Any] = data
+
+
+class ClientError(KatoError):
+    """The message is at fault; the program that sent it can act."""
+
+
+class InvalidParams(ClientError):
+    """Params that break the contract. `path` is a JSON path such as `$.events[3].content`."""
+
+    code = INVALID_PARAMS
+
+    def __init__(self, path: str, expected: str, got: str) -> None:
+        super().__init__(f"{path}: expected {expected}, got {got}", path=path, expected=expected, got=got)
+
+
+class UnknownSession(ClientError):
+    """No session of this provider and id was ever seen."""
+
+    code = UNKNOWN_SESSION
+
+    def __init__(self, provider: str, session_id: str) -> None:
+        super().__init__(
+            f"no session {session_id!r} of provider {provider!r}", provider=provider, sessionId=session_id
+        )
+
+
+class UserError(KatoError):
+    """The command is at fault or cannot be carried out; the person who typed it can act."""
+
+
+class CommandRefused(UserError):
+    """Bad grammar, a wrong or missing argument."""
+
+    code = COMMAND_REFUSED
+
+
+class PathDenied(UserError):
+    """The write policy says no."""
+
+    code = PATH_DENIED
+
+    def __init__(self, message: str, path: str) -> None:
+        super().__init__(message, path=path)
+
+
+class WriteFailed(UserError):
+    """The file system says no: full, read-only, gone."""
+
+    code = WRITE_FAILED
+
+    def __init__(self, message: str, path: str) -> None:
+        super().__init__(message, path=path)
+
+
+class OperatorError(KatoError):
+    """The installation or its configuration is at fault."""
+
+
+class SettingsInvalid(OperatorError):
+    """A setting that breaks its rule. `key` is the setting's name, `origin` where it was read."""
+
+    code = INVALID_PARAMS
+
+    def __init__(self, key: str, rule: str, got: Any, origin: str = "settings") -> None:
+        super().__init__(f"{key} ({origin}): {rule}; got {got!r}", key=key, rule=rule, got=got)
+        self.key = key
+        self.rule = rule
+        self.got = got
+        self.origin = origin
+
+
+class BudgetExceeded(OperatorError):
+    """More memory is needed than `daemonMaxMemoryMb` allows. `fatal`: the process ends after the answer."""
+
+    code = BUDGET_EXCEEDED
+
+    def __init__(self, message: str, *, needed_bytes: int, budget_bytes: int, fatal: bool) -> None:
+        super().__init__(message, neededBytes=needed_bytes, budgetBytes=budget_bytes)
+        self.fatal = fatal
+
+
+class JournalUnavailable(OperatorError):
+    """The journal cannot be opened, read or written: what is wrong with which file, and what to do."""
+
+    def __init__(self, message: str, path: str) -> None:
+        super().__init__(message, path=path)

@@ -1,0 +1,83 @@
+"""Every bound, with its unit last in the name and where its figure comes from.
+
+Rule: nothing in Kato grows without a bound, and no bound stands anywhere but here. The relations between
+bounds that the code relies on are asserted at import, so that an edit that breaks one cannot run.
+"""
+
+from typing import Final
+
+KIB: Final = 1024
+MIB: Final = 1024 * KIB
+
+# --- Settings: defaults of the wire contract -------------------------------------------------------------
+DAEMON_MAX_MEMORY_MB_DEFAULT: Final = 200
+SESSIONS_MAX_DEFAULT: Final = 200
+EVENTS_PER_SESSION_MAX_DEFAULT: Final = 10_000
+MESSAGE_MB_MAX_DEFAULT: Final = 32
+HEARTBEAT_SECONDS_DEFAULT: Final = 5.0
+
+# --- Budget ---------------------------------------------------------------------------------------------
+#: Below this the process cannot be bounded as a whole: the figure then bounds the snapshots alone (behaviour.md).
+SNAPSHOT_BUDGET_BYTES_MIN: Final = 16 * MIB
+#: The part of the memory left beside the footprint that is kept for requests in flight.
+WORKING_RESERVE_SHARE: Final = 0.4
+#: How far RSS may come to the limit before freed memory is trimmed and, if that does not help, sessions are evicted.
+RSS_GUARD_BYTES: Final = 8 * MIB
+#: RSS is looked at again after this many bytes of ingested frames; a look costs two microseconds.
+RSS_CHECK_INTERVAL_BYTES: Final = 1 * MIB
+#: Process memory that moved by this much since the last notification is news (wire contract).
+PROCESS_MEMORY_NEWS_BYTES: Final = 1 * MIB
+
+# --- Store ----------------------------------------------------------------------------------------------
+#: Events of a session lie together in chunks of about this size: small enough that dropping the oldest
+#: events gives memory back soon, large enough that the object headers do not matter.
+CHUNK_BYTES: Final = 32 * KIB
+#: What a chunk costs beside its bytes: the object header, its record and its place in the list.
+CHUNK_OVERHEAD_BYTES: Final = 160
+#: What a resident session costs beside its events: key, record, dictionary entry, title and folder.
+SESSION_OVERHEAD_BYTES: Final = 1 * KIB
+
+# --- Wire -----------------------------------------------------------------------------------------------
+#: One header line of an LSP frame; the longest real one is about 60 bytes.
+HEADER_LINE_BYTES_MAX: Final = 4 * KIB
+#: A read from the client; also how far a request can wait behind bytes that are already in the process.
+READ_BYTES: Final = 64 * KIB
+#: Answers that the client does not read: beyond this the server stops reading from it.
+OUTGOING_BYTES_MAX: Final = 8 * MIB
+#: orjson gives up at this depth of nesting when it writes (its own limit; 255 fails).
+JSON_DEPTH_MAX: Final = 254
+READ_SESSION_LIMIT_DEFAULT: Final = 200
+READ_SESSION_LIMIT_MAX: Final = 1000
+
+# --- Model ----------------------------------------------------------------------------------------------
+#: Identifiers: event, session, provider, turn, tool call. Real ones have at most 120 characters.
+ID_CHARS_MAX: Final = 512
+TITLE_CHARS_MAX: Final = 60
+#: A session is stale when its last message is older than this (wire contract).
+STALE_AFTER_MS: Final = 5 * 60 * 1000
+#: Commands in one message beyond this are reported and not run: nobody types them, a loop does.
+COMMANDS_PER_MESSAGE_MAX: Final = 32
+PATH_CHARS_MAX: Final = 4096
+
+# --- Status ---------------------------------------------------------------------------------------------
+#: Changes are told to the client at most this often; the contract asks for "within a second".
+STATUS_COALESCE_SECONDS: Final = 0.5
+
+# --- Logs -----------------------------------------------------------------------------------------------
+LOG_FILE_BYTES_MAX: Final = 2 * MIB
+LOG_FILES_MAX: Final = 3
+AUDIT_FILE_BYTES_MAX: Final = 4 * MIB
+
+# --- Writer ---------------------------------------------------------------------------------------------
+#: Transcripts are rendered and written in pieces of about this size, however long the conversation is.
+WRITE_PIECE_BYTES: Final = 256 * KIB
+#: The frontmatter of a note that is adopted; a longer one is no frontmatter.
+FRONTMATTER_BYTES_MAX: Final = 256 * KIB
+BACKUPS_PER_NAME_MAX: Final = 1000
+
+assert READ_BYTES < MESSAGE_MB_MAX_DEFAULT * MIB
+assert CHUNK_BYTES < SNAPSHOT_BUDGET_BYTES_MIN // 64
+assert SNAPSHOT_BUDGET_BYTES_MIN < DAEMON_MAX_MEMORY_MB_DEFAULT * MIB
+assert 0 < WORKING_RESERVE_SHARE < 1
+assert READ_SESSION_LIMIT_DEFAULT <= READ_SESSION_LIMIT_MAX
+assert STATUS_COALESCE_SECONDS < 1

@@ -1,0 +1,368 @@
+"""The values of the system: events, sessions, command outcomes, memory and status.
+
+Rule: a value is frozen and holds no storage identity; times are integers of milliseconds since the Unix
+epoch, UTC, except inside an event, whose JSON text is kept as it came.
+
+An event exists in two forms. Its *line* is its JSON text (UTF-8, no newline inside): what is stored,
+exported and given back, unknown fields included. Its *struct*, one of the classes below, is the validated,
+typed view of a line. The structs' field names are the JSON's in snake_case.
+"""
+
+from collections.abc import Sequence
+from datetime import datetime, timezone
+from typing import Annotated, Any, Final, Literal, NamedTuple
+
+import msgspec
+from msgspec import UNSET, Meta, Struct, UnsetType
+
+from kato import limits
+
+Id = Annotated[str, Meta(min_length=1, max_length=limits.ID_CHARS_MAX)]
+Timestamp = Annotated[datetime, Meta(tz=True)]
+Phase = Literal["commentary", "final", "other"]
+DecisionStatus = Literal["proposed", "accepted", "rejected", "superseded"]
+
+
+class SessionKey(NamedTuple):
+    """A conversation's identity: never the session id alone."""
+
+    provider: str
+    session_id: str
+
+
+class Source(Struct, frozen=True, rename="camel"):
+    """Where in the provider's own log an event comes from."""
+
+    provider_event_type: str
+    provider_event_id: str | UnsetType = UNSET
+    raw_cursor: Any = UNSET
+
+
+class _Event(Struct, frozen=True, kw_only=True, rename="camel", tag_field="kind"):
+    event_id: Id
+    provider: Id
+    session_id: Id
+    timestamp: Timestamp
+    source: Source
+    turn_id: str | UnsetType = UNSET
+
+
+class UserMessage(_Event, frozen=True, kw_only=True, rename="camel", tag="message.user"):
+    """What the user said."""
+
+    role: Literal["user"]
+    content: str
+    phase: str | UnsetType = UNSET
+
+
+class AssistantMessage(_Event, frozen=True, kw_only=True, rename="camel", tag="message.assistant"):
+    """What the assistant said."""
+
+    role: Literal["assistant"]
+    content: str
+    model: str | UnsetType = UNSET
+    phase: Phase | UnsetType = UNSET
+
+
+class SystemMessage(_Event, frozen=True, kw_only=True, rename="camel", tag="message.system"):
+    """What the host said to either of them."""
+
+    role: Literal["system"]
+    content: str
+
+
+class ToolCall(_Event, frozen=True, kw_only=True, rename="camel", tag="tool.call"):
+    """The assistant calls a tool. `description` is one line for people."""
+
+    tool_call_id: Id
+    name: str
+    description: str | UnsetType = UNSET
+    input: dict[str, Any] | UnsetType = UNSET
+
+
+class ToolResult(_Event, frozen=True, kw_only=True, rename="camel", tag="tool.result"):
+    """What the tool gave back, as text."""
+
+    tool_call_id: Id
+    result: str
+
+
+class Thinking(_Event, frozen=True, kw_only=True, rename="camel", tag="thinking"):
+    """The assistant's reasoning, as far as the provider shows it."""
+
+    content: str
+
+
+class Decision(_Event, frozen=True, kw_only=True, rename="camel", tag="decision"):
+    """A question that was settled, by whom and on what grounds."""
+
+    decision_id: Id
+    decision_key: str
+    summary: str
+    status: DecisionStatus
+    decided_by: str
+    basis_event_ids: list[str]
+    metadata: dict[str, Any] | UnsetType = UNSET
+
+
+class ProviderInfo(_Event, frozen=True, kw_only=True, rename="camel", tag="provider.info"):
+    """Anything else in the provider's log, kept so that nothing is lost."""
+
+    content: str
+    subtype: str | UnsetType = UNSET
+    level: str | UnsetType = UNSET
+
+
+ConversationEvent = (
+    UserMessage
+    | AssistantMessage
+    | SystemMessage
+    | ToolCall
+    | ToolResult
+    | Thinking
+    | Decision
+    | ProviderInfo
+)
+
+#: The kinds of event that are a message: they set a session's `lastMessageAt`.
+MESSAGE_TYPES: Final = (UserMessage, AssistantMessage, SystemMessage)
+
+_LINE_DECODER: Final = msgspec.json.Decoder(ConversationEvent)
+_LINE_ENCODER: Final = msgspec.json.Encoder()
+
+
+def decode_line(line: bytes | bytearray | memoryview) -> ConversationEvent:
+    """The struct of a stored line. A line that does not decode is a defect of the store: it raises."""
+    return _LINE_DECODER.decode(line)
+
+
+def encode_line(event: ConversationEvent) -> bytes:
+    """The line of a struct that was made here (a reader's event); times are written in UTC."""
+    return _LINE_ENCODER.encode(event)
+
+
+def epoch_ms(moment: datetime) -> int:
+    """Milliseconds since the Unix epoch, exact (no float)."""
+    delta = moment - _EPOCH
+    return (delta.days * 86_400 + delta.seconds) * 1000 + delta.microseconds // 1000
+
+
+def utc(ms: int) -> datetime:
+    """The moment `ms` milliseconds after the Unix epoch, in UTC."""
+    return datetime.fromtimestamp(ms // 1000, timezone.utc).replace(microsecond=ms % 1000 * 1000)
+
+
+def rfc3339(ms: int) -> str:
+    """`2026-02-25T00:09:26.000Z`."""
+    return utc(ms).strftime("%Y-%m-%dT%H:%M:%S.") + f"{ms % 1000:03d}Z"
+
+
+_EPOCH: Final = datetime(1970, 1, 1, tzinfo=timezone.utc)
+
+# --- Commands -------------------------------------------------------------------------------------------
+
+CommandName = Literal["init", "record", "capture", "export", "stop"]
+COMMAND_NAMES: Final[Sequence[CommandName]] = ("init", "record", "capture", "export", "stop")
+ExportFormat = Literal["markdown", "jsonl"]
+
+
+class Command(Struct, frozen=True):
+    """A command as it was asked for. `line` counts the message's lines from 1; None from the editor."""
+
+    name: CommandName
+    argument: str | None = None
+    line: int | None = None
+    export_format: ExportFormat | None = None
+
+
+class CommandProblem(Struct, frozen=True):
+    """A line that was meant as a command and is none. `message` names the rule and, if close, the right name."""
+
+    line: int
+    name: str
+    message: str
+
+
+class OutcomeError(Struct, frozen=True, rename="camel"):
+    """Why a command failed: a code of the wire contract, a sentence for the user."""
+
+    code: int
+    message: str
+
+
+class CommandOutcome(Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=True):
+    """What became of a command; sent to the client whatever it was."""
+
+    command: str
+    provider: str
+    session_id: str
+    origin: Literal["chat", "editor"]
+    status: Literal["ok", "noop", "error"]
+    event_id: str | UnsetType = UNSET
+    line: int | UnsetType = UNSET
+    output_path: str | UnsetType = UNSET
+    backup_path: str | UnsetType = UNSET
+    recording_id: str | UnsetType = UNSET
+    events_written: int | UnsetType = UNSET
+    error: OutcomeError | UnsetType = UNSET
+
+
+# --- Memory and status ----------------------------------------------------------------------------------
+
+EvictionReason = Literal["max_sessions", "memory_pressure"]
+
+
+class ProcessMemory(Struct, frozen=True, rename="camel"):
+    """Bytes. `uss` is None where the platform has none."""
+
+    rss: int
+    uss: int | None
+    vms: int
+    peak_rss: int
+
+
+class SnapshotStats(Struct, frozen=True, kw_only=True, rename="camel"):
+    """The snapshot store in figures, bytes and counts."""
+
+    budget_bytes: int
+    estimated_bytes: int
+    session_count: int
+    event_count: int
+    evictions_total: int
+    bytes_reclaimed_total: int
+    evictions_by_reason: dict[str, int]
+    over_budget: bool
+
+
+class JournalStats(Struct, frozen=True, rename="camel"):
+    """The journal in figures: bytes on disk, sessions and events ever accepted."""
+
+    bytes: int
+    session_count: int
+    event_count: int
+
+
+class MemoryStatus(Struct, frozen=True, kw_only=True, rename="camel"):
+    """The answer to `kato/memory`."""
+
+    daemon_max_memory_bytes: int
+    process: ProcessMemory
+    snapshots: SnapshotStats
+    journal: JournalStats | None
+
+
+class RecordingStatus(Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=True):
+    """A recording as a client sees it."""
+
+    recording_id: str
+    output_path: str
+    active: bool
+    started_at: str
+    last_write_at: str | UnsetType = UNSET
+
+
+class SessionStatus(Struct, frozen=True, kw_only=True, rename="camel"):
+    """A session as a client sees it. `event_count` + `truncated_events` is all it ever had."""
+
+    provider: str
+    session_id: str
+    event_count: int
+    truncated_events: int
+    estimated_bytes: int
+    resident: bool
+    updated_at: str
+    stale: bool
+    title: str | UnsetType = UNSET
+    snippet: str | UnsetType = UNSET
+    cwd: str | UnsetType = UNSET
+    last_message_at: str | UnsetType = UNSET
+    recording: RecordingStatus | UnsetType = UNSET
+
+
+class ProviderStatus(Struct, frozen=True, kw_only=True, rename="camel"):
+    """A provider's sessions that are not stale."""
+
+    provider: str
+    active_sessions: int
+    last_message_at: str | UnsetType = UNSET
+
+
+class RecordingsStatus(Struct, frozen=True, rename="camel"):
+    """All active recordings together."""
+
+    active_recordings: int
+    destinations: int
+
+
+class StatusSnapshot(Struct, frozen=True, kw_only=True, rename="camel"):
+    """The answer to `kato/status` and the content of the status file."""
+
+    schema_version: int
+    version: str
+    generated_at: str
+    heartbeat_at: str
+    daemon_running: bool
+    daemon_pid: int
+    started_at: str
+    providers: list[ProviderStatus]
+    recordings: RecordingsStatus
+    sessions: list[SessionStatus]
+    memory: MemoryStatus
+
+# --- What is kept beside the events ---------------------------------------------------------------------
+
+
+class SessionMeta(Struct, frozen=True):
+    """What an append says about its session. None leaves the value that is kept as it is."""
+
+    updated_at: int
+    title: str | None = None
+    snippet: str | None = None
+    cwd: str | None = None
+    last_message_at: int | None = None
+
+
+class SessionRecord(Struct, frozen=True, kw_only=True):
+    """A session as the ledger keeps it. `event_count` counts all it ever accepted, `json_bytes` their lines."""
+
+    key: SessionKey
+    event_count: int
+    json_bytes: int
+    created_at: int
+    updated_at: int
+    title: str | None = None
+    snippet: str | None = None
+    cwd: str | None = None
+    last_message_at: int | None = None
+    destination: str | None = None
+
+
+class Recording(Struct, frozen=True, kw_only=True):
+    """A recording and its durable position: `seq` events of the session are wholly in the file (or were passed
+    over before it started), and of the next event the first `line` lines.
+
+    `transcript_state` is the renderer's state at that position. `body_bytes` and `body_crc32` describe what
+    Kato itself last wrote below the frontmatter; `file_bytes` is the file's size after that write.
+    """
+
+    recording_id: str
+    key: SessionKey
+    output_path: str
+    active: bool
+    started_at: int
+    seq: int
+    line: int = 0
+    transcript_state: bytes = b""
+    last_write_at: int | None = None
+    body_bytes: int = 0
+    body_crc32: int = 0
+    file_bytes: int = 0
+
+
+class AppendReceipt(Struct, frozen=True):
+    """What an append to the ledger did. `accepted` holds the indices of the events that were new; they have the
+    numbers `first_seq`, `first_seq + 1`, … (from 0) in the session; `event_count` is how many it has now."""
+
+    accepted: Sequence[int]
+    first_seq: int
+    event_count: int

@@ -1,0 +1,5 @@
+"""One file an assistant: log records in, events and problems out.
+
+Rule: a reader is pure. It is fed bytes and tells what they mean; which files there are, when they are read and
+what becomes of the events is not its business. Each file alone knows its assistant's format.
+"""

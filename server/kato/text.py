@@ -1,0 +1,54 @@
+"""Markdown lines as Kato needs them: which lines lie inside fenced code.
+
+Rule: one reading of fences for the whole program, CommonMark's: an opening run of at least three backticks
+or tildes, indented by at most three spaces, is closed by a run of the same character at least as long,
+with nothing after it; a backtick fence's info string holds no backtick.
+"""
+
+import re
+from collections.abc import Iterator
+from typing import NamedTuple
+
+_FENCE = re.compile(r"^ {0,3}(?P<run>`{3,}|~{3,})(?P<rest>.*)$", re.DOTALL)
+
+
+class Fence(NamedTuple):
+    """An open fence: its character and its length."""
+
+    char: str
+    length: int
+
+    def closing(self) -> str:
+        """The shortest line that closes it."""
+        return self.char * self.length
+
+
+def next_fence(line: str, fence: Fence | None) -> Fence | None:
+    """The fence that is open after `line`, when `fence` was open before it."""
+    match = _FENCE.match(line)
+    if match is None:
+        return fence
+    run, rest = match["run"], match["rest"]
+    if fence is None:
+        if run[0] == "`" and "`" in rest:
+            return None
+        return Fence(run[0], len(run))
+    if run[0] == fence.char and len(run) >= fence.length and not rest.strip(" \t\r"):
+        return None
+    return fence
+
+
+def lines_outside_fences(text: str) -> Iterator[tuple[int, str]]:
+    """Number (from 1) and text of the lines that are neither inside a fence nor its delimiters."""
+    fence: Fence | None = None
+    for number, line in enumerate(text.split("\n"), start=1):
+        after = next_fence(line, fence)
+        if fence is None and after is None:
+            yield number, line
+        fence = after
+
+
+def fence_longer_than_any_in(text: str, char: str = "`", at_least: int = 3) -> str:
+    """A fence that no run of `char` inside `text` can close."""
+    longest = max((len(run) for run in re.findall(re.escape(char) + "+", text)), default=0)
+    return char * max(at_least, longest + 1)
