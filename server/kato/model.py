@@ -127,7 +127,7 @@ ConversationEvent = (
 #: The kinds of event that are a message: they set a session's `lastMessageAt`.
 MESSAGE_TYPES: Final = (UserMessage, AssistantMessage, SystemMessage)
 
-_LINE_DECODER: Final = msgspec.json.Decoder(ConversationEvent)
+_LINE_DECODER: Final[msgspec.json.Decoder[ConversationEvent]] = msgspec.json.Decoder(ConversationEvent)
 _LINE_ENCODER: Final = msgspec.json.Encoder()
 
 
@@ -338,11 +338,9 @@ class SessionRecord(Struct, frozen=True, kw_only=True):
 
 
 class Recording(Struct, frozen=True, kw_only=True):
-    """A recording and its durable position: `seq` events of the session are wholly in the file (or were passed
-    over before it started), and of the next event the first `line` lines.
-
-    `transcript_state` is the renderer's state at that position. `body_bytes` and `body_crc32` describe what
-    Kato itself last wrote below the frontmatter; `file_bytes` is the file's size after that write.
+    """A recording, where it began and its durable position: `seq` events of the session are wholly in the file (or
+    were passed over before it began), and of the next event the first `line` lines. `transcript_state` is the
+    renderer's state at that position.
     """
 
     recording_id: str
@@ -350,18 +348,38 @@ class Recording(Struct, frozen=True, kw_only=True):
     output_path: str
     active: bool
     started_at: int
+    start_seq: int
+    start_line: int
     seq: int
-    line: int = 0
+    line: int
     transcript_state: bytes = b""
     last_write_at: int | None = None
-    body_bytes: int = 0
-    body_crc32: int = 0
-    file_bytes: int = 0
+
+
+class Claim(Struct, frozen=True):
+    """A command that a process claimed. `owner` identifies the process, also when its id is used again."""
+
+    key: SessionKey
+    event_id: str
+    line: int
+    owner: str
+    claimed_at: int
+
+
+class NoteRecord(Struct, frozen=True):
+    """What Kato itself last wrote to a file: length and CRC-32 of everything below the frontmatter, and the file's
+    size after that write."""
+
+    path: str
+    body_bytes: int
+    body_crc32: int
+    file_bytes: int
 
 
 class AppendReceipt(Struct, frozen=True):
     """What an append to the ledger did. `accepted` holds the indices of the events that were new; they have the
-    numbers `first_seq`, `first_seq + 1`, … (from 0) in the session; `event_count` is how many it has now."""
+    numbers `first_seq`, `first_seq + 1`, … (from 0) in the session; `event_count` is how many it has now.
+    """
 
     accepted: Sequence[int]
     first_seq: int
