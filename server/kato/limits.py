@@ -48,6 +48,8 @@ OUTGOING_BYTES_MAX: Final = 8 * MIB
 JSON_DEPTH_MAX: Final = 254
 READ_SESSION_LIMIT_DEFAULT: Final = 200
 READ_SESSION_LIMIT_MAX: Final = 1000
+#: A session shown read-only in the editor; more would make the editor slow, not the server.
+RENDERED_BYTES_MAX: Final = 2 * MIB
 
 # --- Model ----------------------------------------------------------------------------------------------
 #: Identifiers: event, session, provider, turn, tool call. Real ones have at most 120 characters.

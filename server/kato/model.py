@@ -309,6 +309,7 @@ class StatusSnapshot(Struct, frozen=True, kw_only=True, rename="camel"):
     sessions: list[SessionStatus]
     memory: MemoryStatus
 
+
 # --- What is kept beside the events ---------------------------------------------------------------------
 
 
@@ -368,7 +369,8 @@ class Claim(Struct, frozen=True):
 
 class NoteRecord(Struct, frozen=True):
     """What Kato itself last wrote to a file: length and CRC-32 of everything below the frontmatter, and the file's
-    size after that write."""
+    size after that write.
+    """
 
     path: str
     body_bytes: int

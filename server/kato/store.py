@@ -193,9 +193,7 @@ class SnapshotStore:
         self._events += session.count - count
         return self._enforce()
 
-    def load(
-        self, key: SessionKey, chunks: Sequence[tuple[bytes, int]], *, first_seq: int
-    ) -> list[Eviction]:
+    def load(self, key: SessionKey, chunks: Sequence[tuple[bytes, int]], *, first_seq: int) -> list[Eviction]:
         """Puts a session back: chunks of whole lines (each ended by a newline) with their counts."""
         if key in self._sessions:
             self._remove(key)
@@ -223,9 +221,7 @@ class SnapshotStore:
         if key in self._sessions:
             self._remove(key)
 
-    def resize(
-        self, *, budget_bytes: int, max_sessions: int, max_events_per_session: int
-    ) -> list[Eviction]:
+    def resize(self, *, budget_bytes: int, max_sessions: int, max_events_per_session: int) -> list[Eviction]:
         """New bounds, in force at once."""
         self._budget_bytes = budget_bytes
         self._max_sessions = max_sessions

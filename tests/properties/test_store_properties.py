@@ -44,9 +44,7 @@ class StoreMachine(RuleBasedStateMachine):
         self.let_go(list(self.store.append(key, lines, first_seq=len(history))))
         history.extend(lines)
 
-    @rule(
-        budget=st.integers(1, 600_000), sessions=st.integers(1, 4), events=st.integers(1, 60)
-    )
+    @rule(budget=st.integers(1, 600_000), sessions=st.integers(1, 4), events=st.integers(1, 60))
     def resize(self, budget: int, sessions: int, events: int) -> None:
         self.bounds = {"budget_bytes": budget, "max_sessions": sessions, "max_events_per_session": events}
         self.let_go(list(self.store.resize(**self.bounds)))
@@ -67,9 +65,7 @@ class StoreMachine(RuleBasedStateMachine):
             self.order.remove(key)
         self.order.append(key)
         chunk = b"".join(line + b"\n" for line in newest)
-        self.let_go(
-            list(self.store.load(key, [(chunk, len(newest))], first_seq=len(history) - len(newest)))
-        )
+        self.let_go(list(self.store.load(key, [(chunk, len(newest))], first_seq=len(history) - len(newest))))
 
     @invariant()
     def figures_are_true(self) -> None:

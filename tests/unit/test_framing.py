@@ -48,7 +48,9 @@ def test_a_large_frame_is_put_together_and_what_follows_it_is_read(piece: int | 
     ],
 )
 @pytest.mark.parametrize("piece", [1, None])
-def test_headers_are_matched_in_any_case_and_content_type_is_optional(header: bytes, piece: int | None) -> None:
+def test_headers_are_matched_in_any_case_and_content_type_is_optional(
+    header: bytes, piece: int | None
+) -> None:
     assert read(header + b"{}", piece=piece) == [Frame(b"{}")]
 
 
@@ -87,7 +89,9 @@ def test_bytes_without_any_header_are_given_up_in_bounded_memory(piece: int | No
 
 @pytest.mark.parametrize("piece", [1, 1000, None])
 def test_a_frame_that_is_too_large_is_drained_and_its_request_is_named(piece: int | None) -> None:
-    body = orjson.dumps({"jsonrpc": "2.0", "id": 7, "method": "kato/appendEvents", "params": {"x": "y" * 5000}})
+    body = orjson.dumps(
+        {"jsonrpc": "2.0", "id": 7, "method": "kato/appendEvents", "params": {"x": "y" * 5000}}
+    )
     items = read(encode_frame(body) + encode_frame(b"{}"), piece=piece)
     assert items == [Oversize(len(body), 7), Frame(b"{}")]
 

@@ -20,7 +20,8 @@ ProblemKind = Literal["broken_line", "oversize_line", "unknown_kind", "invalid_r
 
 class Problem(Struct, frozen=True):
     """Something in a log that could not be read as meant. `detail` names the record's kind or the rule that it
-    breaks, never its text; `version` is the assistant's, where the log tells it."""
+    breaks, never its text; `version` is the assistant's, where the log tells it.
+    """
 
     kind: ProblemKind
     detail: str
@@ -30,7 +31,8 @@ class Problem(Struct, frozen=True):
 
 class SessionInfo(Struct, frozen=True):
     """What a log says about its session so far. `parent` is set for a sub-agent's session, with the tool call of
-    the parent that started it where the log tells."""
+    the parent that started it where the log tells.
+    """
 
     session_id: str | None = None
     title: str | None = None
@@ -65,5 +67,6 @@ class Reader(Protocol):
 
     def restart(self) -> None:
         """The log was replaced or truncated: the next bytes are its first. Events that were handed out before
-        are not handed out again."""
+        are not handed out again.
+        """
         ...

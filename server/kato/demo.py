@@ -1,0 +1,132 @@
+"""`kato demo`: a real server, a conversation played into it, and what a newcomer wants to see of it."""
+
+import os
+import sys
+import tempfile
+from collections.abc import Iterator, Mapping, Sequence
+from importlib import resources
+from pathlib import Path
+from typing import Any, Final
+
+import orjson
+from rich.console import Console
+from rich.panel import Panel
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+from rich.syntax import Syntax
+
+from kato import display
+from kato.client import Client, RequestFailed, ServerGone
+from kato.errors import InvalidParams
+
+_BATCH_EVENTS: Final = 20
+_NOTE_LINES: Final = 24
+
+
+def run(events_file: Path | None, out: Path) -> int:
+    """Plays the events and prints the outcome. Returns 0 when every event and every command was accepted."""
+    console = Console()
+    out = out.absolute()
+    out.mkdir(parents=True, exist_ok=True)
+    events = list(_load(events_file))
+    source = "the bundled conversation" if events_file is None else str(events_file)
+    console.print(f"Playing {source}: {len(events)} events, into a real server over stdio.\n")
+    with tempfile.TemporaryDirectory(prefix="kato-demo-") as state:
+        return _play(console, events, out, state, bundled=events_file is None)
+
+
+def _play(
+    console: Console, events: Sequence[Mapping[str, Any]], out: Path, state: str, *, bundled: bool
+) -> int:
+    failed = False
+    outcomes: list[dict[str, Any]] = []
+    environment = {name: value for name, value in os.environ.items() if name != "KATO_CONFIG"}
+    environment["KATO_CONFIG"] = str(Path(state) / "config.toml")
+    Path(environment["KATO_CONFIG"]).touch()
+    if bundled:
+        (out / "notes" / "first-capture.md").unlink(missing_ok=True)
+    with Client(environment=environment) as client:
+        client.initialize(options={"stateDir": state, "logLevel": "error"}, folders=[str(out)])
+        columns = (TextColumn("events in"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
+        with Progress(*columns, console=console) as progress:
+            task = progress.add_task("events", total=len(events))
+            for batch in _batches(events):
+                first = batch[0]
+                params = {
+                    "provider": first.get("provider"),
+                    "sessionId": first.get("sessionId"),
+                    "events": batch,
+                    "cwd": str(out),
+                }
+                try:
+                    outcomes += client.request("kato/appendEvents", params)["commands"]
+                except RequestFailed as error:
+                    failed = True
+                    console.print(f"[red]refused:[/red] {error}", highlight=False)
+                except ServerGone as error:
+                    console.print(f"[red]{error}[/red]")
+                    return 1
+                progress.advance(task, len(batch))
+        status = client.request("kato/status", {"includeStale": True})
+    console.print(display.status_tables(status))
+    for outcome in outcomes:
+        failed |= outcome["status"] == "error"
+        _print_outcome(console, outcome)
+    paths = [outcome["outputPath"] for outcome in outcomes if outcome.get("outputPath")]
+    for path in dict.fromkeys(paths):
+        _print_note(console, Path(path))
+    return 1 if failed else 0
+
+
+def _load(events_file: Path | None) -> Iterator[Mapping[str, Any]]:
+    if events_file is None:
+        text = resources.files("kato").joinpath("data/demo.jsonl").read_bytes()
+    else:
+        try:
+            text = events_file.read_bytes()
+        except OSError as error:
+            raise InvalidParams(str(events_file), "a readable file of events", error.strerror or "") from None
+    for number, line in enumerate(text.splitlines(), start=1):
+        if not line.strip():
+            continue
+        try:
+            event = orjson.loads(line)
+        except orjson.JSONDecodeError as error:
+            raise InvalidParams(f"{events_file}, line {number}", "an event as JSON", str(error)) from None
+        if not isinstance(event, dict):
+            raise InvalidParams(f"{events_file}, line {number}", "an event, a JSON object", "something else")
+        yield event
+
+
+def _batches(events: Sequence[Mapping[str, Any]]) -> Iterator[list[Mapping[str, Any]]]:
+    """Runs of events of one session, in the order of the file."""
+    batch: list[Mapping[str, Any]] = []
+    for event in events:
+        same = batch and all(event.get(key) == batch[0].get(key) for key in ("provider", "sessionId"))
+        if batch and (not same or len(batch) >= _BATCH_EVENTS):
+            yield batch
+            batch = []
+        batch.append(event)
+    if batch:
+        yield batch
+
+
+def _print_outcome(console: Console, outcome: Mapping[str, Any]) -> None:
+    line = f"::{outcome['command']} in line {outcome.get('line')} of {outcome.get('eventId')}: "
+    if outcome["status"] == "error":
+        console.print(f"[red]{line}{outcome['error']['message']}[/red]", highlight=False)
+    else:
+        written = outcome.get("eventsWritten")
+        detail = "" if written is None else f", {written} events written"
+        console.print(f"[green]{line}{outcome['status']}{detail}[/green]", highlight=False)
+
+
+def _print_note(console: Console, path: Path) -> None:
+    if not path.is_file():
+        return
+    text = path.read_text(encoding="utf-8")
+    lines = text.splitlines()
+    shown = "\n".join(lines[:_NOTE_LINES])
+    rest = f"… and {len(lines) - _NOTE_LINES} more lines" if len(lines) > _NOTE_LINES else ""
+    console.print(f"\nThe note: {path}", soft_wrap=True)
+    console.print(Panel(Syntax(shown, "markdown", word_wrap=True, background_color="default"), subtitle=rest))
+    sys.stdout.flush()

@@ -1,0 +1,78 @@
+"""The terminal's tables: a status snapshot, as JSON values, for people."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from rich import box
+from rich.console import Group, RenderableType
+from rich.table import Table
+from rich.text import Text
+
+from kato import limits
+
+
+def mb(count: int) -> str:
+    """`63.4 MB`; small figures in kB."""
+    return f"{count / limits.MIB:,.1f} MB" if count >= limits.MIB // 10 else f"{count / limits.KIB:,.1f} kB"
+
+
+def status_tables(status: Mapping[str, Any]) -> RenderableType:
+    """Memory against the budget, then the sessions."""
+    return Group(memory_table(status), *([sessions_table(status)] if status["sessions"] else []))
+
+
+def memory_table(status: Mapping[str, Any]) -> RenderableType:
+    """One row a figure, with what bounds it."""
+    memory = status["memory"]
+    process, snapshots, journal = memory["process"], memory["snapshots"], memory["journal"]
+    table = Table(title=f"Kato {status['version']}, process {status['daemonPid']}", box=box.SIMPLE_HEAD)
+    table.add_column("", style="bold")
+    table.add_column("now", justify="right")
+    table.add_column("at most", justify="right")
+    limit = memory["daemonMaxMemoryBytes"]
+    table.add_row("process memory (RSS)", _gauge(process["rss"], limit), mb(limit))
+    table.add_row("  its peak", mb(process["peakRss"]), "")
+    table.add_row(
+        "snapshots",
+        _gauge(snapshots["estimatedBytes"], snapshots["budgetBytes"]),
+        mb(snapshots["budgetBytes"]),
+    )
+    table.add_row("  sessions / events", f"{snapshots['sessionCount']:,} / {snapshots['eventCount']:,}", "")
+    reasons = ", ".join(f"{count} {reason}" for reason, count in snapshots["evictionsByReason"].items())
+    freed = f", {mb(snapshots['bytesReclaimedTotal'])} freed" if snapshots["evictionsTotal"] else ""
+    table.add_row("  evictions", f"{snapshots['evictionsTotal']}{freed}", reasons)
+    if journal is None:
+        table.add_row("journal", "off", "")
+    else:
+        table.add_row("journal", mb(journal["bytes"]), "on disk")
+        table.add_row("  sessions / events", f"{journal['sessionCount']:,} / {journal['eventCount']:,}", "")
+    recordings = status["recordings"]
+    table.add_row("recordings", str(recordings["activeRecordings"]), f"{recordings['destinations']} notes")
+    return table
+
+
+def sessions_table(status: Mapping[str, Any]) -> RenderableType:
+    """One row a session."""
+    table = Table(box=box.SIMPLE_HEAD)
+    for name, justify in (("provider", "left"), ("title", "left"), ("events", "right"), ("memory", "right")):
+        table.add_column(name, justify=justify)  # type: ignore[arg-type]
+    table.add_column("recording", overflow="fold")
+    for session in status["sessions"]:
+        recording = session.get("recording")
+        events = f"{session['eventCount']:,}"
+        if session["truncatedEvents"]:
+            events += f" (+{session['truncatedEvents']:,})"
+        table.add_row(
+            session["provider"],
+            Text(session.get("title") or session.get("snippet") or session["sessionId"]),
+            events,
+            mb(session["estimatedBytes"]) if session["resident"] else "on disk",
+            Text(f"● {recording['outputPath']}") if recording and recording["active"] else "",
+        )
+    return table
+
+
+def _gauge(value: int, limit: int) -> Text:
+    share = value / limit if limit else 0
+    style = "red" if share > 1 else "yellow" if share >= 0.8 else "green"
+    return Text(mb(value), style=style)

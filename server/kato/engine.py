@@ -1,0 +1,838 @@
+"""The engine: owns all state and keeps the one order.
+
+    append ──► ledger (open group) ──► … more appends … ──► settle:  commit ─► store ─► commands ─► recordings
+
+Rules:
+
+- Durable before visible: nothing enters the store, runs a command or is answered before the ledger has committed it.
+- Live events and replayed ones take this same path; a replayed one runs no command.
+- A command sees the conversation as it stood at its line. Its failure changes no state and is always told.
+- The engine knows no LSP and no JSON of the wire; the server, the command line and the demo drive it directly.
+- One session that fails (a note that cannot be written) never stops another.
+"""
+
+import logging
+import traceback
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager
+from pathlib import PurePath
+from typing import Final, Literal, Protocol
+
+from msgspec import UNSET, Struct
+from msgspec.structs import replace
+
+from kato import commands, limits, paths, status
+from kato.errors import (
+    BudgetExceeded,
+    CommandRefused,
+    JournalUnavailable,
+    KatoError,
+    UnknownSession,
+    WriteFailed,
+)
+from kato.model import (
+    MESSAGE_TYPES,
+    AppendReceipt,
+    Claim,
+    Command,
+    CommandOutcome,
+    CommandProblem,
+    ConversationEvent,
+    JournalStats,
+    MemoryStatus,
+    NoteRecord,
+    OutcomeError,
+    ProcessMemory,
+    Recording,
+    SessionKey,
+    SessionMeta,
+    SessionRecord,
+    StatusSnapshot,
+    UserMessage,
+    decode_line,
+    epoch_ms,
+)
+from kato.notes import BEGINNING, NoteBook, Position, Whole, render
+from kato.store import Eviction, SnapshotStore
+from kato.transcript import Transcript
+
+log = logging.getLogger("kato.engine")
+
+Level = Literal["error", "warning", "info"]
+
+#: Memory freed by evictions is given back to the system once it comes to this much.
+_TRIM_BYTES: Final = 8 * limits.MIB
+
+
+class AppendRequest(Struct, frozen=True):
+    """Validated events of one session with their lines (same order, same length)."""
+
+    key: SessionKey
+    events: Sequence[ConversationEvent]
+    lines: Sequence[bytes]
+    title: str | None = None
+    cwd: str | None = None
+    replay: bool = False
+
+
+class AppendAnswer(Struct, frozen=True, rename="camel"):
+    """The answer to an append."""
+
+    accepted: int
+    duplicates: int
+    event_count: int
+    truncated_events: int
+    commands: list[CommandOutcome]
+
+
+class Ticket:
+    """An append under way; after `settle` it holds the answer or the error."""
+
+    __slots__ = ("answer", "candidates", "error", "receipt", "request")
+
+    def __init__(self, request: AppendRequest, receipt: AppendReceipt, candidates: Sequence[int]) -> None:
+        self.request = request
+        self.receipt = receipt
+        self.candidates = candidates
+        self.answer: AppendAnswer | None = None
+        self.error: KatoError | None = None
+
+
+class Ledger(Protocol):
+    """What is kept about sessions: the journal, or memory when there is none."""
+
+    @property
+    def durable(self) -> bool: ...  # noqa: D102 - the journal is, memory is not
+    def append(  # noqa: D102
+        self, key: SessionKey, events: Sequence[tuple[str, bytes]], meta: SessionMeta
+    ) -> AppendReceipt: ...
+    def commit(self) -> None: ...  # noqa: D102
+    def rollback(self) -> None: ...  # noqa: D102
+    def session(self, key: SessionKey) -> SessionRecord | None: ...  # noqa: D102
+    def sessions(  # noqa: D102
+        self, *, since_ms: int | None = None, limit: int | None = None
+    ) -> list[SessionRecord]: ...
+    def read(  # noqa: D102
+        self, key: SessionKey, *, after: int = 0, until: int | None = None
+    ) -> Iterator[tuple[int, bytes]]: ...
+    def read_newest(  # noqa: D102 - None where nothing but the store holds events
+        self, key: SessionKey, *, max_events: int, max_bytes: int
+    ) -> tuple[int, Sequence[tuple[bytes, int]]] | None: ...
+    def seq_of(self, key: SessionKey, event_id: str) -> int | None: ...  # noqa: D102
+    def extra_bytes(self, key: SessionKey) -> int: ...  # noqa: D102 - memory kept here for a resident session
+    def evicted(self, keys: Sequence[SessionKey]) -> None: ...  # noqa: D102 - the store let go of these
+    def claim(self, key: SessionKey, event_id: str, line: int, owner: str) -> bool: ...  # noqa: D102
+    def unfinished_claims(self) -> Sequence[Claim]: ...  # noqa: D102
+    def take_over_claim(self, claim: Claim, owner: str) -> bool: ...  # noqa: D102
+    def finish_claim(self, key: SessionKey, event_id: str, line: int) -> None: ...  # noqa: D102
+    def set_destination(self, key: SessionKey, path: str | None) -> None: ...  # noqa: D102
+    def recording(self, key: SessionKey) -> Recording | None: ...  # noqa: D102
+    def active_recordings(self) -> list[Recording]: ...  # noqa: D102
+    def put_recording(self, recording: Recording) -> None: ...  # noqa: D102
+    def note(self, path: str) -> NoteRecord | None: ...  # noqa: D102
+    def put_note(self, note: NoteRecord) -> None: ...  # noqa: D102
+    def exclusive(self) -> AbstractContextManager[None]: ...  # noqa: D102
+    def stats(self) -> JournalStats | None: ...  # noqa: D102
+    def sync(self) -> None: ...  # noqa: D102
+    def close(self) -> None: ...  # noqa: D102
+
+
+class Listener(Protocol):
+    """Who is told what happens."""
+
+    def changed(self) -> None:
+        """A count, a session or a recording changed."""
+        ...
+
+    def executed(self, outcome: CommandOutcome) -> None:
+        """A command ran, was refused or failed."""
+        ...
+
+    def tell(self, level: Level, message: str) -> None:
+        """Something the user must know."""
+        ...
+
+
+class Memory(Protocol):
+    """The process' memory, read and given back."""
+
+    def sample(self) -> ProcessMemory: ...  # noqa: D102
+    def rss_bytes(self) -> int: ...  # noqa: D102
+    def trim(self) -> None: ...  # noqa: D102
+
+
+class Place(Struct, frozen=True):
+    """Where relative paths and generated names lie: the workspace's folders, the user's home, the state folder's
+    recordings.
+    """
+
+    workspace_folders: tuple[str, ...]
+    home: str
+    recordings_dir: str
+
+
+class Bounds(Struct, frozen=True):
+    """What the process and the store may take. `footprint_bytes` is what the process needs without any snapshot."""
+
+    daemon_max_bytes: int
+    footprint_bytes: int
+    snapshot_bytes: int
+    #: False when so little is left beside the footprint that the figure bounds the snapshots alone.
+    whole_process: bool
+
+    @property
+    def reserve_bytes(self) -> int:
+        """What requests in flight may take beside the snapshots."""
+        return self.daemon_max_bytes - self.footprint_bytes - self.snapshot_bytes
+
+
+def bounds(daemon_max_bytes: int, footprint_bytes: int) -> Bounds:
+    """Divides `daemonMaxMemoryMb`: the footprint, a reserve for requests in flight, the rest for snapshots."""
+    rest = daemon_max_bytes - footprint_bytes
+    snapshots = int(rest * (1 - limits.WORKING_RESERVE_SHARE))
+    if snapshots < limits.SNAPSHOT_BUDGET_BYTES_MIN:
+        return Bounds(daemon_max_bytes, footprint_bytes, daemon_max_bytes, whole_process=False)
+    return Bounds(daemon_max_bytes, footprint_bytes, snapshots, whole_process=True)
+
+
+class Engine:
+    """See the module. `owner` names this process in claims; `now_ms` is the only clock."""
+
+    def __init__(
+        self,
+        *,
+        ledger: Ledger,
+        store: SnapshotStore,
+        notebook: NoteBook,
+        memory: Memory,
+        listener: Listener,
+        limits_in_force: Bounds,
+        max_events_per_session: int,
+        place: Place,
+        process: status.Process,
+        owner: str,
+        now_ms: Callable[[], int],
+        new_id: Callable[[], str],
+    ) -> None:
+        self.ledger = ledger
+        self.store = store
+        self.notebook = notebook
+        self.bounds = limits_in_force
+        self.place = place
+        self._memory = memory
+        self._listener = listener
+        self._max_events = max_events_per_session
+        self._process = process
+        self._owner = owner
+        self._now_ms = now_ms
+        self._new_id = new_id
+        self._open: list[Ticket] = []
+        self._heartbeat_at = process.started_at
+        self._freed = 0
+        self._ingested = 0
+        self._troubled: set[str] = set()  # recordings whose last write failed, and were told
+
+    # --- Events -----------------------------------------------------------------------------------------
+
+    def append(self, request: AppendRequest) -> Ticket:
+        """Hands events to the ledger. Nothing is done with them, and nothing may be answered, before `settle`."""
+        pairs = [(event.event_id, line) for event, line in zip(request.events, request.lines, strict=True)]
+        try:
+            receipt = self.ledger.append(request.key, pairs, self._meta(request))
+        except JournalUnavailable as error:
+            self._fail_group(error)
+            raise
+        events = request.events
+        candidates = (
+            ()
+            if request.replay
+            else [
+                index
+                for index in receipt.accepted
+                if type(event := events[index]) is UserMessage and "::" in event.content
+            ]
+        )
+        ticket = Ticket(request, receipt, candidates)
+        self._open.append(ticket)
+        self._ingested += sum(map(len, request.lines))
+        return ticket
+
+    def settle(self) -> None:
+        """Commits what was appended and does what follows from it. Every ticket has its answer or error after."""
+        if not self._open:
+            return
+        try:
+            self.ledger.commit()
+        except JournalUnavailable as error:
+            self._fail_group(error)
+            return
+        tickets, self._open = self._open, []
+        for ticket in tickets:
+            if ticket.receipt.accepted:
+                self._hold(ticket)
+        over = self._over_budget_error()
+        for ticket in tickets:
+            if over is not None and ticket.request.key in self.store:
+                ticket.error = over
+                continue
+            outcomes = self._run_chat_commands(ticket) if ticket.candidates else []
+            ticket.answer = self._answer(ticket, outcomes)
+        for key in dict.fromkeys(ticket.request.key for ticket in tickets if ticket.receipt.accepted):
+            self.flush(key)
+        if self._ingested >= limits.RSS_CHECK_INTERVAL_BYTES:
+            self._ingested = 0
+            self.guard_memory()
+        self._listener.changed()
+
+    def _meta(self, request: AppendRequest) -> SessionMeta:
+        last = None
+        snippet = None
+        for event in request.events:
+            if isinstance(event, MESSAGE_TYPES):
+                if last is None or event.timestamp > last:
+                    last = event.timestamp
+                if snippet is None and type(event) is UserMessage:
+                    snippet = paths.title_from_text(event.content, commands.is_command_line)
+        return SessionMeta(
+            updated_at=self._now_ms(),
+            title=request.title,
+            snippet=snippet,
+            cwd=request.cwd,
+            last_message_at=None if last is None else epoch_ms(last),
+        )
+
+    def _fail_group(self, error: KatoError) -> None:
+        """The group is undone as a whole: none of it was acknowledged."""
+        self.ledger.rollback()
+        tickets, self._open = self._open, []
+        for ticket in tickets:
+            ticket.error = error
+
+    def _hold(self, ticket: Ticket) -> None:
+        """Puts a ticket's new events into the store; a session that is not there as a whole comes back first."""
+        key, receipt, lines = ticket.request.key, ticket.receipt, ticket.request.lines
+        next_seq = self.store.next_seq(key)
+        if next_seq is not None and next_seq >= receipt.first_seq + len(receipt.accepted):
+            return  # came back together with an earlier ticket of this group
+        newest = None
+        if next_seq != receipt.first_seq and receipt.first_seq > 0:
+            # Half the budget at most: a session that outgrew the budget once must not end every process after.
+            newest = self.ledger.read_newest(
+                key, max_events=self._max_events, max_bytes=self.store.budget_bytes // 2
+            )
+        if newest is not None:
+            first_seq, chunks = newest
+            evicted = self.store.load(key, chunks, first_seq=first_seq)
+        else:
+            if len(receipt.accepted) != len(lines):
+                lines = [lines[index] for index in receipt.accepted]
+            evicted = self.store.append(
+                key, lines, first_seq=receipt.first_seq, extra_bytes=self.ledger.extra_bytes(key)
+            )
+        self._evicted(evicted)
+
+    def _answer(self, ticket: Ticket, outcomes: list[CommandOutcome]) -> AppendAnswer:
+        receipt = ticket.receipt
+        held = self.store.held(ticket.request.key)
+        shown = min(receipt.event_count, self._max_events) if held is None else held.event_count
+        return AppendAnswer(
+            accepted=len(receipt.accepted),
+            duplicates=len(ticket.request.events) - len(receipt.accepted),
+            event_count=shown,
+            truncated_events=max(0, receipt.event_count - shown),
+            commands=outcomes,
+        )
+
+    # --- Memory -----------------------------------------------------------------------------------------
+
+    def make_room(self, needed_bytes: int) -> None:
+        """Before a large message is read: room for it, by giving memory back and evicting if need be.
+
+        Raises BudgetExceeded (not fatal) when even an empty store would not leave enough.
+        """
+        if not self.bounds.whole_process:
+            return
+        ceiling = self.bounds.daemon_max_bytes - limits.RSS_GUARD_BYTES
+        if self._memory.rss_bytes() + needed_bytes <= ceiling:
+            return
+        self._memory.trim()
+        excess = self._memory.rss_bytes() + needed_bytes - ceiling
+        if excess <= 0:
+            return
+        self._evicted(self.store.shrink(max(0, self.store.estimated_bytes - excess)), trim_now=True)
+        if self._memory.rss_bytes() + needed_bytes > ceiling:
+            limit = self.bounds.daemon_max_bytes // limits.MIB
+            message = (
+                f"the message would take about {needed_bytes // limits.MIB + 1} MB to read; daemonMaxMemoryMb is {limit}: "
+                "send smaller batches or raise it"
+            )
+            raise BudgetExceeded(
+                message,
+                needed_bytes=needed_bytes,
+                budget_bytes=self.bounds.daemon_max_bytes,
+                fatal=False,
+            )
+
+    def guard_memory(self) -> None:
+        """Keeps RSS below the limit: freed memory goes back first, then the oldest sessions."""
+        if not self.bounds.whole_process:
+            return
+        ceiling = self.bounds.daemon_max_bytes - limits.RSS_GUARD_BYTES
+        if self._memory.rss_bytes() <= ceiling:
+            return
+        self._memory.trim()
+        excess = self._memory.rss_bytes() - ceiling
+        if excess > 0:
+            self._evicted(self.store.shrink(max(0, self.store.estimated_bytes - excess)), trim_now=True)
+
+    def resize(self, limits_in_force: Bounds, *, max_sessions: int, max_events_per_session: int) -> None:
+        """New bounds, in force at once."""
+        self.settle()
+        self.bounds = limits_in_force
+        self._max_events = max_events_per_session
+        evicted = self.store.resize(
+            budget_bytes=limits_in_force.snapshot_bytes,
+            max_sessions=max_sessions,
+            max_events_per_session=max_events_per_session,
+        )
+        self._evicted(evicted, trim_now=True)
+        self._listener.changed()
+
+    @property
+    def fatal_error(self) -> BudgetExceeded | None:
+        """Set once one session alone needs more than the budget: the process has to end."""
+        return self._over_budget_error()
+
+    def _over_budget_error(self) -> BudgetExceeded | None:
+        if not self.store.over_budget:
+            return None
+        needed, budget = self.store.estimated_bytes, self.store.budget_bytes
+        mb = limits.MIB
+        message = (
+            f"one session alone needs {needed / mb:.1f} MB, its snapshot may take {budget / mb:.1f} MB of "
+            f"daemonMaxMemoryMb ({self.bounds.daemon_max_bytes // mb}): raise daemonMaxMemoryMb or lower maxEventsPerSession"
+        )
+        return BudgetExceeded(message, needed_bytes=needed, budget_bytes=budget, fatal=True)
+
+    def _evicted(self, evictions: Sequence[Eviction], *, trim_now: bool = False) -> None:
+        if evictions:
+            log.info("evicted %d sessions, the last by %s", len(evictions), evictions[-1].reason)
+            self.ledger.evicted([eviction.key for eviction in evictions])
+            self._freed += sum(eviction.bytes_reclaimed for eviction in evictions)
+        if self._freed >= _TRIM_BYTES or (trim_now and self._freed):
+            self._freed = 0
+            self._memory.trim()
+
+    # --- Commands ---------------------------------------------------------------------------------------
+
+    def run_editor_command(self, key: SessionKey, command: Command) -> CommandOutcome:
+        """A command of the editor, on the conversation as it stands now."""
+        self.settle()
+        record = self.ledger.session(key)
+        at = Position(0 if record is None else record.event_count)
+        outcome = self._execute(key, command, at, "editor", None)
+        self._listener.changed()
+        return outcome
+
+    def resume_claims(self, is_alive: Callable[[str], bool]) -> None:
+        """Runs the commands that a process which is gone had claimed and not finished."""
+        for claim in self.ledger.unfinished_claims():
+            if is_alive(claim.owner) or not self.ledger.take_over_claim(claim, self._owner):
+                continue
+            seq = self.ledger.seq_of(claim.key, claim.event_id)
+            event = None if seq is None else self._event_at(claim.key, seq)
+            if seq is not None and isinstance(event, UserMessage):
+                found, _ = commands.parse(event.content)
+                for command in found:
+                    if command.line == claim.line:
+                        log.info(
+                            "resuming ::%s of line %d, claimed by a process that is gone",
+                            command.name,
+                            claim.line,
+                        )
+                        self._execute(claim.key, command, Position(seq, claim.line), "chat", claim.event_id)
+            self.ledger.finish_claim(claim.key, claim.event_id, claim.line)
+
+    def _event_at(self, key: SessionKey, seq: int) -> ConversationEvent | None:
+        for _, line in self.ledger.read(key, after=seq, until=seq + 1):
+            return decode_line(line)
+        return None
+
+    def _run_chat_commands(self, ticket: Ticket) -> list[CommandOutcome]:
+        outcomes = []
+        receipt, request = ticket.receipt, ticket.request
+        order = {index: place for place, index in enumerate(receipt.accepted)}
+        for index in ticket.candidates:
+            event = request.events[index]
+            assert isinstance(event, UserMessage)
+            seq = receipt.first_seq + order[index]
+            found, problems = commands.parse(event.content)
+            steps: list[Command | CommandProblem] = [*found, *problems]
+            for step in sorted(steps, key=lambda one: one.line or 0):
+                line = step.line
+                assert line is not None
+                if not self.ledger.claim(request.key, event.event_id, line, self._owner):
+                    continue
+                if isinstance(step, Command):
+                    outcome = self._execute(request.key, step, Position(seq, line), "chat", event.event_id)
+                else:
+                    outcome = self._refused(request.key, step, event.event_id)
+                self.ledger.finish_claim(request.key, event.event_id, line)
+                outcomes.append(outcome)
+        return outcomes
+
+    def _refused(self, key: SessionKey, problem: CommandProblem, event_id: str) -> CommandOutcome:
+        refusal = CommandRefused(problem.message)
+        return self._failed(key, problem.name, problem.line, "chat", event_id, refusal)
+
+    def _execute(
+        self,
+        key: SessionKey,
+        command: Command,
+        at: Position,
+        origin: Literal["chat", "editor"],
+        event_id: str | None,
+    ) -> CommandOutcome:
+        """Runs one command; whatever happens becomes an outcome that is told."""
+        run = {
+            "init": self._init,
+            "record": self._record,
+            "capture": self._capture,
+            "export": self._export,
+            "stop": self._stop,
+        }[command.name]
+        try:
+            session = self.ledger.session(key)
+            if session is None:
+                raise UnknownSession(key.provider, key.session_id)
+            result = run(session, command, at)
+        except KatoError as error:
+            return self._failed(key, command.name, command.line, origin, event_id, error)
+        except OSError as error:
+            failure = WriteFailed(error.strerror or str(error), str(error.filename or ""))
+            return self._failed(key, command.name, command.line, origin, event_id, failure)
+        except Exception as error:  # noqa: BLE001 - see below
+            # One command's defect must end neither the process nor the other commands; the traceback is logged
+            # without the error's text, which may hold the conversation's.
+            log.error(
+                "::%s is defective:\n%s", command.name, "".join(traceback.format_tb(error.__traceback__))
+            )
+            defect = KatoError(f"an internal error ({type(error).__name__}); see Kato's log")
+            return self._failed(key, command.name, command.line, origin, event_id, defect)
+        outcome = CommandOutcome(
+            command=command.name,
+            provider=key.provider,
+            session_id=key.session_id,
+            origin=origin,
+            event_id=UNSET if event_id is None else event_id,
+            line=UNSET if command.line is None else command.line,
+            status="noop" if result.noop else "ok",
+            output_path=UNSET if result.path is None else result.path,
+            backup_path=UNSET if result.backup_path is None else result.backup_path,
+            recording_id=UNSET if result.recording_id is None else result.recording_id,
+            events_written=UNSET if result.events is None else result.events,
+        )
+        log.info("%s of %s/%s: %s", command.name, key.provider, key.session_id, outcome.status)
+        self._listener.executed(outcome)
+        if result.backup_path is not None:
+            self._listener.tell(
+                "warning",
+                f"{result.path} held text that Kato had not written; it was copied to {result.backup_path} first.",
+            )
+        return outcome
+
+    def _failed(
+        self,
+        key: SessionKey,
+        name: str,
+        line: int | None,
+        origin: Literal["chat", "editor"],
+        event_id: str | None,
+        error: KatoError,
+    ) -> CommandOutcome:
+        outcome = CommandOutcome(
+            command=name,
+            provider=key.provider,
+            session_id=key.session_id,
+            origin=origin,
+            event_id=UNSET if event_id is None else event_id,
+            line=UNSET if line is None else line,
+            status="error",
+            error=OutcomeError(error.code, error.message),
+        )
+        log.warning("%s of %s/%s failed: %d", name, key.provider, key.session_id, error.code)
+        self._listener.executed(outcome)
+        self._listener.tell("error", f"::{name} failed: {error.message}")
+        return outcome
+
+    def _init(self, session: SessionRecord, command: Command, at: Position) -> "_Done":
+        path = self._destination(session, command.argument)
+        self.notebook.create_if_missing(path, session, None)
+        self._stop_at(session, at)
+        self.ledger.set_destination(session.key, path)
+        return _Done(path=path)
+
+    def _record(self, session: SessionRecord, command: Command, at: Position) -> "_Done":
+        recording = self.ledger.recording(session.key)
+        if recording is not None and recording.active:
+            return _Done(path=recording.output_path, recording_id=recording.recording_id, noop=True)
+        path = self._destination(session, command.argument)
+        # From this line on: the position before it. From the editor, from the next event on.
+        start = Position(at.seq, at.line - 1) if at.line else at
+        resumed = recording is not None and recording.output_path == path
+        assert recording is not None or not resumed
+        recording_id = recording.recording_id if resumed and recording is not None else self._new_id()
+        self.notebook.create_if_missing(path, session, recording_id)
+        with self.ledger.exclusive():
+            self.ledger.set_destination(session.key, path)
+            self.ledger.put_recording(
+                Recording(
+                    recording_id=recording_id,
+                    key=session.key,
+                    output_path=path,
+                    active=True,
+                    started_at=self._now_ms(),
+                    start_seq=start.seq,
+                    start_line=start.line,
+                    seq=start.seq,
+                    line=start.line,
+                    transcript_state=recording.transcript_state if resumed and recording is not None else b"",
+                    last_write_at=recording.last_write_at if resumed and recording is not None else None,
+                )
+            )
+        if at.line == 0:
+            return _Done(path=path, recording_id=recording_id, events=0)
+        self.flush(session.key, at)
+        return _Done(path=path, recording_id=recording_id, events=1)
+
+    def _capture(self, session: SessionRecord, command: Command, at: Position) -> "_Done":
+        recording = self.ledger.recording(session.key)
+        path = self._destination(session, command.argument)
+        same = recording is not None and recording.active and recording.output_path == path
+        recording_id = recording.recording_id if same and recording is not None else self._new_id()
+        if recording is not None and recording.active and not same:
+            self.flush(session.key, at)
+
+        def remember(whole: Whole) -> None:
+            now = self._now_ms()
+            self.ledger.set_destination(session.key, path)
+            self.ledger.put_recording(
+                Recording(
+                    recording_id=recording_id,
+                    key=session.key,
+                    output_path=path,
+                    active=True,
+                    started_at=now,
+                    start_seq=0,
+                    start_line=0,
+                    seq=at.seq,
+                    line=at.line,
+                    transcript_state=whole.transcript_state,
+                    last_write_at=now,
+                )
+            )
+
+        whole = self.notebook.write_markdown(
+            path, session, self._reader(session.key), at, recording_id=recording_id, remember=remember
+        )
+        return _Done(path=path, recording_id=recording_id, events=whole.events, backup_path=whole.backup_path)
+
+    def _export(self, session: SessionRecord, command: Command, at: Position) -> "_Done":
+        if command.argument is None:
+            raise CommandRefused("::export needs a path, for example ::export notes/conversation.md")
+        path = self._resolve(session, command.argument)
+        jsonl = path.lower().endswith(".jsonl")
+        if command.export_format is not None:
+            jsonl = command.export_format == "jsonl"
+        events = self._reader(session.key)
+        if jsonl:
+            whole = self.notebook.write_jsonl(path, events, at)
+        else:
+            whole = self.notebook.write_markdown(path, session, events, at)
+        return _Done(path=path, events=whole.events, backup_path=whole.backup_path)
+
+    def _stop(self, session: SessionRecord, command: Command, at: Position) -> "_Done":  # noqa: ARG002
+        recording = self._stop_at(session, at)
+        if recording is None:
+            return _Done(noop=True)
+        return _Done(path=recording.output_path, recording_id=recording.recording_id)
+
+    def _stop_at(self, session: SessionRecord, at: Position) -> Recording | None:
+        """Ends the active recording, if there is one, with what was said up to here."""
+        recording = self.ledger.recording(session.key)
+        if recording is None or not recording.active:
+            return None
+        self.flush(session.key, at)
+        with self.ledger.exclusive():
+            recording = self.ledger.recording(session.key)
+            if recording is None or not recording.active:
+                return None
+            self.ledger.put_recording(replace(recording, active=False))
+        return recording
+
+    def _reader(self, key: SessionKey) -> "_Reader":
+        return _Reader(self.ledger, key)
+
+    def _destination(self, session: SessionRecord, argument: str | None) -> str:
+        if argument is not None:
+            return self._resolve(session, argument)
+        if session.destination is not None:
+            return self.notebook.writer.check(session.destination)
+        name = self.notebook.default_file_name(session)
+        return self.notebook.writer.check(str(PurePath(self.place.recordings_dir) / name))
+
+    def _resolve(self, session: SessionRecord, argument: str) -> str:
+        folders = self.place.workspace_folders
+        base = session.cwd or (folders[0] if folders else None)
+        return self.notebook.writer.check(paths.resolve(argument, cwd=base, home=self.place.home))
+
+    # --- Recordings -------------------------------------------------------------------------------------
+
+    def flush(self, key: SessionKey, until: Position | None = None) -> None:
+        """Brings the session's note up to date, if it records. A failure is told once and tried again later."""
+        recording = self.ledger.recording(key)
+        if recording is None or not recording.active:
+            return
+        try:
+            more = True
+            while more:
+                more = self._flush_piece(key, until)
+        except (KatoError, OSError) as error:
+            if recording.recording_id not in self._troubled:
+                self._troubled.add(recording.recording_id)
+                reason = error.message if isinstance(error, KatoError) else error.strerror
+                self._listener.tell(
+                    "error",
+                    f"Recording to {recording.output_path} is held up and will be tried again: {reason}",
+                )
+            log.warning("recording %s is held up: %s", recording.recording_id, type(error).__name__)
+        else:
+            self._troubled.discard(recording.recording_id)
+
+    def _flush_piece(self, key: SessionKey, until: Position | None) -> bool:
+        """One bounded piece, alone over all processes; True when there is more."""
+        with self.ledger.exclusive():
+            recording = self.ledger.recording(key)
+            session = self.ledger.session(key)
+            if recording is None or session is None or not recording.active:
+                return False
+            end = Position(session.event_count) if until is None else until
+            for moved in self.notebook.append(recording, session, self._reader(key), end):
+                self.ledger.put_recording(moved)
+                return (moved.seq, moved.line) < end
+        return False
+
+    # --- Status -----------------------------------------------------------------------------------------
+
+    def heartbeat(self) -> None:
+        """The regular round: durability, recordings that were held up, memory."""
+        self.settle()
+        self._heartbeat_at = self._now_ms()
+        self.ledger.sync()
+        if self._troubled:
+            for recording in self.ledger.active_recordings():
+                if recording.recording_id in self._troubled:
+                    self.flush(recording.key)
+        if self._freed:
+            self._freed = 0
+            self._memory.trim()
+        self.guard_memory()
+
+    def memory_status(self) -> MemoryStatus:
+        """The process, the snapshots, the journal."""
+        self.settle()
+        return MemoryStatus(
+            daemon_max_memory_bytes=self.bounds.daemon_max_bytes,
+            process=self._memory.sample(),
+            snapshots=self.store.stats(),
+            journal=self.ledger.stats(),
+        )
+
+    def status(
+        self, *, include_stale: bool = False, limit: int | None = None, running: bool = True
+    ) -> StatusSnapshot:
+        """Everything, as of now."""
+        self.settle()
+        now = self._now_ms()
+        since = None if include_stale else now - limits.STALE_AFTER_MS
+        seen = []
+        for record in self.ledger.sessions(since_ms=since):
+            held = self.store.held(record.key)
+            seen.append(
+                status.Seen(
+                    record=record,
+                    held_events=None if held is None else held.event_count,
+                    held_bytes=0 if held is None else held.estimated_bytes,
+                    recording=self.ledger.recording(record.key),
+                )
+            )
+        return status.snapshot(
+            seen,
+            process=self._process,
+            memory=self.memory_status(),
+            active_recordings=self.ledger.active_recordings(),
+            now_ms=now,
+            heartbeat_at=self._heartbeat_at,
+            running=running,
+            max_events=self._max_events,
+            include_stale=include_stale,
+            limit=limit,
+        )
+
+    def read_session(self, key: SessionKey, *, after: int, limit: int) -> tuple[list[bytes], int | None, int]:
+        """Lines of the session's events, what to ask with next (None at the end), and how many there are."""
+        self.settle()
+        record = self.ledger.session(key)
+        if record is None or (not self.ledger.durable and key not in self.store):
+            raise UnknownSession(key.provider, key.session_id)
+        held = self.store.held(key)
+        base = 0 if self.ledger.durable or held is None else held.first_seq
+        total = record.event_count - base
+        first = base + after
+        lines = [line for _, line in self.ledger.read(key, after=first, until=first + limit)]
+        reached = after + len(lines)
+        return lines, reached if reached < total else None, total
+
+    def render_session(
+        self, key: SessionKey, *, bytes_max: int = limits.RENDERED_BYTES_MAX
+    ) -> tuple[str, bool]:
+        """The session as Markdown, from its beginning, without frontmatter; True if it was cut at `bytes_max`."""
+        self.settle()
+        record = self.ledger.session(key)
+        if record is None:
+            raise UnknownSession(key.provider, key.session_id)
+        pieces, size = [], 0
+        transcript = Transcript(self.notebook.options, self.notebook.tz)
+        end = Position(record.event_count)
+        for piece in render(transcript, self.ledger.read(key), BEGINNING, end):
+            pieces.append(piece)
+            size += len(piece)
+            if size > bytes_max:
+                return b"".join(pieces).decode(), True
+        return b"".join(pieces).decode(), False
+
+    def close(self) -> None:
+        """Settles what is open and lets go of the ledger."""
+        self.settle()
+        self.ledger.close()
+
+
+class _Reader:
+    """A session's events out of the ledger."""
+
+    def __init__(self, ledger: Ledger, key: SessionKey) -> None:
+        self._ledger = ledger
+        self._key = key
+
+    def __call__(self, *, after: int, until: int | None) -> Iterator[tuple[int, bytes]]:
+        return self._ledger.read(self._key, after=after, until=until)
+
+
+class _Done(Struct, frozen=True):
+    """What a command that worked has to tell."""
+
+    path: str | None = None
+    backup_path: str | None = None
+    recording_id: str | None = None
+    events: int | None = None
+    noop: bool = False

@@ -1,0 +1,205 @@
+"""What the engine keeps about sessions when there is no journal: everything in memory, nothing on disk.
+
+It answers the same questions as the journal. The events themselves lie in the snapshot store; here are the ids that
+are already known, the counts, the claims and the recordings. A session that the store evicts is forgotten but for its
+record, so that what is gone stays counted.
+
+Rule: bounded. Ids are remembered as 64-bit hashes, those of the events held and as many again; records of evicted
+sessions are kept for `_FORGOTTEN_MAX` sessions.
+"""
+
+from collections import OrderedDict
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import Final
+
+from msgspec.structs import replace
+
+from kato.model import (
+    AppendReceipt,
+    Claim,
+    JournalStats,
+    NoteRecord,
+    Recording,
+    SessionKey,
+    SessionMeta,
+    SessionRecord,
+)
+from kato.store import SnapshotStore
+
+#: What an id costs: an integer object and its dictionary entry (measured, CPython 3.11: 79 bytes).
+ID_BYTES: Final = 80
+_FORGOTTEN_MAX: Final = 10_000
+_CLAIMS_MAX: Final = 10_000
+
+
+class MemoryLedger:
+    """The ledger of `journal: false`."""
+
+    durable: Final = False
+
+    def __init__(self, store: SnapshotStore, *, max_events_per_session: int) -> None:
+        self._store = store
+        self.max_events_per_session = max_events_per_session
+        self._records: OrderedDict[SessionKey, SessionRecord] = OrderedDict()
+        self._ids: dict[SessionKey, dict[int, None]] = {}
+        self._claims: OrderedDict[tuple[SessionKey, str, int], None] = OrderedDict()
+        self._recordings: dict[SessionKey, list[Recording]] = {}
+        self._notes: dict[str, NoteRecord] = {}
+
+    def append(
+        self, key: SessionKey, events: Sequence[tuple[str, bytes]], meta: SessionMeta
+    ) -> AppendReceipt:
+        """Takes note of the events whose ids are new; the store takes the events themselves."""
+        known = self._ids.setdefault(key, {})
+        accepted, size = [], 0
+        for index, (event_id, line) in enumerate(events):
+            mark = hash(event_id)
+            if mark not in known:
+                known[mark] = None
+                accepted.append(index)
+                size += len(line)
+        excess = len(known) - 2 * self.max_events_per_session
+        if excess > 0:
+            for mark in list(known)[:excess]:
+                del known[mark]
+        record = self._records.pop(key, None) or SessionRecord(
+            key=key,
+            event_count=0,
+            json_bytes=0,
+            created_at=meta.updated_at,
+            updated_at=meta.updated_at,
+        )
+        first_seq = record.event_count
+        last = record.last_message_at
+        if meta.last_message_at is not None:
+            last = meta.last_message_at if last is None else max(last, meta.last_message_at)
+        self._records[key] = replace(
+            record,
+            event_count=first_seq + len(accepted),
+            json_bytes=record.json_bytes + size,
+            updated_at=meta.updated_at,
+            title=meta.title or record.title,
+            snippet=record.snippet or meta.snippet,
+            cwd=meta.cwd or record.cwd,
+            last_message_at=last,
+        )
+        return AppendReceipt(accepted, first_seq, first_seq + len(accepted))
+
+    def extra_bytes(self, key: SessionKey) -> int:
+        """What the ids of a session occupy here: part of the session's cost in the store."""
+        return len(self._ids.get(key, ())) * ID_BYTES
+
+    def evicted(self, keys: Sequence[SessionKey]) -> None:
+        """The store let go of these: their ids go too, a recording of theirs ends."""
+        for key in keys:
+            self._ids.pop(key, None)
+        while len(self._records) > _FORGOTTEN_MAX:
+            oldest, _ = self._records.popitem(last=False)
+            self._recordings.pop(oldest, None)
+
+    def commit(self) -> None:
+        """Nothing to do: what is in memory is all there is."""
+
+    def rollback(self) -> None:
+        """Nothing to do: an append here cannot fail half-way."""
+
+    def session(self, key: SessionKey) -> SessionRecord | None:
+        """The session's record."""
+        return self._records.get(key)
+
+    def sessions(self, *, since_ms: int | None = None, limit: int | None = None) -> list[SessionRecord]:
+        """Newest first; only those with a message (or update) at `since_ms` or later."""
+
+        def moment(record: SessionRecord) -> int:
+            return record.updated_at if record.last_message_at is None else record.last_message_at
+
+        # A session that was evicted is gone: without a journal there is nothing left of it to show.
+        held = [record for key, record in self._records.items() if key in self._store]
+        chosen = [record for record in held if since_ms is None or moment(record) >= since_ms]
+        return sorted(chosen, key=moment, reverse=True)[:limit]
+
+    def read(
+        self, key: SessionKey, *, after: int = 0, until: int | None = None
+    ) -> Iterator[tuple[int, bytes]]:
+        """Number and line of what is still held."""
+        return self._store.read(key, after=after, until=until)
+
+    def read_newest(
+        self, key: SessionKey, *, max_events: int, max_bytes: int
+    ) -> tuple[int, Sequence[tuple[bytes, int]]] | None:
+        """None: what the store does not hold is gone."""
+        del key, max_events, max_bytes
+        return None
+
+    def seq_of(self, key: SessionKey, event_id: str) -> int | None:
+        """None: numbers of single events are not kept; nobody asks without claims of dead processes."""
+        del key, event_id
+        return None
+
+    def unfinished_claims(self) -> Sequence[Claim]:
+        """None: a claim does not outlive the process."""
+        return ()
+
+    def take_over_claim(self, claim: Claim, owner: str) -> bool:
+        """False: there is nobody to take over from."""
+        del claim, owner
+        return False
+
+    def claim(self, key: SessionKey, event_id: str, line: int, owner: str) -> bool:  # noqa: ARG002
+        """True the first time a command is claimed."""
+        mark = (key, event_id, line)
+        if mark in self._claims:
+            return False
+        self._claims[mark] = None
+        if len(self._claims) > _CLAIMS_MAX:
+            self._claims.popitem(last=False)
+        return True
+
+    def finish_claim(self, key: SessionKey, event_id: str, line: int) -> None:
+        """Nothing to do: a claim does not outlive the process."""
+
+    def set_destination(self, key: SessionKey, path: str | None) -> None:
+        """Where the session's commands write when they name no path."""
+        self._records[key] = replace(self._records[key], destination=path)
+
+    def recording(self, key: SessionKey) -> Recording | None:
+        """The session's newest recording."""
+        recordings = self._recordings.get(key)
+        return recordings[-1] if recordings else None
+
+    def active_recordings(self) -> list[Recording]:
+        """All that record now."""
+        return [one for recordings in self._recordings.values() for one in recordings[-1:] if one.active]
+
+    def put_recording(self, recording: Recording) -> None:
+        """Keeps a recording, as the session's newest; its others are ended if it is active."""
+        others = [
+            replace(one, active=False) if recording.active else one
+            for one in self._recordings.get(recording.key, [])
+            if one.recording_id != recording.recording_id
+        ]
+        self._recordings[recording.key] = [*others, recording]
+
+    def note(self, path: str) -> NoteRecord | None:
+        """What was last written to a file."""
+        return self._notes.get(path)
+
+    def put_note(self, note: NoteRecord) -> None:
+        """Keeps what was last written to a file."""
+        self._notes[note.path] = note
+
+    @contextmanager
+    def exclusive(self) -> Iterator[None]:
+        """Alone by nature: nobody shares this memory."""
+        yield
+
+    def stats(self) -> JournalStats | None:
+        """None: there is no journal."""
+        return None
+
+    def sync(self) -> None:
+        """Nothing to make durable."""
+
+    def close(self) -> None:
+        """Nothing to close."""

@@ -1,0 +1,370 @@
+"""Conversations to files: a whole note, or the next piece of one that is being recorded.
+
+    whole note   render to a spool ─► inspect the file ─► keep, adopt or back up what is there ─► temporary file ─►
+                 (alone over all processes) rename, remember what was written
+    next piece   render from the recording's position ─► compare the file's size with what was last written ─►
+                 append what is not there yet ─► remember
+
+Rules: rendering streams, however long the conversation is; nothing of the user's is replaced without a copy; what was
+written before a crash but not remembered is found again in the file, so that nothing stands there twice.
+"""
+
+import tempfile
+import zlib
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import AbstractContextManager
+from datetime import tzinfo
+from pathlib import Path, PurePath
+from typing import IO, Final, NamedTuple, Protocol
+
+from kato import frontmatter, limits, paths
+from kato.errors import WriteFailed
+from kato.model import (
+    NoteRecord,
+    Recording,
+    SessionRecord,
+    UserMessage,
+    decode_line,
+)
+from kato.transcript import MarkdownOptions, Transcript
+from kato.writer import NoteFile, NoteMissing, NoteWriter
+
+#: Bodies up to this size are rendered in memory, longer ones in an unlinked file of the state directory.
+_SPOOL_BYTES: Final = 4 * limits.MIB
+
+
+class Position(NamedTuple):
+    """A place in a conversation: after `seq` whole events and the first `line` lines of the next."""
+
+    seq: int
+    line: int = 0
+
+
+BEGINNING: Final = Position(0)
+
+
+class Events(Protocol):
+    """Reads a session's events in order."""
+
+    def __call__(self, *, after: int, until: int | None) -> Iterator[tuple[int, bytes]]:
+        """Number and line, from number `after` to before `until`."""
+        ...
+
+
+class Notes(Protocol):
+    """Where it is remembered what was last written to a file."""
+
+    def note(self, path: str) -> NoteRecord | None:
+        """None for a file that Kato never wrote."""
+        ...
+
+    def put_note(self, note: NoteRecord) -> None:
+        """Replaces what is remembered."""
+        ...
+
+    def exclusive(self) -> AbstractContextManager[None]:
+        """Alone over all processes."""
+        ...
+
+
+class Whole(NamedTuple):
+    """A note that was written: how many events went into it, and the renderer's state at its end."""
+
+    events: int
+    backup_path: str | None
+    transcript_state: bytes
+
+
+class NoteBook:
+    """Writes notes. `now_ms` and `random_bytes` give times and ids."""
+
+    def __init__(
+        self,
+        writer: NoteWriter,
+        notes: Notes,
+        *,
+        spool_dir: Path,
+        options: MarkdownOptions,
+        tz: tzinfo,
+        now_ms: Callable[[], int],
+        random_bytes: Callable[[int], bytes],
+    ) -> None:
+        self.writer = writer
+        self.options = options
+        self.tz = tz
+        self._notes = notes
+        self._spool_dir = spool_dir
+        self._now_ms = now_ms
+        self._random_bytes = random_bytes
+
+    def create_if_missing(self, path: str, session: SessionRecord, recording_id: str | None) -> None:
+        """A new note without a body; a file that is there stays as it is."""
+        if self.writer.inspect(path).exists:
+            return
+        head = self._head(path, None, session, (), recording_id, 0)
+        with self.writer.prepare(path, [head]) as prepared, self._notes.exclusive():
+            if self.writer.inspect(path).exists:
+                return
+            written = prepared.commit(backup=False)
+            self._notes.put_note(NoteRecord(path, 0, 0, written.size))
+
+    def write_markdown(
+        self,
+        path: str,
+        session: SessionRecord,
+        events: Events,
+        until: Position,
+        *,
+        since: Position = BEGINNING,
+        recording_id: str | None = None,
+        remember: Callable[[Whole], None] | None = None,
+    ) -> Whole:
+        """The conversation from `since` to `until` as the whole body of the note at `path`.
+
+        `remember` is called with the result while nobody else writes, after the file is in its place.
+        """
+        transcript = Transcript(self.options, self.tz)
+        with tempfile.SpooledTemporaryFile(max_size=_SPOOL_BYTES, dir=str(self._spool_dir)) as spool:
+            counter = _Counter()
+            crc = size = 0
+            for piece in render(transcript, counter.count(events, since, until), since, until):
+                crc, size = zlib.crc32(piece, crc), size + len(piece)
+                spool.write(piece)
+            wanted = until.seq + (until.line > 0) - since.seq
+            missing = wanted - counter.events
+            there = self.writer.inspect(path)
+            head = self._head(path, there, session, transcript.speakers, recording_id, missing)
+            with self.writer.prepare(path, _pieces(head, spool)) as prepared, self._notes.exclusive():
+                there = self.writer.inspect(path)
+                theirs = self._is_theirs(path, there, size, crc)
+                written = prepared.commit(backup=theirs)
+                self._notes.put_note(NoteRecord(path, size, crc, written.size))
+                whole = Whole(counter.events, written.backup_path, transcript.state)
+                if remember is not None:
+                    remember(whole)
+        return whole
+
+    def write_jsonl(self, path: str, events: Events, until: Position) -> Whole:
+        """The events up to and including that of `until`, one a line."""
+        counter = _Counter()
+        crc = size = 0
+
+        def pieces() -> Iterator[bytes]:
+            nonlocal crc, size
+            for piece in _joined(line + b"\n" for _, line in counter.count(events, BEGINNING, until)):
+                crc, size = zlib.crc32(piece, crc), size + len(piece)
+                yield piece
+
+        with self.writer.prepare(path, pieces()) as prepared, self._notes.exclusive():
+            there = self.writer.inspect(path)
+            written = prepared.commit(backup=self._is_theirs(path, there, size, crc))
+            self._notes.put_note(NoteRecord(path, size, crc, written.size))
+        return Whole(counter.events, written.backup_path, b"")
+
+    def append(
+        self, recording: Recording, session: SessionRecord, events: Events, until: Position
+    ) -> Iterator[Recording]:
+        """Brings a recording's file up to `until`, in pieces; yields the recording as it stands after each.
+
+        The caller holds the right to write and stores what is yielded before it asks for more.
+        """
+        while (recording.seq, recording.line) < until:
+            transcript = Transcript(self.options, self.tz, recording.transcript_state)
+            since = Position(recording.seq, recording.line)
+            end, blocks = _next_blocks(transcript, events, since, until)
+            if blocks:
+                try:
+                    self._append_blocks(recording, blocks)
+                except NoteMissing:
+                    yield self._write_again(recording, session, events, end, transcript.state)
+                    recording = _moved(recording, end, transcript.state, self._now_ms())
+                    continue
+            recording = _moved(recording, end, transcript.state, self._now_ms() if blocks else None)
+            yield recording
+
+    def _write_again(
+        self, recording: Recording, session: SessionRecord, events: Events, end: Position, state: bytes
+    ) -> Recording:
+        """The file is gone: it is written anew with all that the recording covers."""
+        since = Position(recording.start_seq, recording.start_line)
+        self.write_markdown(
+            recording.output_path, session, events, end, since=since, recording_id=recording.recording_id
+        )
+        return _moved(recording, end, state, self._now_ms())
+
+    def _append_blocks(self, recording: Recording, blocks: list[bytes]) -> None:
+        path = recording.output_path
+        data = b"".join(blocks)
+        known = self._notes.note(path)
+        size = self.writer.size(path)
+        body_bytes, body_crc = (0, 0) if known is None else (known.body_bytes, known.body_crc32)
+        if not recording.transcript_state and size and self.writer.read_range(path, size - 2, 2) != b"\n\n":
+            data = b"\n" + data  # the first heading of this recording, below text that stands there already
+        missing = data
+        if known is None or size != known.file_bytes:
+            missing = data[self._already_there(path, size, known, blocks, data) :]
+        if missing:
+            size = self.writer.append(path, missing).size
+        self._notes.put_note(NoteRecord(path, body_bytes + len(data), zlib.crc32(data, body_crc), size))
+
+    def _already_there(
+        self, path: str, size: int, known: NoteRecord | None, blocks: list[bytes], data: bytes
+    ) -> int:
+        """How many bytes of `data` the file got from a write that was cut off before it was remembered."""
+        if known is None or size <= 0:
+            return 0
+        grown = size - known.file_bytes
+        if grown > 0:
+            tail = self.writer.read_range(path, known.file_bytes, min(grown, len(data)))
+            if data.startswith(tail) and (grown <= len(data) or len(tail) == len(data)):
+                return len(tail)
+        # The user edited the file as well: what is already there can still be seen at its end.
+        end = self.writer.read_range(path, max(0, size - len(data)), len(data))
+        lengths, total = [], 0
+        for block in blocks:
+            total += len(block)
+            lengths.append(total)
+        offset = len(data) - total
+        for length in reversed(lengths):
+            if end.endswith(data[: offset + length]):
+                return offset + length
+        return 0
+
+    def _is_theirs(self, path: str, there: NoteFile, size: int, crc: int) -> bool:
+        """True when the file holds text that Kato did not write, or that was changed since."""
+        if not there.exists or there.body_is_empty:
+            return False
+        ours = self._notes.note(path)
+        body = (there.body_bytes, there.body_crc32)
+        return body != (size, crc) and (ours is None or body != (ours.body_bytes, ours.body_crc32))
+
+    def _title(self, path: str, session: SessionRecord) -> str:
+        """From the file's name where the user gave one, else what the conversation is about."""
+        about = session.title or session.snippet
+        if about is not None and PurePath(path).name == self.default_file_name(session):
+            return about
+        return paths.title_from_filename(path) or about or "Conversation"
+
+    def default_file_name(self, session: SessionRecord) -> str:
+        """The name of a note for which the user gave none."""
+        about = session.title or session.snippet
+        return paths.default_file_name(about, when_ms=session.created_at, tz=self.tz, key=session.key)
+
+    def _head(
+        self,
+        path: str,
+        there: NoteFile | None,
+        session: SessionRecord,
+        speakers: Iterable[str],
+        recording_id: str | None,
+        missing: int,
+    ) -> bytes:
+        now = self._now_ms()
+        fields = frontmatter.NoteFields(
+            id=frontmatter.make_id(self._random_bytes(32)),
+            title=self._title(path, session),
+            updated=now,
+            created=now,
+            provider=session.key.provider,
+            session_id=session.key.session_id,
+            participants=tuple(speakers),
+            tags=("kato",),
+            recording_ids=() if recording_id is None else (recording_id,),
+            truncated_events=missing,
+        )
+        if there is not None and there.frontmatter is not None:
+            try:
+                return frontmatter.adopt(there.frontmatter, fields).encode()
+            except frontmatter.FrontmatterInvalid as error:
+                raise WriteFailed(f"the note's frontmatter cannot be kept: {error}", path) from error
+        if not self.options.include_frontmatter:
+            return b""
+        return frontmatter.new(fields).encode()
+
+
+def render(
+    transcript: Transcript, events: Iterable[tuple[int, bytes]], since: Position, until: Position
+) -> Iterator[bytes]:
+    """The Markdown of these events in pieces of a bounded size, cut at both ends where a line says so."""
+    return _joined(block for _, block in _blocks(transcript, events, since, until))
+
+
+def _blocks(
+    transcript: Transcript, events: Iterable[tuple[int, bytes]], since: Position, until: Position
+) -> Iterator[tuple[Position, bytes]]:
+    """After each event: the position reached and the text it gave (maybe none)."""
+    for seq, line in events:
+        event = decode_line(line)
+        after = since.line if seq == since.seq else 0
+        through = until.line if seq == until.seq else None
+        if (after or through is not None) and isinstance(event, UserMessage):
+            text = transcript.feed(event, after_line=after, through_line=through)
+        else:
+            text = transcript.feed(event)
+        reached = Position(seq + 1) if through is None else Position(seq, through)
+        yield reached, text.encode()
+
+
+def _next_blocks(
+    transcript: Transcript, events: Events, since: Position, until: Position
+) -> tuple[Position, list[bytes]]:
+    blocks: list[bytes] = []
+    size = 0
+    reached = since
+    last = until.seq + (until.line > 0)
+    for reached, block in _blocks(transcript, events(after=since.seq, until=last), since, until):
+        if block:
+            blocks.append(block)
+            size += len(block)
+            if size >= limits.WRITE_PIECE_BYTES:
+                return reached, blocks
+    # What could not be read (dropped from memory, without a journal) is passed over, not waited for.
+    return max(reached, until), blocks
+
+
+def _moved(recording: Recording, to: Position, state: bytes, written_at: int | None) -> Recording:
+    return Recording(
+        recording_id=recording.recording_id,
+        key=recording.key,
+        output_path=recording.output_path,
+        active=recording.active,
+        started_at=recording.started_at,
+        start_seq=recording.start_seq,
+        start_line=recording.start_line,
+        seq=to.seq,
+        line=to.line,
+        transcript_state=state,
+        last_write_at=recording.last_write_at if written_at is None else written_at,
+    )
+
+
+class _Counter:
+    """Counts the events that pass."""
+
+    def __init__(self) -> None:
+        self.events = 0
+
+    def count(self, events: Events, since: Position, until: Position) -> Iterator[tuple[int, bytes]]:
+        for item in events(after=since.seq, until=until.seq + (until.line > 0)):
+            self.events += 1
+            yield item
+
+
+def _joined(blocks: Iterable[bytes]) -> Iterator[bytes]:
+    waiting: list[bytes] = []
+    size = 0
+    for block in blocks:
+        waiting.append(block)
+        size += len(block)
+        if size >= limits.WRITE_PIECE_BYTES:
+            yield b"".join(waiting)
+            waiting, size = [], 0
+    if waiting:
+        yield b"".join(waiting)
+
+
+def _pieces(head: bytes, spool: IO[bytes]) -> Iterator[bytes]:
+    yield head
+    spool.seek(0)
+    while piece := spool.read(limits.WRITE_PIECE_BYTES):
+        yield piece

@@ -1,0 +1,751 @@
+"""The language server: decode, call the engine, encode; errors to codes.
+
+    stdin ─► FrameReader ─► Protocol.receive ─┬─ kato/*, commands, configuration: plain JSON, straight to the engine
+                                              └─ the rest of LSP: structured once by lsprotocol, handled by pygls
+    end of the bytes that were read: engine.settle() ─► answers of the appends ─► stdout
+
+Rules: messages are handled in the order in which they come, appends that come together are committed together, and
+every request is answered. Handlers are synchronous. Logs carry methods, ids and sizes, never conversation text.
+"""
+
+import asyncio
+import logging
+import os
+import signal
+import time
+import traceback
+from collections.abc import Callable, Mapping
+from concurrent.futures import Future
+from datetime import tzinfo
+from pathlib import Path
+from typing import Any, Final
+from zoneinfo import ZoneInfo
+
+import orjson
+from lsprotocol import types
+from pygls import uris
+from pygls.exceptions import JsonRpcException, JsonRpcInvalidParams
+from pygls.lsp.server import LanguageServer
+from pygls.protocol import LanguageServerProtocol, default_converter
+
+from kato import __version__, config, frontmatter, limits, settings, statusfiles, wire
+from kato import engine as engines
+from kato import process as processes
+from kato.commands import command_from_editor
+from kato.errors import (
+    EXIT_BUDGET,
+    EXIT_CONFIG,
+    EXIT_NO_SHUTDOWN,
+    EXIT_OK,
+    INTERNAL_ERROR,
+    INVALID_PARAMS,
+    BudgetExceeded,
+    InvalidParams,
+    JournalUnavailable,
+    KatoError,
+    SettingsInvalid,
+)
+from kato.framing import Broken, Frame, FrameReader, Oversize, encode_frame, find_request_id
+from kato.ledger import MemoryLedger
+from kato.model import CommandOutcome, SessionKey
+from kato.notes import NoteBook
+from kato.settings import Settings
+from kato.status import Process
+from kato.store import SnapshotStore
+from kato.transcript import MarkdownOptions
+from kato.transport import Input, Output
+from kato.writer import AuditLog, NoteWriter, WritePolicy
+
+log = logging.getLogger("kato.server")
+
+PARSE_ERROR: Final = -32700
+INVALID_REQUEST: Final = -32600
+METHOD_NOT_FOUND: Final = -32601
+NOT_INITIALIZED: Final = -32002
+
+#: Frames from this size on are looked at before they are read: what they would take in memory must be there.
+_LARGE_BYTES: Final = 1 * limits.MIB
+#: What the process will still grow by when parts that are loaded on first use are there (YAML, measured: 7 MB).
+_LATER_FOOTPRINT_BYTES: Final = 8 * limits.MIB
+
+
+class KatoProtocol(LanguageServerProtocol):
+    """pygls' protocol with another way in and out: bodies come from a bounded reader and are decoded once by orjson;
+    Kato's own methods get plain JSON; every answer is written by orjson; nothing of a body is logged.
+    """
+
+    _server: "KatoServer"
+
+    @property
+    def is_shut_down(self) -> bool:
+        """True after `shutdown`."""
+        return self._shutdown
+
+    def receive(self, item: Frame | Oversize | Broken) -> None:
+        """Handles one item of the stream."""
+        if isinstance(item, Frame):
+            self._receive_body(item.body)
+        elif isinstance(item, Oversize):
+            bound = self._server.frame_bytes_max
+            reason = (
+                f"a message may have at most {bound} bytes (maxMessageMb, and what daemonMaxMemoryMb leaves)"
+            )
+            log.warning("a message of %d bytes was drained: %s", item.length, reason)
+            if item.request_id is not None:
+                data = {"path": "$", "expected": reason, "got": f"{item.length} bytes"}
+                self._answer_error(item.request_id, INVALID_REQUEST, reason, data)
+        else:
+            log.warning("input: %s", item.reason)
+
+    def _receive_body(self, body: bytes | bytearray) -> None:
+        if len(body) >= _LARGE_BYTES:
+            try:
+                self._server.make_room(wire.decoded_bytes(body))
+            except BudgetExceeded as error:
+                log.warning("a message of %d bytes was refused: no memory to read it", len(body))
+                request_id = find_request_id(body)
+                if request_id is not None:
+                    self.answer_kato_error(request_id, error)
+                return
+        try:
+            message = wire.loads(body)
+        except (ValueError, RecursionError) as error:
+            log.warning("a message of %d bytes is no JSON", len(body))
+            self._answer_error(None, PARSE_ERROR, f"the message is no JSON: {error}")
+            return
+        size = len(body)
+        del body  # a large one must not live beside what is made of it
+        if not isinstance(message, dict):
+            self._answer_error(None, INVALID_REQUEST, "the message is no JSON object")
+            return
+        self._receive_message(message, size)
+
+    def _receive_message(self, message: dict[str, Any], size: int) -> None:
+        method = message.get("method")
+        if method is None:
+            self._receive_response(message)
+            return
+        is_request = "id" in message
+        request_id = message.get("id")
+        if not isinstance(method, str) or (is_request and not _is_id(request_id)):
+            log.warning("a message of %d bytes is no JSON-RPC", size)
+            if is_request:
+                answer_to = request_id if _is_id(request_id) else None
+                self._answer_error(
+                    answer_to, INVALID_REQUEST, "method must be a string, id a string or an integer"
+                )
+            return
+        if method == types.EXIT:
+            self._server.end(EXIT_OK if self._shutdown else EXIT_NO_SHUTDOWN)
+            return
+        if self._shutdown:
+            if is_request:
+                self._answer_error(request_id, INVALID_REQUEST, "the server was shut down")
+            return
+        if not self._server.is_initialized and method != types.INITIALIZE:
+            if is_request:
+                self._answer_error(request_id, NOT_INITIALIZED, "initialize comes first")
+            return
+        params = message.get("params")
+        if (custom := self._server.custom_handlers.get(method)) is not None:
+            self._run_custom(custom, request_id if is_request else None, params)
+        elif is_request:
+            self._receive_standard_request(message, method, request_id)
+        else:
+            self._receive_standard_notification(message, method)
+
+    def _run_custom(
+        self, handler: Callable[[Any, int | str | None], Any], request_id: int | str | None, params: Any
+    ) -> None:
+        """One of Kato's own methods. A handler returns its result, or DEFERRED when the answer follows later."""
+        try:
+            result = handler(params, request_id)
+        except KatoError as error:
+            if request_id is not None:
+                self.answer_kato_error(request_id, error)
+            else:
+                log.warning("a notification was refused: %s", error.message)
+        except Exception as error:  # noqa: BLE001 - one request's defect must not end the process
+            _log_defect(error)
+            if request_id is not None:
+                self._answer_error(request_id, INTERNAL_ERROR, f"internal error ({type(error).__name__})")
+        else:
+            if request_id is not None and result is not DEFERRED:
+                self.answer(request_id, result)
+
+    def _receive_standard_request(
+        self, message: dict[str, Any], method: str, request_id: int | str | None
+    ) -> None:
+        if method not in self.fm.builtin_features and method not in self.fm.features:
+            self._answer_error(request_id, METHOD_NOT_FOUND, f"unknown method {method}")
+            return
+        if method == types.INITIALIZE:
+            if self._server.is_initialized:
+                self._answer_error(request_id, INVALID_REQUEST, "initialize was already answered")
+                return
+            self._server.note_initialize(message.get("params"))
+        try:
+            structured = self.structure_message(message)
+        except JsonRpcException:
+            self._answer_error(request_id, INVALID_PARAMS, f"invalid params for {method}")
+            return
+        self.handle_message(structured)
+
+    def _receive_standard_notification(self, message: dict[str, Any], method: str) -> None:
+        if method in _UNWANTED or (method not in self.fm.builtin_features and method not in self.fm.features):
+            return
+        try:
+            structured = self.structure_message(message)
+        except JsonRpcException:
+            log.warning("invalid params for %s", method)
+            return
+        self.handle_message(structured)
+
+    def _receive_response(self, message: dict[str, Any]) -> None:
+        if "id" not in message or not ("result" in message or "error" in message):
+            log.warning("a message that is neither a request nor a response was passed over")
+            return
+        try:
+            self.handle_message(self.structure_message(message))
+        except Exception as error:  # noqa: BLE001 - a response that cannot be used concerns nobody else
+            log.warning("a response was passed over: %s", type(error).__name__)
+
+    def answer(self, request_id: int | str, result: Any) -> None:
+        """Sends a result."""
+        self._server.send({"jsonrpc": "2.0", "id": request_id, "result": result})
+
+    def answer_kato_error(self, request_id: int | str, error: KatoError) -> None:
+        """Sends an error."""
+        self._answer_error(request_id, error.code, error.message, error.data)
+
+    def _answer_error(self, request_id: int | str | None, code: int, message: str, data: Any = None) -> None:
+        error = {"code": code, "message": message} | ({"data": data} if data else {})
+        self._server.send({"jsonrpc": "2.0", "id": request_id, "error": error})
+
+    def _send_data(self, data: Any) -> None:
+        """Pygls' way out."""
+        if data:
+            self._server.send(self._converter.unstructure(data))
+            self._server.flush_output()
+
+
+#: A handler's result whose answer is sent later.
+DEFERRED: Final = object()
+
+#: Documents are none of Kato's business: a client that sends them all the same costs no memory here.
+_UNWANTED: Final = frozenset(
+    {
+        types.TEXT_DOCUMENT_DID_OPEN,
+        types.TEXT_DOCUMENT_DID_CHANGE,
+        types.TEXT_DOCUMENT_DID_CLOSE,
+        types.NOTEBOOK_DOCUMENT_DID_OPEN,
+        types.NOTEBOOK_DOCUMENT_DID_CHANGE,
+        types.NOTEBOOK_DOCUMENT_DID_CLOSE,
+        types.CANCEL_REQUEST,
+    }
+)
+
+
+class KatoServer(LanguageServer):
+    """The process as an editor sees it. `run` returns the exit code."""
+
+    protocol: KatoProtocol
+
+    def __init__(self, environment: Mapping[str, str], explicit: Mapping[str, Any]) -> None:
+        super().__init__(
+            "kato",
+            __version__,
+            protocol_cls=KatoProtocol,
+            converter_factory=default_converter,
+            text_document_sync_kind=types.TextDocumentSyncKind.None_,
+        )
+        self._environment = environment
+        self._cli = explicit
+        self._initial: Mapping[str, Any] = {}
+        self._changed_settings: Mapping[str, Any] = {}
+        self._settings: Settings | None = None
+        self._engine: engines.Engine | None = None
+        self._state_dir = Path()
+        self._started_at = _now_ms()
+        self._deferred: list[tuple[int | str | None, engines.Ticket]] = []
+        self._status_timer: asyncio.TimerHandle | None = None
+        self._heartbeat_timer: asyncio.TimerHandle | None = None
+        self._last_rss = 0
+        self._exit_code: int | None = None
+        self._reader = FrameReader(limits.MESSAGE_MB_MAX_DEFAULT * limits.MIB)
+        self._parent: str | None = None
+        self._footprint = 0
+        self.custom_handlers: Mapping[str, Callable[[Any, int | str | None], Any]] = {
+            "kato/appendEvents": self._on_append_events,
+            "kato/events": self._on_append_events,
+            "kato/memory": self._on_memory,
+            "kato/status": self._on_status,
+            "kato/readSession": self._on_read_session,
+            "kato/renderSession": self._on_render_session,
+            types.WORKSPACE_EXECUTE_COMMAND: self._on_execute_command,
+            types.WORKSPACE_DID_CHANGE_CONFIGURATION: self._on_did_change_configuration,
+        }
+        for name in wire.COMMANDS:
+            # For the capabilities; the command itself is handled as plain JSON in `_on_execute_command`.
+            self.command(name)(lambda *_: None)
+        # pygls marks its handlers with attributes, which a bound method cannot carry.
+        self.feature(types.INITIALIZE)(lambda params: self._on_initialize(params))  # noqa: PLW0108
+        self.feature(types.INITIALIZED)(lambda _: self._on_initialized())
+        self.feature(types.WORKSPACE_DID_CHANGE_WORKSPACE_FOLDERS)(lambda _: self._on_folders())
+
+    # --- The process ------------------------------------------------------------------------------------
+
+    def run(self, stdin: int, stdout: int) -> int:
+        """Serves until the client says exit or goes away."""
+        return asyncio.run(self._run(stdin, stdout))
+
+    async def _run(self, stdin: int, stdout: int) -> int:
+        self._loop = asyncio.get_running_loop()
+        self._ended = self._loop.create_future()
+        self._output = Output(stdout, self._loop, lambda: self.end(EXIT_NO_SHUTDOWN))
+        self._input = Input(stdin, self._loop, self._on_data, lambda: self._output.crowded)
+        self.protocol.set_writer(_NoWriter())
+        for number in (signal.SIGTERM, signal.SIGINT):
+            try:
+                self._loop.add_signal_handler(number, self.end, 128 + number)
+            except NotImplementedError:  # Windows: the default action ends the process
+                break
+        self._input.start()
+        await self._ended
+        assert self._exit_code is not None
+        return self._exit_code
+
+    def _on_data(self, data: bytes) -> None:
+        """One read's worth of bytes: every message in it, then what was deferred, then the answers go out."""
+        if self.is_ending():
+            return
+        if not data:
+            if self._reader.unfinished:
+                log.warning("input ended in the middle of a message")
+            self._settle()
+            self.end(EXIT_OK if self.protocol.is_shut_down else EXIT_NO_SHUTDOWN)
+            return
+        for item in self._reader.feed(data):
+            self.protocol.receive(item)
+            if self.is_ending():
+                return
+        self._settle()
+        self._output.flush()
+
+    def end(self, code: int) -> None:
+        """Writes the last status and ends with this exit code. The first call counts."""
+        if self.is_ending():
+            return
+        self._exit_code = code
+        for timer in (self._status_timer, self._heartbeat_timer):
+            if timer is not None:
+                timer.cancel()
+        self._input.stop()
+        if self._engine is not None:
+            try:
+                self._settle()
+                self._write_status(running=False)
+                self._engine.close()
+            except (KatoError, OSError) as error:
+                log.error("at the end: %s", error)
+        self._output.drain(seconds=2)
+        log.info("ending with exit code %d", code)
+        if not self._ended.done():
+            self._ended.set_result(None)
+
+    def send(self, message: Mapping[str, Any]) -> None:
+        """Queues a message for the client."""
+        self._output.send(encode_frame(wire.dumps(message)))
+
+    def flush_output(self) -> None:
+        """Lets queued messages go out."""
+        self._output.flush()
+
+    def report_server_error(self, error: Exception, source: Any) -> None:
+        """Pygls would show a popup; the log is enough, and the request was answered."""
+        del source
+        log.error("%s", type(error).__name__)
+
+    # --- Start ------------------------------------------------------------------------------------------
+
+    @property
+    def is_initialized(self) -> bool:
+        """True once `initialize` was answered."""
+        return self._engine is not None
+
+    def is_ending(self) -> bool:
+        """True once the exit code is decided: nothing more is read, answered or told."""
+        return self._exit_code is not None
+
+    @property
+    def frame_bytes_max(self) -> int:
+        """The largest message that is read now."""
+        return self._reader.frame_bytes_max
+
+    @property
+    def _live(self) -> engines.Engine:
+        assert self._engine is not None
+        return self._engine
+
+    def note_initialize(self, params: Any) -> None:
+        """Keeps `initializationOptions` as they came: they are JSON, not an LSP type."""
+        options = params.get("initializationOptions") if isinstance(params, dict) else None
+        self._initial = {} if options is None else options
+
+    def _on_initialize(self, params: types.InitializeParams) -> None:
+        try:
+            if not isinstance(self._initial, dict):
+                raise SettingsInvalid(
+                    "initializationOptions", "must be an object", self._initial, "initializationOptions"
+                )
+            self._start_engine(self._resolve_settings())
+        except (SettingsInvalid, JournalUnavailable) as error:
+            log.error("cannot start: %s", error.message)
+            self._loop.call_soon(self.end, EXIT_CONFIG)
+            raise JsonRpcInvalidParams(message=error.message, data=error.data) from error
+        parent = params.process_id
+        if parent is not None:
+            self._parent = processes.identity(parent)
+
+    def _resolve_settings(self) -> Settings:
+        file, name = config.load_config(self._environment)
+        return settings.resolve(
+            explicit={**self._cli, **self._initial, **self._changed_settings},
+            environment=self._environment,
+            file=file,
+            file_name=name,
+        )
+
+    def _start_engine(self, chosen: Settings) -> None:
+        self._state_dir = config.state_dir(chosen.state_dir)
+        config.ensure_state_dir(self._state_dir)
+        config.log_to_file(self._state_dir)
+        _set_log_level(chosen.log_level)
+        statusfiles.remove_old(self._state_dir, is_running=processes.is_running)
+        store = SnapshotStore(
+            budget_bytes=chosen.daemon_max_memory_mb * limits.MIB,
+            max_sessions=chosen.max_sessions,
+            max_events_per_session=chosen.max_events_per_session,
+        )
+        ledger = MemoryLedger(store, max_events_per_session=chosen.max_events_per_session)
+        self._audit = AuditLog(self._state_dir / "audit.jsonl")
+        writer = NoteWriter(WritePolicy(()), backups_dir=self._state_dir / "backups", now_ms=_now_ms)
+        engine = engines.Engine(
+            ledger=ledger,
+            store=store,
+            notebook=NoteBook(
+                writer,
+                ledger,
+                spool_dir=self._state_dir,
+                options=_markdown_options(chosen),
+                tz=_time_zone(chosen),
+                now_ms=_now_ms,
+                random_bytes=os.urandom,
+            ),
+            memory=processes,
+            listener=self,
+            limits_in_force=engines.bounds(chosen.daemon_max_memory_mb * limits.MIB, 0),
+            max_events_per_session=chosen.max_events_per_session,
+            place=self._place(),
+            process=Process(__version__, os.getpid(), self._started_at),
+            owner=processes.identity(os.getpid()) or str(os.getpid()),
+            now_ms=_now_ms,
+            new_id=lambda: frontmatter.make_id(os.urandom(32)),
+        )
+        # What the process takes without a snapshot is measured last, when all that stays is there.
+        processes.trim()
+        self._footprint = processes.rss_bytes() + _LATER_FOOTPRINT_BYTES
+        self._engine = engine
+        self._apply(chosen)
+        self._live.resume_claims(processes.is_alive)
+
+    def _apply(self, chosen: Settings) -> None:
+        """Puts settings in force: at the start, and live."""
+        engine = self._live
+        self._settings = chosen
+        _set_log_level(chosen.log_level)
+        in_force = engines.bounds(chosen.daemon_max_memory_mb * limits.MIB, self._footprint)
+        if not in_force.whole_process:
+            log.warning(
+                "daemonMaxMemoryMb (%d) leaves too little beside the process' own %d MB: it bounds the snapshots alone",
+                chosen.daemon_max_memory_mb,
+                self._footprint // limits.MIB,
+            )
+        engine.resize(
+            in_force,
+            max_sessions=chosen.max_sessions,
+            max_events_per_session=chosen.max_events_per_session,
+        )
+        room = in_force.reserve_bytes if in_force.whole_process else chosen.max_message_mb * limits.MIB
+        self._reader.frame_bytes_max = min(chosen.max_message_mb * limits.MIB, room)
+        engine.place = self._place()
+        engine.notebook.options = _markdown_options(chosen)
+        engine.notebook.tz = _time_zone(chosen)
+        roots = chosen.allowed_write_roots
+        if roots is None:
+            roots = (*engine.place.workspace_folders, engine.place.recordings_dir)
+        engine.notebook.writer.policy = WritePolicy(
+            [str(Path(root).expanduser()) for root in roots], audit=self._audit
+        )
+
+    def _place(self) -> engines.Place:
+        folders = []
+        if self.protocol._workspace is not None:  # noqa: SLF001 - pygls' property raises where None would do
+            folders = [uris.to_fs_path(uri) for uri in self.workspace.folders]
+            if not folders and self.workspace.root_path:
+                folders = [self.workspace.root_path]
+        return engines.Place(
+            workspace_folders=tuple(folder for folder in folders if folder),
+            home=str(Path.home()),
+            recordings_dir=str(self._state_dir / "recordings"),
+        )
+
+    def _on_initialized(self) -> None:
+        self._send_status()
+        self._beat()
+
+    def _on_folders(self) -> None:
+        assert self._settings is not None
+        self._apply(self._settings)
+
+    # --- Requests ---------------------------------------------------------------------------------------
+
+    def _on_append_events(self, params: Any, request_id: int | str | None) -> object:
+        try:
+            ticket = self._live.append(wire.decode_append(params))
+        except (InvalidParams, JournalUnavailable) as error:
+            if request_id is None:
+                self.tell("error", f"kato/events was refused: {error.message}")
+            raise
+        self._deferred.append((request_id, ticket))
+        if ticket.candidates:
+            self._settle()
+        return DEFERRED
+
+    def _settle(self) -> None:
+        """Settles the engine and answers the appends."""
+        if self._engine is None:
+            return
+        self._live.settle()
+        deferred, self._deferred = self._deferred, []
+        for request_id, ticket in deferred:
+            if ticket.error is not None:
+                if request_id is not None:
+                    self.protocol.answer_kato_error(request_id, ticket.error)
+                else:
+                    self.tell(
+                        "error",
+                        f"events of {ticket.request.key.session_id} were not kept: {ticket.error.message}",
+                    )
+            elif request_id is not None:
+                self.protocol.answer(request_id, ticket.answer)
+        self._end_if_over_budget()
+
+    def _end_if_over_budget(self) -> None:
+        fatal = self._live.fatal_error
+        if fatal is None or self.is_ending():
+            return
+        log.error("over budget: %s", fatal.message)
+        self.tell("error", f"Kato stops: {fatal.message}.")
+        self.send(_notification("kato/statusChanged", self._live.status(running=False)))
+        self.end(EXIT_BUDGET)
+
+    def _on_memory(self, params: Any, request_id: int | str | None) -> object:
+        del params, request_id
+        self._settle()
+        return self._live.memory_status()
+
+    def _on_status(self, params: Any, request_id: int | str | None) -> object:
+        del request_id
+        asked = wire.decode(params, wire.StatusParams)
+        self._settle()
+        limit = asked.limit if isinstance(asked.limit, int) else None
+        return self._live.status(include_stale=asked.include_stale, limit=limit)
+
+    def _on_read_session(self, params: Any, request_id: int | str | None) -> object:
+        del request_id
+        asked = wire.decode(params, wire.ReadSessionParams)
+        self._settle()
+        lines, following, total = self._live.read_session(
+            SessionKey(asked.provider, asked.session_id), after=asked.after, limit=asked.limit
+        )
+        return {"events": [orjson.Fragment(line) for line in lines], "nextAfter": following, "total": total}
+
+    def _on_render_session(self, params: Any, request_id: int | str | None) -> object:
+        del request_id
+        asked = wire.decode(params, wire.SessionParams)
+        self._settle()
+        markdown, truncated = self._live.render_session(SessionKey(asked.provider, asked.session_id))
+        return {"markdown": markdown, "truncated": truncated}
+
+    def _on_execute_command(self, params: Any, request_id: int | str | None) -> object:
+        del request_id
+        asked = params if isinstance(params, dict) else {}
+        name = wire.COMMANDS.get(asked.get("command", ""))
+        if name is None:
+            raise InvalidParams("$.command", f"one of {', '.join(wire.COMMANDS)}", repr(asked.get("command")))
+        arguments = asked.get("arguments")
+        if not isinstance(arguments, list) or len(arguments) != 1:
+            raise InvalidParams("$.arguments", "one argument, an object", "something else")
+        self._settle()
+        decoded = wire.decode_command(arguments[0])
+        key = SessionKey(decoded.provider, decoded.session_id)
+        command = command_from_editor(name, decoded.path or None, decoded.format or None)
+        return self._live.run_editor_command(key, command)
+
+    def make_room(self, needed_bytes: int) -> None:
+        """See `Engine.make_room`."""
+        if self._engine is not None:
+            self._settle()
+            self._live.make_room(needed_bytes)
+
+    # --- Settings, live ---------------------------------------------------------------------------------
+
+    def _on_did_change_configuration(self, params: Any, request_id: int | str | None) -> object:
+        del request_id
+        given = params.get("settings") if isinstance(params, dict) else None
+        section = given.get("kato") if isinstance(given, dict) else None
+        if section is None:
+            self._pull_configuration()
+        else:
+            self._change_settings(section)
+        return None
+
+    def _pull_configuration(self) -> None:
+        """A client that sends no settings with the change wants to be asked for them."""
+        workspace = self.client_capabilities.workspace
+        if workspace is None or not workspace.configuration:
+            return
+
+        def take(future: "Future[Any]") -> None:
+            if not future.cancelled() and future.exception() is None and future.result():
+                section = future.result()[0]
+                if section is not None:
+                    self._change_settings(section)
+
+        request = types.ConfigurationParams([types.ConfigurationItem(section="kato")])
+        self.protocol.send_request(types.WORKSPACE_CONFIGURATION, request).add_done_callback(take)
+
+    def _change_settings(self, section: Any) -> None:
+        before, kept = self._settings, self._changed_settings
+        assert before is not None
+        try:
+            if not isinstance(section, dict):
+                raise SettingsInvalid("kato", "must be an object", section, "didChangeConfiguration")
+            self._changed_settings = section
+            chosen = self._resolve_settings()
+        except SettingsInvalid as error:
+            self._changed_settings = kept
+            self.tell("error", f"Kato keeps its settings: {error.message}")
+            return
+        self._settle()
+        self._apply(chosen)
+        late = sorted(settings.difference(before, chosen) & settings.RESTART_KEYS)
+        if late:
+            self.tell("info", f"Kato uses {', '.join(late)} after its next start.")
+        self._end_if_over_budget()
+
+    # --- What the engine tells (engine.Listener) --------------------------------------------------------
+
+    def changed(self) -> None:
+        """Tells the client soon, once for all that happens until then."""
+        if self._status_timer is None and not self.is_ending():
+            self._status_timer = self._loop.call_later(limits.STATUS_COALESCE_SECONDS, self._send_status)
+
+    def executed(self, outcome: CommandOutcome) -> None:
+        """Tells the client at once."""
+        self.send(_notification("kato/commandExecuted", outcome))
+
+    def tell(self, level: engines.Level, message: str) -> None:
+        """Shows the user a message."""
+        kind = {
+            "error": types.MessageType.Error,
+            "warning": types.MessageType.Warning,
+            "info": types.MessageType.Info,
+        }[level]
+        self.send(_notification(types.WINDOW_SHOW_MESSAGE, {"type": kind.value, "message": message}))
+
+    # --- Status -----------------------------------------------------------------------------------------
+
+    def _send_status(self) -> None:
+        self._status_timer = None
+        if self._engine is None or self.is_ending():
+            return
+        self._settle()
+        if self.is_ending():
+            return
+        snapshot = self._live.status()
+        self._last_rss = snapshot.memory.process.rss
+        self.send(_notification("kato/statusChanged", snapshot))
+        self._output.flush()
+
+    def _beat(self) -> None:
+        """The heartbeat: samples, writes the status file, tells the client if there is news."""
+        if self.is_ending():
+            return
+        assert self._settings is not None
+        self._heartbeat_timer = self._loop.call_later(self._settings.heartbeat_seconds, self._beat)
+        if self._parent is not None and not processes.is_alive(self._parent):
+            log.warning("the client's process is gone")
+            self.end(EXIT_NO_SHUTDOWN)
+            return
+        self._settle()
+        try:
+            self._live.heartbeat()
+            self._write_status(running=True)
+        except (KatoError, OSError) as error:
+            log.warning("heartbeat: %s", error)
+        if abs(processes.rss_bytes() - self._last_rss) >= limits.PROCESS_MEMORY_NEWS_BYTES:
+            self._send_status()
+        self._output.flush()
+
+    def _write_status(self, *, running: bool) -> None:
+        statusfiles.write(self._state_dir, self._live.status(running=running))
+
+
+class _NoWriter:
+    """pygls wants a writer; everything goes through `KatoServer.send`."""
+
+    def write(self, data: bytes) -> None:
+        raise AssertionError(data[:0])
+
+    def close(self) -> None:
+        pass
+
+
+def _notification(method: str, params: Any) -> dict[str, Any]:
+    return {"jsonrpc": "2.0", "method": method, "params": params}
+
+
+def _is_id(value: Any) -> bool:
+    return isinstance(value, int | str) and not isinstance(value, bool)
+
+
+def _log_defect(error: Exception) -> None:
+    """A traceback without the error's text, which may hold the conversation's."""
+    log.error("%s\n%s", type(error).__name__, "".join(traceback.format_tb(error.__traceback__)))
+
+
+def _now_ms() -> int:
+    return time.time_ns() // 1_000_000
+
+
+def _set_log_level(level: str) -> None:
+    logging.getLogger("kato").setLevel(level.upper())
+
+
+def _time_zone(chosen: Settings) -> tzinfo:
+    if chosen.markdown_timezone is not None:
+        return ZoneInfo(chosen.markdown_timezone)
+    return config.LocalZone()
+
+
+def _markdown_options(chosen: Settings) -> MarkdownOptions:
+    return MarkdownOptions(
+        include_frontmatter=chosen.markdown_include_frontmatter,
+        include_commentary=chosen.markdown_include_commentary,
+        include_thinking=chosen.markdown_include_thinking,
+        include_tool_calls=chosen.markdown_include_tool_calls,
+        include_system_events=chosen.markdown_include_system_events,
+        italicize_user_messages=chosen.markdown_italicize_user_messages,
+    )

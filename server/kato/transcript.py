@@ -1,0 +1,301 @@
+"""Conversation events to Markdown: every rule of headings, fences and escapes.
+
+    # Speaker_YYYY-MM-DD_HHMM_SS        a run of messages of one speaker, verbatim, a blank line between them
+    > **Decision** (accepted by user): … what was asked, chosen and on offer
+    <details>…</details>                tool calls, results, thinking, when they are switched on
+
+Rules: deterministic, and resumable: the text of a conversation is the concatenation of its pieces, wherever it is cut
+and whichever process goes on (`state`). After each piece the note is well-formed: no fence is left open, no block can
+end what it does not own. What is hidden leaves no trace, not even a new heading.
+
+Decisions show these keys of `metadata`, if they are there: `header`, `question`, `options` (a list of
+{label, description}) and `answer` (a string or a list of strings).
+"""
+
+import hashlib
+import html
+import re
+from collections.abc import Mapping, Sequence
+from datetime import tzinfo
+from typing import Any, Final
+
+import msgspec
+from msgspec import UNSET, Struct
+
+from kato.model import (
+    AssistantMessage,
+    ConversationEvent,
+    Decision,
+    ProviderInfo,
+    SystemMessage,
+    Thinking,
+    ToolCall,
+    ToolResult,
+    UserMessage,
+)
+from kato.text import Fence, fence_longer_than_any_in, next_fence
+
+#: Calls without a result that are remembered by name; of more, the oldest are forgotten and their results are
+#: shown with the call's id. A turn of an assistant holds some dozens.
+_OPEN_CALLS_MAX: Final = 256
+#: Messages of a turn that are remembered, to write a repetition once.
+_TURN_MESSAGES_MAX: Final = 64
+_SUMMARY_CHARS_MAX: Final = 120
+
+
+class MarkdownOptions(Struct, frozen=True):
+    """What is shown: the settings `markdown.*`."""
+
+    include_frontmatter: bool = True
+    include_commentary: bool = True
+    include_thinking: bool = False
+    include_tool_calls: bool = False
+    include_system_events: bool = False
+    italicize_user_messages: bool = False
+
+
+class _State(Struct, omit_defaults=True):
+    """What the next piece depends on: whose run of messages it is (`speaker` and `kind`), the last assistant's name,
+    all speakers, names of open calls, hashes of the assistant's messages in this turn, and the id of a user message
+    of which a first part stands there already.
+    """
+
+    started: bool = False
+    speaker: str = ""
+    kind: str = ""
+    assistant: str = "Assistant"
+    speakers: list[str] = []
+    calls: dict[str, str] = {}
+    said: list[str] = []
+    cut: str = ""
+
+
+class Transcript:
+    """Renders one conversation piece by piece, from the beginning or from an earlier `state`."""
+
+    def __init__(self, options: MarkdownOptions, tz: tzinfo, state: bytes = b"") -> None:
+        self._options = options
+        self._tz = tz
+        self._state = msgspec.json.decode(state, type=_State) if state else _State()
+
+    @property
+    def state(self) -> bytes:
+        """All that the next piece depends on, for another Transcript to go on from. Never empty."""
+        return msgspec.json.encode(self._state)
+
+    @property
+    def speakers(self) -> tuple[str, ...]:
+        """Who spoke so far, in the order of their first words."""
+        return tuple(self._state.speakers)
+
+    def feed(self, event: ConversationEvent, *, after_line: int = 0, through_line: int | None = None) -> str:
+        """The next piece: "" for what is not shown, else ended by a newline.
+
+        Of a user message, `after_line` and `through_line` (lines counted from 1) give a part: the parts of a message
+        that is cut between lines are together the piece of the whole.
+        """
+        if isinstance(event, UserMessage):
+            return self._user_message(event, after_line, through_line)
+        if isinstance(event, AssistantMessage):
+            return self._assistant_message(event)
+        if isinstance(event, SystemMessage | ProviderInfo):
+            return self._system_message(event)
+        if isinstance(event, ToolCall):
+            return self._tool_call(event)
+        if isinstance(event, ToolResult):
+            return self._tool_result(event)
+        if isinstance(event, Thinking):
+            return self._thinking(event)
+        return self._block(_decision(event))
+
+    # --- Messages ---------------------------------------------------------------------------------------
+
+    def _user_message(self, event: UserMessage, after_line: int, through_line: int | None) -> str:
+        lines = _normalised(event.content).split("\n")
+        continued = after_line > 0 and self._state.cut == event.event_id
+        whole = self._shown_user("\n".join(lines[0 if continued else after_line : through_line]))
+        if continued:
+            # The first part stands in the note: what is missing is what the longer text adds to it.
+            before = self._shown_user("\n".join(lines[:after_line]))
+            added = whole.removeprefix(before)
+            return added[1:] + "\n" if added.strip() else ""
+        self._state.said = []
+        if not whole:
+            return ""
+        self._state.cut = "" if through_line is None else event.event_id
+        return self._message("User", event, whole)
+
+    def _shown_user(self, text: str) -> str:
+        text = text.rstrip()
+        return _italic(text) if self._options.italicize_user_messages else _closed(text)
+
+    def _assistant_message(self, event: AssistantMessage) -> str:
+        if event.phase == "commentary" and not self._options.include_commentary:
+            return ""
+        text = _normalised(event.content).rstrip()
+        if not text:
+            return ""
+        # The same text as commentary and as the final message is one message; twice in the same role it is two.
+        role = "c" if event.phase == "commentary" else "f"
+        mark = hashlib.blake2b(text.strip().encode(), digest_size=8).hexdigest() + role
+        if mark[:-1] + ("f" if role == "c" else "c") in self._state.said:
+            return ""
+        self._state.said = [*self._state.said, mark][-_TURN_MESSAGES_MAX:]
+        model = "" if event.model is UNSET else _one_line(event.model)
+        self._state.assistant = model or "Assistant"
+        return self._message(self._state.assistant, event, _closed(text))
+
+    def _system_message(self, event: SystemMessage | ProviderInfo) -> str:
+        text = _normalised(event.content).rstrip()
+        if not self._options.include_system_events or not text:
+            return ""
+        return self._message("System", event, _closed(text))
+
+    def _message(self, speaker: str, event: ConversationEvent, text: str) -> str:
+        return self._block(self._heading(speaker, event) + text)
+
+    def _heading(self, speaker: str, event: ConversationEvent) -> str:
+        """The heading of a new run; "" inside one."""
+        state, kind = self._state, type(event).__name__
+        if state.speaker == speaker and state.kind == kind:
+            return ""
+        state.speaker, state.kind = speaker, kind
+        if speaker not in state.speakers:
+            state.speakers.append(speaker)
+        moment = event.timestamp.astimezone(self._tz)
+        return f"# {speaker}_{moment:%Y-%m-%d_%H%M_%S}\n\n"
+
+    def _block(self, text: str) -> str:
+        """A block of the note, a blank line before it unless it is the first."""
+        first = not self._state.started
+        self._state.started = True
+        return f"{text}\n" if first else f"\n{text}\n"
+
+    # --- What the assistant did -------------------------------------------------------------------------
+
+    def _tool_call(self, event: ToolCall) -> str:
+        calls = self._state.calls
+        calls[event.tool_call_id] = event.name
+        while len(calls) > _OPEN_CALLS_MAX:
+            del calls[next(iter(calls))]
+        if not self._options.include_tool_calls:
+            return ""
+        about = "" if event.description is UNSET else f": {_one_line(event.description)}"
+        given = {} if event.input is UNSET else event.input
+        return self._details(event, f"Tool call: {event.name}{about}", _input(given))
+
+    def _tool_result(self, event: ToolResult) -> str:
+        name = self._state.calls.pop(event.tool_call_id, event.tool_call_id)
+        if not self._options.include_tool_calls:
+            return ""
+        return self._details(event, f"Tool result: {name}", _fenced(_normalised(event.result).rstrip()))
+
+    def _thinking(self, event: Thinking) -> str:
+        text = _normalised(event.content).strip()
+        if not self._options.include_thinking or not text:
+            return ""
+        return self._details(event, "Thinking", _fenced(text))
+
+    def _details(self, event: ConversationEvent, summary: str, body: str) -> str:
+        heading = ""
+        if self._state.kind != AssistantMessage.__name__:
+            # What the assistant does must not stand in the user's run.
+            heading = self._heading(self._state.assistant, event)
+            self._state.kind = AssistantMessage.__name__
+        inner = f"\n{body}\n" if body else ""
+        return self._block(f"{heading}<details>\n<summary>{_summary(summary)}</summary>\n{inner}\n</details>")
+
+
+def _decision(event: Decision) -> str:
+    metadata: Mapping[str, Any] = {} if event.metadata is UNSET else event.metadata
+    lines = [f"**Decision** ({event.status} by {_one_line(event.decided_by)}): {_one_line(event.summary)}"]
+    question = metadata.get("question")
+    if isinstance(question, str) and question.strip():
+        header = metadata.get("header")
+        label = f"{_one_line(header)}: " if isinstance(header, str) and header.strip() else ""
+        lines += ["", f"{label}{_one_line(question)}"]
+    answer = metadata.get("answer")
+    chosen = [answer] if isinstance(answer, str) else answer if isinstance(answer, list) else []
+    answers = [_one_line(one) for one in chosen if isinstance(one, str) and one.strip()]
+    options = metadata.get("options")
+    offered = [_option(one, answers) for one in options] if isinstance(options, list) else []
+    shown = [line for line in offered if line]
+    if shown:
+        lines += ["", *shown]
+    labels = {_label(one) for one in options} if isinstance(options, list) else set()
+    own = [one for one in answers if one not in labels]
+    if own:
+        lines += ["", f"Answer: {'; '.join(own)}"]
+    return "\n".join(f"> {line}".rstrip() for line in lines)
+
+
+def _option(option: Any, answers: Sequence[str]) -> str:
+    label = _label(option)
+    if not label:
+        return ""
+    description = option.get("description") if isinstance(option, dict) else None
+    about = f" – {_one_line(description)}" if isinstance(description, str) and description.strip() else ""
+    return f"- [{'x' if label in answers else ' '}] {label}{about}"
+
+
+def _label(option: Any) -> str:
+    label = option.get("label") if isinstance(option, dict) else option
+    return _one_line(label) if isinstance(label, str) else ""
+
+
+def _input(given: Mapping[str, Any]) -> str:
+    """A tool's arguments: a single text as it is, anything else as JSON."""
+    if not given:
+        return ""
+    texts = [value for key, value in given.items() if key != "description"]
+    if len(texts) == 1 and isinstance(texts[0], str):
+        return _fenced(_normalised(texts[0]).rstrip())
+    return _fenced(msgspec.json.format(msgspec.json.encode(given), indent=2).decode(), "json")
+
+
+def _fenced(text: str, language: str = "") -> str:
+    fence = fence_longer_than_any_in(text)
+    return f"{fence}{language}\n{text}\n{fence}"
+
+
+def _normalised(text: str) -> str:
+    if "\r" in text:
+        text = text.replace("\r\n", "\n").replace("\r", "\n")
+    return text.replace("\0", "\N{REPLACEMENT CHARACTER}") if "\0" in text else text
+
+
+def _closed(text: str) -> str:
+    """The text with a fence that it leaves open closed, so that it cannot swallow what follows."""
+    if "```" not in text and "~~~" not in text:
+        return text
+    fence: Fence | None = None
+    for line in text.split("\n"):
+        fence = next_fence(line, fence)
+    return text if fence is None else f"{text}\n{fence.closing()}"
+
+
+_STRUCTURED: Final = re.compile(r"^\s*(?:[-*+>|#]|\d+[.)]\s|\[[^\]]+\]:|<|::|( {4}|\t))")
+
+
+def _italic(text: str) -> str:
+    """Each line of prose in italics; code, lists, quotes, headings, tables, HTML and commands as they are."""
+    shown = []
+    fence: Fence | None = None
+    for line in text.split("\n"):
+        before, fence = fence, next_fence(line, fence)
+        prose = line.strip()
+        if before is not None or fence is not None or not prose or _STRUCTURED.match(line) or "*" in line:
+            shown.append(line)
+        else:
+            shown.append(line.replace(prose, f"*{prose}*", 1))
+    return _closed("\n".join(shown))
+
+
+def _one_line(text: str) -> str:
+    return " ".join(_normalised(text).split())
+
+
+def _summary(text: str) -> str:
+    line = _one_line(text)
+    short = line if len(line) <= _SUMMARY_CHARS_MAX else line[: _SUMMARY_CHARS_MAX - 1].rstrip() + "…"
+    return html.escape(short, quote=False)

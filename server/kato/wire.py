@@ -1,0 +1,233 @@
+"""The custom messages: camelCase JSON to values and back. Alone knows our JSON.
+
+Rule: everything that comes in is validated wholly before anything is done with it, and what is wrong is named by a
+JSON path. Values that go out are structs of `model`; `dumps` writes them.
+"""
+
+import json
+import re
+from collections.abc import Callable, Mapping, Sequence
+from typing import Annotated, Any, Final, Literal, TypeVar
+
+import msgspec
+import orjson
+from msgspec import UNSET, Meta, Struct, UnsetType
+
+from kato import limits
+from kato.engine import AppendRequest
+from kato.errors import InvalidParams
+from kato.model import ConversationEvent, Id, SessionKey
+
+_T = TypeVar("_T")
+
+#: The commands of `workspace/executeCommand`, by their names on the wire.
+COMMANDS: Final[Mapping[str, Literal["init", "record", "capture", "export", "stop"]]] = {
+    "kato.init": "init",
+    "kato.record": "record",
+    "kato.capture": "capture",
+    "kato.export": "export",
+    "kato.stop": "stop",
+}
+
+#: orjson keeps a buffer of 8 KiB behind every result, however short (measured, 3.13). Up to this many results
+#: live for a moment only; of more, copies of the right size are made.
+_UNCOPIED_LINES_MAX: Final = 256
+
+
+class AppendParams(Struct, frozen=True, rename="camel"):
+    """`kato/appendEvents` and `kato/events`."""
+
+    provider: Id
+    session_id: Id
+    events: list[ConversationEvent]
+    title: Annotated[str, Meta(max_length=4096)] | UnsetType = UNSET
+    cwd: Annotated[str, Meta(max_length=limits.PATH_CHARS_MAX)] | UnsetType = UNSET
+    replay: bool = False
+
+
+class ReadSessionParams(Struct, frozen=True, rename="camel"):
+    """`kato/readSession`."""
+
+    provider: Id
+    session_id: Id
+    after: Annotated[int, Meta(ge=0)] = 0
+    limit: Annotated[int, Meta(ge=1, le=limits.READ_SESSION_LIMIT_MAX)] = limits.READ_SESSION_LIMIT_DEFAULT
+
+
+class StatusParams(Struct, frozen=True, rename="camel"):
+    """`kato/status`."""
+
+    include_stale: bool = False
+    limit: Annotated[int, Meta(ge=0)] | UnsetType = UNSET
+
+
+class SessionParams(Struct, frozen=True, rename="camel"):
+    """Any request about one session."""
+
+    provider: Id
+    session_id: Id
+
+
+class CommandParams(Struct, frozen=True, rename="camel"):
+    """The one argument of a `kato.*` command."""
+
+    provider: Id
+    session_id: Id
+    path: str | UnsetType = UNSET
+    format: Literal["markdown", "jsonl"] | UnsetType = UNSET
+
+
+def loads(body: bytes | bytearray | memoryview) -> Any:
+    """JSON to values. Raises ValueError (never showing the text).
+
+    JavaScript writes half of a surrogate pair (an emoji that was cut in two) as an escape that orjson refuses;
+    such a message is read by the standard library and the halves become U+FFFD, so that no message is lost.
+    """
+    try:
+        return orjson.loads(body)
+    except orjson.JSONDecodeError as error:
+        # The message of orjson's error holds no text of the document, its attribute `doc` does.
+        if "surrogate" not in str(error):
+            raise ValueError(error.msg) from None
+    return _without_surrogates(json.loads(bytes(body), parse_constant=_refuse_constant))
+
+
+def dumps(value: Any) -> bytes:
+    """Values, structs among them, to JSON."""
+    return orjson.dumps(value, default=msgspec.to_builtins)
+
+
+def decode(params: Any, into: type[_T]) -> _T:
+    """Params as a struct; raises InvalidParams with a JSON path."""
+    try:
+        return msgspec.convert({} if params is None else params, into)
+    except msgspec.ValidationError as error:
+        raise _invalid_params(str(error), params) from None
+
+
+def decode_append(params: Any) -> AppendRequest:
+    """The params of `kato/appendEvents`, validated wholly; each event with its line."""
+    decoded = decode(params, AppendParams)
+    provider, session_id = decoded.provider, decoded.session_id
+    for index, event in enumerate(decoded.events):
+        if event.provider != provider:
+            raise InvalidParams(f"$.events[{index}].provider", "the request's own provider", "another")
+        if event.session_id != session_id:
+            raise InvalidParams(f"$.events[{index}].sessionId", "the request's own sessionId", "another")
+    return AppendRequest(
+        key=SessionKey(provider, session_id),
+        events=decoded.events,
+        lines=_lines(params["events"]),
+        title=decoded.title or None,
+        cwd=decoded.cwd or None,
+        replay=decoded.replay,
+    )
+
+
+def decode_command(argument: Any) -> CommandParams:
+    """The one argument of a `kato.*` command."""
+    try:
+        return decode(argument, CommandParams)
+    except InvalidParams as error:
+        path = error.data["path"].replace("$", "$.arguments[0]", 1)
+        raise InvalidParams(path, error.data["expected"], error.data["got"]) from None
+
+
+def _lines(events: Sequence[dict[str, Any]]) -> list[bytes]:
+    try:
+        if len(events) <= _UNCOPIED_LINES_MAX:
+            return [orjson.dumps(event) for event in events]
+        return [bytes(memoryview(orjson.dumps(event))) for event in events]
+    except orjson.JSONEncodeError:
+        for index, event in enumerate(events):
+            try:
+                orjson.dumps(event)
+            except orjson.JSONEncodeError as error:
+                expected = f"JSON nested at most {limits.JSON_DEPTH_MAX} deep"
+                raise InvalidParams(f"$.events[{index}]", expected, str(error)) from None
+        raise
+
+
+_AT: Final = re.compile(r"^(?P<rule>.*?)(?: - at `(?P<path>\$.*)`)?$", re.DOTALL)
+_EXPECTED: Final = re.compile(r"^Expected (?P<expected>.*?)(?:, got (?P<got>.*))?$", re.DOTALL)
+_MISSING: Final = re.compile(r"^Object missing required field `(?P<field>.*)`$")
+_INVALID: Final = re.compile(r"^Invalid (?:enum )?value (?P<got>'.*'|.+)$", re.DOTALL)
+_KINDS: Final = ", ".join(sorted(kind.__struct_config__.tag for kind in ConversationEvent.__args__))
+
+
+def _invalid_params(message: str, params: Any) -> InvalidParams:
+    """Msgspec's sentence taken apart: the path, what was expected, what was there."""
+    located = _AT.match(message)
+    assert located is not None
+    path, rule = located["path"] or "$", located["rule"]
+    if (match := _MISSING.match(rule)) is not None:
+        return InvalidParams(f"{path}.{match['field']}", "a value (the field is required)", "nothing")
+    if (match := _EXPECTED.match(rule)) is not None:
+        return InvalidParams(
+            path,
+            match["expected"].replace("`", ""),
+            (match["got"] or _kind_at(path, params)).replace("`", ""),
+        )
+    if (match := _INVALID.match(rule)) is not None:
+        expected = f"one of {_KINDS}" if path.endswith(".kind") else _choices(path)
+        return InvalidParams(path, expected, match["got"])
+    if "RFC3339" in rule:
+        return InvalidParams(path, "an RFC 3339 date-time with a time zone", _kind_at(path, params))
+    return InvalidParams(path, rule, _kind_at(path, params))
+
+
+def _choices(path: str) -> str:
+    name = path.rpartition(".")[2]
+    known = {
+        "role": "the role of the event's kind",
+        "phase": "one of commentary, final, other",
+        "status": "one of proposed, accepted, rejected, superseded",
+        "format": "one of markdown, jsonl",
+    }
+    return known.get(name, "a value that the contract names")
+
+
+def _kind_at(path: str, params: Any) -> str:
+    """What kind of value lies at a JSON path: said instead of the value, which may be conversation text."""
+    value = params
+    for name, index in re.findall(r"\.([^.\[\]]+)|\[(\d+)\]", path):
+        try:
+            value = value[int(index)] if index else value[name]
+        except (KeyError, IndexError, TypeError):
+            return "nothing"
+    names = {str: "a string", bool: "a boolean", int: "an integer", float: "a number", type(None): "null"}
+    if isinstance(value, str):
+        return "an empty string" if not value else f"a string of {len(value)} characters"
+    return names.get(type(value), "an object" if isinstance(value, dict) else "an array")
+
+
+def _refuse_constant(name: str) -> None:
+    raise ValueError(f"{name} is not JSON")
+
+
+def _without_surrogates(value: Any) -> Any:
+    """The value with lone surrogates as U+FFFD and integers beyond 64 bits as floats, as orjson reads them."""
+    clean: Callable[[Any], Any] = _without_surrogates
+    if isinstance(value, str):
+        return value.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+    if isinstance(value, dict):
+        return {clean(key): clean(item) for key, item in value.items()}
+    if isinstance(value, list):
+        return [clean(item) for item in value]
+    if isinstance(value, int) and not isinstance(value, bool) and not -(2**63) <= value < 2**64:
+        return float(value)
+    return value
+
+
+def decoded_bytes(body: bytes | bytearray | memoryview) -> int:
+    """An upper estimate of what reading and storing this message takes beside its own bytes.
+
+    Measured on CPython 3.11: a member or element costs at most about 110 bytes beside its text, an object 240 more; text
+    takes its length, or up to four times that once it holds characters outside Latin-1; writing it again takes as
+    much twice (a growing buffer). Counts inside strings make the estimate too high, never too low.
+    """
+    data = bytes(body) if isinstance(body, memoryview) else body
+    size = len(data)
+    structure = 110 * (data.count(b",") + data.count(b"[")) + 350 * data.count(b"{")
+    wide = not data.isascii() or b"\\u" in data
+    return structure + (7 if wide else 4) * size

@@ -1,0 +1,63 @@
+"""Fixtures that several suites share."""
+
+import os
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from kato.client import Client
+
+SHARED = Path(__file__).resolve().parents[2] / "shared"
+
+Start = Callable[..., Client]
+
+
+@pytest.fixture
+def environment(tmp_path: Path) -> dict[str, str]:
+    """No setting of the machine the tests run on reaches the server."""
+    kept = {name: value for name, value in os.environ.items() if not name.startswith("KATO_")}
+    config = tmp_path / "config.toml"
+    config.touch()
+    return kept | {"KATO_CONFIG": str(config), "TZ": "UTC"}
+
+
+@pytest.fixture
+def start(tmp_path: Path, environment: dict[str, str]) -> Iterator[Start]:
+    """Starts real servers; those that still run at the end are shut down."""
+    clients: list[Client] = []
+
+    def launch(
+        options: dict[str, Any] | None = None,
+        *,
+        initialize: bool = True,
+        env: dict[str, str] | None = None,
+        **more: Any,
+    ) -> Client:
+        client = Client(environment=environment | (env or {}), **more)
+        clients.append(client)
+        if initialize:
+            notes = tmp_path / "notes"
+            notes.mkdir(exist_ok=True)
+            client.initialize(
+                options={"stateDir": str(tmp_path / "state")} | (options or {}), folders=[str(notes)]
+            )
+        return client
+
+    yield launch
+    for client in clients:
+        if client.process.poll() is None:
+            client.process.kill()
+        for stream in (client.process.stdin, client.process.stdout, client.process.stderr):
+            if stream is not None:
+                stream.close()
+        client.process.wait()
+
+
+@pytest.fixture
+def notes(tmp_path: Path) -> Path:
+    """The workspace folder of servers that `start` starts."""
+    folder = tmp_path / "notes"
+    folder.mkdir(exist_ok=True)
+    return folder
