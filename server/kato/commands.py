@@ -76,7 +76,7 @@ def _judge(line: int, word: str, glued: str | None, argument: str | None) -> Com
         if known is not None:
             return CommandProblem(line, name, f"::{name} and its path need a space between them")
         return CommandProblem(line, name, f"::{name} is no command; did you mean ::{near[0]}?")
-    path = None if argument is None else unwrap(argument)
+    path = unwrap(argument) if argument else None
     problem = _argument_problem(known, path)
     if problem is not None:
         return CommandProblem(line, name, problem)

@@ -21,6 +21,7 @@ _ALPHABET: Final = "0123456789abcdefghijklmnopqrstuvwxyz"
 _OPENING: Final = re.compile(rb"\A(?:\xef\xbb\xbf)?---[ \t]*\r?\n")
 _CLOSING: Final = re.compile(rb"^(?:---|\.\.\.)[ \t]*(?:\r?\n|\Z)", re.MULTILINE)
 _BLANK_LINE: Final = re.compile(rb"\r?\n")
+_INDENTED_LIST: Final = re.compile(r"^[^\s#][^\n]*:[ \t]*\n(?P<indent> +)- ", re.MULTILINE)
 #: The lists that Kato adds to and never takes from.
 _LISTS: Final = ("participants", "tags", "recordingIds")
 
@@ -82,6 +83,7 @@ def adopt(yaml: str, fields: NoteFields) -> str:
     """The user's frontmatter with what Kato knows: `id`, `title`, `created` and the user's own keys stay, `updated` is
     set, missing keys follow at the end, lists grow. Everything else stays as it was written.
     """
+    yaml = yaml.replace("\r\n", "\n")
     kept = _load(yaml)
     ours = _ours(fields)
     for key, value in ours.items():
@@ -93,7 +95,7 @@ def adopt(yaml: str, fields: NoteFields) -> str:
             kept[key] = value
     if not fields.truncated_events:
         kept.pop("truncatedEvents", None)
-    return _block(_dump(kept))
+    return _block(_dump(kept, like=yaml))
 
 
 def make_id(random_bytes: bytes) -> str:
@@ -157,7 +159,6 @@ def _load(text: str) -> Any:
     from ruamel.yaml.comments import CommentedMap  # noqa: PLC0415
     from ruamel.yaml.error import YAMLError  # noqa: PLC0415
 
-    text = text.replace("\r\n", "\n")
     try:
         loaded = _yaml().load(text)
     except (YAMLError, ValueError, RecursionError) as error:
@@ -172,9 +173,15 @@ def _load(text: str) -> Any:
     return loaded
 
 
-def _dump(value: Any) -> str:
+def _dump(value: Any, *, like: str = "") -> str:
+    """YAML text whose lists are indented as those of the text it is `like`."""
+    yaml = _yaml()
+    indented = _INDENTED_LIST.search(like)
+    if indented is not None:
+        offset = len(indented["indent"])
+        yaml.indent(mapping=2, sequence=offset + 2, offset=offset)
     stream = StringIO()
-    _yaml().dump(value, stream)
+    yaml.dump(value, stream)
     return stream.getvalue()
 
 

@@ -269,7 +269,7 @@ class KatoServer(LanguageServer):
         self._started_at = _now_ms()
         self._deferred: list[tuple[int | str | None, engines.Ticket]] = []
         self._status_timer: asyncio.TimerHandle | None = None
-        self._heartbeat_timer: asyncio.TimerHandle | None = None
+        self._heartbeat_timer: asyncio.Handle | None = None
         self._last_rss = 0
         self._exit_code: int | None = None
         self._reader = FrameReader(limits.MESSAGE_MB_MAX_DEFAULT * limits.MIB)
@@ -502,7 +502,7 @@ class KatoServer(LanguageServer):
 
     def _on_initialized(self) -> None:
         self._send_status()
-        self._beat()
+        self._heartbeat_timer = self._loop.call_soon(self._beat)
 
     def _on_folders(self) -> None:
         assert self._settings is not None
@@ -648,8 +648,8 @@ class KatoServer(LanguageServer):
     # --- What the engine tells (engine.Listener) --------------------------------------------------------
 
     def changed(self) -> None:
-        """Tells the client soon, once for all that happens until then."""
-        if self._status_timer is None and not self.is_ending():
+        """Tells the client soon, once for all that happens until then; before `initialized` it must not be told."""
+        if self._status_timer is None and self._heartbeat_timer is not None and not self.is_ending():
             self._status_timer = self._loop.call_later(limits.STATUS_COALESCE_SECONDS, self._send_status)
 
     def executed(self, outcome: CommandOutcome) -> None:

@@ -1,0 +1,120 @@
+"""Frontmatter: found, made, adopted, and what must survive it."""
+
+import pytest
+
+from kato import limits
+from kato.frontmatter import FrontmatterInvalid, NoteFields, adopt, find, make_id, new
+
+FIELDS = NoteFields(
+    id="t9jbtix448je5erxnaoot5j",
+    title="A title",
+    updated=2,
+    created=1,
+    provider="claude",
+    session_id="s-1",
+    participants=("User", "claude-sonnet"),
+    tags=("kato",),
+    recording_ids=("r1",),
+)
+OURS = "provider: claude\nsessionId: s-1\nparticipants: [User, claude-sonnet]\ntags: [kato]\nrecordingIds: [r1]\n"
+
+
+def test_a_new_note_has_the_keys_in_their_order() -> None:
+    assert new(FIELDS) == (
+        "---\nid: t9jbtix448je5erxnaoot5j\ntitle: A title\ndesc: ''\nupdated: 2\ncreated: 1\n"
+        + OURS
+        + "---\n\n"
+    )
+
+
+@pytest.mark.parametrize(
+    "title", ["a: b", "'quoted'", "- list", "#hash", "yes", "2026", "[x]", "@at", "ü…", "{a}"]
+)
+def test_any_title_is_written_so_that_it_is_read_as_itself(title: str) -> None:
+    from ruamel.yaml import YAML
+
+    text = new(NoteFields(id="i", title=title, updated=2, created=1, provider="p", session_id="s"))
+    assert YAML(typ="safe").load(text.split("---\n")[1])["title"] == title
+
+
+def test_what_the_user_wrote_stays_and_what_is_missing_follows() -> None:
+    yaml = (
+        "# my note\n"
+        "title: 'Mine'   # stays\n"
+        "aliases:\n  - one\n  - two\n"
+        "published: 2024-01-02\n"
+        "code: 0123\n"
+        "updated: 1\n"
+        "url: https://example.org/" + "x" * 200 + "\n"
+    )
+    adopted = adopt(yaml, FIELDS)
+    for line in yaml.splitlines():
+        if not line.startswith("updated"):
+            assert f"{line}\n" in adopted, line
+    assert "updated: 2\n" in adopted
+    assert adopted.index("url:") < adopted.index("id: t9jb") < adopted.index("provider: claude")
+
+
+def test_lists_grow_without_repeating() -> None:
+    adopted = adopt("tags: [mine, kato]\nrecordingIds: [r0]\nparticipants: User\n", FIELDS)
+    assert "tags: [mine, kato]\n" in adopted
+    assert "recordingIds: [r0, r1]\n" in adopted
+    assert "claude-sonnet" in adopted
+
+
+def test_adopting_twice_changes_nothing() -> None:
+    once = adopt("title: x\nmine: 1 # c\n", FIELDS)
+    assert adopt(once.removeprefix("---\n").removesuffix("---\n\n"), FIELDS) == once
+
+
+def test_what_is_missing_is_said_and_taken_back_when_it_is_whole() -> None:
+    lacking = NoteFields(
+        id="i", title="t", updated=2, created=1, provider="p", session_id="s", truncated_events=7
+    )
+    assert "truncatedEvents: 7\n" in new(lacking)
+    assert "truncatedEvents" not in adopt("truncatedEvents: 7\n", FIELDS)
+
+
+@pytest.mark.parametrize(
+    "yaml", ["a: [", "- list", "just text", "a: 1\na: 2", "a: !!python/object:x {}\n- b", "\tx: 1"]
+)
+def test_what_is_no_mapping_is_an_error_that_leaves_it_alone(yaml: str) -> None:
+    with pytest.raises(FrontmatterInvalid):
+        adopt(yaml, FIELDS)
+
+
+def test_empty_frontmatter_is_adopted() -> None:
+    assert adopt("", FIELDS).startswith("---\n")
+
+
+@pytest.mark.parametrize(
+    ("text", "yaml", "body"),
+    [
+        (b"---\nid: 1\n---\n\nbody", "id: 1\n", b"body"),
+        (b"---\nid: 1\n---\nbody", "id: 1\n", b"body"),
+        (b"---\nid: 1\n---\n\n\nbody", "id: 1\n", b"\nbody"),
+        (b"---\r\nid: 1\r\n---\r\n\r\nbody", "id: 1\r\n", b"body"),
+        (b"\xef\xbb\xbf---\nid: 1\n---\n", "id: 1\n", b""),
+        (b"---\n---\n", "", b""),
+        (b"---\nid: 1\n...\nbody", "id: 1\n", b"body"),
+        (b"---\nid: 1\n", None, b"---\nid: 1\n"),
+        (b"body\n---\n", None, b"body\n---\n"),
+        (b"----\nid\n---\n", None, b"----\nid\n---\n"),
+        (b"---\n\xff\n---\n", None, b"---\n\xff\n---\n"),
+        (b"", None, b""),
+    ],
+)
+def test_frontmatter_is_found_with_its_end(text: bytes, yaml: str | None, body: bytes) -> None:
+    found = find(text)
+    assert found.yaml == yaml
+    assert text[found.body_offset :] == body
+
+
+def test_frontmatter_that_is_too_long_is_none() -> None:
+    assert find(b"---\n" + b"a: 1\n" * limits.FRONTMATTER_BYTES_MAX + b"---\n").yaml is None
+
+
+def test_an_id_has_23_lower_case_letters_and_digits() -> None:
+    made = {make_id(bytes([number]) * 32) for number in range(200)}
+    assert len(made) == 200
+    assert all(len(one) == 23 and one.isalnum() and one == one.lower() for one in made)

@@ -1,0 +1,146 @@
+"""Names, titles and paths as strings."""
+
+from zoneinfo import ZoneInfo
+
+import pytest
+
+from kato.errors import CommandRefused
+from kato.model import SessionKey
+from kato.paths import (
+    default_file_name,
+    policy_refusal,
+    resolve,
+    shorten,
+    slug,
+    title_from_filename,
+    title_from_text,
+)
+
+
+@pytest.mark.parametrize(
+    ("path", "title"),
+    [
+        (
+            "/n/conv.2026.2026-02-24_1549-memory-and-status-gca.md",
+            "2026 02 24_1549 Memory and Status Gca",
+        ),
+        ("conv.md", "Conv"),
+        ("the-art-of-war.md", "The Art of War"),
+        ("a/b.c/my-note", "My Note"),
+        ("C:\\notes\\plan-for-the-week.md", "Plan for the Week"),
+        ("v1.2-notes.md", "2 Notes"),
+        (".hidden", "Hidden"),
+        ("über-uns.md", "Über Uns"),
+    ],
+)
+def test_a_title_comes_from_the_file_name(path: str, title: str) -> None:
+    assert title_from_filename(path) == title
+
+
+@pytest.mark.parametrize(
+    ("text", "title"),
+    [
+        ("Hello  world", "Hello world"),
+        ("\n\n  second line\nthird", "second line"),
+        ("::capture x\nreal words", "real words"),
+        ("::capture x", None),
+        ("", None),
+        ("x" * 61, "x" * 59 + "…"),
+        ("word " * 20, ("word " * 11).strip() + "…"),
+    ],
+)
+def test_a_title_comes_from_the_first_line_that_is_no_command(text: str, title: str | None) -> None:
+    assert title_from_text(text, lambda line: line.startswith("::")) == title
+
+
+@pytest.mark.parametrize("chars", [2, 5, 10, 60])
+def test_a_shortened_text_is_short(chars: int) -> None:
+    assert len(shorten("some words to be cut here and there", chars)) <= chars
+
+
+@pytest.mark.parametrize(
+    ("argument", "cwd", "path"),
+    [
+        ("/a/b.md", None, "/a/b.md"),
+        ("b.md", "/w", "/w/b.md"),
+        ("./x/b.md", "/w", "/w/x/b.md"),
+        ("~/b.md", None, "/home/me/b.md"),
+        ("a b.md", "/w", "/w/a b.md"),
+    ],
+)
+def test_a_path_is_absolute_from_home_or_relative_to_the_conversations_folder(
+    argument: str, cwd: str | None, path: str
+) -> None:
+    assert resolve(argument, cwd=cwd, home="/home/me") == path
+
+
+def test_a_windows_path_is_resolved_on_windows() -> None:
+    assert resolve("n\\b.md", cwd="C:\\w", home="C:\\me", windows=True) == "C:\\w\\n\\b.md"
+
+
+@pytest.mark.parametrize(
+    ("argument", "words"),
+    [
+        ("b.md", "no folder"),
+        ("~root/b.md", "another user"),
+        ("/a/../b.md", "'..'"),
+        ("/a/b/", "folder"),
+        ("/a\0b", "NUL"),
+    ],
+)
+def test_a_path_that_cannot_be_meant_is_refused(argument: str, words: str) -> None:
+    with pytest.raises(CommandRefused, match=words):
+        resolve(argument, cwd=None, home="/home/me")
+
+
+@pytest.mark.parametrize(
+    ("title", "expected"),
+    [
+        ("What is a Monad?", "what-is-a-monad"),
+        ("../../etc/passwd", "etc-passwd"),
+        ("???", "note"),
+        ("CON", "note-con"),
+        ("Über uns", "über-uns"),
+        ("日本語 のノート", "日本語-のノート"),
+    ],
+)
+def test_a_slug_is_a_file_name_everywhere(title: str, expected: str) -> None:
+    assert slug(title) == expected
+
+
+def test_a_long_title_gives_a_name_that_file_systems_take() -> None:
+    assert len(slug("日本" * 200).encode()) <= 80
+
+
+def test_a_default_name_holds_time_title_and_session() -> None:
+    name = default_file_name(
+        "Implement memory management",
+        when_ms=1_771_977_766_000,
+        tz=ZoneInfo("America/Los_Angeles"),
+        key=SessionKey("gemini", "5f0c7c1e-3b1f"),
+    )
+    assert name == "2026-02-24_1602-implement-memory-management-5f0c7c1e.md"
+
+
+@pytest.mark.parametrize(
+    ("path", "words"),
+    [
+        ("relative.md", "absolute"),
+        ("/a/../b", "'..'"),
+        ("/a\0", "NUL"),
+        ("/dev/null", "dev"),
+        ("/proc/self/mem", "proc"),
+        ("/", "name a file"),
+        ("/" + "x" * 5000, "characters"),
+    ],
+)
+def test_the_policy_refuses_by_letters_alone(path: str, words: str) -> None:
+    refusal = policy_refusal(path)
+    assert refusal is not None
+    assert words in refusal
+
+
+def test_the_policy_has_nothing_against_an_ordinary_path() -> None:
+    assert policy_refusal("/home/me/notes/conv.md") is None
+    assert policy_refusal("C:\\notes\\conv.md", windows=True) is None
+    assert policy_refusal("C:\\notes\\NUL.md", windows=True) is not None

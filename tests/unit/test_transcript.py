@@ -1,0 +1,215 @@
+"""The transcript's rules, one at a time."""
+
+from zoneinfo import ZoneInfo
+
+import orjson
+import pytest
+from builders import Json, assistant, decision, info, struct, system, thinking, tool_call, tool_result, user
+from conftest import SHARED
+
+from kato.model import decode_line
+from kato.transcript import MarkdownOptions, Transcript
+
+UTC = ZoneInfo("UTC")
+SAMPLE = SHARED / "samples" / "first-capture"
+T0 = "2026-02-25_0613_20"
+ALL = MarkdownOptions(include_thinking=True, include_tool_calls=True, include_system_events=True)
+
+
+def render(*events: Json, options: MarkdownOptions | None = None) -> str:
+    transcript = Transcript(options or MarkdownOptions(), UTC)
+    return "".join(transcript.feed(struct(one)) for one in events)
+
+
+@pytest.mark.skipif(not SAMPLE.is_dir(), reason="the samples are not here")
+def test_the_reference_comes_out_byte_for_byte() -> None:
+    lines = (SAMPLE / "events.jsonl").read_bytes().splitlines()
+    transcript = Transcript(MarkdownOptions(), ZoneInfo("America/Los_Angeles"))
+    body = "".join(transcript.feed(decode_line(line)) for line in lines)
+    assert body == (SAMPLE / "expected.md").read_text().split("---\n\n", 1)[1]
+    assert transcript.speakers == ("User", "gemini-3-pro-preview")
+
+
+def test_a_run_of_one_speaker_has_one_heading() -> None:
+    text = render(
+        user("one"), user("two", 1), assistant("three", 2, model="m"), assistant("four", 3, model="m")
+    )
+    assert text == f"# User_{T0}\n\none\n\ntwo\n\n# m_2026-02-25_0613_22\n\nthree\n\nfour\n"
+
+
+def test_an_assistant_without_a_model_is_called_assistant_and_a_change_of_model_is_a_new_run() -> None:
+    text = render(assistant("a"), assistant("b", 1, model="m"), assistant("c", 2, model="n"))
+    assert [line.rpartition("_2026")[0] for line in text.splitlines() if line.startswith("#")] == [
+        "# Assistant",
+        "# m",
+        "# n",
+    ]
+
+
+def test_times_are_in_the_zone_that_is_asked_for() -> None:
+    transcript = Transcript(MarkdownOptions(), ZoneInfo("Asia/Tokyo"))
+    assert transcript.feed(struct(user("x"))).startswith("# User_2026-02-25_1513_20\n")
+
+
+def test_text_is_verbatim() -> None:
+    content = "  indented  \n\n\n```py\n\n\nx = 1  \n```\n\n# User_forged\n<b>&amp;\ttab"
+    assert render(user(content)) == f"# User_{T0}\n\n{content}\n"
+
+
+def test_line_ends_are_newlines_and_trailing_ones_are_trimmed() -> None:
+    assert render(user("a\r\nb\rc\n\n\n")) == f"# User_{T0}\n\na\nb\nc\n"
+
+
+@pytest.mark.parametrize("content", ["", " ", "\n\n"])
+def test_an_empty_message_leaves_no_trace(content: str) -> None:
+    assert render(user("a"), assistant(content, 1), user("b", 2)) == f"# User_{T0}\n\na\n\nb\n"
+
+
+@pytest.mark.parametrize(
+    ("content", "closing"),
+    [
+        ("```\ncode", "```"),
+        ("````md\n```\nx\n```", "````"),
+        ("~~~\n```", "~~~"),
+        ("text\n   ```js\nx", "```"),
+        ("```\na\n```\n```\nb", "```"),
+    ],
+)
+def test_a_fence_that_is_left_open_is_closed(content: str, closing: str) -> None:
+    assert render(user(content)) == f"# User_{T0}\n\n{content}\n{closing}\n"
+
+
+@pytest.mark.parametrize("content", ["```\na\n```", "`inline`", "a ``` b", "~~~\na\n~~~~", "``` a`b"])
+def test_a_fence_that_is_closed_stays_as_it_is(content: str) -> None:
+    assert render(user(content)) == f"# User_{T0}\n\n{content}\n"
+
+
+def test_what_is_switched_off_leaves_no_trace_not_even_a_heading() -> None:
+    hidden = [thinking("hm", 1), tool_call("Bash", 2), tool_result("out", 3), system("s", 4), info("i", 5)]
+    assert render(assistant("a", model="m"), *hidden, assistant("b", 6, model="m")) == f"# m_{T0}\n\na\n\nb\n"
+
+
+def test_commentary_that_repeats_the_final_message_is_written_once() -> None:
+    said = [assistant("done", 1, phase="commentary"), assistant("done", 2, phase="final")]
+    assert render(user("go"), *said).count("done") == 1
+    assert render(user("go"), *reversed(said)).count("done") == 1
+    assert (
+        render(user("go"), said[0], user("again", 2), assistant("done", 3, phase="final")).count("done") == 2
+    )
+    assert render(user("go"), *[assistant("ok", n, phase="commentary") for n in (1, 2)]).count("ok") == 2
+
+
+def test_commentary_can_be_switched_off() -> None:
+    options = MarkdownOptions(include_commentary=False)
+    text = render(
+        assistant("thinking aloud", phase="commentary"), assistant("done", 1, phase="final"), options=options
+    )
+    assert "aloud" not in text
+    assert "done" in text
+
+
+def test_tool_calls_and_results_are_details_with_the_calls_name() -> None:
+    text = render(
+        assistant("look", model="m"),
+        tool_call(
+            "Bash", 1, description="List <files>", input={"command": "ls", "description": "List <files>"}
+        ),
+        tool_result("a\nb", 2),
+        assistant("done", 3, model="m"),
+        options=ALL,
+    )
+    assert text == (
+        f"# m_{T0}\n\nlook\n\n"
+        "<details>\n<summary>Tool call: Bash: List &lt;files&gt;</summary>\n\n```\nls\n```\n\n</details>\n\n"
+        "<details>\n<summary>Tool result: Bash</summary>\n\n```\na\nb\n```\n\n</details>\n\n"
+        "done\n"
+    )
+
+
+def test_several_arguments_are_json() -> None:
+    text = render(tool_call("Edit", input={"path": "x", "old": "a"}), options=ALL)
+    assert '```json\n{\n  "path": "x",\n  "old": "a"\n}\n```' in text
+
+
+def test_no_result_can_end_its_block() -> None:
+    text = render(tool_result("````\n</details>\n```"), options=ALL)
+    assert "`````\n````\n</details>\n```\n`````" in text
+
+
+def test_a_result_that_comes_later_is_shown_with_its_calls_name() -> None:
+    text = render(tool_call("Bash"), user("meanwhile", 1), tool_result("late", 2), options=ALL)
+    assert "Tool result: Bash" in text
+    assert "Tool result: call-9" in render(tool_result("x", call="call-9"), options=ALL)
+
+
+def test_a_block_never_stands_in_the_users_run() -> None:
+    text = render(user("go"), thinking("hm", 1), assistant("ok", 2), options=ALL)
+    headings = [line for line in text.splitlines() if line.startswith("# ")]
+    assert headings == [f"# User_{T0}", "# Assistant_2026-02-25_0613_21"]
+
+
+def test_system_messages_and_provider_infos_are_shown_on_request() -> None:
+    text = render(system("compacted"), info("unknown", 1), options=ALL)
+    assert text.count("# System_") == 2, "another kind is another run"
+
+
+def test_a_decision_shows_what_was_asked_offered_and_chosen() -> None:
+    text = render(
+        decision(
+            "Keep it in memory",
+            metadata={
+                "header": "Index",
+                "question": "Where?",
+                "options": [{"label": "Memory", "description": "fast"}, {"label": "Disk"}],
+                "answer": "Memory",
+            },
+        )
+    )
+    assert text == (
+        "> **Decision** (accepted by user): Keep it in memory\n>\n> Index: Where?\n>\n"
+        "> - [x] Memory – fast\n> - [ ] Disk\n"
+    )
+    own = render(decision("s", metadata={"options": ["A"], "answer": ["A", "my own\nwords"]}))
+    assert "> - [x] A\n>\n> Answer: my own words\n" in own
+    assert render(decision("s", metadata={"options": 5, "answer": {}, "question": []})).count("\n") == 1
+
+
+def test_italics_are_per_line_of_prose() -> None:
+    options = MarkdownOptions(italicize_user_messages=True)
+    content = "some words\n\n- item\n> quote\n# head\n    code\n```\nx\n```\na *b* c\n  more  \n::stop"
+    assert render(user(content), options=options).split("\n\n", 1)[1] == (
+        "*some words*\n\n- item\n> quote\n# head\n    code\n```\nx\n```\na *b* c\n  *more*  \n::stop\n"
+    )
+
+
+def test_a_message_cut_at_lines_gives_the_text_of_the_whole() -> None:
+    event = struct(user("one\n::capture x\n\nthree\n::stop\nfive"))
+    whole = Transcript(MarkdownOptions(), UTC).feed(event)
+    transcript = Transcript(MarkdownOptions(), UTC)
+    first = transcript.feed(event, through_line=2)
+    transcript = Transcript(MarkdownOptions(), UTC, transcript.state)
+    second = transcript.feed(event, after_line=2, through_line=5)
+    third = Transcript(MarkdownOptions(), UTC, transcript.state).feed(event, after_line=5)
+    assert first == f"# User_{T0}\n\none\n::capture x\n"
+    assert second == "\nthree\n::stop\n"
+    assert first + second + third == whole
+
+
+def test_a_rest_that_is_blank_adds_nothing() -> None:
+    transcript = Transcript(MarkdownOptions(), UTC)
+    event = struct(user("::capture x\n\n  \n"))
+    transcript.feed(event, through_line=1)
+    assert transcript.feed(event, after_line=1) == ""
+
+
+def test_a_recording_that_begins_inside_a_message_has_its_heading() -> None:
+    event = struct(user("before\n::record\nafter"))
+    assert Transcript(MarkdownOptions(), UTC).feed(event, after_line=1) == f"# User_{T0}\n\n::record\nafter\n"
+
+
+def test_open_calls_are_bounded() -> None:
+    transcript = Transcript(ALL, UTC)
+    for number in range(1000):
+        transcript.feed(struct(tool_call("Bash", number, call=f"c{number}")))
+    assert len(transcript.state) < 10_000
+    assert len(orjson.loads(transcript.state)["calls"]) == 256
