@@ -73,7 +73,7 @@ def conversation(count: int, *, first: int = 0, size: int = 20, session: str = S
 
 def struct(json: Json) -> ConversationEvent:
     """The validated form."""
-    return msgspec.convert(json, ConversationEvent)  # type: ignore[arg-type, no-any-return]
+    return msgspec.convert(json, ConversationEvent)  # type: ignore[no-any-return]
 
 
 def structs(events: Sequence[Json]) -> list[ConversationEvent]:

@@ -126,13 +126,13 @@ class Transcript:
         return self._message("User", event, whole)
 
     def _shown_user(self, text: str) -> str:
-        text = text.rstrip()
+        text = _trimmed(text)
         return _italic(text) if self._options.italicize_user_messages else _closed(text)
 
     def _assistant_message(self, event: AssistantMessage) -> str:
         if event.phase == "commentary" and not self._options.include_commentary:
             return ""
-        text = _normalised(event.content).rstrip()
+        text = _trimmed(_normalised(event.content))
         if not text:
             return ""
         # The same text as commentary and as the final message is one message; twice in the same role it is two.
@@ -146,7 +146,7 @@ class Transcript:
         return self._message(self._state.assistant, event, _closed(text))
 
     def _system_message(self, event: SystemMessage | ProviderInfo) -> str:
-        text = _normalised(event.content).rstrip()
+        text = _trimmed(_normalised(event.content))
         if not self._options.include_system_events or not text:
             return ""
         return self._message("System", event, _closed(text))
@@ -262,6 +262,14 @@ def _normalised(text: str) -> str:
     if "\r" in text:
         text = text.replace("\r\n", "\n").replace("\r", "\n")
     return text.replace("\0", "\N{REPLACEMENT CHARACTER}") if "\0" in text else text
+
+
+_LEADING_BLANK_LINES: Final = re.compile(r"\A(?:[^\S\n]*\n)+")
+
+
+def _trimmed(text: str) -> str:
+    """Without blank lines at the beginning and white space at the end."""
+    return _LEADING_BLANK_LINES.sub("", text).rstrip()
 
 
 def _closed(text: str) -> str:

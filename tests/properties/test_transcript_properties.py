@@ -3,9 +3,9 @@
 from zoneinfo import ZoneInfo
 
 import hypothesis.strategies as st
-from builders import Json, assistant, decision, info, struct, system, thinking, tool_call, tool_result, user
 from hypothesis import given
 
+from builders import Json, assistant, decision, info, struct, system, thinking, tool_call, tool_result, user
 from kato.text import next_fence
 from kato.transcript import MarkdownOptions, Transcript
 

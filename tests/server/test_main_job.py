@@ -5,9 +5,9 @@ from typing import Any
 
 import orjson
 import pytest
+
 from builders import assistant, conversation, request, tool_call, tool_result, user
 from conftest import SHARED, Start
-
 from kato.client import Client, RequestFailed
 from kato.framing import encode_frame
 

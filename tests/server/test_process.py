@@ -3,6 +3,7 @@
 import os
 import signal
 import subprocess
+import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -11,9 +12,9 @@ from typing import Any
 import orjson
 import psutil
 import pytest
+
 from builders import conversation, request, user
 from conftest import Start
-
 from kato.client import Client, RequestFailed, ServerGone
 
 MB = 1024 * 1024
@@ -306,9 +307,11 @@ def test_state_is_readable_by_its_owner_alone(start: Start, tmp_path: Path) -> N
 
 def test_the_command_line_shows_the_servers_that_run(start: Start, tmp_path: Path) -> None:
     client = start({"heartbeatSeconds": 0.1})
-    wait_until(lambda: (tmp_path / "state" / "servers" / f"{client.process.pid}.json").exists())
+    wait_until((tmp_path / "state" / "servers" / f"{client.process.pid}.json").exists)
     command = [
-        *Client.__init__.__kwdefaults__["command"][:3],
+        sys.executable,
+        "-m",
+        "kato",
         "status",
         "--state-dir",
         str(tmp_path / "state"),

@@ -10,9 +10,9 @@ from typing import Any
 import orjson
 import psutil
 import pytest
+
 from builders import conversation, request, tool_call, user
 from conftest import Start
-
 from kato.client import Client, RequestFailed
 from kato.framing import encode_frame
 

@@ -4,9 +4,9 @@ from zoneinfo import ZoneInfo
 
 import orjson
 import pytest
+
 from builders import Json, assistant, decision, info, struct, system, thinking, tool_call, tool_result, user
 from conftest import SHARED
-
 from kato.model import decode_line
 from kato.transcript import MarkdownOptions, Transcript
 

@@ -1,0 +1,77 @@
+"""An ordinary LSP client, as pytest-lsp drives one, against the real server."""
+
+import sys
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+
+import pytest_lsp
+from lsprotocol import types
+from pytest_lsp import ClientServerConfig, LanguageClient
+
+from builders import assistant, conversation, request, user
+
+
+@pytest_lsp.fixture(
+    config=ClientServerConfig(server_command=[sys.executable, "-m", "kato", "serve", "--stdio"])
+)
+async def client(lsp_client: LanguageClient, tmp_path: Path) -> AsyncIterator[None]:
+    told: list[tuple[str, Any]] = []
+    lsp_client.told = told  # type: ignore[attr-defined]
+    for method in ("kato/statusChanged", "kato/commandExecuted"):
+
+        @lsp_client.feature(method)
+        def note(params: Any, method: str = method) -> None:
+            told.append((method, params))
+
+    result = await lsp_client.initialize_session(
+        types.InitializeParams(
+            capabilities=types.ClientCapabilities(),
+            initialization_options={"stateDir": str(tmp_path / "state")},
+            workspace_folders=[types.WorkspaceFolder(uri=tmp_path.as_uri(), name="notes")],
+        )
+    )
+    lsp_client.result = result  # type: ignore[attr-defined]
+    yield
+    await lsp_client.shutdown_session()
+
+
+async def test_initialize_names_the_server_and_its_commands(client: LanguageClient) -> None:
+    result: types.InitializeResult = client.result  # type: ignore[attr-defined]
+    assert result.server_info is not None
+    assert result.server_info.name == "kato"
+    provider = result.capabilities.execute_command_provider
+    assert provider is not None
+    assert set(provider.commands) == {"kato.init", "kato.record", "kato.capture", "kato.export", "kato.stop"}
+    sync = result.capabilities.text_document_sync
+    assert sync in (None, types.TextDocumentSyncKind.None_) or getattr(sync, "change", None) in (
+        None,
+        types.TextDocumentSyncKind.None_,
+    ), "documents are none of Kato's business"
+
+
+async def test_a_conversation_is_captured_by_command(client: LanguageClient, tmp_path: Path) -> None:
+    answer = await client.protocol.send_request_async(
+        "kato/appendEvents", request(conversation(3), cwd=str(tmp_path))
+    )
+    assert answer.accepted == 3
+    outcome = await client.workspace_execute_command_async(
+        types.ExecuteCommandParams(
+            command="kato.capture",
+            arguments=[{"provider": "claude", "sessionId": "session-1", "path": "talk.md"}],
+        )
+    )
+    assert outcome is not None
+    assert outcome["status"] == "ok" if isinstance(outcome, dict) else outcome.status == "ok"
+    client.protocol.notify("kato/events", request([assistant("and on", 3)]))
+    memory = await client.protocol.send_request_async("kato/memory", None)
+    assert memory.snapshots.eventCount == 4
+    assert (tmp_path / "talk.md").read_text().endswith("and on\n")
+
+
+async def test_a_failed_command_is_shown_and_told(client: LanguageClient) -> None:
+    await client.protocol.send_request_async("kato/appendEvents", request([user("::capture /etc/x.md")]))
+    await client.protocol.send_request_async("kato/memory", None)
+    assert [message.type for message in client.messages] == [types.MessageType.Error]
+    told = [params for method, params in client.told if method == "kato/commandExecuted"]  # type: ignore[attr-defined]
+    assert [one.status for one in told] == ["error"]

@@ -1,0 +1,148 @@
+"""Settings: precedence, rules, and that nothing invalid passes."""
+
+from typing import Any
+
+import hypothesis.strategies as st
+import pytest
+from hypothesis import given
+
+from kato.errors import SettingsInvalid
+from kato.settings import RESTART_KEYS, TABLE, Settings, difference, resolve
+
+
+def explicit(**given: Any) -> Settings:
+    return resolve(explicit=given, environment={}, file=None)
+
+
+def test_without_anything_the_defaults_of_the_contract_are_in_force() -> None:
+    chosen = resolve(explicit=None, environment={}, file=None)
+    assert chosen.daemon_max_memory_mb == 200
+    assert chosen.max_sessions == 200
+    assert chosen.max_events_per_session == 10_000
+    assert chosen.max_message_mb == 32
+    assert chosen.heartbeat_seconds == 5
+    assert chosen.journal is True
+    assert chosen.markdown_include_frontmatter is True
+    assert chosen.markdown_include_thinking is False
+    assert chosen.log_level == "info"
+
+
+def test_precedence_is_key_by_key() -> None:
+    chosen = resolve(
+        explicit={"maxSessions": 1},
+        environment={"KATO_DAEMON_MAX_MEMORY_MB": "2", "KATO_STATE_DIR": "/s"},
+        file={"maxSessions": 3, "daemonMaxMemoryMb": 3, "maxMessageMb": 3, "stateDir": "/f"},
+    )
+    assert (chosen.max_sessions, chosen.daemon_max_memory_mb, chosen.max_message_mb) == (1, 2, 3)
+    assert chosen.state_dir == "/s"
+
+
+def test_markdown_keys_may_be_nested_or_dotted_but_not_both() -> None:
+    assert explicit(markdown={"includeThinking": True}).markdown_include_thinking
+    assert explicit(**{"markdown.includeThinking": True}).markdown_include_thinking
+    with pytest.raises(SettingsInvalid, match="once"):
+        explicit(**{"markdown": {"includeThinking": True}, "markdown.includeThinking": True})
+
+
+@pytest.mark.parametrize("value", [0, -1, True, False, 1.0, 1.5, "200", None, [], {}, 10**12])
+@pytest.mark.parametrize("key", ["daemonMaxMemoryMb", "maxSessions", "maxEventsPerSession", "maxMessageMb"])
+def test_only_positive_integers_are_integers(key: str, value: Any) -> None:
+    with pytest.raises(SettingsInvalid) as failure:
+        explicit(**{key: value})
+    assert failure.value.data == {"key": key, "rule": failure.value.rule, "got": value}
+    assert "positive integer" in failure.value.rule
+
+
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [
+        ("heartbeatSeconds", 0),
+        ("heartbeatSeconds", float("nan")),
+        ("heartbeatSeconds", True),
+        ("heartbeatSeconds", "5"),
+        ("journal", 1),
+        ("journal", "true"),
+        ("stateDir", "relative"),
+        ("stateDir", ""),
+        ("stateDir", "~root/x"),
+        ("stateDir", "/a\0"),
+        ("allowedWriteRoots", "/a"),
+        ("allowedWriteRoots", ["/a", "b"]),
+        ("providerSessionRoots", ["/a"]),
+        ("providerSessionRoots", {"claude": "/a"}),
+        ("providerSessionRoots", {"cloude": ["/a"]}),
+        ("markdown", True),
+        ("markdown.timezone", "Mars/Olympus"),
+        ("markdown.timezone", "../../etc/passwd"),
+        ("logLevel", "INFO"),
+        ("logLevel", None),
+    ],
+)
+def test_a_value_that_breaks_its_rule_is_refused_in_every_layer(key: str, value: Any) -> None:
+    with pytest.raises(SettingsInvalid) as failure:
+        explicit(**{key: value})
+    assert failure.value.key == key
+    with pytest.raises(SettingsInvalid, match=r"config\.toml"):
+        resolve(explicit={}, environment={}, file={key: value})
+
+
+def test_an_invalid_value_is_refused_also_where_a_stronger_layer_overrides_it() -> None:
+    with pytest.raises(SettingsInvalid, match="environment KATO_DAEMON_MAX_MEMORY_MB"):
+        resolve(explicit={"daemonMaxMemoryMb": 5}, environment={"KATO_DAEMON_MAX_MEMORY_MB": "0"}, file=None)
+    with pytest.raises(SettingsInvalid):
+        resolve(explicit={"maxSessions": 5}, environment={}, file={"maxSessions": 0})
+
+
+@pytest.mark.parametrize(
+    "text", ["", " 200", "200 ", "+200", "0200", "0", "-1", "2e2", "²", "٢", "0x10", "1_000"]
+)
+def test_an_environment_value_is_digits_and_nothing_else(text: str) -> None:
+    with pytest.raises(SettingsInvalid):
+        resolve(explicit=None, environment={"KATO_DAEMON_MAX_MEMORY_MB": text}, file=None)
+
+
+@pytest.mark.parametrize(
+    ("wrong", "right"),
+    [("daemonMaxMemoryMB", "daemonMaxMemoryMb"), ("maxSession", "maxSessions"), ("loglevel", "logLevel")],
+)
+def test_an_unknown_key_is_refused_and_the_nearest_named(wrong: str, right: str) -> None:
+    with pytest.raises(SettingsInvalid, match=right):
+        explicit(**{wrong: 1})
+
+
+def test_lists_of_paths_are_kept_and_an_empty_one_is_not_absent() -> None:
+    chosen = explicit(
+        allowedWriteRoots=["/a", "~", "~/n", "C:\\x", "\\\\host\\share"],
+        providerSessionRoots={"claude": [], "codex": ["/x"]},
+    )
+    assert chosen.allowed_write_roots == ("/a", "~", "~/n", "C:\\x", "\\\\host\\share")
+    assert chosen.provider_session_roots == {"claude": (), "codex": ("/x",)}
+    assert explicit(allowedWriteRoots=[]).allowed_write_roots == ()
+    assert explicit().allowed_write_roots is None
+
+
+def test_what_changed_is_named() -> None:
+    changed = difference(explicit(), explicit(stateDir="/x", maxSessions=3))
+    assert changed == {"stateDir", "maxSessions"}
+    assert changed & RESTART_KEYS == {"stateDir"}
+
+
+JUNK = (
+    st.none()
+    | st.booleans()
+    | st.integers()
+    | st.floats()
+    | st.text(max_size=8)
+    | st.lists(st.text(max_size=3))
+)
+
+
+@given(st.sampled_from(TABLE), JUNK)
+def test_whatever_passes_is_of_the_settings_type(key: Any, value: Any) -> None:
+    try:
+        chosen = explicit(**{key.name: value})
+    except SettingsInvalid:
+        return
+    kept, default = getattr(chosen, key.field), getattr(Settings(), key.field)
+    if default is not None and key.field != "provider_session_roots":
+        assert type(kept) is type(default)
