@@ -434,7 +434,13 @@ class Engine:
         self._listener.changed()
         return outcome
 
-    def resume_claims(self, is_alive: Callable[[str], bool]) -> None:
+    def resume(self, is_alive: Callable[[str], bool]) -> None:
+        """Goes on where processes that are gone had to stop: their commands first, then the recordings."""
+        self._resume_claims(is_alive)
+        for recording in self.ledger.active_recordings():
+            self.flush(recording.key)
+
+    def _resume_claims(self, is_alive: Callable[[str], bool]) -> None:
         """Runs the commands that a process which is gone had claimed and not finished."""
         for claim in self.ledger.unfinished_claims():
             if is_alive(claim.owner) or not self.ledger.take_over_claim(claim, self._owner):

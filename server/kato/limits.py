@@ -37,6 +37,23 @@ CHUNK_OVERHEAD_BYTES: Final = 160
 #: What a resident session costs beside its events: key, record, dictionary entry, title and folder.
 SESSION_OVERHEAD_BYTES: Final = 1 * KIB
 
+# --- Journal ---------------------------------------------------------------------------------------------
+#: SQLite's page cache; counted in the process' footprint.
+JOURNAL_CACHE_BYTES: Final = 4 * MIB
+#: The write-ahead log is cut back to this after it grew.
+JOURNAL_WAL_BYTES_MAX: Final = 16 * MIB
+#: How long a process waits for another's transaction; one that dies lets go at once.
+JOURNAL_BUSY_MS: Final = 5_000
+#: How long a process waits while another opens, migrates or recovers.
+JOURNAL_OPEN_SECONDS_MAX: Final = 60
+#: Events of one append lie together in rows of at most this size (or one event).
+JOURNAL_CHUNK_BYTES: Final = 256 * KIB
+#: Rows in memory at a time while a session streams.
+JOURNAL_READ_CHUNKS: Final = 8
+JOURNAL_PROBLEMS_MAX: Final = 1000
+#: Row ids that are tried when a damaged table does not tell its last one.
+JOURNAL_RECOVER_ROWS_MAX: Final = 1 << 22
+
 # --- Wire -----------------------------------------------------------------------------------------------
 #: One header line of an LSP frame; the longest real one is about 60 bytes.
 HEADER_LINE_BYTES_MAX: Final = 4 * KIB

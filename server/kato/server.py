@@ -46,6 +46,7 @@ from kato.errors import (
     SettingsInvalid,
 )
 from kato.framing import Broken, Frame, FrameReader, Oversize, encode_frame, find_request_id
+from kato.journal import Journal
 from kato.ledger import MemoryLedger
 from kato.model import CommandOutcome, SessionKey
 from kato.notes import NoteBook
@@ -275,6 +276,7 @@ class KatoServer(LanguageServer):
         self._reader = FrameReader(limits.MESSAGE_MB_MAX_DEFAULT * limits.MIB)
         self._parent: str | None = None
         self._footprint = 0
+        self._late_messages: list[str] = []  # what was found before the client may be told
         self.custom_handlers: Mapping[str, Callable[[Any, int | str | None], Any]] = {
             "kato/appendEvents": self._on_append_events,
             "kato/events": self._on_append_events,
@@ -402,7 +404,10 @@ class KatoServer(LanguageServer):
         except (SettingsInvalid, JournalUnavailable) as error:
             log.error("cannot start: %s", error.message)
             self._loop.call_soon(self.end, EXIT_CONFIG)
-            raise JsonRpcInvalidParams(message=error.message, data=error.data) from error
+            data = error.data
+            if isinstance(error, JournalUnavailable):
+                data = {"key": "stateDir", "rule": error.message, "got": error.data["path"]}
+            raise JsonRpcInvalidParams(message=error.message, data=data) from error
         parent = params.process_id
         if parent is not None:
             self._parent = processes.identity(parent)
@@ -427,7 +432,15 @@ class KatoServer(LanguageServer):
             max_sessions=chosen.max_sessions,
             max_events_per_session=chosen.max_events_per_session,
         )
-        ledger = MemoryLedger(store, max_events_per_session=chosen.max_events_per_session)
+        ledger: engines.Ledger
+        if chosen.journal:
+            journal = Journal.open(self._state_dir, now_ms=_now_ms)
+            if journal.recovery is not None:
+                log.error("%s", journal.recovery)
+                self._late_messages.append(f"Kato: {journal.recovery}.")
+            ledger = journal
+        else:
+            ledger = MemoryLedger(store, max_events_per_session=chosen.max_events_per_session)
         self._audit = AuditLog(self._state_dir / "audit.jsonl")
         writer = NoteWriter(WritePolicy(()), backups_dir=self._state_dir / "backups", now_ms=_now_ms)
         engine = engines.Engine(
@@ -454,10 +467,10 @@ class KatoServer(LanguageServer):
         )
         # What the process takes without a snapshot is measured last, when all that stays is there.
         processes.trim()
-        self._footprint = processes.rss_bytes() + _LATER_FOOTPRINT_BYTES
+        later = _LATER_FOOTPRINT_BYTES + (limits.JOURNAL_CACHE_BYTES if chosen.journal else 0)
+        self._footprint = processes.rss_bytes() + later
         self._engine = engine
         self._apply(chosen)
-        self._live.resume_claims(processes.is_alive)
 
     def _apply(self, chosen: Settings) -> None:
         """Puts settings in force: at the start, and live."""
@@ -501,6 +514,10 @@ class KatoServer(LanguageServer):
         )
 
     def _on_initialized(self) -> None:
+        for message in self._late_messages:
+            self.tell("warning", message)
+        self._late_messages.clear()
+        self._live.resume(processes.is_alive)
         self._send_status()
         self._heartbeat_timer = self._loop.call_soon(self._beat)
 

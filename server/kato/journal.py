@@ -1,0 +1,881 @@
+"""The journal: every accepted event, durable, once; with the claims, recordings and notes that must outlive a process.
+
+    session    one row a conversation: counts, title, folder, destination
+    chunk      its events in order, packed: `count` lines from number `first_seq`, each ended by a newline
+    event_id   which event ids a session has, and their numbers: uniqueness lives here
+    claim      commands that were claimed, by whom, and whether they are finished
+    recording  destinations and positions
+    note       what was last written to which file
+
+SQLite in `<stateDir>/journal.sqlite3`, one connection a process, several processes at once.
+
+What survives what: a commit survives the end of the process, however it ends (`kill -9` too), because it is in the
+operating system's hands when it returns. It survives a power loss from the next `sync` on, which the heartbeat calls;
+a power loss before that may lose the newest commits, never tear the database.
+
+Rules: appends join one transaction (the group) until `commit`; whatever fails, the group is undone as a whole; locks are
+waited for no longer than `BUSY_MS`, and a process that dies lets go of its own (they are the system's, not rows).
+"""
+
+import os
+import sqlite3
+import sys
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import closing, contextmanager, suppress
+from pathlib import Path
+from typing import Any, Final, NamedTuple
+
+from kato import limits
+from kato.errors import JournalUnavailable
+from kato.model import (
+    AppendReceipt,
+    Claim,
+    JournalStats,
+    NoteRecord,
+    Recording,
+    SessionKey,
+    SessionMeta,
+    SessionRecord,
+    decode_line,
+)
+
+FILE_NAME: Final = "journal.sqlite3"
+DAMAGED_NAME: Final = "journal.damaged"
+_LOCK_NAME: Final = "journal.lock"
+
+#: Each entry takes the schema one version up; it and the version's number are one transaction.
+MIGRATIONS: Final = (
+    """
+    CREATE TABLE session (
+        id INTEGER PRIMARY KEY,
+        provider TEXT NOT NULL,
+        session_id TEXT NOT NULL,
+        title TEXT, snippet TEXT, cwd TEXT, destination TEXT,
+        event_count INTEGER NOT NULL, json_bytes INTEGER NOT NULL,
+        created_at INTEGER NOT NULL, updated_at INTEGER NOT NULL, last_message_at INTEGER,
+        UNIQUE (provider, session_id)
+    ) STRICT;
+    CREATE INDEX session_by_moment ON session (coalesce(last_message_at, updated_at));
+    CREATE TABLE chunk (
+        session INTEGER NOT NULL, first_seq INTEGER NOT NULL, count INTEGER NOT NULL, data BLOB NOT NULL
+    ) STRICT;
+    CREATE UNIQUE INDEX chunk_by_place ON chunk (session, first_seq);
+    CREATE TABLE event_id (
+        session INTEGER NOT NULL, event_id TEXT NOT NULL, seq INTEGER NOT NULL,
+        PRIMARY KEY (session, event_id)
+    ) STRICT, WITHOUT ROWID;
+    CREATE TABLE claim (
+        session INTEGER NOT NULL, event_id TEXT NOT NULL, line INTEGER NOT NULL,
+        owner TEXT NOT NULL, claimed_at INTEGER NOT NULL, finished INTEGER NOT NULL DEFAULT 0,
+        PRIMARY KEY (session, event_id, line)
+    ) STRICT, WITHOUT ROWID;
+    CREATE INDEX claim_unfinished ON claim (session) WHERE NOT finished;
+    CREATE TABLE recording (
+        id INTEGER PRIMARY KEY AUTOINCREMENT,
+        recording_id TEXT NOT NULL UNIQUE,
+        session INTEGER NOT NULL,
+        output_path TEXT NOT NULL, active INTEGER NOT NULL, started_at INTEGER NOT NULL,
+        start_seq INTEGER NOT NULL, start_line INTEGER NOT NULL,
+        seq INTEGER NOT NULL, line INTEGER NOT NULL,
+        transcript_state BLOB NOT NULL, last_write_at INTEGER
+    ) STRICT;
+    CREATE INDEX recording_by_session ON recording (session, id);
+    CREATE INDEX recording_active ON recording (id) WHERE active;
+    CREATE TABLE note (
+        path TEXT PRIMARY KEY, body_bytes INTEGER NOT NULL, body_crc32 INTEGER NOT NULL, file_bytes INTEGER NOT NULL
+    ) STRICT, WITHOUT ROWID;
+    """,
+)
+
+_SESSION_FIELDS: Final = (
+    "provider, session_id, event_count, json_bytes, created_at, updated_at, title, snippet, cwd, last_message_at,"
+    " destination"
+)
+_RECORDING_FIELDS: Final = "recording_id, output_path, active, started_at, start_seq, start_line, seq, line, transcript_state, last_write_at"
+
+
+class CheckReport(NamedTuple):
+    """What `check` looked at and what it found wrong, a sentence each."""
+
+    sessions: int
+    events: int
+    problems: list[str]
+
+
+class CleanReport(NamedTuple):
+    """The sessions that were (or would be) removed, those that were kept because they record, and the bytes of the
+    removed events.
+    """
+
+    removed: list[SessionRecord]
+    recording: list[SessionRecord]
+    json_bytes: int
+
+
+class Journal:
+    """An open journal. Every method raises JournalUnavailable when the database cannot do it."""
+
+    durable: Final = True
+
+    def __init__(self, path: Path, connection: sqlite3.Connection, now_ms: Callable[[], int]) -> None:
+        self._path = path
+        self._db = connection
+        self._now_ms = now_ms
+        self._in_group = False
+        self._exclusive_depth = 0
+        self._unsynced = False
+        #: What was recovered when the journal was opened, in a sentence; None if nothing had to be.
+        self.recovery: str | None = None
+
+    # --- Opening ----------------------------------------------------------------------------------------
+
+    @classmethod
+    def open(cls, folder: Path, *, now_ms: Callable[[], int]) -> "Journal":
+        """Opens or makes the journal in this folder.
+
+        A damaged database is moved aside (`journal.damaged-<time>.sqlite3`) and what can be read of it goes into a new
+        one. Raises JournalUnavailable for what a person has to mend: no space, no right to write, a newer schema.
+        """
+        path = folder / FILE_NAME
+        with _errors(path):
+            try:
+                folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+                with _alone(folder / _LOCK_NAME):
+                    moved = _move_aside_if_damaged(path, now_ms)
+                    journal = cls(path, _connect(path), now_ms)
+                    if moved is not None:
+                        journal.recovery = journal._recover(moved)
+            except OSError as error:
+                raise JournalUnavailable(
+                    f"the journal {path} cannot be opened: {error.strerror}; make the folder writable, choose another "
+                    "stateDir, or set journal to false",
+                    str(path),
+                ) from error
+        return journal
+
+    def _recover(self, damaged: Path) -> str:
+        """Copies what can be read out of a damaged database."""
+        sessions = events = lost = 0
+        with closing(sqlite3.connect(f"file:{damaged}?mode=ro", uri=True)) as old:
+            old.text_factory = lambda data: data.decode(errors="replace")
+            for row in _readable(old, f"SELECT id, {_SESSION_FIELDS} FROM session", "session"):  # noqa: S608
+                number, record = row[0], _session(row[1:])
+                meta = SessionMeta(
+                    record.updated_at, record.title, record.snippet, record.cwd, record.last_message_at
+                )
+                kept = 0
+                chunks = (
+                    "SELECT data FROM chunk WHERE session = ? AND rowid BETWEEN ? AND ? ORDER BY first_seq"
+                )
+                for (data,) in _readable(old, chunks, "chunk", number):
+                    pairs = list(_pairs_of(data, record.key))
+                    if pairs:
+                        kept += len(self.append(record.key, pairs, meta).accepted)
+                        self.commit()
+                sessions += kept > 0
+                events += kept
+                lost += max(0, record.event_count - kept)
+                if kept:
+                    self.set_destination(record.key, record.destination)
+        missing = f", {lost} are lost" if lost else ""
+        return f"the journal was damaged and lies at {damaged}; {events} events of {sessions} sessions were recovered{missing}"
+
+    # --- Appending: group commit ------------------------------------------------------------------------
+
+    def append(
+        self, key: SessionKey, events: Sequence[tuple[str, bytes]], meta: SessionMeta
+    ) -> AppendReceipt:
+        """Adds events (id, line) to the open group; ids that the session has are passed over, the first wins."""
+        with _errors(self._path, self.rollback):
+            self._begin()
+            number, first = self._ensure_session(key, meta)
+            accepted = self._insert_ids(number, first, events)
+            lines = (
+                [line for _, line in events]
+                if len(accepted) == len(events)
+                else [events[index][1] for index in accepted]
+            )
+            seq = first
+            for data, count in _packed(lines):
+                self._db.execute("INSERT INTO chunk VALUES (?, ?, ?, ?)", (number, seq, count, data))
+                seq += count
+            self._db.execute(
+                _UPDATE_SESSION,
+                {
+                    "count": seq,
+                    "bytes": sum(map(len, lines)),
+                    "updated": meta.updated_at,
+                    "title": meta.title,
+                    "snippet": meta.snippet,
+                    "cwd": meta.cwd,
+                    "last": meta.last_message_at,
+                    "id": number,
+                },
+            )
+        return AppendReceipt(accepted, first, seq)
+
+    def _ensure_session(self, key: SessionKey, meta: SessionMeta) -> tuple[int, int]:
+        row = self._db.execute(
+            "SELECT id, event_count FROM session WHERE provider = ? AND session_id = ?", key
+        ).fetchone()
+        if row is not None:
+            return int(row[0]), int(row[1])
+        made = self._db.execute(
+            "INSERT INTO session (provider, session_id, event_count, json_bytes, created_at, updated_at)"
+            " VALUES (?, ?, 0, 0, ?, ?)",
+            (*key, meta.updated_at, meta.updated_at),
+        )
+        assert made.lastrowid is not None
+        return made.lastrowid, 0
+
+    def _insert_ids(self, number: int, first: int, events: Sequence[tuple[str, bytes]]) -> Sequence[int]:
+        """Enters the ids; the indices of those that are new, which get the numbers from `first` on."""
+        before = self._db.total_changes
+        rows = [(number, event_id, first + index) for index, (event_id, _) in enumerate(events)]
+        self._db.executemany("INSERT OR IGNORE INTO event_id VALUES (?, ?, ?)", rows)
+        if self._db.total_changes - before == len(events):
+            return range(len(events))
+        # Some were there. A row that was entered just now has the number it was given; the numbers close up.
+        accepted: list[int] = []
+        for index, (event_id, _) in enumerate(events):
+            where = (number, event_id)
+            row = self._db.execute(
+                "SELECT seq FROM event_id WHERE session = ? AND event_id = ?", where
+            ).fetchone()
+            if row[0] != first + index:
+                continue
+            if len(accepted) != index:
+                self._db.execute(
+                    "UPDATE event_id SET seq = ? WHERE session = ? AND event_id = ?",
+                    (first + len(accepted), *where),
+                )
+            accepted.append(index)
+        return accepted
+
+    def _begin(self) -> None:
+        if not self._in_group and not self._exclusive_depth:
+            self._db.execute("BEGIN IMMEDIATE")
+            self._in_group = True
+
+    def commit(self) -> None:
+        """Ends the group: what it holds can be acknowledged."""
+        if self._in_group:
+            with _errors(self._path, self.rollback):
+                self._db.execute("COMMIT")
+                self._in_group = False
+                self._unsynced = True
+
+    def rollback(self) -> None:
+        """Undoes the group as a whole."""
+        self._in_group = False
+        with suppress(sqlite3.Error):
+            self._db.rollback()
+
+    @contextmanager
+    def exclusive(self) -> Iterator[None]:
+        """Alone over all processes: a transaction around "read the position, write the file, store the position"."""
+        if self._exclusive_depth:
+            self._exclusive_depth += 1
+            try:
+                yield
+            finally:
+                self._exclusive_depth -= 1
+            return
+        self.commit()
+        with _errors(self._path):
+            self._db.execute("BEGIN IMMEDIATE")
+        self._exclusive_depth = 1
+        try:
+            yield
+        except BaseException:
+            self._exclusive_depth = 0
+            self.rollback()
+            raise
+        self._exclusive_depth = 0
+        with _errors(self._path, self.rollback):
+            self._db.execute("COMMIT")
+            self._unsynced = True
+
+    # --- Reading ----------------------------------------------------------------------------------------
+
+    def session(self, key: SessionKey) -> SessionRecord | None:
+        """The session's record."""
+        row = self._one(f"SELECT {_SESSION_FIELDS} FROM session WHERE provider = ? AND session_id = ?", key)  # noqa: S608
+        return None if row is None else _session(row)
+
+    def sessions(self, *, since_ms: int | None = None, limit: int | None = None) -> list[SessionRecord]:
+        """Newest first; only those with a message (or update) at `since_ms` or later."""
+        moment = "coalesce(last_message_at, updated_at)"
+        rows = self._all(
+            f"SELECT {_SESSION_FIELDS} FROM session WHERE {moment} >= ? ORDER BY {moment} DESC LIMIT ?",  # noqa: S608
+            (-1 if since_ms is None else since_ms, -1 if limit is None else limit),
+        )
+        return [_session(row) for row in rows]
+
+    def read(
+        self, key: SessionKey, *, after: int = 0, until: int | None = None
+    ) -> Iterator[tuple[int, bytes]]:
+        """Number and line, in order, a few chunks in memory at a time; no lock is held in between."""
+        number = self._number(key)
+        if number is None:
+            return
+        row = self._one(
+            "SELECT max(first_seq) FROM chunk WHERE session = ? AND first_seq <= ?", (number, after)
+        )
+        place = -1 if row is None or row[0] is None else row[0] - 1
+        while rows := self._all(
+            "SELECT first_seq, count, data FROM chunk WHERE session = ? AND first_seq > ? ORDER BY first_seq LIMIT ?",
+            (number, place, limits.JOURNAL_READ_CHUNKS),
+        ):
+            for first, count, data in rows:
+                if until is not None and first >= until:
+                    return
+                lines = data.split(b"\n")
+                high = count if until is None else min(count, until - first)
+                for index in range(max(0, after - first), high):
+                    yield first + index, lines[index]
+                place = first
+
+    def read_newest(
+        self, key: SessionKey, *, max_events: int, max_bytes: int
+    ) -> tuple[int, Sequence[tuple[bytes, int]]]:
+        """The newest chunks within both bounds (one at least), and the number of their first event."""
+        number = self._number(key)
+        chosen: list[tuple[bytes, int]] = []
+        first_seq, events, size = 0, 0, 0
+        with _errors(self._path), closing(self._db.cursor()) as cursor:
+            cursor.execute(
+                "SELECT first_seq, count, data FROM chunk WHERE session = ? ORDER BY first_seq DESC",
+                (number,),
+            )
+            for first, count, data in cursor:
+                if chosen and size + len(data) > max_bytes:
+                    break
+                chosen.append((data, count))
+                first_seq, events, size = first, events + count, size + len(data)
+                if events >= max_events:
+                    break
+        return first_seq, chosen[::-1]
+
+    def seq_of(self, key: SessionKey, event_id: str) -> int | None:
+        """The number of an event in its session."""
+        row = self._one(
+            "SELECT seq FROM event_id WHERE session = ? AND event_id = ?", (self._number(key), event_id)
+        )
+        return None if row is None else int(row[0])
+
+    def extra_bytes(self, key: SessionKey) -> int:
+        """None: ids lie on disk."""
+        del key
+        return 0
+
+    def evicted(self, keys: Sequence[SessionKey]) -> None:
+        """Nothing to do: nothing is lost."""
+
+    # --- Claims -----------------------------------------------------------------------------------------
+
+    def claim(self, key: SessionKey, event_id: str, line: int, owner: str) -> bool:
+        """True for the one process, of all there ever are, that may run this command."""
+        with _errors(self._path):
+            made = self._db.execute(
+                "INSERT OR IGNORE INTO claim (session, event_id, line, owner, claimed_at) VALUES (?, ?, ?, ?, ?)",
+                (self._number(key), event_id, line, owner, self._now_ms()),
+            )
+        return made.rowcount == 1
+
+    def finish_claim(self, key: SessionKey, event_id: str, line: int) -> None:
+        """The command was run to its end, whatever its outcome."""
+        self._run(
+            "UPDATE claim SET finished = 1 WHERE session = ? AND event_id = ? AND line = ?",
+            (self._number(key), event_id, line),
+        )
+
+    def unfinished_claims(self) -> Sequence[Claim]:
+        """Claims whose command has not ended: it runs now, or its process is gone."""
+        rows = self._all(
+            "SELECT provider, session_id, event_id, line, owner, claimed_at FROM claim"
+            " JOIN session ON session.id = claim.session WHERE NOT finished",
+            (),
+        )
+        return [Claim(SessionKey(row[0], row[1]), *row[2:]) for row in rows]
+
+    def take_over_claim(self, claim: Claim, owner: str) -> bool:
+        """True if this process is the one that takes it from the owner it had."""
+        with _errors(self._path):
+            taken = self._db.execute(
+                "UPDATE claim SET owner = ? WHERE session = ? AND event_id = ? AND line = ? AND owner = ? AND NOT finished",
+                (owner, self._number(claim.key), claim.event_id, claim.line, claim.owner),
+            )
+        return taken.rowcount == 1
+
+    # --- Recordings, destinations, notes ----------------------------------------------------------------
+
+    def set_destination(self, key: SessionKey, path: str | None) -> None:
+        """Where the session's commands write when they name no path."""
+        self._run("UPDATE session SET destination = ? WHERE id = ?", (path, self._number(key)))
+
+    def recording(self, key: SessionKey) -> Recording | None:
+        """The session's newest recording."""
+        row = self._one(
+            f"SELECT {_RECORDING_FIELDS} FROM recording"  # noqa: S608
+            " WHERE session = (SELECT id FROM session WHERE provider = ? AND session_id = ?) ORDER BY id DESC LIMIT 1",
+            key,
+        )
+        return None if row is None else _recording(key, row)
+
+    def active_recordings(self) -> list[Recording]:
+        """All that record now."""
+        rows = self._all(
+            f"SELECT provider, session_id, {_RECORDING_FIELDS} FROM recording"  # noqa: S608
+            " JOIN session ON session.id = recording.session WHERE active",
+            (),
+        )
+        return [_recording(SessionKey(row[0], row[1]), row[2:]) for row in rows]
+
+    def put_recording(self, recording: Recording) -> None:
+        """Keeps a recording, as the session's newest; its others are ended if it is active."""
+        number = self._number(recording.key)
+        if recording.active:
+            self._run(
+                "UPDATE recording SET active = 0 WHERE session = ? AND active AND recording_id <> ?",
+                (number, recording.recording_id),
+            )
+        values = (
+            number,
+            recording.output_path,
+            recording.active,
+            recording.started_at,
+            recording.start_seq,
+            recording.start_line,
+            recording.seq,
+            recording.line,
+            recording.transcript_state,
+            recording.last_write_at,
+            recording.recording_id,
+        )
+        with _errors(self._path):
+            changed = self._db.execute(
+                "UPDATE recording SET session = ?, output_path = ?, active = ?, started_at = ?, start_seq = ?,"
+                " start_line = ?, seq = ?, line = ?, transcript_state = ?, last_write_at = ? WHERE recording_id = ?",
+                values,
+            )
+            if changed.rowcount == 0:
+                self._db.execute(
+                    "INSERT INTO recording (session, output_path, active, started_at, start_seq, start_line, seq, line,"
+                    " transcript_state, last_write_at, recording_id) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+                    values,
+                )
+
+    def note(self, path: str) -> NoteRecord | None:
+        """What was last written to a file."""
+        row = self._one("SELECT path, body_bytes, body_crc32, file_bytes FROM note WHERE path = ?", (path,))
+        return None if row is None else NoteRecord(*row)
+
+    def put_note(self, note: NoteRecord) -> None:
+        """Keeps what was last written to a file."""
+        self._run(
+            "INSERT OR REPLACE INTO note VALUES (?, ?, ?, ?)",
+            (note.path, note.body_bytes, note.body_crc32, note.file_bytes),
+        )
+
+    # --- Upkeep -----------------------------------------------------------------------------------------
+
+    def sync(self) -> None:
+        """Makes what was committed so far survive a power loss: the write-ahead log goes to the disk."""
+        if not self._unsynced or self._in_group:
+            return
+        self._unsynced = False
+        with suppress(FileNotFoundError), _errors(self._path):
+            # SQLite's own locks are not on this file, so that closing this descriptor gives up none of them.
+            descriptor = os.open(f"{self._path}-wal", os.O_RDWR | getattr(os, "O_CLOEXEC", 0))
+            try:
+                os.fsync(descriptor)
+            finally:
+                os.close(descriptor)
+
+    def stats(self) -> JournalStats:
+        """Bytes on disk, sessions, events ever accepted."""
+        row = self._one("SELECT count(*), coalesce(sum(event_count), 0) FROM session", ())
+        assert row is not None
+        size = 0
+        for suffix in ("", "-wal"):
+            with suppress(OSError):
+                size += os.stat(f"{self._path}{suffix}").st_size  # noqa: PTH116
+        return JournalStats(size, row[0], row[1])
+
+    def check(self) -> CheckReport:
+        """Verifies the database and every count, order and id in it; reads all, in bounded memory."""
+        problems = [
+            f"SQLite: {row[0]}" for row in self._all("PRAGMA integrity_check(20)", ()) if row[0] != "ok"
+        ]
+        sessions = events = 0
+        for number, provider, session_id, claimed in self._all(
+            "SELECT id, provider, session_id, event_count FROM session ORDER BY id", ()
+        ):
+            key = SessionKey(provider, session_id)
+            found = self._check_session(number, key, problems)
+            if found != claimed:
+                problems.append(f"{provider}/{session_id}: {found} events are kept, {claimed} are claimed")
+            sessions += 1
+            events += found
+        orphans = self._one("SELECT count(*) FROM chunk WHERE session NOT IN (SELECT id FROM session)", ())
+        if orphans is not None and orphans[0]:
+            problems.append(f"{orphans[0]} chunks belong to no session")
+        if problems and problems[0].startswith("SQLite"):
+            _mark_damaged(self._path, problems[0])
+        return CheckReport(sessions, events, problems)
+
+    def _check_session(self, number: int, key: SessionKey, problems: list[str]) -> int:
+        name = f"{key.provider}/{key.session_id}"
+        expected, place = 0, -1
+        while rows := self._all(
+            "SELECT first_seq, count, data FROM chunk WHERE session = ? AND first_seq > ? ORDER BY first_seq LIMIT ?",
+            (number, place, limits.JOURNAL_READ_CHUNKS),
+        ):
+            for first, count, data in rows:
+                place = first
+                if first != expected:
+                    problems.append(f"{name}: event {expected} should come next, {first} does")
+                lines = data.split(b"\n")[:-1]
+                if len(lines) != count:
+                    problems.append(
+                        f"{name}: the chunk of event {first} holds {len(lines)} lines, not {count}"
+                    )
+                for index, line in enumerate(lines):
+                    self._check_line(number, name, first + index, line, problems)
+                expected = first + count
+        ids = self._one("SELECT count(*) FROM event_id WHERE session = ?", (number,))
+        if ids is not None and ids[0] != expected:
+            problems.append(f"{name}: {ids[0]} ids are known for {expected} events")
+        return expected
+
+    def _check_line(self, number: int, name: str, seq: int, line: bytes, problems: list[str]) -> None:
+        if len(problems) > limits.JOURNAL_PROBLEMS_MAX:
+            return
+        try:
+            event_id = decode_line(line).event_id
+        except ValueError:
+            problems.append(f"{name}: event {seq} cannot be read")
+            return
+        row = self._one("SELECT seq FROM event_id WHERE session = ? AND event_id = ?", (number, event_id))
+        if row is None:
+            problems.append(f"{name}: the id of event {seq} is not known")
+        elif row[0] != seq:
+            problems.append(f"{name}: events {row[0]} and {seq} have the same id")
+
+    def export(self, key: SessionKey | None = None) -> Iterator[bytes]:
+        """The events of one session, or of all, as JSON lines (each ended by a newline)."""
+        keys = [key] if key is not None else [record.key for record in self.sessions()]
+        for one in keys:
+            for _, line in self.read(one):
+                yield line + b"\n"
+
+    def clean(self, *, older_than_ms: int, dry_run: bool) -> CleanReport:
+        """Removes the sessions whose last update is older, never one that records; gives the space back."""
+        with self.exclusive():
+            rows = self._all(
+                f"SELECT id, EXISTS (SELECT 1 FROM recording WHERE session = session.id AND active), {_SESSION_FIELDS}"  # noqa: S608
+                " FROM session WHERE max(updated_at, coalesce(last_message_at, 0)) < ? ORDER BY updated_at",
+                (older_than_ms,),
+            )
+            removable = [(row[0], _session(row[2:])) for row in rows if not row[1]]
+            if not dry_run:
+                for number, _ in removable:
+                    for table in ("chunk", "event_id", "claim", "recording"):
+                        self._run(f"DELETE FROM {table} WHERE session = ?", (number,))  # noqa: S608
+                    self._run("DELETE FROM session WHERE id = ?", (number,))
+        if removable and not dry_run:
+            self._all("PRAGMA incremental_vacuum", ())
+            self._all("PRAGMA wal_checkpoint(TRUNCATE)", ())
+        removed = [record for _, record in removable]
+        recording = [_session(row[2:]) for row in rows if row[1]]
+        return CleanReport(removed, recording, sum(record.json_bytes for record in removed))
+
+    def close(self) -> None:
+        """Lets go of the database; what is in an open group is undone."""
+        self.rollback()
+        with suppress(sqlite3.Error):
+            self._db.close()
+
+    # --- Statements -------------------------------------------------------------------------------------
+
+    def _number(self, key: SessionKey) -> int | None:
+        row = self._one("SELECT id FROM session WHERE provider = ? AND session_id = ?", key)
+        return None if row is None else int(row[0])
+
+    def _one(self, sql: str, values: Sequence[Any]) -> Any:
+        with _errors(self._path):
+            return self._db.execute(sql, values).fetchone()
+
+    def _all(self, sql: str, values: Sequence[Any]) -> list[Any]:
+        with _errors(self._path):
+            return self._db.execute(sql, values).fetchall()
+
+    def _run(self, sql: str, values: Sequence[Any]) -> None:
+        with _errors(self._path):
+            self._db.execute(sql, values)
+
+
+_UPDATE_SESSION: Final = (
+    "UPDATE session SET event_count = :count, json_bytes = json_bytes + :bytes, updated_at = max(updated_at, :updated),"
+    " title = coalesce(:title, title), snippet = coalesce(snippet, :snippet), cwd = coalesce(:cwd, cwd),"
+    " last_message_at = coalesce(max(last_message_at, :last), last_message_at, :last) WHERE id = :id"
+)
+
+
+def _connect(path: Path) -> sqlite3.Connection:
+    """A connection with its settings, and the schema brought up to date."""
+    descriptor = os.open(path, os.O_RDWR | os.O_CREAT | getattr(os, "O_CLOEXEC", 0), 0o600)
+    os.close(descriptor)  # SQLite gives -wal and -shm the mode of the database
+    db = sqlite3.connect(
+        path, timeout=limits.JOURNAL_BUSY_MS / 1000, isolation_level=None, cached_statements=64
+    )
+    try:
+        # Must come before the first table: deleted sessions can then give their pages back without a full VACUUM.
+        db.execute("PRAGMA auto_vacuum = INCREMENTAL")
+        # Readers do not block the writer, and a commit is one append.
+        _until_not_busy(db, "PRAGMA journal_mode = WAL")
+        # No fsync a commit: process death loses nothing, power loss what `sync` has not covered (see the module).
+        db.execute("PRAGMA synchronous = NORMAL")
+        # Bounded memory: the page cache (negative: in KiB), and no mapping that RSS would count.
+        db.execute(f"PRAGMA cache_size = -{limits.JOURNAL_CACHE_BYTES // limits.KIB}")
+        db.execute("PRAGMA mmap_size = 0")
+        db.execute("PRAGMA temp_store = MEMORY")
+        # The log is checkpointed every 4 MB and cut back to this size when it grew in a long read.
+        db.execute("PRAGMA wal_autocheckpoint = 1000")
+        db.execute(f"PRAGMA journal_size_limit = {limits.JOURNAL_WAL_BYTES_MAX}")
+        _migrate(db, path)
+    except BaseException:
+        db.close()
+        raise
+    return db
+
+
+def _until_not_busy(db: sqlite3.Connection, sql: str) -> None:
+    """Switching to WAL does not wait for the busy timeout when another process opens the database as well."""
+    deadline = time.monotonic() + limits.JOURNAL_BUSY_MS / 1000
+    while True:
+        try:
+            db.execute(sql)
+        except sqlite3.OperationalError as error:
+            if "locked" not in str(error) or time.monotonic() > deadline:
+                raise
+            time.sleep(0.01)
+        else:
+            return
+
+
+def _migrate(db: sqlite3.Connection, path: Path) -> None:
+    version = db.execute("PRAGMA user_version").fetchone()[0]
+    if version > len(MIGRATIONS):
+        raise JournalUnavailable(
+            f"the journal {path} was written by a newer Kato (schema {version}, this one knows {len(MIGRATIONS)}): "
+            "update Kato, or choose another stateDir",
+            str(path),
+        )
+    while version < len(MIGRATIONS):
+        db.execute("BEGIN IMMEDIATE")
+        try:
+            version = db.execute("PRAGMA user_version").fetchone()[0]  # another process may have been faster
+            if version < len(MIGRATIONS):
+                for statement in MIGRATIONS[version].split(";"):
+                    db.execute(statement)
+                version += 1
+                db.execute(f"PRAGMA user_version = {version}")
+            db.execute("COMMIT")
+        except BaseException:
+            db.rollback()
+            raise
+
+
+def _move_aside_if_damaged(path: Path, now_ms: Callable[[], int]) -> Path | None:
+    """Where a damaged database went, None if it is sound. A locked one is never taken for damaged."""
+    if not path.exists() or not _is_damaged(path):
+        return None
+    moment = time.strftime("%Y%m%dT%H%M%SZ", time.gmtime(now_ms() / 1000))
+    for number in range(1000):
+        target = path.with_name(f"journal.damaged-{moment}{f'-{number}' if number else ''}.sqlite3")
+        if not target.exists():
+            break
+    path.rename(target)
+    for suffix in ("-wal", "-shm"):
+        with suppress(FileNotFoundError):
+            Path(f"{path}{suffix}").rename(f"{target}{suffix}")
+    path.with_name(DAMAGED_NAME).unlink(missing_ok=True)
+    return target
+
+
+def _is_damaged(path: Path) -> bool:
+    if path.with_name(DAMAGED_NAME).exists():
+        return True
+    size = path.stat().st_size
+    if size == 0:
+        return False
+    try:
+        with closing(sqlite3.connect(path, timeout=limits.JOURNAL_BUSY_MS / 1000)) as db:
+            db.execute("SELECT count(*) FROM sqlite_master").fetchone()
+            pages = db.execute("PRAGMA page_count").fetchone()[0]
+            page = db.execute("PRAGMA page_size").fetchone()[0]
+            wal = Path(f"{path}-wal")
+            if pages * page > size and not (wal.exists() and wal.stat().st_size):
+                return True
+            if db.execute("PRAGMA user_version").fetchone()[0]:
+                db.execute("SELECT max(id) FROM session").fetchone()
+                db.execute("SELECT max(rowid) FROM chunk").fetchone()
+    except sqlite3.DatabaseError as error:
+        return _says_damaged(error)
+    return False
+
+
+def _says_damaged(error: sqlite3.Error) -> bool:
+    text = str(error)
+    return "malformed" in text or "not a database" in text or "no such table" in text
+
+
+def _mark_damaged(path: Path, reason: str) -> None:
+    """The next process that opens the journal moves it aside and recovers what it can."""
+    with suppress(OSError):
+        path.with_name(DAMAGED_NAME).write_text(reason, encoding="utf-8")
+
+
+def _readable(db: sqlite3.Connection, sql: str, table: str, *values: Any) -> Iterator[Any]:
+    """The rows of a damaged table that can be read: by ranges of row ids, halved where a range fails."""
+    if table == "session":
+        with suppress(sqlite3.DatabaseError):
+            yield from db.execute(sql).fetchall()
+        return
+    try:
+        last = db.execute(f"SELECT max(rowid) FROM {table}").fetchone()[0] or 0  # noqa: S608
+    except sqlite3.DatabaseError:
+        last = limits.JOURNAL_RECOVER_ROWS_MAX
+    waiting = [(1, last)]
+    while waiting:
+        low, high = waiting.pop()
+        if low > high:
+            continue
+        try:
+            if high - low >= 256:  # bounded memory: a few hundred chunks at a time
+                raise sqlite3.DatabaseError
+            rows = db.execute(sql, (*values, low, high)).fetchall()
+        except sqlite3.DatabaseError:
+            if low == high:
+                continue
+            middle = (low + high) // 2
+            waiting += [(middle + 1, high), (low, middle)]
+            continue
+        yield from rows
+
+
+def _pairs_of(data: bytes, key: SessionKey) -> Iterator[tuple[str, bytes]]:
+    """Id and line of each event of a chunk that is whole."""
+    for line in data.split(b"\n"):
+        try:
+            event = decode_line(line)
+        except ValueError:
+            continue
+        if (event.provider, event.session_id) == key:
+            yield event.event_id, line
+
+
+def _packed(lines: Sequence[bytes]) -> Iterator[tuple[bytes, int]]:
+    """Lines in chunks of at most `limits.JOURNAL_CHUNK_BYTES` (or one line), with their counts."""
+    start = size = 0
+    for index, line in enumerate(lines):
+        if size and size + len(line) > limits.JOURNAL_CHUNK_BYTES:
+            yield b"\n".join([*lines[start:index], b""]), index - start
+            start, size = index, 0
+        size += len(line) + 1
+    if start < len(lines):
+        yield b"\n".join([*lines[start:], b""]), len(lines) - start
+
+
+def _session(row: Sequence[Any]) -> SessionRecord:
+    return SessionRecord(
+        key=SessionKey(row[0], row[1]),
+        event_count=row[2],
+        json_bytes=row[3],
+        created_at=row[4],
+        updated_at=row[5],
+        title=row[6],
+        snippet=row[7],
+        cwd=row[8],
+        last_message_at=row[9],
+        destination=row[10],
+    )
+
+
+def _recording(key: SessionKey, row: Sequence[Any]) -> Recording:
+    return Recording(
+        recording_id=row[0],
+        key=key,
+        output_path=row[1],
+        active=bool(row[2]),
+        started_at=row[3],
+        start_seq=row[4],
+        start_line=row[5],
+        seq=row[6],
+        line=row[7],
+        transcript_state=row[8],
+        last_write_at=row[9],
+    )
+
+
+@contextmanager
+def _alone(path: Path) -> Iterator[None]:
+    """One process at a time opens, migrates or recovers. The system lets go of the lock when its holder dies."""
+    descriptor = os.open(path, os.O_RDWR | os.O_CREAT | getattr(os, "O_CLOEXEC", 0), 0o600)
+    try:
+        deadline = time.monotonic() + limits.JOURNAL_OPEN_SECONDS_MAX
+        while not _try_lock(descriptor):
+            if time.monotonic() > deadline:
+                raise JournalUnavailable(
+                    f"another process has been opening the journal for {limits.JOURNAL_OPEN_SECONDS_MAX} s ({path})",
+                    str(path),
+                )
+            time.sleep(0.02)
+        yield
+    finally:
+        os.close(descriptor)
+
+
+def _try_lock(descriptor: int) -> bool:
+    try:
+        if sys.platform == "win32":
+            import msvcrt  # noqa: PLC0415 - this platform alone has it
+
+            msvcrt.locking(descriptor, msvcrt.LK_NBLCK, 1)
+        else:
+            import fcntl  # noqa: PLC0415 - POSIX alone has it
+
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        return False
+    return True
+
+
+@contextmanager
+def _errors(path: Path, undo: Callable[[], None] | None = None) -> Iterator[None]:
+    """SQLite's errors as one sentence that names the file and what to do; `undo` first."""
+    try:
+        yield
+    except sqlite3.Error as error:
+        if undo is not None:
+            undo()
+        raise JournalUnavailable(_explained(path, error), str(path)) from error
+
+
+def _explained(path: Path, error: sqlite3.Error) -> str:
+    text = str(error)
+    if _says_damaged(error):
+        _mark_damaged(path, text)
+        return f"the journal {path} is damaged ({text}); restart Kato: it moves the file aside and recovers what it can"
+    if "locked" in text:
+        return (
+            f"the journal {path} was held by another process for more than {limits.JOURNAL_BUSY_MS // 1000} s"
+        )
+    if "full" in text:
+        return f"no space is left for the journal {path}; free some, nothing of this was kept"
+    if "readonly" in text or "unable to open" in text:
+        return f"the journal {path} cannot be written ({text}); check the rights of its folder"
+    return f"the journal {path} failed: {text}"
