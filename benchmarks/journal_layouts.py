@@ -37,22 +37,22 @@ def packed(db: sqlite3.Connection, first: int, events: list[tuple[str, bytes]]) 
 
 LAYOUTS: dict[str, tuple[str, Append]] = {
     "a row an event, unique index on the id": (
-        "CREATE TABLE event (session INTEGER, seq INTEGER, event_id TEXT, line BLOB);"
-        "CREATE UNIQUE INDEX place ON event (session, seq);"
-        "CREATE UNIQUE INDEX id ON event (session, event_id);",
+        """CREATE TABLE event (session INTEGER, seq INTEGER, event_id TEXT, line BLOB);
+        CREATE UNIQUE INDEX place ON event (session, seq);
+        CREATE UNIQUE INDEX id ON event (session, event_id);""",
         row_an_event,
     ),
     "a row an event, clustered by the id": (
-        "CREATE TABLE event (session INTEGER, event_id TEXT, seq INTEGER, line BLOB,"
-        " PRIMARY KEY (session, event_id)) WITHOUT ROWID;"
-        "CREATE UNIQUE INDEX place ON event (session, seq);",
+        """CREATE TABLE event (session INTEGER, event_id TEXT, seq INTEGER, line BLOB,
+        PRIMARY KEY (session, event_id)) WITHOUT ROWID;
+        CREATE UNIQUE INDEX place ON event (session, seq);""",
         row_an_event_without_index,
     ),
     "chunks and an index of ids": (
-        "CREATE TABLE chunk (session INTEGER, first_seq INTEGER, count INTEGER, data BLOB);"
-        "CREATE UNIQUE INDEX place ON chunk (session, first_seq);"
-        "CREATE TABLE event_id (session INTEGER, event_id TEXT, seq INTEGER,"
-        " PRIMARY KEY (session, event_id)) WITHOUT ROWID;",
+        """CREATE TABLE chunk (session INTEGER, first_seq INTEGER, count INTEGER, data BLOB);
+        CREATE UNIQUE INDEX place ON chunk (session, first_seq);
+        CREATE TABLE event_id (session INTEGER, event_id TEXT, seq INTEGER,
+        PRIMARY KEY (session, event_id)) WITHOUT ROWID;""",
         packed,
     ),
 }
@@ -61,7 +61,9 @@ LAYOUTS: dict[str, tuple[str, Append]] = {
 def measure(schema: str, append: Append, batch: int, ids: list[str]) -> float:
     with tempfile.TemporaryDirectory() as folder:
         db = sqlite3.connect(Path(folder) / "x.sqlite3", isolation_level=None)
-        db.executescript("PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL; PRAGMA cache_size=-4096;" + schema)
+        db.executescript(
+            "PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL; PRAGMA cache_size=-4096;" + schema
+        )
         started = time.perf_counter()
         for first in range(0, len(ids), batch):
             db.execute("BEGIN IMMEDIATE")

@@ -7,15 +7,26 @@ import argparse
 import os
 import sys
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from kato import __version__
-from kato.errors import EXIT_CONFIG, EXIT_OK, KatoError, SettingsInvalid
+from kato.errors import (
+    EXIT_CONFIG,
+    EXIT_OK,
+    CommandRefused,
+    JournalUnavailable,
+    KatoError,
+    SettingsInvalid,
+    UnknownSession,
+)
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
+
+    from kato.journal import Journal
 
 EXIT_FAILED: Final = 1
 
@@ -60,6 +71,23 @@ def _parser() -> argparse.ArgumentParser:
     status.add_argument("--watch", action="store_true", help="refresh until interrupted")
     status.add_argument("--state-dir")
     status.set_defaults(run=_status)
+
+    journal = commands.add_parser("journal", help="verify the journal, or write its events out")
+    parts = journal.add_subparsers(required=True, metavar="what")
+    check = parts.add_parser("check", help="counts, order, uniqueness, and that every event can be read")
+    check.add_argument("--state-dir")
+    check.set_defaults(run=_journal_check)
+    export = parts.add_parser("export", help="write events as JSON lines")
+    export.add_argument("session", nargs="?", help="provider/session id; without it, all sessions")
+    export.add_argument("--output", "-o", help="a file, instead of standard output")
+    export.add_argument("--state-dir")
+    export.set_defaults(run=_journal_export)
+
+    clean = commands.add_parser("clean", help="remove old conversations from the journal, on your word only")
+    clean.add_argument("--older-than", required=True, type=_days, metavar="DAYSd", help="for example 90d")
+    clean.add_argument("--dry-run", action="store_true", help="show what would go")
+    clean.add_argument("--state-dir")
+    clean.set_defaults(run=_clean)
 
     demo = commands.add_parser(
         "demo", help="play a conversation through a real server and show what comes of it"
@@ -137,6 +165,97 @@ def _status_view(servers: Sequence[Mapping[str, Any]]) -> "RenderableType":
     if not servers:
         return "No Kato server is running."
     return Group(*(display.status_tables(server) for server in servers))
+
+
+def _days(text: str) -> int:
+    """`90d` as days."""
+    if not text.endswith("d") or not text[:-1].isdecimal() or int(text[:-1]) < 1:
+        raise argparse.ArgumentTypeError(f"{text!r} is no number of days such as 90d")
+    return int(text[:-1])
+
+
+@contextmanager
+def _journal(arguments: argparse.Namespace) -> "Iterator[Journal]":
+    """The journal that is there; a missing one is an error here, not made."""
+    from kato.journal import FILE_NAME, Journal  # noqa: PLC0415
+
+    folder = _state_dir(arguments)
+    path = folder / FILE_NAME
+    if not path.exists():
+        raise JournalUnavailable(f"there is no journal {path}", str(path))
+    journal = Journal.open(folder, now_ms=_now_ms)
+    try:
+        if journal.recovery is not None:
+            print(f"kato: {journal.recovery}", file=sys.stderr)  # noqa: T201
+        yield journal
+    finally:
+        journal.close()
+
+
+def _now_ms() -> int:
+    return time.time_ns() // 1_000_000
+
+
+def _journal_check(arguments: argparse.Namespace) -> int:
+    with _journal(arguments) as journal:
+        report = journal.check()
+    for problem in report.problems:
+        print(problem)  # noqa: T201
+    verdict = f"{len(report.problems)} problems" if report.problems else "sound"
+    print(f"{report.sessions:,} sessions, {report.events:,} events: {verdict}")  # noqa: T201
+    return EXIT_FAILED if report.problems else EXIT_OK
+
+
+def _journal_export(arguments: argparse.Namespace) -> int:
+    from kato.model import SessionKey  # noqa: PLC0415
+
+    key = None
+    if arguments.session is not None:
+        provider, slash, session_id = arguments.session.partition("/")
+        if not slash:
+            raise CommandRefused(f"{arguments.session!r} is no provider/session-id")
+        key = SessionKey(provider, session_id)
+    with _journal(arguments) as journal:
+        if key is not None and journal.session(key) is None:
+            raise UnknownSession(*key)
+        if arguments.output is None:
+            for line in journal.export(key):
+                sys.stdout.buffer.write(line)
+            sys.stdout.buffer.flush()
+        else:
+            _write_file(arguments, journal.export(key))
+    return EXIT_OK
+
+
+def _write_file(arguments: argparse.Namespace, pieces: "Iterator[bytes]") -> None:
+    """A path that the user typed: not held to the roots, but to the rest of the write policy."""
+    from kato.writer import NoteWriter, WritePolicy  # noqa: PLC0415
+
+    backups = _state_dir(arguments) / "backups"
+    writer = NoteWriter(WritePolicy(None), backups_dir=backups, now_ms=_now_ms)
+    path = str(Path(arguments.output).expanduser().absolute())
+    with writer.prepare(path, pieces) as prepared:
+        written = prepared.commit(backup=writer.inspect(path).exists)
+    if written.backup_path is not None:
+        print(f"{path} was copied to {written.backup_path} first", file=sys.stderr)  # noqa: T201
+
+
+def _clean(arguments: argparse.Namespace) -> int:
+    from kato.display import mb  # noqa: PLC0415
+    from kato.model import rfc3339  # noqa: PLC0415
+
+    before = _now_ms() - arguments.older_than * 86_400_000
+    with _journal(arguments) as journal:
+        report = journal.clean(older_than_ms=before, dry_run=arguments.dry_run)
+    for record in report.removed:
+        about = record.title or record.snippet or ""
+        name = f"{record.key.provider}/{record.key.session_id}"
+        print(f"{rfc3339(record.updated_at)[:10]}  {mb(record.json_bytes):>10}  {name}  {about}")  # noqa: T201
+    verb = "would be removed" if arguments.dry_run else "removed"
+    print(f"{len(report.removed):,} sessions, {mb(report.json_bytes)} of events {verb}")  # noqa: T201
+    if report.recording:
+        print(f"{len(report.recording):,} older sessions stay: they record")  # noqa: T201
+    return EXIT_OK
 
 
 def _demo(arguments: argparse.Namespace) -> int:

@@ -18,6 +18,7 @@ waited for no longer than `BUSY_MS`, and a process that dies lets go of its own 
 """
 
 import os
+import shutil
 import sqlite3
 import sys
 import time
@@ -157,7 +158,9 @@ class Journal:
     def _recover(self, damaged: Path) -> str:
         """Copies what can be read out of a damaged database."""
         sessions = events = lost = 0
-        with closing(sqlite3.connect(f"file:{damaged}?mode=ro", uri=True)) as old:
+        with _copy_of(damaged) as copy, closing(sqlite3.connect(copy, isolation_level=None)) as old:
+            # Without this SQLite reads nothing at all of a file that is shorter than its header says.
+            old.execute("PRAGMA writable_schema = ON")
             old.text_factory = lambda data: data.decode(errors="replace")
             for row in _readable(old, f"SELECT id, {_SESSION_FIELDS} FROM session", "session"):  # noqa: S608
                 number, record = row[0], _session(row[1:])
@@ -506,23 +509,28 @@ class Journal:
 
     def check(self) -> CheckReport:
         """Verifies the database and every count, order and id in it; reads all, in bounded memory."""
-        problems = [
-            f"SQLite: {row[0]}" for row in self._all("PRAGMA integrity_check(20)", ()) if row[0] != "ok"
-        ]
+        problems: list[str] = []
         sessions = events = 0
-        for number, provider, session_id, claimed in self._all(
-            "SELECT id, provider, session_id, event_count FROM session ORDER BY id", ()
-        ):
-            key = SessionKey(provider, session_id)
-            found = self._check_session(number, key, problems)
-            if found != claimed:
-                problems.append(f"{provider}/{session_id}: {found} events are kept, {claimed} are claimed")
-            sessions += 1
-            events += found
-        orphans = self._one("SELECT count(*) FROM chunk WHERE session NOT IN (SELECT id FROM session)", ())
-        if orphans is not None and orphans[0]:
-            problems.append(f"{orphans[0]} chunks belong to no session")
-        if problems and problems[0].startswith("SQLite"):
+        try:
+            found = self._all("PRAGMA integrity_check(20)", ())
+            problems += [f"SQLite: {row[0]}" for row in found if row[0] != "ok"]
+            for number, provider, session_id, claimed in self._all(
+                "SELECT id, provider, session_id, event_count FROM session ORDER BY id", ()
+            ):
+                key = SessionKey(provider, session_id)
+                kept = self._check_session(number, key, problems)
+                if kept != claimed:
+                    problems.append(f"{provider}/{session_id}: {kept} events are kept, {claimed} are claimed")
+                sessions += 1
+                events += kept
+            orphans = self._one(
+                "SELECT count(*) FROM chunk WHERE session NOT IN (SELECT id FROM session)", ()
+            )
+            if orphans[0]:
+                problems.append(f"{orphans[0]} chunks belong to no session")
+        except JournalUnavailable as error:
+            problems.append(error.message)
+        if any(problem.startswith("SQLite") for problem in problems):
             _mark_damaged(self._path, problems[0])
         return CheckReport(sessions, events, problems)
 
@@ -632,8 +640,9 @@ def _connect(path: Path) -> sqlite3.Connection:
         path, timeout=limits.JOURNAL_BUSY_MS / 1000, isolation_level=None, cached_statements=64
     )
     try:
-        # Must come before the first table: deleted sessions can then give their pages back without a full VACUUM.
-        db.execute("PRAGMA auto_vacuum = INCREMENTAL")
+        if _known_version(db, path) == 0:
+            # Must come before the first table: deleted sessions can give their pages back without a full VACUUM.
+            db.execute("PRAGMA auto_vacuum = INCREMENTAL")
         # Readers do not block the writer, and a commit is one append.
         _until_not_busy(db, "PRAGMA journal_mode = WAL")
         # No fsync a commit: process death loses nothing, power loss what `sync` has not covered (see the module).
@@ -667,26 +676,30 @@ def _until_not_busy(db: sqlite3.Connection, sql: str) -> None:
 
 
 def _migrate(db: sqlite3.Connection, path: Path) -> None:
-    version = db.execute("PRAGMA user_version").fetchone()[0]
+    while _known_version(db, path) < len(MIGRATIONS):
+        db.execute("BEGIN IMMEDIATE")
+        try:
+            version = _known_version(db, path)  # another process may have been faster
+            if version < len(MIGRATIONS):
+                for statement in MIGRATIONS[version].split(";"):
+                    db.execute(statement)
+                db.execute(f"PRAGMA user_version = {version + 1}")
+            db.execute("COMMIT")
+        except BaseException:
+            db.rollback()
+            raise
+
+
+def _known_version(db: sqlite3.Connection, path: Path) -> int:
+    """The file's schema version, if this Kato knows it."""
+    version = int(db.execute("PRAGMA user_version").fetchone()[0])
     if version > len(MIGRATIONS):
         raise JournalUnavailable(
             f"the journal {path} was written by a newer Kato (schema {version}, this one knows {len(MIGRATIONS)}): "
             "update Kato, or choose another stateDir",
             str(path),
         )
-    while version < len(MIGRATIONS):
-        db.execute("BEGIN IMMEDIATE")
-        try:
-            version = db.execute("PRAGMA user_version").fetchone()[0]  # another process may have been faster
-            if version < len(MIGRATIONS):
-                for statement in MIGRATIONS[version].split(";"):
-                    db.execute(statement)
-                version += 1
-                db.execute(f"PRAGMA user_version = {version}")
-            db.execute("COMMIT")
-        except BaseException:
-            db.rollback()
-            raise
+    return version
 
 
 def _move_aside_if_damaged(path: Path, now_ms: Callable[[], int]) -> Path | None:
@@ -704,6 +717,20 @@ def _move_aside_if_damaged(path: Path, now_ms: Callable[[], int]) -> Path | None
             Path(f"{path}{suffix}").rename(f"{target}{suffix}")
     path.with_name(DAMAGED_NAME).unlink(missing_ok=True)
     return target
+
+
+@contextmanager
+def _copy_of(damaged: Path) -> Iterator[Path]:
+    """A copy to read from: SQLite changes a file that it opens, and the damaged one is evidence."""
+    copy = damaged.with_name("journal.recovering.sqlite3")
+    try:
+        for suffix in ("", "-wal"):
+            if Path(f"{damaged}{suffix}").exists():
+                shutil.copyfile(f"{damaged}{suffix}", f"{copy}{suffix}")
+        yield copy
+    finally:
+        for suffix in ("", "-wal", "-shm"):
+            Path(f"{copy}{suffix}").unlink(missing_ok=True)
 
 
 def _is_damaged(path: Path) -> bool:
