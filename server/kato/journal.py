@@ -736,16 +736,18 @@ def _copy_of(damaged: Path) -> Iterator[Path]:
 def _is_damaged(path: Path) -> bool:
     if path.with_name(DAMAGED_NAME).exists():
         return True
-    size = path.stat().st_size
-    if size == 0:
+    if path.stat().st_size == 0:
         return False
     try:
         with closing(sqlite3.connect(path, timeout=limits.JOURNAL_BUSY_MS / 1000)) as db:
             db.execute("SELECT count(*) FROM sqlite_master").fetchone()
             pages = db.execute("PRAGMA page_count").fetchone()[0]
             page = db.execute("PRAGMA page_size").fetchone()[0]
+            # The size is looked at last, and the log before it: another process may copy the log into the file and
+            # remove it between two looks, and a file that only grows must not seem too short for that.
             wal = Path(f"{path}-wal")
-            if pages * page > size and not (wal.exists() and wal.stat().st_size):
+            logged = wal.exists() and wal.stat().st_size > 0
+            if not logged and pages * page > path.stat().st_size:
                 return True
             if db.execute("PRAGMA user_version").fetchone()[0]:
                 db.execute("SELECT max(id) FROM session").fetchone()
