@@ -101,10 +101,11 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _serve(arguments: argparse.Namespace) -> int:
-    from kato import config  # noqa: PLC0415
+    from kato import config, process  # noqa: PLC0415
     from kato.server import KatoServer  # noqa: PLC0415
     from kato.transport import take_stdout  # noqa: PLC0415
 
+    process.tame_allocator()
     stdout = take_stdout()
     config.log_to_stderr()
     explicit = {

@@ -21,6 +21,7 @@ import os
 import shutil
 import sqlite3
 import sys
+import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing, contextmanager, suppress
@@ -124,8 +125,11 @@ class Journal:
         self._db = connection
         self._now_ms = now_ms
         self._in_group = False
+        self._pending: dict[SessionKey, _Pending] = {}
         self._exclusive_depth = 0
         self._unsynced = False
+        self._logged = 0  # bytes since the log was last copied into the database
+        self._checkpointer: _Checkpointer | None = None
         #: What was recovered when the journal was opened, in a sentence; None if nothing had to be.
         self.recovery: str | None = None
 
@@ -192,31 +196,30 @@ class Journal:
         """Adds events (id, line) to the open group; ids that the session has are passed over, the first wins."""
         with _errors(self._path, self.rollback):
             self._begin()
-            number, first = self._ensure_session(key, meta)
-            accepted = self._insert_ids(number, first, events)
-            lines = (
-                [line for _, line in events]
-                if len(accepted) == len(events)
-                else [events[index][1] for index in accepted]
-            )
-            seq = first
-            for data, count in _packed(lines):
-                self._db.execute("INSERT INTO chunk VALUES (?, ?, ?, ?)", (number, seq, count, data))
+            pending = self._pending.get(key)
+            if pending is None:
+                pending = self._pending[key] = _Pending(*self._ensure_session(key, meta))
+            first = pending.next_seq
+            accepted = self._insert_ids(pending.number, first, events)
+            if len(accepted) == len(events):
+                lines = [line for _, line in events]
+            else:
+                lines = [events[index][1] for index in accepted]
+            pending.add(lines, meta)
+            if pending.size > limits.JOURNAL_GROUP_BYTES:
+                self._write_pending()
+        return AppendReceipt(accepted, first, first + len(accepted))
+
+    def _write_pending(self) -> None:
+        """Writes the lines that were held back so that a group has few rows: one run of chunks a session."""
+        pendings, self._pending = self._pending, {}
+        for pending in pendings.values():
+            seq = pending.next_seq - len(pending.lines)
+            for data, count in _packed(pending.lines):
+                self._db.execute("INSERT INTO chunk VALUES (?, ?, ?, ?)", (pending.number, seq, count, data))
                 seq += count
-            self._db.execute(
-                _UPDATE_SESSION,
-                {
-                    "count": seq,
-                    "bytes": sum(map(len, lines)),
-                    "updated": meta.updated_at,
-                    "title": meta.title,
-                    "snippet": meta.snippet,
-                    "cwd": meta.cwd,
-                    "last": meta.last_message_at,
-                    "id": number,
-                },
-            )
-        return AppendReceipt(accepted, first, seq)
+            self._db.execute(_UPDATE_SESSION, pending.values())
+            self._logged += pending.size
 
     def _ensure_session(self, key: SessionKey, meta: SessionMeta) -> tuple[int, int]:
         row = self._db.execute(
@@ -265,13 +268,20 @@ class Journal:
         """Ends the group: what it holds can be acknowledged."""
         if self._in_group:
             with _errors(self._path, self.rollback):
+                self._write_pending()
                 self._db.execute("COMMIT")
                 self._in_group = False
                 self._unsynced = True
+            if self._logged > limits.JOURNAL_CHECKPOINT_BYTES:
+                self._logged = 0
+                if self._checkpointer is None:
+                    self._checkpointer = _Checkpointer(self._path)
+                self._checkpointer.wake()
 
     def rollback(self) -> None:
         """Undoes the group as a whole."""
         self._in_group = False
+        self._pending = {}
         with suppress(sqlite3.Error):
             self._db.rollback()
 
@@ -603,6 +613,8 @@ class Journal:
     def close(self) -> None:
         """Lets go of the database; what is in an open group is undone."""
         self.rollback()
+        if self._checkpointer is not None:
+            self._checkpointer.stop()
         with suppress(sqlite3.Error):
             self._db.close()
 
@@ -614,15 +626,88 @@ class Journal:
 
     def _one(self, sql: str, values: Sequence[Any]) -> Any:
         with _errors(self._path):
+            self._write_pending()
             return self._db.execute(sql, values).fetchone()
 
     def _all(self, sql: str, values: Sequence[Any]) -> list[Any]:
         with _errors(self._path):
+            self._write_pending()
             return self._db.execute(sql, values).fetchall()
 
     def _run(self, sql: str, values: Sequence[Any]) -> None:
         with _errors(self._path):
             self._db.execute(sql, values)
+
+
+class _Checkpointer:
+    """Copies the log into the database beside the work: the fsyncs of a checkpoint are a third of an append's cost.
+
+    It has a connection of its own and holds nobody up (PASSIVE). What it cannot do, the next one does; if it never
+    comes through, the connection's own limit (`wal_autocheckpoint`) does the work in line.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._wanted = threading.Event()
+        self._stopped = False
+        self._thread = threading.Thread(target=self._run, name="kato-checkpoint", daemon=True)
+        self._thread.start()
+
+    def wake(self) -> None:
+        self._wanted.set()
+
+    def stop(self) -> None:
+        self._stopped = True
+        self._wanted.set()
+        self._thread.join(timeout=limits.JOURNAL_BUSY_MS / 1000)
+
+    def _run(self) -> None:
+        with suppress(sqlite3.Error), closing(sqlite3.connect(self._path, isolation_level=None)) as db:
+            db.execute("PRAGMA cache_size = -64")
+            while self._wanted.wait() and not self._stopped:
+                self._wanted.clear()
+                with suppress(sqlite3.Error):
+                    db.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchall()
+
+
+class _Pending:
+    """A session's part of the open group: lines that have their numbers but no row yet, and what was said of it."""
+
+    __slots__ = ("cwd", "last", "lines", "next_seq", "number", "size", "snippet", "title", "updated")
+
+    def __init__(self, number: int, next_seq: int) -> None:
+        self.number = number
+        self.next_seq = next_seq
+        self.lines: list[bytes] = []
+        self.size = 0
+        self.updated = 0
+        self.title: str | None = None
+        self.snippet: str | None = None
+        self.cwd: str | None = None
+        self.last: int | None = None
+
+    def add(self, lines: Sequence[bytes], meta: SessionMeta) -> None:
+        self.lines += lines
+        self.next_seq += len(lines)
+        self.size += sum(map(len, lines))
+        self.updated = max(self.updated, meta.updated_at)
+        self.title = meta.title or self.title
+        self.snippet = self.snippet or meta.snippet
+        self.cwd = meta.cwd or self.cwd
+        if meta.last_message_at is not None:
+            self.last = meta.last_message_at if self.last is None else max(self.last, meta.last_message_at)
+
+    def values(self) -> dict[str, Any]:
+        return {
+            "count": self.next_seq,
+            "bytes": self.size,
+            "updated": self.updated,
+            "title": self.title,
+            "snippet": self.snippet,
+            "cwd": self.cwd,
+            "last": self.last,
+            "id": self.number,
+        }
 
 
 _UPDATE_SESSION: Final = (
@@ -651,8 +736,9 @@ def _connect(path: Path) -> sqlite3.Connection:
         db.execute(f"PRAGMA cache_size = -{limits.JOURNAL_CACHE_BYTES // limits.KIB}")
         db.execute("PRAGMA mmap_size = 0")
         db.execute("PRAGMA temp_store = MEMORY")
-        # The log is checkpointed every 4 MB and cut back to this size when it grew in a long read.
-        db.execute("PRAGMA wal_autocheckpoint = 1000")
+        # The log is copied into the database beside the work (`_Checkpointer`), in line only when it grew to this many
+        # pages all the same, and cut back to the size below when it starts anew.
+        db.execute(f"PRAGMA wal_autocheckpoint = {limits.JOURNAL_WAL_PAGES_MAX}")
         db.execute(f"PRAGMA journal_size_limit = {limits.JOURNAL_WAL_BYTES_MAX}")
         _migrate(db, path)
     except BaseException:

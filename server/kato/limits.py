@@ -40,6 +40,10 @@ SESSION_OVERHEAD_BYTES: Final = 1 * KIB
 # --- Journal ---------------------------------------------------------------------------------------------
 #: SQLite's page cache; counted in the process' footprint.
 JOURNAL_CACHE_BYTES: Final = 4 * MIB
+#: So much is logged before the log is copied into the database beside the work; in line only from so many pages of
+#: 4 KiB on (64 MiB).
+JOURNAL_CHECKPOINT_BYTES: Final = 4 * MIB
+JOURNAL_WAL_PAGES_MAX: Final = 16_384
 #: The write-ahead log is cut back to this after it grew.
 JOURNAL_WAL_BYTES_MAX: Final = 16 * MIB
 #: How long a process waits for another's transaction; one that dies lets go at once.
@@ -48,6 +52,8 @@ JOURNAL_BUSY_MS: Final = 5_000
 JOURNAL_OPEN_SECONDS_MAX: Final = 60
 #: Events of one append lie together in rows of at most this size (or one event).
 JOURNAL_CHUNK_BYTES: Final = 256 * KIB
+#: Lines of an open group beyond this are handed to SQLite before the commit.
+JOURNAL_GROUP_BYTES: Final = 4 * MIB
 #: Rows in memory at a time while a session streams.
 JOURNAL_READ_CHUNKS: Final = 8
 JOURNAL_PROBLEMS_MAX: Final = 1000
