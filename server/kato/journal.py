@@ -726,7 +726,10 @@ def _connect(path: Path) -> sqlite3.Connection:
     )
     try:
         if _known_version(db, path) == 0:
-            # Must come before the first table: deleted sessions can give their pages back without a full VACUUM.
+            # These two must come before the first table. Pages of 8 KiB: a commit writes each page with two calls, and
+            # 4 KiB cost a fifth more at batches of 100, while one event alone costs 0.09 ms instead of 0.06.
+            db.execute(f"PRAGMA page_size = {limits.JOURNAL_PAGE_BYTES}")
+            # Deleted sessions can give their pages back without a full VACUUM.
             db.execute("PRAGMA auto_vacuum = INCREMENTAL")
         # Readers do not block the writer, and a commit is one append.
         _until_not_busy(db, "PRAGMA journal_mode = WAL")

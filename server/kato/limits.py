@@ -41,9 +41,10 @@ SESSION_OVERHEAD_BYTES: Final = 1 * KIB
 #: SQLite's page cache; counted in the process' footprint.
 JOURNAL_CACHE_BYTES: Final = 4 * MIB
 #: So much is logged before the log is copied into the database beside the work; in line only from so many pages of
-#: 4 KiB on (64 MiB).
+#: `JOURNAL_PAGE_BYTES` on (64 MiB).
 JOURNAL_CHECKPOINT_BYTES: Final = 4 * MIB
-JOURNAL_WAL_PAGES_MAX: Final = 16_384
+JOURNAL_PAGE_BYTES: Final = 8 * KIB
+JOURNAL_WAL_PAGES_MAX: Final = 8_192
 #: The write-ahead log is cut back to this after it grew.
 JOURNAL_WAL_BYTES_MAX: Final = 16 * MIB
 #: How long a process waits for another's transaction; one that dies lets go at once.
