@@ -290,7 +290,7 @@ sys.exit(main())
 def test_a_full_disk_is_an_error_that_keeps_nothing_and_passes(
     start: Start, tmp_path: Path, round_: int
 ) -> None:
-    limit = 200_000 + 37_001 * round_
+    limit = 500_000 + 37_001 * round_
     client = start(command=(sys.executable, "-c", FULL, str(limit)))
     kept: list[Any] = []
     refused: list[Any] = []
