@@ -1,7 +1,8 @@
 """The journal: every accepted event, durable, once; with the claims, recordings and notes that must outlive a process.
 
     session    one row a conversation: counts, title, folder, destination
-    chunk      its events in order, packed: `count` lines from number `first_seq`, each ended by a newline
+    chunk      its events in order, packed: `count` lines, each ended by a newline; the id is the session's, shifted by
+               32 bits, plus the first event's number, so that a session's chunks lie side by side and need no index
     event_id   which event ids a session has, and their numbers: uniqueness lives here
     claim      commands that were claimed, by whom, and whether they are finished
     recording  destinations and positions
@@ -40,6 +41,7 @@ from kato.model import (
     SessionMeta,
     SessionRecord,
     decode_line,
+    epoch_ms,
 )
 
 FILE_NAME: Final = "journal.sqlite3"
@@ -50,7 +52,7 @@ _LOCK_NAME: Final = "journal.lock"
 MIGRATIONS: Final = (
     """
     CREATE TABLE session (
-        id INTEGER PRIMARY KEY,
+        id INTEGER PRIMARY KEY AUTOINCREMENT,
         provider TEXT NOT NULL,
         session_id TEXT NOT NULL,
         title TEXT, snippet TEXT, cwd TEXT, destination TEXT,
@@ -58,11 +60,7 @@ MIGRATIONS: Final = (
         created_at INTEGER NOT NULL, updated_at INTEGER NOT NULL, last_message_at INTEGER,
         UNIQUE (provider, session_id)
     ) STRICT;
-    CREATE INDEX session_by_moment ON session (coalesce(last_message_at, updated_at));
-    CREATE TABLE chunk (
-        session INTEGER NOT NULL, first_seq INTEGER NOT NULL, count INTEGER NOT NULL, data BLOB NOT NULL
-    ) STRICT;
-    CREATE UNIQUE INDEX chunk_by_place ON chunk (session, first_seq);
+    CREATE TABLE chunk (id INTEGER PRIMARY KEY, count INTEGER NOT NULL, data BLOB NOT NULL) STRICT;
     CREATE TABLE event_id (
         session INTEGER NOT NULL, event_id TEXT NOT NULL, seq INTEGER NOT NULL,
         PRIMARY KEY (session, event_id)
@@ -95,6 +93,9 @@ _SESSION_FIELDS: Final = (
     " destination"
 )
 _RECORDING_FIELDS: Final = "recording_id, output_path, active, started_at, start_seq, start_line, seq, line, transcript_state, last_write_at"
+
+
+_SEQ_MAX: Final = (1 << 32) - 1
 
 
 class CheckReport(NamedTuple):
@@ -166,27 +167,45 @@ class Journal:
             # Without this SQLite reads nothing at all of a file that is shorter than its header says.
             old.execute("PRAGMA writable_schema = ON")
             old.text_factory = lambda data: data.decode(errors="replace")
-            for row in _readable(old, f"SELECT id, {_SESSION_FIELDS} FROM session", "session"):  # noqa: S608
-                number, record = row[0], _session(row[1:])
-                meta = SessionMeta(
-                    record.updated_at, record.title, record.snippet, record.cwd, record.last_message_at
-                )
+            for number, record in _recoverable_sessions(old):
                 kept = 0
-                chunks = (
-                    "SELECT data FROM chunk WHERE session = ? AND rowid BETWEEN ? AND ? ORDER BY first_seq"
-                )
-                for (data,) in _readable(old, chunks, "chunk", number):
-                    pairs = list(_pairs_of(data, record.key))
-                    if pairs:
-                        kept += len(self.append(record.key, pairs, meta).accepted)
+                key = None if record is None else record.key
+                for data in _recoverable_chunks(old, number, record):
+                    key, pairs = _events_of(data, key)
+                    if key is not None and pairs:
+                        kept += len(self.append(key, pairs, _recovered_meta(record, pairs)).accepted)
                         self.commit()
                 sessions += kept > 0
                 events += kept
-                lost += max(0, record.event_count - kept)
-                if kept:
-                    self.set_destination(record.key, record.destination)
+                if record is not None:
+                    lost += max(0, record.event_count - kept)
+                    if kept:
+                        self._recover_beside(old, number, record, whole=kept == record.event_count)
         missing = f", {lost} are lost" if lost else ""
         return f"the journal was damaged and lies at {damaged}; {events} events of {sessions} sessions were recovered{missing}"
+
+    def _recover_beside(
+        self, old: sqlite3.Connection, number: int, record: SessionRecord, *, whole: bool
+    ) -> None:
+        """What is kept beside a session's events: its claims, so that no command runs again, and its recordings if the
+        numbers of its events still mean the same.
+        """
+        self.set_destination(record.key, record.destination)
+        mine = self._number(record.key)
+        with suppress(sqlite3.DatabaseError):
+            claims = old.execute(
+                "SELECT event_id, line, owner, claimed_at, finished FROM claim WHERE session = ?", (number,)
+            )
+            for claim in claims:
+                self._run("INSERT OR IGNORE INTO claim VALUES (?, ?, ?, ?, ?, ?)", (mine, *claim))
+        if whole:
+            with suppress(sqlite3.DatabaseError):
+                found = old.execute(
+                    f"SELECT {_RECORDING_FIELDS} FROM recording WHERE session = ? ORDER BY id",  # noqa: S608
+                    (number,),
+                )
+                for row in found:
+                    self.put_recording(_recording(record.key, row))
 
     # --- Appending: group commit ------------------------------------------------------------------------
 
@@ -216,7 +235,9 @@ class Journal:
         for pending in pendings.values():
             seq = pending.next_seq - len(pending.lines)
             for data, count in _packed(pending.lines):
-                self._db.execute("INSERT INTO chunk VALUES (?, ?, ?, ?)", (pending.number, seq, count, data))
+                self._db.execute(
+                    "INSERT INTO chunk VALUES (?, ?, ?)", (_chunk(pending.number, seq), count, data)
+                )
                 seq += count
             self._db.execute(_UPDATE_SESSION, pending.values())
             self._logged += pending.size
@@ -333,22 +354,25 @@ class Journal:
         number = self._number(key)
         if number is None:
             return
-        row = self._one(
-            "SELECT max(first_seq) FROM chunk WHERE session = ? AND first_seq <= ?", (number, after)
-        )
-        place = -1 if row is None or row[0] is None else row[0] - 1
+        for first, count, data in self._chunks(number, after):
+            if until is not None and first >= until:
+                return
+            lines = data.split(b"\n")
+            high = count if until is None else min(count, until - first)
+            for index in range(max(0, after - first), high):
+                yield first + index, lines[index]
+
+    def _chunks(self, number: int, after: int = 0) -> Iterator[tuple[int, int, bytes]]:
+        """First number, count and lines of a session's chunks, from the one that holds event `after` on."""
+        base = _chunk(number, 0)
+        start = self._one("SELECT max(id) FROM chunk WHERE id BETWEEN ? AND ?", (base, base + after))[0]
+        place = base - 1 if start is None else start - 1
         while rows := self._all(
-            "SELECT first_seq, count, data FROM chunk WHERE session = ? AND first_seq > ? ORDER BY first_seq LIMIT ?",
-            (number, place, limits.JOURNAL_READ_CHUNKS),
+            "SELECT id, count, data FROM chunk WHERE id > ? AND id <= ? ORDER BY id LIMIT ?",
+            (place, _chunk(number, _SEQ_MAX), limits.JOURNAL_READ_CHUNKS),
         ):
-            for first, count, data in rows:
-                if until is not None and first >= until:
-                    return
-                lines = data.split(b"\n")
-                high = count if until is None else min(count, until - first)
-                for index in range(max(0, after - first), high):
-                    yield first + index, lines[index]
-                place = first
+            for place, count, data in rows:  # the next page begins where this one ends
+                yield place - base, count, data
 
     def read_newest(
         self, key: SessionKey, *, max_events: int, max_bytes: int
@@ -358,9 +382,10 @@ class Journal:
         chosen: list[tuple[bytes, int]] = []
         first_seq, events, size = 0, 0, 0
         with _errors(self._path), closing(self._db.cursor()) as cursor:
+            base = _chunk(number or 0, 0)
             cursor.execute(
-                "SELECT first_seq, count, data FROM chunk WHERE session = ? ORDER BY first_seq DESC",
-                (number,),
+                "SELECT id - ?1, count, data FROM chunk WHERE id BETWEEN ?1 AND ?2 ORDER BY id DESC",
+                (base, base + _SEQ_MAX),
             )
             for first, count, data in cursor:
                 if chosen and size + len(data) > max_bytes:
@@ -534,7 +559,7 @@ class Journal:
                 sessions += 1
                 events += kept
             orphans = self._one(
-                "SELECT count(*) FROM chunk WHERE session NOT IN (SELECT id FROM session)", ()
+                "SELECT count(*) FROM chunk WHERE id >> 32 NOT IN (SELECT id FROM session)", ()
             )
             if orphans[0]:
                 problems.append(f"{orphans[0]} chunks belong to no session")
@@ -546,23 +571,16 @@ class Journal:
 
     def _check_session(self, number: int, key: SessionKey, problems: list[str]) -> int:
         name = f"{key.provider}/{key.session_id}"
-        expected, place = 0, -1
-        while rows := self._all(
-            "SELECT first_seq, count, data FROM chunk WHERE session = ? AND first_seq > ? ORDER BY first_seq LIMIT ?",
-            (number, place, limits.JOURNAL_READ_CHUNKS),
-        ):
-            for first, count, data in rows:
-                place = first
-                if first != expected:
-                    problems.append(f"{name}: event {expected} should come next, {first} does")
-                lines = data.split(b"\n")[:-1]
-                if len(lines) != count:
-                    problems.append(
-                        f"{name}: the chunk of event {first} holds {len(lines)} lines, not {count}"
-                    )
-                for index, line in enumerate(lines):
-                    self._check_line(number, name, first + index, line, problems)
-                expected = first + count
+        expected = 0
+        for first, count, data in self._chunks(number):
+            if first != expected:
+                problems.append(f"{name}: event {expected} should come next, {first} does")
+            lines = data.split(b"\n")[:-1]
+            if len(lines) != count:
+                problems.append(f"{name}: the chunk of event {first} holds {len(lines)} lines, not {count}")
+            for index, line in enumerate(lines):
+                self._check_line(number, name, first + index, line, problems)
+            expected = first + count
         ids = self._one("SELECT count(*) FROM event_id WHERE session = ?", (number,))
         if ids is not None and ids[0] != expected:
             problems.append(f"{name}: {ids[0]} ids are known for {expected} events")
@@ -600,7 +618,9 @@ class Journal:
             removable = [(row[0], _session(row[2:])) for row in rows if not row[1]]
             if not dry_run:
                 for number, _ in removable:
-                    for table in ("chunk", "event_id", "claim", "recording"):
+                    whole = (_chunk(number, 0), _chunk(number, _SEQ_MAX))
+                    self._run("DELETE FROM chunk WHERE id BETWEEN ? AND ?", whole)
+                    for table in ("event_id", "claim", "recording"):
                         self._run(f"DELETE FROM {table} WHERE session = ?", (number,))  # noqa: S608
                     self._run("DELETE FROM session WHERE id = ?", (number,))
         if removable and not dry_run:
@@ -840,7 +860,7 @@ def _is_damaged(path: Path) -> bool:
                 return True
             if db.execute("PRAGMA user_version").fetchone()[0]:
                 db.execute("SELECT max(id) FROM session").fetchone()
-                db.execute("SELECT max(rowid) FROM chunk").fetchone()
+                db.execute("SELECT max(id) FROM chunk").fetchone()
     except sqlite3.DatabaseError as error:
         return _says_damaged(error)
     return False
@@ -857,43 +877,70 @@ def _mark_damaged(path: Path, reason: str) -> None:
         path.with_name(DAMAGED_NAME).write_text(reason, encoding="utf-8")
 
 
-def _readable(db: sqlite3.Connection, sql: str, table: str, *values: Any) -> Iterator[Any]:
-    """The rows of a damaged table that can be read: by ranges of row ids, halved where a range fails."""
-    if table == "session":
-        with suppress(sqlite3.DatabaseError):
-            yield from db.execute(sql).fetchall()
-        return
-    try:
-        last = db.execute(f"SELECT max(rowid) FROM {table}").fetchone()[0] or 0  # noqa: S608
-    except sqlite3.DatabaseError:
-        last = limits.JOURNAL_RECOVER_ROWS_MAX
-    waiting = [(1, last)]
+def _recoverable_sessions(old: sqlite3.Connection) -> Iterator[tuple[int, SessionRecord | None]]:
+    """The sessions of a damaged database, without a record those that only their events tell of."""
+    known: set[int] = set()
+    with suppress(sqlite3.DatabaseError):
+        for row in old.execute(f"SELECT id, {_SESSION_FIELDS} FROM session").fetchall():  # noqa: S608
+            known.add(row[0])
+            yield row[0], _session(row[1:])
+    with suppress(sqlite3.DatabaseError):
+        for (number,) in old.execute("SELECT DISTINCT id >> 32 FROM chunk").fetchall():
+            if number not in known:
+                yield number, None
+
+
+def _recoverable_chunks(
+    old: sqlite3.Connection, number: int, record: SessionRecord | None
+) -> Iterator[bytes]:
+    """The chunks of a session that can be read: by ranges of ids, halved where one fails, a few at a time."""
+    count = limits.JOURNAL_RECOVER_EVENTS if record is None else record.event_count
+    waiting = [(_chunk(number, 0), _chunk(number, count))]
     while waiting:
         low, high = waiting.pop()
-        if low > high:
-            continue
         try:
-            if high - low >= 256:  # bounded memory: a few hundred chunks at a time
-                raise sqlite3.DatabaseError
-            rows = db.execute(sql, (*values, low, high)).fetchall()
+            if high - low > limits.JOURNAL_READ_CHUNKS:
+                found = old.execute(
+                    "SELECT count(*) FROM chunk WHERE id BETWEEN ? AND ?", (low, high)
+                ).fetchone()
+                if found[0] > limits.JOURNAL_READ_CHUNKS:
+                    raise sqlite3.DatabaseError
+            rows = old.execute(
+                "SELECT data FROM chunk WHERE id BETWEEN ? AND ? ORDER BY id", (low, high)
+            ).fetchall()
         except sqlite3.DatabaseError:
-            if low == high:
-                continue
-            middle = (low + high) // 2
-            waiting += [(middle + 1, high), (low, middle)]
+            if low < high:
+                middle = (low + high) // 2
+                waiting += [(middle + 1, high), (low, middle)]
             continue
-        yield from rows
+        for (data,) in rows:
+            yield data
 
 
-def _pairs_of(data: bytes, key: SessionKey) -> Iterator[tuple[str, bytes]]:
-    """Id and line of each event of a chunk that is whole."""
+def _events_of(data: bytes, key: SessionKey | None) -> tuple[SessionKey | None, list[tuple[str, bytes]]]:
+    """The events of a chunk that are whole and belong to the session (the first one's, if it is not known)."""
+    pairs = []
     for line in data.split(b"\n"):
         try:
             event = decode_line(line)
         except ValueError:
             continue
+        key = key or SessionKey(event.provider, event.session_id)
         if (event.provider, event.session_id) == key:
-            yield event.event_id, line
+            pairs.append((event.event_id, line))
+    return key, pairs
+
+
+def _recovered_meta(record: SessionRecord | None, pairs: Sequence[tuple[str, bytes]]) -> SessionMeta:
+    if record is None:
+        moment = epoch_ms(decode_line(pairs[-1][1]).timestamp)
+        return SessionMeta(moment, last_message_at=moment)
+    return SessionMeta(record.updated_at, record.title, record.snippet, record.cwd, record.last_message_at)
+
+
+def _chunk(number: int, seq: int) -> int:
+    """The id of the chunk of session `number` that begins with event `seq`."""
+    return (number << 32) + seq
 
 
 def _packed(lines: Sequence[bytes]) -> Iterator[tuple[bytes, int]]:

@@ -58,8 +58,8 @@ JOURNAL_GROUP_BYTES: Final = 4 * MIB
 #: Rows in memory at a time while a session streams.
 JOURNAL_READ_CHUNKS: Final = 8
 JOURNAL_PROBLEMS_MAX: Final = 1000
-#: Row ids that are tried when a damaged table does not tell its last one.
-JOURNAL_RECOVER_ROWS_MAX: Final = 1 << 22
+#: Events that are looked for in a damaged session that does not tell how many it had.
+JOURNAL_RECOVER_EVENTS: Final = 1 << 22
 
 # --- Wire -----------------------------------------------------------------------------------------------
 #: One header line of an LSP frame; the longest real one is about 60 bytes.

@@ -218,13 +218,13 @@ def test_old_sessions_go_on_the_users_word_and_never_one_that_records(journal: J
 @pytest.mark.parametrize(
     ("defect", "words"),
     [
-        ("DELETE FROM chunk WHERE first_seq = 2", "should come next"),
+        ("DELETE FROM chunk WHERE id & 255 = 2", "should come next"),
         ("UPDATE session SET event_count = 99", "are claimed"),
         ("DELETE FROM event_id WHERE seq = 3", "is not known"),
         ("UPDATE event_id SET seq = 1 WHERE seq = 3", "have the same id"),
-        ("UPDATE chunk SET data = x'7b0a' WHERE first_seq = 2", "cannot be read"),
-        ("UPDATE chunk SET count = 5 WHERE first_seq = 2", "lines, not 5"),
-        ("INSERT INTO chunk VALUES (77, 0, 1, x'0a')", "belong to no session"),
+        ("UPDATE chunk SET data = x'7b0a' WHERE id & 255 = 2", "cannot be read"),
+        ("UPDATE chunk SET count = 5 WHERE id & 255 = 2", "lines, not 5"),
+        ("INSERT INTO chunk VALUES (77 << 32, 1, x'0a')", "belong to no session"),
     ],
 )
 def test_check_finds_what_is_wrong(journal: Journal, state: Path, defect: str, words: str) -> None:
@@ -331,7 +331,7 @@ def test_the_command_line_verifies_exports_and_cleans(journal: Journal, state: P
     assert journal.session(KEY) is None
     assert run("clean", "--older-than", "soon").returncode == 2
     with sqlite3.connect(state / "journal.sqlite3") as db:
-        db.execute("INSERT INTO chunk VALUES (9, 0, 1, x'0a')")
+        db.execute("INSERT INTO chunk VALUES (9 << 32, 1, x'0a')")
     db.close()
     wrong = run("journal", "check")
     assert wrong.returncode == 1
