@@ -64,8 +64,10 @@ JOURNAL_RECOVER_EVENTS: Final = 1 << 22
 # --- Wire -----------------------------------------------------------------------------------------------
 #: One header line of an LSP frame; the longest real one is about 60 bytes.
 HEADER_LINE_BYTES_MAX: Final = 4 * KIB
-#: A read from the client; also how far a request can wait behind bytes that are already in the process.
+#: A read from the client, and how much is read before what it held is committed and answered: also how far a request
+#: can wait behind bytes that are already in the process. A commit costs about seven pages whatever it holds.
 READ_BYTES: Final = 64 * KIB
+READ_ROUND_BYTES: Final = 256 * KIB
 #: Answers that the client does not read: beyond this the server stops reading from it.
 OUTGOING_BYTES_MAX: Final = 8 * MIB
 #: orjson gives up at this depth of nesting when it writes (its own limit; 255 fails).
@@ -101,7 +103,7 @@ WRITE_PIECE_BYTES: Final = 256 * KIB
 FRONTMATTER_BYTES_MAX: Final = 256 * KIB
 BACKUPS_PER_NAME_MAX: Final = 1000
 
-assert READ_BYTES < MESSAGE_MB_MAX_DEFAULT * MIB
+assert READ_BYTES <= READ_ROUND_BYTES < MESSAGE_MB_MAX_DEFAULT * MIB
 assert CHUNK_BYTES < SNAPSHOT_BUDGET_BYTES_MIN // 64
 assert SNAPSHOT_BUDGET_BYTES_MIN < DAEMON_MAX_MEMORY_MB_DEFAULT * MIB
 assert 0 < WORKING_RESERVE_SHARE < 1

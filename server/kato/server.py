@@ -305,7 +305,7 @@ class KatoServer(LanguageServer):
         self._loop = asyncio.get_running_loop()
         self._ended = self._loop.create_future()
         self._output = Output(stdout, self._loop, lambda: self.end(EXIT_NO_SHUTDOWN))
-        self._input = Input(stdin, self._loop, self._on_data, lambda: self._output.crowded)
+        self._input = Input(stdin, self._loop, self._on_data, self._on_round, lambda: self._output.crowded)
         self.protocol.set_writer(_NoWriter())
         for number in (signal.SIGTERM, signal.SIGINT):
             try:
@@ -318,7 +318,7 @@ class KatoServer(LanguageServer):
         return self._exit_code
 
     def _on_data(self, data: bytes) -> None:
-        """One read's worth of bytes: every message in it, then what was deferred, then the answers go out."""
+        """One read's worth of bytes: every message in it."""
         if self.is_ending():
             return
         if not data:
@@ -331,8 +331,12 @@ class KatoServer(LanguageServer):
             self.protocol.receive(item)
             if self.is_ending():
                 return
-        self._settle()
-        self._output.flush()
+
+    def _on_round(self) -> None:
+        """After the reads: what was deferred, then the answers go out."""
+        if not self.is_ending():
+            self._settle()
+            self._output.flush()
 
     def end(self, code: int) -> None:
         """Writes the last status and ends with this exit code. The first call counts."""

@@ -107,8 +107,9 @@ class Output:
 class Input:
     """Reads a file descriptor in pieces of at most `limits.READ_BYTES`; an empty piece is its end.
 
-    `hold` says whether reading should pause (too much unread output). Where the event loop cannot wait for the
-    descriptor (Windows, a regular file) a thread reads, one piece ahead.
+    Pieces that are there already follow each other, up to `limits.READ_ROUND_BYTES`; then `on_round` is called, so that
+    what they hold can be committed together. `hold` says whether reading should pause (too much unread output). Where
+    the event loop cannot wait for the descriptor (Windows, a regular file) a thread reads, one piece ahead.
     """
 
     def __init__(
@@ -116,12 +117,17 @@ class Input:
         descriptor: int,
         loop: asyncio.AbstractEventLoop,
         on_data: Callable[[bytes], None],
+        on_round: Callable[[], None],
         hold: Callable[[], bool],
     ) -> None:
         self._descriptor = descriptor
         self._loop = loop
         self._on_data = on_data
+        self._on_round = on_round
         self._hold = hold
+        self._poll = select.poll() if hasattr(select, "poll") else None
+        if self._poll is not None:
+            self._poll.register(descriptor, select.POLLIN)
         self._threaded = False
         self._closed = False
         self._taken = threading.Semaphore(1)
@@ -147,13 +153,22 @@ class Input:
             self._loop.remove_reader(self._descriptor)
             self._loop.call_later(0.01, self._resume)
             return
-        try:
-            data = os.read(self._descriptor, limits.READ_BYTES)
-        except BlockingIOError:
-            return
-        except OSError:
-            data = b""
-        self._on_data(data)
+        taken = 0
+        while True:
+            try:
+                data = os.read(self._descriptor, limits.READ_BYTES)
+            except BlockingIOError:
+                break
+            except OSError:
+                data = b""
+            self._on_data(data)
+            taken += len(data)
+            if not data or self._closed or taken >= limits.READ_ROUND_BYTES or not self._is_readable():
+                break
+        self._on_round()
+
+    def _is_readable(self) -> bool:
+        return self._poll is not None and bool(self._poll.poll(0))
 
     def _resume(self) -> None:
         if not self._closed:
@@ -178,3 +193,4 @@ class Input:
             return
         self._taken.release()
         self._on_data(data)
+        self._on_round()
