@@ -10,6 +10,7 @@ from typing import Any, Final
 
 from kato import wire
 from kato.framing import Frame, FrameReader, encode_frame
+from kato.json_text import loads
 
 _ANSWER_BYTES_MAX: Final = 256 * 1024 * 1024
 
@@ -116,7 +117,7 @@ class Client:
                 raise ServerGone(f"the server ended with exit code {self.process.wait()}")
             for item in self._reader.feed(data):
                 if isinstance(item, Frame):
-                    self._received.append(wire.loads(item.body))
+                    self._received.append(loads(item.body))
         return self._received.popleft()
 
     def close(self) -> int:

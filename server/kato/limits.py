@@ -61,6 +61,16 @@ JOURNAL_PROBLEMS_MAX: Final = 1000
 #: Events that are looked for in a damaged session that does not tell how many it had.
 JOURNAL_RECOVER_EVENTS: Final = 1 << 22
 
+# --- Session logs ------------------------------------------------------------------------------------------
+#: One line of a log is decoded at once; a longer one is passed over and counted. Pictures of some MB occur inside.
+LOG_LINE_BYTES_MAX: Final = 16 * MIB
+#: A log that is one JSON document.
+LOG_DOCUMENT_BYTES_MAX: Final = 32 * MIB
+#: Of a record of unknown kind, so much is kept.
+LOG_UNKNOWN_BYTES_MAX: Final = 4 * KIB
+#: Bytes of a log that are read before others get their turn.
+LOG_READ_BYTES: Final = 256 * KIB
+
 # --- Wire -----------------------------------------------------------------------------------------------
 #: One header line of an LSP frame; the longest real one is about 60 bytes.
 HEADER_LINE_BYTES_MAX: Final = 4 * KIB

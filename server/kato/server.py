@@ -47,6 +47,7 @@ from kato.errors import (
 )
 from kato.framing import Broken, Frame, FrameReader, Oversize, encode_frame, find_request_id
 from kato.journal import Journal
+from kato.json_text import loads
 from kato.ledger import MemoryLedger
 from kato.model import CommandOutcome, SessionKey
 from kato.notes import NoteBook
@@ -109,7 +110,7 @@ class KatoProtocol(LanguageServerProtocol):
                     self.answer_kato_error(request_id, error)
                 return
         try:
-            message = wire.loads(body)
+            message = loads(body)
         except (ValueError, RecursionError) as error:
             log.warning("a message of %d bytes is no JSON", len(body))
             self._answer_error(None, PARSE_ERROR, f"the message is no JSON: {error}")

@@ -4,9 +4,8 @@ Rule: everything that comes in is validated wholly before anything is done with 
 JSON path. Values that go out are structs of `model`; `dumps` writes them.
 """
 
-import json
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Annotated, Any, Final, Literal, TypeVar
 
 import msgspec
@@ -75,21 +74,6 @@ class CommandParams(Struct, frozen=True, rename="camel"):
     session_id: Id
     path: str | UnsetType = UNSET
     format: Literal["markdown", "jsonl"] | UnsetType = UNSET
-
-
-def loads(body: bytes | bytearray | memoryview) -> Any:
-    """JSON to values. Raises ValueError (never showing the text).
-
-    JavaScript writes half of a surrogate pair (an emoji that was cut in two) as an escape that orjson refuses;
-    such a message is read by the standard library and the halves become U+FFFD, so that no message is lost.
-    """
-    try:
-        return orjson.loads(body)
-    except orjson.JSONDecodeError as error:
-        # The message of orjson's error holds no text of the document, its attribute `doc` does.
-        if "surrogate" not in str(error):
-            raise ValueError(error.msg) from None
-    return _without_surrogates(json.loads(bytes(body), parse_constant=_refuse_constant))
 
 
 def dumps(value: Any) -> bytes:
@@ -199,24 +183,6 @@ def _kind_at(path: str, params: Any) -> str:
     if isinstance(value, str):
         return "an empty string" if not value else f"a string of {len(value)} characters"
     return names.get(type(value), "an object" if isinstance(value, dict) else "an array")
-
-
-def _refuse_constant(name: str) -> None:
-    raise ValueError(f"{name} is not JSON")
-
-
-def _without_surrogates(value: Any) -> Any:
-    """The value with lone surrogates as U+FFFD and integers beyond 64 bits as floats, as orjson reads them."""
-    clean: Callable[[Any], Any] = _without_surrogates
-    if isinstance(value, str):
-        return value.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
-    if isinstance(value, dict):
-        return {clean(key): clean(item) for key, item in value.items()}
-    if isinstance(value, list):
-        return [clean(item) for item in value]
-    if isinstance(value, int) and not isinstance(value, bool) and not -(2**63) <= value < 2**64:
-        return float(value)
-    return value
 
 
 def decoded_bytes(body: bytes | bytearray | memoryview) -> int:

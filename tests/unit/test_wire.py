@@ -8,6 +8,7 @@ import pytest
 from builders import conversation, decision, request, tool_call, user
 from kato import wire
 from kato.errors import InvalidParams
+from kato.json_text import loads
 
 
 @pytest.mark.parametrize(
@@ -95,13 +96,13 @@ def test_many_lines_keep_no_buffers() -> None:
     ],
 )
 def test_half_a_surrogate_pair_becomes_a_replacement_character(text: bytes, value: Any) -> None:
-    assert wire.loads(text) == value
+    assert loads(text) == value
 
 
 @pytest.mark.parametrize("text", [b"", b"{", b"nul", b'["\\ud83d", NaN]', b'"\xff"', b"{} {}"])
 def test_what_is_no_json_is_refused_without_showing_it(text: bytes) -> None:
     with pytest.raises(ValueError) as failure:
-        wire.loads(text)
+        loads(text)
     assert "ud83d" not in str(failure.value)
 
 
@@ -135,4 +136,4 @@ def test_the_estimate_of_a_message_is_never_too_low() -> None:
     ]
     for value in values:
         text = orjson.dumps(value)
-        assert wire.decoded_bytes(text) >= size(wire.loads(text))
+        assert wire.decoded_bytes(text) >= size(loads(text))

@@ -3,3 +3,13 @@
 Rule: a reader is pure. It is fed bytes and tells what they mean; which files there are, when they are read and
 what becomes of the events is not its business. Each file alone knows its assistant's format.
 """
+
+from typing import Final
+
+from kato.providers.base import Assistant
+from kato.providers.claude import CLAUDE
+from kato.providers.codex import CODEX
+from kato.providers.copilot import COPILOT
+from kato.providers.gemini import GEMINI
+
+ASSISTANTS: Final[tuple[Assistant, ...]] = (CLAUDE, CODEX, GEMINI, COPILOT)

@@ -1,21 +1,44 @@
-"""What every reader of a session log promises.
+"""What every reader of a session log promises, and what the readers share.
 
 Rules, for each reader:
 
 - The same bytes give the same events, however they are cut into pieces.
 - Nothing in a log makes a reader raise: a broken line, an unknown kind, an absurd value becomes a `Problem`.
-- An event's id is derived from the log's own identities, never from the time of reading, so that a log that is
-  read again gives the same ids and the journal drops what it has.
-- An event is handed out once, when the log cannot change it any more as far as its format tells.
+- An event's id is derived from the log's own identities, never from the time of reading: a log that is read again, or a
+  line that was copied, gives the same ids, and the journal drops what it has.
+- What the user typed becomes a `message.user`, and nothing else does: commands run from there.
 """
 
-from typing import Literal, Protocol
+import hashlib
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from datetime import datetime
+from pathlib import PurePath, PurePosixPath, PureWindowsPath
+from typing import Any, ClassVar, Final, Literal, Protocol
 
-from msgspec import Struct
+import msgspec
+from msgspec import UNSET, Struct, UnsetType
 
-from kato.model import ConversationEvent, SessionKey
+from kato import limits
+from kato.json_text import loads
+from kato.model import (
+    AssistantMessage,
+    ConversationEvent,
+    Decision,
+    DecisionStatus,
+    Phase,
+    ProviderInfo,
+    Source,
+    SystemMessage,
+    Thinking,
+    ToolCall,
+    ToolResult,
+    UserMessage,
+    utc,
+)
 
 ProblemKind = Literal["broken_line", "oversize_line", "unknown_kind", "invalid_record"]
+Json = Mapping[str, Any]
 
 
 class Problem(Struct, frozen=True):
@@ -26,19 +49,18 @@ class Problem(Struct, frozen=True):
     kind: ProblemKind
     detail: str
     version: str | None = None
-    offset: int | None = None
 
 
 class SessionInfo(Struct, frozen=True):
-    """What a log says about its session so far. `parent` is set for a sub-agent's session, with the tool call of
-    the parent that started it where the log tells.
+    """What a log says about its session so far. `parent_id` is the session that started it as a sub-agent, with the
+    tool call that did, where the log tells.
     """
 
-    session_id: str | None = None
+    session_id: str
     title: str | None = None
     cwd: str | None = None
     version: str | None = None
-    parent: SessionKey | None = None
+    parent_id: str | None = None
     parent_tool_call_id: str | None = None
 
 
@@ -57,6 +79,10 @@ class Reader(Protocol):
         """What is known of the session by now."""
         ...
 
+    def about(self, session_id: str) -> SessionInfo:
+        """What is known of a session whose events this log holds: its own, or a sub-agent's."""
+        ...
+
     def feed(self, data: bytes) -> ReadResult:
         """Takes the log's next bytes; the rest of an unfinished line is kept until more comes."""
         ...
@@ -66,7 +92,551 @@ class Reader(Protocol):
         ...
 
     def restart(self) -> None:
-        """The log was replaced or truncated: the next bytes are its first. Events that were handed out before
-        are not handed out again.
-        """
+        """The log was replaced or truncated: the next bytes are its first."""
         ...
+
+
+class LogFile(Struct, frozen=True):
+    """What a path tells about a log. `rewritten`: the assistant replaces the file as a whole, so it is read as a whole
+    each time. `companions` are files that are read with it, as paths relative to the root.
+    """
+
+    session_id: str
+    parent_id: str | None = None
+    rewritten: bool = False
+    variant: str = ""
+    companions: tuple[str, ...] = ()
+
+
+class Surroundings(Struct, frozen=True):
+    """Where assistants may keep their logs: the environment, the home folder, `sys.platform`, and the folders that
+    are open in the editor.
+    """
+
+    environment: Mapping[str, str]
+    home: str
+    platform: str
+    folders: tuple[str, ...] = ()
+
+    def path(self, *parts: str) -> str:
+        """A path below the first part."""
+        return str(self.pure(*parts))
+
+    def pure(self, *parts: str) -> PurePath:
+        """A path of this platform."""
+        return (PureWindowsPath if self.platform == "win32" else PurePosixPath)(*parts)
+
+    def variable(self, name: str, *otherwise: str) -> str:
+        """The folder that an environment variable names, else a path below the home folder."""
+        value = self.environment.get(name, "").strip()
+        if value.startswith("~"):
+            value = self.path(self.home, value[1:].lstrip("/\\"))
+        return value or self.path(self.home, *otherwise)
+
+
+class Assistant(Struct, frozen=True):
+    """An assistant: its name on the wire, its name for people, and where its logs lie.
+
+    `match` says what a file below a root is (its path in parts, relative to the root), None for no log; `enter` says
+    whether a folder can hold logs. `reader` makes a reader, given what the companions hold (by their last name).
+    """
+
+    name: str
+    title: str
+    roots: Callable[[Surroundings], list[str]]
+    match: Callable[[Sequence[str]], LogFile | None]
+    enter: Callable[[Sequence[str]], bool]
+    reader: Callable[[LogFile, Mapping[str, bytes], Surroundings], Reader]
+
+
+# --- Values out of records ---------------------------------------------------------------------------
+
+
+def text_of(record: Json, key: str) -> str | None:
+    """The text under a key; None if there is none, or something else."""
+    value = record.get(key)
+    return value if isinstance(value, str) else None
+
+
+def object_of(record: Json, key: str) -> Json:
+    """The object under a key; an empty one if there is none."""
+    value = record.get(key)
+    return value if isinstance(value, dict) else {}
+
+
+def objects_of(record: Json, key: str) -> list[Json]:
+    """The objects of the list under a key."""
+    value = record.get(key)
+    return [item for item in value if isinstance(item, dict)] if isinstance(value, list) else []
+
+
+def moment(value: object) -> datetime | None:
+    """A time as logs write it: RFC 3339, or seconds or milliseconds since the epoch (told apart by their size)."""
+    if isinstance(value, str):
+        try:
+            at: datetime = msgspec.convert(value, datetime)
+        except msgspec.ValidationError:
+            return None
+        return at if at.tzinfo is not None else None
+    if isinstance(value, int | float) and not isinstance(value, bool) and 0 < value < _MS_MAX:
+        return utc(int(value if value > _SECONDS_MAX else value * 1000))
+    return None
+
+
+#: 2286 in seconds is 1970 in milliseconds: no log lies between.
+_SECONDS_MAX: Final = 10_000_000_000
+_MS_MAX: Final = 253_402_300_799_000  # the end of the year 9999
+
+
+def identifier(*parts: str) -> str:
+    """An id of these parts, short enough for an event."""
+    joined = ":".join(parts)
+    if 0 < len(joined) <= limits.ID_CHARS_MAX:
+        return joined
+    return hashlib.blake2b(joined.encode(errors="replace"), digest_size=16).hexdigest()
+
+
+def digest(text: str) -> str:
+    """A short mark of a text, where a log gives no identity but the text itself."""
+    return hashlib.blake2b(text.encode(errors="replace"), digest_size=8).hexdigest()
+
+
+def as_text(value: object) -> str:
+    """What a tool gave back, as text: texts of content blocks one below the other, placeholders for pictures, anything
+    else as JSON.
+    """
+    if value is None:
+        return ""
+    if isinstance(value, str):
+        return value
+    if isinstance(value, list):
+        return "\n".join(part for part in map(_block_text, value) if part)
+    if isinstance(value, dict) and isinstance(value.get("text"), str):
+        return str(value["text"])
+    return msgspec.json.format(msgspec.json.encode(value), indent=2).decode()
+
+
+def _block_text(block: object) -> str:
+    if isinstance(block, dict):
+        text = block.get("text")
+        if isinstance(text, str):
+            return text
+        placeholder = picture(block)
+        if placeholder is not None:
+            return placeholder
+    return as_text(block) if not isinstance(block, list) else ""
+
+
+def picture(block: Json) -> str | None:
+    """The placeholder of an image or document block; its bytes stay in the assistant's log."""
+    kind = block.get("type")
+    if kind not in ("image", "document", "input_image", "local_image"):
+        return None
+    source = object_of(block, "source")
+    data = text_of(source, "data") or text_of(block, "image_url") or ""
+    media = text_of(source, "media_type") or text_of(block, "mimeType") or _media_of_url(data)
+    name = text_of(block, "title") or text_of(block, "path") or text_of(source, "url") or ""
+    encoded = len(data.rpartition(",")[2]) if data else 0
+    about = [part for part in (media, name, f"{encoded * 3 // 4 // 1000 or 1} kB" if encoded else "") if part]
+    noun = "document" if kind == "document" else "image"
+    return f"[{noun}: {', '.join(about)}]" if about else f"[{noun}]"
+
+
+def _media_of_url(url: str) -> str:
+    return url[5:].partition(";")[0] if url.startswith("data:") and ";" in url[:64] else ""
+
+
+#: Arguments of tools that say in a line what a call is about, the best first.
+_TELLING: Final = (
+    "description",
+    "command",
+    "cmd",
+    "file_path",
+    "filePath",
+    "absolute_path",
+    "notebook_path",
+    "path",
+    "dir_path",
+    "pattern",
+    "query",
+    "url",
+    "skill",
+    "subject",
+    "prompt",
+)
+_DESCRIPTION_CHARS_MAX: Final = 120
+
+
+def describe(given: Json) -> str | UnsetType:
+    """A tool call's arguments in one line."""
+    for key in _TELLING:
+        value = given.get(key)
+        if isinstance(value, list) and value and all(isinstance(part, str) for part in value):
+            value = " ".join(value)
+        if isinstance(value, str) and value.strip():
+            return one_line(value, _DESCRIPTION_CHARS_MAX)
+    return UNSET
+
+
+def one_line(text: str, chars_max: int) -> str:
+    """A text's words in one line, cut at so many characters."""
+    line = " ".join(text[: chars_max * 4].split())
+    return line if len(line) <= chars_max else line[: chars_max - 1].rstrip() + "…"
+
+
+# --- Lines -------------------------------------------------------------------------------------------
+
+
+class LineSplitter:
+    """Complete lines out of pieces of any size; what an unfinished line takes is bounded."""
+
+    def __init__(self) -> None:
+        self._rest = bytearray()
+        self._skipping = False
+
+    def feed(self, data: bytes) -> Iterator[bytes | None]:
+        """The lines that are complete now, without their ends and the NULs that a crash can leave; None for one that is
+        longer than `limits.LOG_LINE_BYTES_MAX`, which is passed over.
+        """
+        start = 0
+        while (end := data.find(b"\n", start)) >= 0:
+            if self._skipping:
+                self._skipping = False
+            elif self._rest:
+                self._rest += data[start:end]
+                line = bytes(self._rest).strip(_BLANK)
+                self._rest = bytearray()
+                yield line if len(line) <= limits.LOG_LINE_BYTES_MAX else None
+            elif end - start > limits.LOG_LINE_BYTES_MAX:
+                yield None
+            else:
+                yield data[start:end].strip(_BLANK)
+            start = end + 1
+        if self._skipping:
+            return
+        self._rest += data[start:]
+        if len(self._rest) > limits.LOG_LINE_BYTES_MAX:
+            self._rest = bytearray()
+            self._skipping = True
+            yield None
+
+
+_BLANK: Final = b" \t\r\0"
+
+
+# --- What readers share ------------------------------------------------------------------------------
+
+
+class BaseReader(ABC):
+    """Collects events and problems; a subclass says what a record means."""
+
+    provider: ClassVar[str]
+
+    def __init__(self, log: LogFile) -> None:
+        self.log = log
+        self.session_id = log.session_id
+        self.title: str | None = None
+        self.cwd: str | None = None
+        self.version: str | None = None
+        self.parent_id = log.parent_id
+        self.parent_tool_call_id: str | None = None
+        self._events: list[ConversationEvent] = []
+        self._problems: list[Problem] = []
+        self._last: datetime | None = None
+
+    @property
+    def info(self) -> SessionInfo:
+        """What is known of the session by now."""
+        title = None if self.title is None else one_line(self.title, limits.TITLE_CHARS_MAX * 2)
+        return SessionInfo(
+            session_id=self.session_id,
+            title=title or None,
+            cwd=self.cwd,
+            version=self.version,
+            parent_id=self.parent_id,
+            parent_tool_call_id=self.parent_tool_call_id,
+        )
+
+    def about(self, session_id: str) -> SessionInfo:
+        """What is known of a session whose events this log holds: its own, or a sub-agent's."""
+        if session_id == self.session_id:
+            return self.info
+        return SessionInfo(
+            session_id=session_id, cwd=self.cwd, version=self.version, parent_id=self.session_id
+        )
+
+    def _taken(self) -> ReadResult:
+        result = ReadResult(self._events, self._problems)
+        self._events, self._problems = [], []
+        return result
+
+    def report(self, kind: ProblemKind, detail: str) -> None:
+        """Counts something that could not be read as meant."""
+        self._problems.append(Problem(kind, detail[:120], self.version))
+
+    def guarded(self, take: Callable[[Json], None], record: Json) -> None:
+        """Takes one record; a value that the reader did not reckon with costs this record, not the log."""
+        try:
+            take(record)
+        except Exception as error:  # noqa: BLE001 - around one record; counted, and kept visible as a problem
+            self.report("invalid_record", f"{record.get('type', 'record')}: {type(error).__name__}")
+
+    # Events. `kind` and `origin` are the source's record type and id.
+
+    def _head(self, event_id: str, at: datetime | None, kind: str, origin: str | None) -> dict[str, Any]:
+        if at is None:
+            at = self._last or utc(0)
+        self._last = at
+        return {
+            "event_id": identifier(event_id),
+            "provider": self.provider,
+            "session_id": self.session_id,
+            "timestamp": at,
+            "source": Source(
+                provider_event_type=kind or "unknown", provider_event_id=UNSET if origin is None else origin
+            ),
+        }
+
+    def tell_user(
+        self, event_id: str, at: datetime | None, kind: str, content: str, origin: str | None = None
+    ) -> None:
+        """What the user said; in a sub-agent's log, what the assistant that started it told it to do."""
+        if self.parent_id is not None:
+            self.tell_assistant(event_id, at, kind, content, origin)
+            return
+        head = self._head(event_id, at, kind, origin)
+        self._events.append(UserMessage(**head, role="user", content=content))
+
+    def tell_assistant(
+        self,
+        event_id: str,
+        at: datetime | None,
+        kind: str,
+        content: str,
+        origin: str | None = None,
+        *,
+        model: str | None = None,
+        phase: Phase | None = None,
+    ) -> None:
+        """What the assistant said."""
+        head = self._head(event_id, at, kind, origin)
+        self._events.append(
+            AssistantMessage(
+                **head,
+                role="assistant",
+                content=content,
+                model=model or UNSET,
+                phase=UNSET if phase is None else phase,
+            )
+        )
+
+    def tell_system(
+        self, event_id: str, at: datetime | None, kind: str, content: str, origin: str | None = None
+    ) -> None:
+        """What the host said to either of them."""
+        head = self._head(event_id, at, kind, origin)
+        self._events.append(SystemMessage(**head, role="system", content=content))
+
+    def tell_thinking(
+        self, event_id: str, at: datetime | None, kind: str, content: str, origin: str | None = None
+    ) -> None:
+        """The assistant's reasoning, unless there is nothing to read."""
+        if content.strip():
+            self._events.append(Thinking(**self._head(event_id, at, kind, origin), content=content))
+
+    def tell_call(
+        self,
+        event_id: str,
+        at: datetime | None,
+        kind: str,
+        call_id: str,
+        name: str,
+        given: object,
+        *,
+        about: str | None = None,
+        origin: str | None = None,
+    ) -> None:
+        """A tool call; `about` says in a line what it is for, else its arguments do."""
+        arguments = given if isinstance(given, dict) else {} if given is None else {"input": given}
+        self._events.append(
+            ToolCall(
+                **self._head(event_id, at, kind, origin),
+                tool_call_id=identifier(call_id),
+                name=name or "unknown",
+                description=one_line(about, _DESCRIPTION_CHARS_MAX) if about else describe(arguments),
+                input=arguments or UNSET,
+            )
+        )
+
+    def tell_result(
+        self,
+        event_id: str,
+        at: datetime | None,
+        kind: str,
+        call_id: str,
+        result: str,
+        origin: str | None = None,
+    ) -> None:
+        """What a tool gave back."""
+        head = self._head(event_id, at, kind, origin)
+        self._events.append(ToolResult(**head, tool_call_id=identifier(call_id), result=result))
+
+    def tell_question(
+        self,
+        event_id: str,
+        at: datetime | None,
+        kind: str,
+        question: str,
+        *,
+        call_id: str,
+        header: str | None = None,
+        options: Sequence[object] = (),
+        answer: object = None,
+        status: DecisionStatus = "accepted",
+    ) -> None:
+        """A question with its options and the answer that was chosen, as a decision."""
+        metadata: dict[str, Any] = {"question": question}
+        if header:
+            metadata["header"] = header
+        if options:
+            metadata["options"] = list(options)
+        if answer:
+            metadata["answer"] = answer
+        chosen = ", ".join(map(str, answer)) if isinstance(answer, list) else str(answer or "no answer")
+        self._events.append(
+            Decision(
+                **self._head(event_id, at, kind, call_id),
+                decision_id=identifier(event_id),
+                decision_key=one_line(header or question, 60) or "question",
+                summary=one_line(chosen, 200),
+                status=status,
+                decided_by="user",
+                basis_event_ids=[],
+                metadata=metadata,
+            )
+        )
+
+    def tell_note(
+        self,
+        event_id: str,
+        at: datetime | None,
+        kind: str,
+        content: str,
+        *,
+        subtype: str | None = None,
+        level: str | None = None,
+        origin: str | None = None,
+    ) -> None:
+        """Anything else worth keeping."""
+        self._events.append(
+            ProviderInfo(
+                **self._head(event_id, at, kind, origin),
+                content=content,
+                subtype=UNSET if subtype is None else subtype,
+                level=UNSET if level is None else level,
+            )
+        )
+
+    def tell_unknown(self, name: str, record: Json, event_id: str | None, at: datetime | None) -> None:
+        """A kind that this reader does not know: kept as it is, within bounds, and counted."""
+        self.report("unknown_kind", name)
+        kept = msgspec.json.encode(record)
+        text = kept[: limits.LOG_UNKNOWN_BYTES_MAX].decode(errors="ignore")
+        self.tell_note(
+            event_id or f"{name}:{hashlib.blake2b(kept, digest_size=8).hexdigest()}",
+            at,
+            name,
+            text,
+            subtype="unknown",
+        )
+
+
+class LinesReader(BaseReader):
+    """A log of JSON objects, one a line."""
+
+    def __init__(self, log: LogFile) -> None:
+        super().__init__(log)
+        self._lines = LineSplitter()
+
+    def feed(self, data: bytes) -> ReadResult:
+        """Takes the log's next bytes; the rest of an unfinished line is kept until more comes."""
+        for line in self._lines.feed(data):
+            if line is None:
+                self.report("oversize_line", f"over {limits.LOG_LINE_BYTES_MAX // limits.MIB} MiB")
+            elif line:
+                self._line(line)
+        return self._taken()
+
+    def _line(self, line: bytes) -> None:
+        try:
+            record = loads(line)
+        except ValueError as error:
+            self.report("broken_line", str(error))
+            return
+        if isinstance(record, dict):
+            self.guarded(self._record, record)
+        else:
+            self.report("invalid_record", "not an object")
+
+    def settle(self) -> ReadResult:
+        """The log has been quiet for a while: hands out what was held back because more might have come."""
+        self._quiet()
+        return self._taken()
+
+    def restart(self) -> None:
+        """The log was replaced or truncated: the next bytes are its first."""
+        self._lines = LineSplitter()
+        self._again()
+
+    @abstractmethod
+    def _record(self, record: Json) -> None:
+        """Takes one record."""
+
+    def _quiet(self) -> None:
+        """Hands out what was held back; most readers hold nothing back."""
+
+    @abstractmethod
+    def _again(self) -> None:
+        """Forgets what was gathered from the records before."""
+
+
+class DocumentReader(BaseReader):
+    """A log that is one JSON document, replaced as a whole."""
+
+    def __init__(self, log: LogFile) -> None:
+        super().__init__(log)
+        self._text = bytearray()
+        self._too_long = False
+
+    def feed(self, data: bytes) -> ReadResult:
+        """Takes the document's next bytes; it is read when it is whole (`settle`)."""
+        if not self._too_long:
+            self._text += data
+            if len(self._text) > limits.LOG_DOCUMENT_BYTES_MAX:
+                self._too_long = True
+                self._text = bytearray()
+                self.report("oversize_line", f"over {limits.LOG_DOCUMENT_BYTES_MAX // limits.MIB} MiB")
+        return self._taken()
+
+    def settle(self) -> ReadResult:
+        """Reads the document, if it is whole: one that is being written is waited for."""
+        text, self._text = bytes(self._text), bytearray()
+        if text.strip(_BLANK + b"\n"):
+            try:
+                document = loads(text)
+            except ValueError as error:
+                self.report("broken_line", str(error))
+            else:
+                self.guarded(
+                    self._document, document if isinstance(document, dict) else {"document": document}
+                )
+        return self._taken()
+
+    def restart(self) -> None:
+        """The document was replaced: the next bytes are its first."""
+        self._text = bytearray()
+        self._too_long = False
+
+    @abstractmethod
+    def _document(self, document: Json) -> None:
+        """Takes the whole document."""

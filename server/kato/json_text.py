@@ -1,0 +1,44 @@
+"""JSON text to values, as forgiving as the programs that write it are careless.
+
+Rule: one reading of JSON for the wire and for session logs; what cannot be read raises ValueError, which never shows
+the text.
+"""
+
+import json
+from collections.abc import Callable
+from typing import Any
+
+import orjson
+
+
+def loads(text: bytes | bytearray | memoryview) -> Any:
+    """JSON to values. Raises ValueError (never showing the text).
+
+    JavaScript writes half of a surrogate pair (an emoji that was cut in two) as an escape that orjson refuses;
+    such a text is read by the standard library and the halves become U+FFFD, so that nothing is lost.
+    """
+    try:
+        return orjson.loads(text)
+    except orjson.JSONDecodeError as error:
+        # The message of orjson's error holds no text of the document, its attribute `doc` does.
+        if "surrogate" not in str(error):
+            raise ValueError(error.msg) from None
+    return _without_surrogates(json.loads(bytes(text), parse_constant=_refuse_constant))
+
+
+def _refuse_constant(name: str) -> None:
+    raise ValueError(f"{name} is not JSON")
+
+
+def _without_surrogates(value: Any) -> Any:
+    """The value with lone surrogates as U+FFFD and integers beyond 64 bits as floats, as orjson reads them."""
+    clean: Callable[[Any], Any] = _without_surrogates
+    if isinstance(value, str):
+        return value.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+    if isinstance(value, dict):
+        return {clean(key): clean(item) for key, item in value.items()}
+    if isinstance(value, list):
+        return [clean(item) for item in value]
+    if isinstance(value, int) and not isinstance(value, bool) and not -(2**63) <= value < 2**64:
+        return float(value)
+    return value

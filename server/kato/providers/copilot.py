@@ -1,0 +1,681 @@
+"""GitHub Copilot: VS Code's two stores, and the CLI.
+
+    workspaceStorage/<hash>/chatSessions/<id>.jsonl                    a log of mutations of one state
+    workspaceStorage/<hash>/chatSessions/<id>.json                     the state itself, rewritten as a whole
+    workspaceStorage/<hash>/GitHub.copilot-chat/transcripts/<id>.jsonl events, appended
+    ~/.copilot/session-state/<id>/events.jsonl                         the same family of events, from the CLI
+
+Rule: where a session has a transcript, that is its record; the state is read where it is all there is. Of a state,
+the user's message is handed out when it is there, the answer when it is complete. The unsent draft (`inputState`) is
+never looked at.
+"""
+
+import re
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from typing import Any, Final
+from urllib.parse import unquote, urlsplit
+
+from kato.json_text import loads
+from kato.model import DecisionStatus, Phase
+from kato.providers.base import (
+    Assistant,
+    BaseReader,
+    DocumentReader,
+    Json,
+    LinesReader,
+    LogFile,
+    Surroundings,
+    as_text,
+    moment,
+    object_of,
+    objects_of,
+    one_line,
+    text_of,
+)
+
+_SILENT_PARTS: Final = frozenset(
+    """undoStop progressMessage progressTaskSerialized progressTask multiDiffData mcpServersStarting command
+    prepareToolInvocation codeblockUri codeCitation references notebookEditGroup extensions pullRequest treeData
+    workspaceEdit clearToPreviousToolInvocation hook externalEdits usedContext""".split()
+)
+_SILENT_EVENTS: Final = frozenset(
+    """assistant.turn_start assistant.turn_end assistant.usage assistant.intent assistant.message_delta
+    assistant.reasoning_delta assistant.streaming_delta session.idle session.resume session.shutdown
+    session.usage_info session.truncation session.info session.handoff session.context_changed session.mode_changed
+    session.import_legacy session.snapshot_rewind session.tools_updated session.background_tasks_changed
+    session.custom_agents_updated session.skills_loaded session.mcp_servers_loaded session.task_complete
+    session.compaction_start tool.execution_progress tool.execution_partial_result tool.user_requested hook.start
+    hook.end system.message system.notification permission.requested permission.completed skill.invoked
+    pending_messages.modified command.queued command.completed""".split()
+)
+_EMPTY_FENCE: Final = re.compile(r"^\s*```[\w-]*\s*(?:```)?\s*$")
+_EMPTY_FENCES: Final = re.compile(r"^(?:\s*`{3,}[\w-]*[ \t]*(?:\n|$))+\s*$")
+_BARE_LINK: Final = re.compile(r"\[\]\((?P<uri>[^)]*)\)")
+_LINK: Final = re.compile(r"\[(?P<text>[^\]]+)\]\([^)]*\)")
+
+
+class CopilotReader(LinesReader):
+    """Reads a log of lines: mutations of a state, or events."""
+
+    provider = "copilot"
+
+    def __init__(self, log: LogFile, cwd: str | None = None) -> None:
+        super().__init__(log)
+        self.cwd = cwd
+        self._again()
+
+    def _again(self) -> None:
+        self._state: Any = {}
+        self._requests = _Requests(self)
+        self._model: str | None = None
+        self._known: set[str] = set()
+
+    def _record(self, record: Json) -> None:
+        if isinstance(record.get("kind"), int):
+            self._mutation(record)
+        elif "type" in record:
+            self._event(record)
+        elif "requests" in record:
+            self._state = record
+            self._look(0)
+        else:
+            self.tell_unknown("a record without a type", record, None, None)
+
+    def _quiet(self) -> None:
+        self._requests.look(objects_of(self._state, "requests"), 0, settled=True)
+
+    # --- The mutation log -------------------------------------------------------------------------------
+
+    def _mutation(self, record: Json) -> None:
+        kind, path = record["kind"], record.get("k", [])
+        if kind == 0:
+            self._state = record.get("v")
+            self._look(0)
+            return
+        if not isinstance(path, list) or not path:
+            self.report("invalid_record", f"a mutation of kind {kind} without a path")
+            return
+        if path[0] == "inputState":
+            return
+        before = len(objects_of(self._state, "requests"))
+        if not self._apply(kind, path, record):
+            self.report("invalid_record", f"a mutation of kind {kind} that does not fit the state")
+        elif path[0] == "requests":
+            self._look(path[1] if len(path) > 1 and isinstance(path[1], int) else max(0, before - 1))
+        else:
+            self._about()
+
+    def _apply(self, kind: int, path: list[Any], record: Json) -> bool:
+        if not isinstance(self._state, dict):
+            return False
+        target: Any = self._state
+        for step in path[:-1]:
+            if isinstance(target, dict) and isinstance(step, str):
+                target = target.setdefault(step, {})
+            elif isinstance(target, list) and isinstance(step, int) and 0 <= step < len(target):
+                target = target[step]
+            else:
+                return False
+        last = path[-1]
+        if isinstance(target, list) and isinstance(last, int) and 0 <= last <= len(target):
+            return _mutate_list(target, last, kind, record)
+        return (
+            isinstance(target, dict) and isinstance(last, str) and _mutate_object(target, last, kind, record)
+        )
+
+    def _look(self, first: int) -> None:
+        self._about()
+        self._requests.look(objects_of(self._state, "requests"), max(0, first - 1), settled=False)
+
+    def _about(self) -> None:
+        if isinstance(self._state, dict):
+            _take_about(self, self._state)
+
+    # --- Events: transcripts and the CLI ----------------------------------------------------------------
+
+    def _event(self, record: Json) -> None:
+        kind, data = text_of(record, "type") or "", object_of(record, "data")
+        at, event_id = moment(record.get("timestamp")), text_of(record, "id") or ""
+        if kind == "session.start":
+            self.session_id = text_of(data, "sessionId") or self.session_id
+            self.version = text_of(data, "copilotVersion") or self.version
+            self.cwd = text_of(object_of(data, "context"), "cwd") or self.cwd
+            self._model = text_of(data, "selectedModel") or self._model
+        elif kind == "session.model_change":
+            self._model = text_of(data, "newModel") or self._model
+        elif kind == "session.title_changed":
+            self.title = text_of(data, "title") or self.title
+        elif kind == "user.message":
+            words = [text_of(data, "content") or "", *_pictures(objects_of(data, "attachments"))]
+            content = "\n\n".join(part for part in words if part.strip())
+            if content and text_of(data, "source") in (None, "user"):
+                self.tell_user(event_id, at, kind, content, event_id)
+        elif kind == "assistant.message":
+            self._said(event_id, data, at)
+        elif kind == "assistant.reasoning":
+            self.tell_thinking(event_id, at, kind, text_of(data, "content") or "", event_id)
+        elif kind == "tool.execution_start":
+            self._start(data, kind, at)
+        elif kind == "tool.execution_complete":
+            self._complete(data, kind, at)
+        elif kind in ("session.compaction_complete", "session.compacted"):
+            self.tell_note(
+                event_id, at, kind, "The conversation was compacted.", subtype="compaction", origin=event_id
+            )
+        elif kind == "abort":
+            reason = text_of(data, "reason") or "aborted"
+            self.tell_note(
+                event_id,
+                at,
+                kind,
+                f"The turn ended early: {reason}.",
+                subtype="interruption",
+                origin=event_id,
+            )
+        elif kind in ("session.error", "session.warning"):
+            level = kind.partition(".")[2]
+            self.tell_note(
+                event_id,
+                at,
+                kind,
+                text_of(data, "message") or kind,
+                subtype=kind,
+                level=level,
+                origin=event_id,
+            )
+        elif kind not in _SILENT_EVENTS:
+            self.tell_unknown(kind, record, event_id or None, at)
+
+    def _said(self, event_id: str, data: Json, at: datetime | None) -> None:
+        self.tell_thinking(
+            f"{event_id}:thinking", at, "assistant.message", text_of(data, "reasoningText") or "", event_id
+        )
+        requests = objects_of(data, "toolRequests")
+        text = text_of(data, "content") or ""
+        if text.strip():
+            model = text_of(data, "model") or self._model
+            phase: Phase = "commentary" if requests else "final"
+            self.tell_assistant(event_id, at, "assistant.message", text, event_id, model=model, phase=phase)
+        for request in requests:
+            call_id, name = text_of(request, "toolCallId") or event_id, text_of(request, "name") or "tool"
+            self._tool(call_id, name, request.get("arguments"), "assistant.message", at)
+
+    def _start(self, data: Json, kind: str, at: datetime | None) -> None:
+        call_id = text_of(data, "toolCallId")
+        if call_id is not None:
+            self._tool(call_id, text_of(data, "toolName") or "tool", data.get("arguments"), kind, at)
+
+    def _tool(self, call_id: str, name: str, given: object, kind: str, at: datetime | None) -> None:
+        if call_id not in self._known:
+            self._known.add(call_id)
+            self.tell_call(call_id, at, kind, call_id, name, _arguments(given))
+
+    def _complete(self, data: Json, kind: str, at: datetime | None) -> None:
+        call_id = text_of(data, "toolCallId")
+        if call_id is None:
+            return
+        self._known.discard(call_id)
+        result = object_of(data, "result")
+        text = as_text(result.get("detailedContent") or result.get("content"))
+        failure = text_of(object_of(data, "error"), "message")
+        if data.get("success") is False:
+            text = "\n".join(part for part in (text, failure or "failed") if part)
+        if text:
+            self.tell_result(f"{call_id}:result", at, kind, call_id, text)
+
+
+class CopilotDocument(DocumentReader):
+    """Reads a state that is stored as one document."""
+
+    provider = "copilot"
+
+    def __init__(self, log: LogFile, cwd: str | None = None) -> None:
+        super().__init__(log)
+        self.cwd = cwd
+        self._requests = _Requests(self)
+
+    def _document(self, document: Json) -> None:
+        _take_about(self, document)
+        self._requests.look(objects_of(document, "requests"), 0, settled=True)
+
+
+def _take_about(reader: BaseReader, state: Json) -> None:
+    reader.session_id = text_of(state, "sessionId") or reader.session_id
+    reader.title = text_of(state, "customTitle")
+    folder = state.get("workingDirectory")
+    if reader.cwd is None:
+        reader.cwd = _folder(folder) if isinstance(folder, str) else None
+
+
+def _mutate_list(target: list[Any], index: int, kind: int, record: Json) -> bool:
+    if kind == 1:
+        if index == len(target):
+            target.append(record.get("v"))
+        else:
+            target[index] = record.get("v")
+    elif kind == 2 and index < len(target) and isinstance(target[index], list):
+        _push(target[index], record)
+    elif kind == 3 and index < len(target):
+        del target[index]
+    else:
+        return False
+    return True
+
+
+def _mutate_object(target: dict[str, Any], key: str, kind: int, record: Json) -> bool:
+    if kind == 1:
+        target[key] = record.get("v")
+    elif kind == 2:
+        held = target.setdefault(key, [])
+        if not isinstance(held, list):
+            return False
+        _push(held, record)
+    elif kind == 3:
+        target.pop(key, None)
+    else:
+        return False
+    return True
+
+
+def _push(held: list[Any], record: Json) -> None:
+    """Cuts the list to `i`, if that is given, then appends `v`."""
+    cut, added = record.get("i"), record.get("v")
+    if isinstance(cut, int):
+        del held[max(0, cut) :]
+    if isinstance(added, list):
+        held += added
+
+
+class _Requests:
+    """What of a state's requests was handed out."""
+
+    def __init__(self, reader: BaseReader) -> None:
+        self._reader = reader
+        self._asked: set[str] = set()
+        self._answered: set[str] = set()
+
+    def look(self, requests: Sequence[Json], first: int, *, settled: bool) -> None:
+        """Hands out what is new from the request at `first` on; `settled`: the log is quiet."""
+        for index in range(first, len(requests)):
+            request = requests[index]
+            request_id = text_of(request, "requestId")
+            if request_id is None or request_id in self._answered:
+                continue
+            self._reader.guarded(self._ask, request)
+            state = object_of(request, "modelState").get("value")
+            complete = state in (None, 1, 2, 3) or request.get("isCanceled") is True
+            # The newest answer may still be corrected: it is handed out when the log is quiet.
+            if index + 1 < len(requests) or (complete and settled):
+                self._answered.add(request_id)
+                self._reader.guarded(self._answer, request)
+
+    def _ask(self, request: Json) -> None:
+        request_id = text_of(request, "requestId") or ""
+        if request_id in self._asked:
+            return
+        self._asked.add(request_id)
+        variables = objects_of(object_of(request, "variableData"), "variables")
+        words = [text_of(object_of(request, "message"), "text") or "", *_pictures(variables)]
+        content = "\n\n".join(part for part in words if part.strip())
+        if content:
+            self._reader.tell_user(
+                request_id, moment(request.get("timestamp")), "request", content, request_id
+            )
+
+    def _answer(self, request: Json) -> None:
+        _Answer(self._reader, request).tell()
+
+
+class _Answer:
+    """One request's answer: texts, calls and thoughts in their order."""
+
+    def __init__(self, reader: BaseReader, request: Json) -> None:
+        self._reader = reader
+        self._request = request
+        self._id = text_of(request, "requestId") or ""
+        self._result = object_of(request, "result")
+        self._at = _answered_at(request, self._result)
+        self._model = _model(request, self._result)
+        self._text = ""
+        self._texts = 0
+        self._calls = _calls(self._result)
+
+    def tell(self) -> None:
+        parts = objects_of(self._request, "response")
+        last: dict[str, Json] = {}
+        for part in parts:
+            if part.get("kind") == "toolInvocationSerialized" and (call_id := text_of(part, "toolCallId")):
+                last[call_id] = part
+        self._match_calls(last)
+        pending = dict(last)
+        for number, part in enumerate(parts):
+            kind = part.get("kind")
+            if kind == "toolInvocationSerialized":
+                call_id = text_of(part, "toolCallId") or f"{self._id}:call{number}"
+                shown = pending.pop(call_id, None if call_id in last else part)
+                if shown is not None:
+                    self._invocation(call_id, shown)
+            else:
+                self._part(kind, part, number)
+        self._flush(final=True)
+        self._end()
+
+    def _match_calls(self, shown: Mapping[str, Json]) -> None:
+        """The model's calls carry other ids than what is shown of them: they belong together in their order."""
+        rounds = list(self._calls.values())
+        if len(rounds) == len(shown) and not any(call_id in self._calls for call_id in shown):
+            self._calls = dict(zip(shown, rounds, strict=True))
+
+    def _part(self, kind: object, part: Json, number: int) -> None:
+        reader = self._reader
+        event_id = f"{self._id}:{number}"
+        if kind is None or kind in ("markdownContent", "markdownVuln"):
+            text = text_of(part, "value") or text_of(object_of(part, "content"), "value") or ""
+            if not _EMPTY_FENCE.match(text):
+                self._text += text
+        elif kind == "inlineReference":
+            self._text += _reference(part)
+        elif kind == "thinking":
+            self._flush()
+            value = part.get("value")
+            text = "\n".join(map(str, value)) if isinstance(value, list) else str(value or "")
+            reader.tell_thinking(event_id, self._at, "thinking", text, self._id)
+        elif kind == "textEditGroup":
+            self._flush()
+            path = _path(object_of(part, "uri"))
+            reader.tell_call(
+                event_id, self._at, "textEditGroup", event_id, "edit", {"file_path": path}, origin=self._id
+            )
+        elif kind == "questionCarousel":
+            self._flush()
+            self._carousel(part, event_id)
+        elif kind in ("confirmation", "elicitationSerialized", "elicitation2"):
+            self._flush()
+            self._confirmation(part, event_id)
+        elif kind in ("warning", "error"):
+            self._flush()
+            text = text_of(object_of(part, "content"), "value") or text_of(part, "content") or ""
+            if text:
+                reader.tell_note(
+                    event_id, self._at, str(kind), text, subtype=str(kind), level=str(kind), origin=self._id
+                )
+        elif kind not in _SILENT_PARTS:
+            self._flush()
+            reader.tell_unknown(f"response part {kind}", part, event_id, self._at)
+
+    def _flush(self, *, final: bool = False) -> None:
+        text, self._text = self._text, ""
+        if text.strip() and not _EMPTY_FENCES.match(text):
+            event_id = f"{self._id}:text{self._texts}"
+            self._texts += 1
+            self._reader.tell_assistant(
+                event_id,
+                self._at,
+                "response",
+                text,
+                self._id,
+                model=self._model,
+                phase="final" if final else "commentary",
+            )
+
+    def _invocation(self, call_id: str, part: Json) -> None:
+        self._flush()
+        reader = self._reader
+        call = self._calls.get(call_id, {})
+        data = object_of(part, "toolSpecificData")
+        details = object_of(part, "resultDetails")
+        name = text_of(call, "name") or (text_of(part, "toolId") or "tool").removeprefix("copilot_")
+        given = _arguments(call.get("arguments"))
+        if given is None:
+            command = object_of(data, "commandLine")
+            given = {"command": text_of(command, "original")} if command else _arguments(details.get("input"))
+        about = _message(part.get("pastTenseMessage")) or _message(part.get("invocationMessage"))
+        reader.tell_call(
+            call_id, self._at, "toolInvocation", call_id, name, given, about=about, origin=self._id
+        )
+        output = call.get("result") or text_of(object_of(data, "terminalCommandOutput"), "text")
+        if not output:
+            output = as_text([{"text": text_of(entry, "value")} for entry in objects_of(details, "output")])
+        if output:
+            reader.tell_result(
+                f"{call_id}:result", self._at, "toolInvocation", call_id, str(output), self._id
+            )
+
+    def _carousel(self, part: Json, event_id: str) -> None:
+        answers = object_of(part, "data")
+        for number, question in enumerate(objects_of(part, "questions")):
+            answer = answers.get(text_of(question, "id") or "")
+            if isinstance(answer, dict):
+                answer = (
+                    answer.get("selectedValues") or answer.get("selectedValue") or answer.get("freeformValue")
+                )
+            words = _message(question.get("message")) or text_of(question, "title") or ""
+            self._reader.tell_question(
+                f"{event_id}:answer{number}",
+                self._at,
+                "questionCarousel",
+                words,
+                call_id=self._id,
+                header=text_of(question, "title"),
+                options=objects_of(question, "options"),
+                answer=answer,
+                status="accepted" if answer else "rejected",
+            )
+
+    def _confirmation(self, part: Json, event_id: str) -> None:
+        title, message = _message(part.get("title")) or "", _message(part.get("message")) or ""
+        state = part.get("state")
+        used = part.get("isUsed") is True or state == "accepted"
+        status: DecisionStatus = "accepted" if used else "rejected" if state == "rejected" else "proposed"
+        self._reader.tell_question(
+            event_id,
+            self._at,
+            "confirmation",
+            message or title,
+            call_id=self._id,
+            header=title,
+            options=[button for button in part.get("buttons") or [] if isinstance(button, str)],
+            status=status,
+        )
+
+    def _end(self) -> None:
+        reader = self._reader
+        failure = text_of(object_of(self._result, "errorDetails"), "message")
+        state = object_of(self._request, "modelState").get("value")
+        if failure:
+            reader.tell_note(f"{self._id}:error", self._at, "result", failure, subtype="error", level="error")
+        elif state == 2 or self._request.get("isCanceled") is True:
+            reader.tell_note(
+                f"{self._id}:end",
+                self._at,
+                "result",
+                "The turn ended early: cancelled.",
+                subtype="interruption",
+            )
+
+
+def _answered_at(request: Json, result: Json) -> datetime | None:
+    completed = moment(object_of(request, "modelState").get("completedAt"))
+    asked, elapsed = request.get("timestamp"), object_of(result, "timings").get("totalElapsed")
+    if completed is None and isinstance(asked, int) and isinstance(elapsed, int):
+        completed = moment(asked + elapsed)
+    return completed or moment(asked)
+
+
+def _model(request: Json, result: Json) -> str | None:
+    name = (text_of(request, "modelId") or "").removeprefix("copilot/")
+    if name == "auto":
+        resolved = object_of(request, "autoModeResolution") or object_of(
+            object_of(result, "metadata"), "autoModeResolution"
+        )
+        name = text_of(resolved, "resolvedModel") or name
+    return name or None
+
+
+def _calls(result: Json) -> dict[str, dict[str, Any]]:
+    """The calls of all rounds by their ids, each with its arguments and, where it is text, its result."""
+    metadata = object_of(result, "metadata")
+    results = object_of(metadata, "toolCallResults")
+    calls: dict[str, dict[str, Any]] = {}
+    for one_round in objects_of(metadata, "toolCallRounds"):
+        for call in objects_of(one_round, "toolCalls"):
+            full = text_of(call, "id") or ""
+            content = objects_of(object_of(results, full), "content")
+            texts = [value for part in content if isinstance(value := part.get("value"), str)]
+            calls[full.partition("__vscode-")[0]] = {
+                "name": text_of(call, "name"),
+                "arguments": call.get("arguments"),
+                "result": "\n".join(texts),
+            }
+    return calls
+
+
+def _arguments(value: object) -> object:
+    if isinstance(value, str):
+        try:
+            return loads(value.encode()) if value.strip() else None
+        except ValueError:
+            return value
+    return value
+
+
+def _pictures(entries: Sequence[Json]) -> list[str]:
+    """Placeholders of attached images; their bytes stay in the store."""
+    shown = []
+    for entry in entries:
+        if text_of(entry, "kind") == "image" or text_of(entry, "type") in ("image", "blob"):
+            name = text_of(entry, "name") or text_of(entry, "displayName") or text_of(entry, "path")
+            shown.append(f"[image: {name}]" if name else "[image]")
+    return shown
+
+
+def _message(value: object) -> str | None:
+    """A message that is shown: text, or Markdown whose links stand for files."""
+    text = text_of(value, "value") if isinstance(value, dict) else value
+    if not isinstance(text, str):
+        return None
+    text = _BARE_LINK.sub(
+        lambda found: f"`{unquote(found['uri'].rpartition('/')[2]).partition('#')[0]}`", text
+    )
+    return one_line(_LINK.sub(lambda found: found["text"], text), 200)
+
+
+def _reference(part: Json) -> str:
+    target = object_of(part, "inlineReference")
+    name = text_of(part, "name") or text_of(target, "name")
+    path = (
+        _path(target)
+        or _path(object_of(target, "uri"))
+        or _path(object_of(object_of(target, "location"), "uri"))
+    )
+    shown = name or path.rpartition("/")[2]
+    return f"`{shown}`" if shown else ""
+
+
+def _path(uri: Json) -> str:
+    return text_of(uri, "fsPath") or text_of(uri, "path") or ""
+
+
+# --- Where -------------------------------------------------------------------------------------------
+
+_USER_FOLDERS: Final = {
+    "linux": (".config/Code/User", ".config/Code - Insiders/User", ".config/VSCodium/User"),
+    "darwin": (
+        "Library/Application Support/Code/User",
+        "Library/Application Support/Code - Insiders/User",
+        "Library/Application Support/VSCodium/User",
+    ),
+    "win32": ("Code/User", "Code - Insiders/User", "VSCodium/User"),
+}
+#: Where a remote machine (SSH, WSL, a container, a codespace) keeps what VS Code keeps elsewhere.
+_REMOTE_FOLDERS: Final = (
+    ".vscode-server/data/User",
+    ".vscode-server-insiders/data/User",
+    ".vscode-remote/data/User",
+)
+
+
+def _roots(surroundings: Surroundings) -> list[str]:
+    base = surroundings.home
+    if surroundings.platform == "win32":
+        base = surroundings.environment.get("APPDATA", "") or surroundings.path(base, "AppData", "Roaming")
+    elif surroundings.platform == "linux" and (config := surroundings.environment.get("XDG_CONFIG_HOME", "")):
+        base = config
+    folders = [*_USER_FOLDERS.get(surroundings.platform, _USER_FOLDERS["linux"])]
+    if base != surroundings.home:
+        folders = [folder.removeprefix(".config/") for folder in folders]
+    users = [surroundings.path(base, *folder.split("/")) for folder in folders]
+    users += [surroundings.path(surroundings.home, *folder.split("/")) for folder in _REMOTE_FOLDERS]
+    portable = surroundings.environment.get("VSCODE_PORTABLE", "")
+    if portable:
+        users.append(surroundings.path(portable, "user-data", "User"))
+    found = [surroundings.path(user, "workspaceStorage") for user in users]
+    found += [
+        surroundings.path(user, "globalStorage", name)
+        for user in users
+        for name in ("emptyWindowChatSessions", "transferredChatSessions")
+    ]
+    home = surroundings.variable("COPILOT_HOME", ".copilot")
+    return [*found, surroundings.path(home, "session-state"), surroundings.path(home, "jb")]
+
+
+def _match(parts: Sequence[str]) -> LogFile | None:
+    stem, dot, kind = parts[-1].rpartition(".")
+    if not dot or kind not in ("json", "jsonl"):
+        return None
+    workspace = (f"{parts[0]}/workspace.json",)
+    if len(parts) == 4 and parts[1:3] == ("GitHub.copilot-chat", "transcripts") and kind == "jsonl":
+        return LogFile(stem, variant="transcript", companions=workspace)
+    if len(parts) == 3 and parts[1] == "chatSessions":
+        return LogFile(stem, rewritten=kind == "json", variant="state", companions=workspace)
+    if (
+        len(parts) == 2
+        and (parts[1] == "events.jsonl" or parts[1].startswith("partition-"))
+        and kind == "jsonl"
+    ):
+        return LogFile(parts[0], variant="events")
+    if len(parts) == 1:
+        return LogFile(stem, rewritten=kind == "json", variant="state")
+    return None
+
+
+def _enter(parts: Sequence[str]) -> bool:
+    return (
+        len(parts) == 1
+        or (len(parts) == 2 and parts[1] in ("chatSessions", "GitHub.copilot-chat"))
+        or (len(parts) == 3 and parts[1:] == ("GitHub.copilot-chat", "transcripts"))
+    )
+
+
+def _reader(
+    log: LogFile, companions: Mapping[str, bytes], surroundings: Surroundings
+) -> CopilotReader | CopilotDocument:
+    cwd = None
+    try:
+        workspace = loads(companions.get("workspace.json", b"{}"))
+    except ValueError:
+        workspace = {}
+    if isinstance(workspace, dict):
+        folder = text_of(workspace, "folder")
+        file = text_of(workspace, "workspace") or text_of(workspace, "configuration")
+        cwd = _folder(folder) if folder else None
+        if cwd is None and file:
+            cwd = str(surroundings.pure(_folder(file) or "").parent)
+    return (CopilotDocument if log.rewritten else CopilotReader)(log, cwd)
+
+
+def _folder(uri: str) -> str | None:
+    """The path that a folder's URI names on its own machine."""
+    if "://" not in uri:
+        return uri or None
+    parts = urlsplit(uri)
+    path = unquote(parts.path)
+    if re.match(r"^/[A-Za-z]:", path):
+        return path[1:].replace("/", "\\")
+    if parts.scheme == "file" and parts.netloc:
+        return f"//{parts.netloc}{path}".replace("/", "\\")
+    return path or None
+
+
+COPILOT: Final = Assistant("copilot", "GitHub Copilot", _roots, _match, _enter, _reader)
