@@ -20,7 +20,11 @@ def environment(tmp_path: Path) -> dict[str, str]:
     kept = {name: value for name, value in os.environ.items() if not name.startswith("KATO_")}
     config = tmp_path / "config.toml"
     config.touch()
-    return kept | {"KATO_CONFIG": str(config), "TZ": "UTC"}
+    home = tmp_path / "home"
+    home.mkdir()
+    for name in ("CLAUDE_CONFIG_DIR", "CODEX_HOME", "GEMINI_CLI_HOME", "COPILOT_HOME", "XDG_CONFIG_HOME"):
+        kept.pop(name, None)
+    return kept | {"KATO_CONFIG": str(config), "TZ": "UTC", "HOME": str(home)}
 
 
 @pytest.fixture

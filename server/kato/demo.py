@@ -14,7 +14,7 @@ from rich.panel import Panel
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.syntax import Syntax
 
-from kato import display
+from kato import display, settings
 from kato.client import Client, RequestFailed, ServerGone
 from kato.errors import InvalidParams
 
@@ -45,7 +45,14 @@ def _play(
     if bundled:
         (out / "notes" / "first-capture.md").unlink(missing_ok=True)
     with Client(environment=environment) as client:
-        client.initialize(options={"stateDir": state, "logLevel": "error"}, folders=[str(out)])
+        options = {
+            "stateDir": state,
+            "logLevel": "error",
+            "providerSessionRoots": {
+                name: [] for name in settings.PROVIDERS
+            },  # the demo alone, nobody's own sessions
+        }
+        client.initialize(options=options, folders=[str(out)])
         columns = (TextColumn("events in"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
         with Progress(*columns, console=console) as progress:
             task = progress.add_task("events", total=len(events))

@@ -39,6 +39,7 @@ from kato.model import (
     CommandProblem,
     ConversationEvent,
     JournalStats,
+    LogRecord,
     MemoryStatus,
     NoteRecord,
     OutcomeError,
@@ -65,7 +66,9 @@ _TRIM_BYTES: Final = 8 * limits.MIB
 
 
 class AppendRequest(Struct, frozen=True):
-    """Validated events of one session with their lines (same order, same length)."""
+    """Validated events of one session with their lines (same order, same length). With `hold` off, a session that is not
+    in memory stays out of it, if the journal has it: nobody looks at it now.
+    """
 
     key: SessionKey
     events: Sequence[ConversationEvent]
@@ -73,6 +76,9 @@ class AppendRequest(Struct, frozen=True):
     title: str | None = None
     cwd: str | None = None
     replay: bool = False
+    parent_id: str | None = None
+    parent_call_id: str | None = None
+    hold: bool = True
 
 
 class AppendAnswer(Struct, frozen=True, rename="camel"):
@@ -129,6 +135,10 @@ class Ledger(Protocol):
     def recording(self, key: SessionKey) -> Recording | None: ...  # noqa: D102
     def active_recordings(self) -> list[Recording]: ...  # noqa: D102
     def put_recording(self, recording: Recording) -> None: ...  # noqa: D102
+    def children(self, key: SessionKey) -> list[SessionRecord]: ...  # noqa: D102
+    def log(self, path: str) -> LogRecord | None: ...  # noqa: D102
+    def variant(self, key: SessionKey) -> str | None: ...  # noqa: D102
+    def put_log(self, log: LogRecord) -> None: ...  # noqa: D102
     def note(self, path: str) -> NoteRecord | None: ...  # noqa: D102
     def put_note(self, note: NoteRecord) -> None: ...  # noqa: D102
     def exclusive(self) -> AbstractContextManager[None]: ...  # noqa: D102
@@ -299,6 +309,8 @@ class Engine:
             snippet=snippet,
             cwd=request.cwd,
             last_message_at=None if last is None else epoch_ms(last),
+            parent_id=request.parent_id,
+            parent_call_id=request.parent_call_id,
         )
 
     def _fail_group(self, error: KatoError) -> None:
@@ -312,6 +324,8 @@ class Engine:
         """Puts a ticket's new events into the store; a session that is not there as a whole comes back first."""
         key, receipt, lines = ticket.request.key, ticket.receipt, ticket.request.lines
         next_seq = self.store.next_seq(key)
+        if next_seq is None and self.ledger.durable and not ticket.request.hold:
+            return
         if next_seq is not None and next_seq >= receipt.first_seq + len(receipt.accepted):
             return  # came back together with an earlier ticket of this group
         newest = None

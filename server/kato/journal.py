@@ -7,6 +7,7 @@
     claim      commands that were claimed, by whom, and whether they are finished
     recording  destinations and positions
     note       what was last written to which file
+    log        which session logs of assistants were read, and how far
 
 SQLite in `<stateDir>/journal.sqlite3`, one connection a process, several processes at once.
 
@@ -35,6 +36,7 @@ from kato.model import (
     AppendReceipt,
     Claim,
     JournalStats,
+    LogRecord,
     NoteRecord,
     Recording,
     SessionKey,
@@ -86,15 +88,26 @@ MIGRATIONS: Final = (
         path TEXT PRIMARY KEY, body_bytes INTEGER NOT NULL, body_crc32 INTEGER NOT NULL, file_bytes INTEGER NOT NULL
     ) STRICT, WITHOUT ROWID;
     """,
+    """
+    ALTER TABLE session ADD COLUMN parent_id TEXT;
+    ALTER TABLE session ADD COLUMN parent_call_id TEXT;
+    CREATE INDEX session_by_parent ON session (provider, parent_id) WHERE parent_id IS NOT NULL;
+    CREATE TABLE log (
+        path TEXT PRIMARY KEY, provider TEXT NOT NULL, session_id TEXT NOT NULL, variant TEXT NOT NULL,
+        size INTEGER NOT NULL, mtime_ns INTEGER NOT NULL
+    ) STRICT, WITHOUT ROWID;
+    CREATE INDEX log_by_session ON log (provider, session_id);
+    """,
 )
 
 _SESSION_FIELDS: Final = (
     "provider, session_id, event_count, json_bytes, created_at, updated_at, title, snippet, cwd, last_message_at,"
-    " destination"
+    " destination, parent_id, parent_call_id"
 )
 _RECORDING_FIELDS: Final = "recording_id, output_path, active, started_at, start_seq, start_line, seq, line, transcript_state, last_write_at"
 
 
+_LOG_FIELDS: Final = "path, provider, session_id, variant, size, mtime_ns"
 _SEQ_MAX: Final = (1 << 32) - 1
 
 
@@ -505,6 +518,30 @@ class Journal:
                     values,
                 )
 
+    def children(self, key: SessionKey) -> list[SessionRecord]:
+        """The sessions that this one started as sub-agents, the oldest first."""
+        rows = self._all(
+            f"SELECT {_SESSION_FIELDS} FROM session WHERE provider = ? AND parent_id = ? ORDER BY created_at, id",  # noqa: S608
+            key,
+        )
+        return [_session(row) for row in rows]
+
+    def log(self, path: str) -> LogRecord | None:
+        """How far a session log was read."""
+        row = self._one(f"SELECT {_LOG_FIELDS} FROM log WHERE path = ?", (path,))  # noqa: S608
+        return None if row is None else LogRecord(*row)
+
+    def variant(self, key: SessionKey) -> str | None:
+        """Which of an assistant's stores a session is read from."""
+        row = self._one("SELECT variant FROM log WHERE provider = ? AND session_id = ? LIMIT 1", key)
+        return None if row is None else str(row[0])
+
+    def put_log(self, log: LogRecord) -> None:
+        """Keeps how far a session log was read."""
+        self.commit()
+        values = (log.path, log.provider, log.session_id, log.variant, log.size, log.mtime_ns)
+        self._run(f"INSERT OR REPLACE INTO log ({_LOG_FIELDS}) VALUES (?, ?, ?, ?, ?, ?)", values)  # noqa: S608
+
     def note(self, path: str) -> NoteRecord | None:
         """What was last written to a file."""
         row = self._one("SELECT path, body_bytes, body_crc32, file_bytes FROM note WHERE path = ?", (path,))
@@ -693,7 +730,19 @@ class _Checkpointer:
 class _Pending:
     """A session's part of the open group: lines that have their numbers but no row yet, and what was said of it."""
 
-    __slots__ = ("cwd", "last", "lines", "next_seq", "number", "size", "snippet", "title", "updated")
+    __slots__ = (
+        "call",
+        "cwd",
+        "last",
+        "lines",
+        "next_seq",
+        "number",
+        "parent",
+        "size",
+        "snippet",
+        "title",
+        "updated",
+    )
 
     def __init__(self, number: int, next_seq: int) -> None:
         self.number = number
@@ -704,6 +753,8 @@ class _Pending:
         self.title: str | None = None
         self.snippet: str | None = None
         self.cwd: str | None = None
+        self.parent: str | None = None
+        self.call: str | None = None
         self.last: int | None = None
 
     def add(self, lines: Sequence[bytes], meta: SessionMeta) -> None:
@@ -714,6 +765,8 @@ class _Pending:
         self.title = meta.title or self.title
         self.snippet = self.snippet or meta.snippet
         self.cwd = meta.cwd or self.cwd
+        self.parent = meta.parent_id or self.parent
+        self.call = meta.parent_call_id or self.call
         if meta.last_message_at is not None:
             self.last = meta.last_message_at if self.last is None else max(self.last, meta.last_message_at)
 
@@ -725,6 +778,8 @@ class _Pending:
             "title": self.title,
             "snippet": self.snippet,
             "cwd": self.cwd,
+            "parent": self.parent,
+            "call": self.call,
             "last": self.last,
             "id": self.number,
         }
@@ -733,6 +788,7 @@ class _Pending:
 _UPDATE_SESSION: Final = (
     "UPDATE session SET event_count = :count, json_bytes = json_bytes + :bytes, updated_at = max(updated_at, :updated),"
     " title = coalesce(:title, title), snippet = coalesce(snippet, :snippet), cwd = coalesce(:cwd, cwd),"
+    " parent_id = coalesce(:parent, parent_id), parent_call_id = coalesce(:call, parent_call_id),"
     " last_message_at = coalesce(max(last_message_at, :last), last_message_at, :last) WHERE id = :id"
 )
 
@@ -967,6 +1023,8 @@ def _session(row: Sequence[Any]) -> SessionRecord:
         cwd=row[8],
         last_message_at=row[9],
         destination=row[10],
+        parent_id=row[11],
+        parent_call_id=row[12],
     )
 
 

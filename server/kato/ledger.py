@@ -19,6 +19,7 @@ from kato.model import (
     AppendReceipt,
     Claim,
     JournalStats,
+    LogRecord,
     NoteRecord,
     Recording,
     SessionKey,
@@ -46,6 +47,7 @@ class MemoryLedger:
         self._claims: OrderedDict[tuple[SessionKey, str, int], None] = OrderedDict()
         self._recordings: dict[SessionKey, list[Recording]] = {}
         self._notes: dict[str, NoteRecord] = {}
+        self._logs: OrderedDict[str, LogRecord] = OrderedDict()
 
     def append(
         self, key: SessionKey, events: Sequence[tuple[str, bytes]], meta: SessionMeta
@@ -83,6 +85,8 @@ class MemoryLedger:
             snippet=record.snippet or meta.snippet,
             cwd=meta.cwd or record.cwd,
             last_message_at=last,
+            parent_id=meta.parent_id or record.parent_id,
+            parent_call_id=meta.parent_call_id or record.parent_call_id,
         )
         return AppendReceipt(accepted, first_seq, first_seq + len(accepted))
 
@@ -180,6 +184,30 @@ class MemoryLedger:
             if one.recording_id != recording.recording_id
         ]
         self._recordings[recording.key] = [*others, recording]
+
+    def children(self, key: SessionKey) -> list[SessionRecord]:
+        """The sessions that this one started as sub-agents, the oldest first."""
+        mine = [
+            record
+            for record in self._records.values()
+            if record.parent_id == key.session_id and record.key.provider == key.provider
+        ]
+        return sorted(mine, key=lambda record: record.created_at)
+
+    def log(self, path: str) -> LogRecord | None:
+        """How far a session log was read."""
+        return self._logs.get(path)
+
+    def variant(self, key: SessionKey) -> str | None:
+        """Which of an assistant's stores a session is read from."""
+        of_session = (log.variant for log in self._logs.values() if (log.provider, log.session_id) == key)
+        return next(of_session, None)
+
+    def put_log(self, log: LogRecord) -> None:
+        """Keeps how far a session log was read."""
+        self._logs[log.path] = log
+        if len(self._logs) > _FORGOTTEN_MAX:
+            self._logs.popitem(last=False)
 
     def note(self, path: str) -> NoteRecord | None:
         """What was last written to a file."""

@@ -70,6 +70,26 @@ LOG_DOCUMENT_BYTES_MAX: Final = 32 * MIB
 LOG_UNKNOWN_BYTES_MAX: Final = 4 * KIB
 #: Bytes of a log that are read before others get their turn.
 LOG_READ_BYTES: Final = 256 * KIB
+#: A small file beside a log (a name, a folder, an index of names).
+LOG_COMPANION_BYTES_MAX: Final = 4 * MIB
+#: Logs that are known by name, size and time; of more, the newest.
+LOGS_MAX: Final = 50_000
+#: Logs that are under way at once; of more, those that changed last.
+TAILS_MAX: Final = 64
+#: At the start, sessions that changed in this time are read; older ones when they change.
+LOG_RECENT_SECONDS: Final = 24 * 3600
+#: A command that was typed this long before the start still runs, if its session was known then.
+COMMAND_GRACE_MS: Final = 10 * 60 * 1000
+#: A log that was quiet for this long is complete for now.
+LOG_SETTLE_SECONDS: Final = 0.25
+#: Logs that changed in the last minutes are looked at this often, whoever tells of changes or not.
+LOG_ACTIVE_SECONDS: Final = 600
+LOG_LOOK_SECONDS: Final = 0.5
+#: All roots are listed this often, or less often where that takes long: a share of the time.
+LOG_SCAN_SECONDS: Final = 20
+LOG_SCAN_SHARE: Final = 0.0005
+#: Events that wait until a log tells which folder its session belongs to.
+LOG_PENDING_EVENTS_MAX: Final = 10_000
 
 # --- Wire -----------------------------------------------------------------------------------------------
 #: One header line of an LSP frame; the longest real one is about 60 bytes.

@@ -277,6 +277,14 @@ class SessionStatus(Struct, frozen=True, kw_only=True, rename="camel"):
     cwd: str | UnsetType = UNSET
     last_message_at: str | UnsetType = UNSET
     recording: RecordingStatus | UnsetType = UNSET
+    parent: "ParentStatus | UnsetType" = UNSET
+
+
+class ParentStatus(Struct, frozen=True, kw_only=True, rename="camel"):
+    """The session, and if known the tool call, that started a sub-agent's session."""
+
+    session_id: str
+    tool_call_id: str | UnsetType = UNSET
 
 
 class ProviderStatus(Struct, frozen=True, kw_only=True, rename="camel"):
@@ -321,10 +329,14 @@ class SessionMeta(Struct, frozen=True):
     snippet: str | None = None
     cwd: str | None = None
     last_message_at: int | None = None
+    parent_id: str | None = None
+    parent_call_id: str | None = None
 
 
 class SessionRecord(Struct, frozen=True, kw_only=True):
-    """A session as the ledger keeps it. `event_count` counts all it ever accepted, `json_bytes` their lines."""
+    """A session as the ledger keeps it. `event_count` counts all it ever accepted, `json_bytes` their lines. A sub-agent's
+    session names the session (of the same provider) and, if known, the tool call that started it.
+    """
 
     key: SessionKey
     event_count: int
@@ -336,6 +348,8 @@ class SessionRecord(Struct, frozen=True, kw_only=True):
     cwd: str | None = None
     last_message_at: int | None = None
     destination: str | None = None
+    parent_id: str | None = None
+    parent_call_id: str | None = None
 
 
 class Recording(Struct, frozen=True, kw_only=True):
@@ -376,6 +390,19 @@ class NoteRecord(Struct, frozen=True):
     body_bytes: int
     body_crc32: int
     file_bytes: int
+
+
+class LogRecord(Struct, frozen=True):
+    """A session log of an assistant that was read as far as it went: its size in bytes and its time of change, in
+    nanoseconds. `variant` names which of the assistant's stores it belongs to.
+    """
+
+    path: str
+    provider: str
+    session_id: str
+    variant: str
+    size: int
+    mtime_ns: int
 
 
 class AppendReceipt(Struct, frozen=True):

@@ -14,7 +14,7 @@ import os
 import signal
 import time
 import traceback
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future
 from datetime import tzinfo
 from pathlib import Path
@@ -28,7 +28,7 @@ from pygls.exceptions import JsonRpcException, JsonRpcInvalidParams
 from pygls.lsp.server import LanguageServer
 from pygls.protocol import LanguageServerProtocol, default_converter
 
-from kato import __version__, config, frontmatter, limits, settings, statusfiles, wire
+from kato import __version__, config, frontmatter, limits, settings, sources, statusfiles, wire
 from kato import engine as engines
 from kato import process as processes
 from kato.commands import command_from_editor
@@ -45,7 +45,9 @@ from kato.errors import (
     KatoError,
     SettingsInvalid,
 )
+from kato.feed import LogFeed
 from kato.framing import Broken, Frame, FrameReader, Oversize, encode_frame, find_request_id
+from kato.intake import Intake
 from kato.journal import Journal
 from kato.json_text import loads
 from kato.ledger import MemoryLedger
@@ -231,6 +233,7 @@ class KatoProtocol(LanguageServerProtocol):
             self._server.flush_output()
 
 
+_WATCHERS_ID: Final = "kato-session-logs"
 #: A handler's result whose answer is sent later.
 DEFERRED: Final = object()
 
@@ -277,6 +280,8 @@ class KatoServer(LanguageServer):
         self._reader = FrameReader(limits.MESSAGE_MB_MAX_DEFAULT * limits.MIB)
         self._parent: str | None = None
         self._footprint = 0
+        self._feed: LogFeed | None = None
+        self._watchers_registered = False
         self._late_messages: list[str] = []  # what was found before the client may be told
         self.custom_handlers: Mapping[str, Callable[[Any, int | str | None], Any]] = {
             "kato/appendEvents": self._on_append_events,
@@ -287,6 +292,7 @@ class KatoServer(LanguageServer):
             "kato/renderSession": self._on_render_session,
             types.WORKSPACE_EXECUTE_COMMAND: self._on_execute_command,
             types.WORKSPACE_DID_CHANGE_CONFIGURATION: self._on_did_change_configuration,
+            types.WORKSPACE_DID_CHANGE_WATCHED_FILES: self._on_did_change_watched_files,
         }
         for name in wire.COMMANDS:
             # For the capabilities; the command itself is handled as plain JSON in `_on_execute_command`.
@@ -348,6 +354,8 @@ class KatoServer(LanguageServer):
             if timer is not None:
                 timer.cancel()
         self._input.stop()
+        if self._feed is not None:
+            self._feed.stop()
         if self._engine is not None:
             try:
                 self._settle()
@@ -525,10 +533,66 @@ class KatoServer(LanguageServer):
         self._live.resume(processes.is_alive)
         self._send_status()
         self._heartbeat_timer = self._loop.call_soon(self._beat)
+        self._follow_logs()
 
     def _on_folders(self) -> None:
         assert self._settings is not None
         self._apply(self._settings)
+        self._follow_logs()
+
+    # --- Session logs -----------------------------------------------------------------------------------
+
+    def _follow_logs(self) -> None:
+        """Follows the assistants' session logs, from the beginning when folders or settings changed."""
+        assert self._settings is not None
+        if self._feed is not None:
+            self._feed.stop()
+        place = sources.surroundings(self._environment, self._live.place.workspace_folders)
+        intake = Intake(
+            roots=sources.roots(place, self._settings.provider_session_roots),
+            place=place,
+            ledger=self._live.ledger,
+            append=self._append_from_log,
+            now_ms=_now_ms,
+            clock=self._loop.time,
+            started_ms=self._started_at,
+        )
+        self._feed = LogFeed(self._loop, intake, self._on_round)
+        self._feed.start()
+        self._register_watchers([root.path for root in intake.roots])
+
+    def _append_from_log(self, request: engines.AppendRequest) -> None:
+        ticket = self._live.append(request)
+        self._settle()
+        if ticket.error is not None:
+            raise ticket.error
+
+    def _register_watchers(self, folders: Sequence[str]) -> None:
+        """Asks a client that can to tell of changes below these folders: one more hint, where no other comes."""
+        workspace = self.client_capabilities.workspace
+        watched = None if workspace is None else workspace.did_change_watched_files
+        if watched is None or not watched.dynamic_registration or not watched.relative_pattern_support:
+            return
+        if self._watchers_registered:
+            old = types.Unregistration(_WATCHERS_ID, types.WORKSPACE_DID_CHANGE_WATCHED_FILES)
+            self.client_unregister_capability(types.UnregistrationParams([old]))
+        patterns = [
+            types.RelativePattern(uris.from_fs_path(folder) or "", "**/*.{jsonl,json}") for folder in folders
+        ]
+        options = types.DidChangeWatchedFilesRegistrationOptions(
+            [types.FileSystemWatcher(one) for one in patterns]
+        )
+        new = types.Registration(_WATCHERS_ID, types.WORKSPACE_DID_CHANGE_WATCHED_FILES, options)
+        self.client_register_capability(types.RegistrationParams([new]))
+        self._watchers_registered = True
+
+    def _on_did_change_watched_files(self, params: Any, request_id: int | str | None) -> object:
+        del request_id
+        changes = params.get("changes") if isinstance(params, dict) else None
+        paths = [uris.to_fs_path(change["uri"]) for change in changes or () if isinstance(change, dict)]
+        if self._feed is not None:
+            self._feed.hint([path for path in paths if path])
+        return None
 
     # --- Requests ---------------------------------------------------------------------------------------
 
@@ -663,6 +727,8 @@ class KatoServer(LanguageServer):
         self._settle()
         self._apply(chosen)
         late = sorted(settings.difference(before, chosen) & settings.RESTART_KEYS)
+        if before.provider_session_roots != chosen.provider_session_roots:
+            self._follow_logs()
         if late:
             self.tell("info", f"Kato uses {', '.join(late)} after its next start.")
         self._end_if_over_budget()

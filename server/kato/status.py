@@ -12,6 +12,7 @@ from msgspec import UNSET, Struct
 from kato import limits
 from kato.model import (
     MemoryStatus,
+    ParentStatus,
     ProviderStatus,
     Recording,
     RecordingsStatus,
@@ -63,6 +64,9 @@ def session_status(seen: Seen, *, now_ms: int, max_events: int) -> SessionStatus
         last_message_at=UNSET if record.last_message_at is None else rfc3339(record.last_message_at),
         stale=is_stale(record, now_ms),
         recording=UNSET if recording is None else _recording_status(recording),
+        parent=UNSET
+        if record.parent_id is None
+        else ParentStatus(session_id=record.parent_id, tool_call_id=record.parent_call_id or UNSET),
     )
 
 

@@ -1,0 +1,352 @@
+"""Session logs into the engine: which logs matter, when they are read, what of them is live.
+
+    a watcher, the editor, a scan ──► "this path may have news" ──► Tail (a piece at a time) ──► scope ──► engine
+
+Rules:
+
+- All three producers are hints. A log is read when its size or time is not what it was when it was last read.
+- One bounded piece a step, so that nobody else waits: whoever drives (`step`) decides when the next one comes.
+- A session belongs here when its folder lies in an open folder of the editor, or no folder is open.
+- What was there before it was first seen is history: it is kept, it runs no command. What is typed from then on is live,
+  and so is, in a session that was known already, what was typed in the last minutes before the start.
+- A session is read from one of an assistant's stores, the first that told of it.
+"""
+
+import logging
+import os
+from collections import Counter, OrderedDict
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Final
+
+from msgspec import Struct
+
+from kato import limits
+from kato.engine import AppendRequest, Ledger
+from kato.errors import KatoError
+from kato.model import ConversationEvent, LogRecord, SessionKey, UserMessage, encode_line, epoch_ms
+from kato.providers.base import Problem, ReadResult, Surroundings
+from kato.sources import Found, Root, Tail, look, scan
+
+log = logging.getLogger("kato.intake")
+
+
+class _Open(Struct):
+    """A log under way. `live_since` is the moment, in ms, from which what the user typed runs commands."""
+
+    tail: Tail
+    found: Found
+    live_since: int
+    changed_at: float  # by the monotonic clock
+    pending: list[ConversationEvent] = []
+    in_scope: bool | None = None
+    told: dict[str, tuple[object, ...]] = {}  # session id -> what the engine was last told about it
+
+
+class Intake:
+    """See the module. `append` keeps the events durably or raises a KatoError; `clock` is monotonic, in seconds;
+    `now_ms` is the wall clock.
+    """
+
+    def __init__(
+        self,
+        *,
+        roots: Sequence[Root],
+        place: Surroundings,
+        ledger: Ledger,
+        append: Callable[[AppendRequest], object],
+        now_ms: Callable[[], int],
+        clock: Callable[[], float],
+        started_ms: int | None = None,
+        recent_seconds: float = limits.LOG_RECENT_SECONDS,
+    ) -> None:
+        self.roots = list(roots)
+        self.place = place
+        self.problems: Counter[tuple[str, Problem]] = Counter()
+        self._folders = _resolved(place.folders)
+        self._ledger = ledger
+        self._append = append
+        self._now_ms = now_ms
+        self._clock = clock
+        self._started_ms = now_ms() if started_ms is None else started_ms
+        self._recent_seconds = recent_seconds
+        self._known: OrderedDict[str, tuple[int, int]] = (
+            OrderedDict()
+        )  # path -> size, time when it was last seen
+        self._open: OrderedDict[str, _Open] = OrderedDict()  # the one that changed last is last
+        self._outside: set[str] = set()
+        self._waiting: OrderedDict[str, Found] = OrderedDict()  # logs with news
+        self._variants: dict[SessionKey, str] = {}
+        self._first_scan = True
+        self.scan_seconds = 0.0
+
+    # --- Hints ------------------------------------------------------------------------------------------
+
+    def scan(self) -> None:
+        """Lists all roots. The first time, only logs that changed lately have news; later, all that changed since."""
+        started = self._clock()
+        found = [one for root in self.roots for one in scan(root)]
+        found.sort(key=lambda one: one.mtime_ns)
+        recent = (self._now_ms() - self._recent_seconds * 1000) * 1_000_000
+        for one in found:
+            if self._first_scan and one.mtime_ns < recent:
+                self._remember(one)
+            else:
+                self.notice(one)
+        self._first_scan = False
+        self.scan_seconds = self._clock() - started
+
+    def hint(self, paths: Iterable[str]) -> None:
+        """These files or folders may have news."""
+        for path in paths:
+            for root in self.roots:
+                if path == root.path or path.startswith(root.path.rstrip(os.sep) + os.sep):
+                    one = look(root, path)
+                    for found in (one,) if one is not None else scan(root, path):
+                        self.notice(found)
+                    break
+                if root.path.startswith(path.rstrip(os.sep) + os.sep):
+                    for found in scan(root):  # the folder above a root was made
+                        self.notice(found)
+
+    def notice(self, found: Found) -> None:
+        """A log was seen, with this size and time."""
+        if self._known.get(found.path) != (found.size, found.mtime_ns) and found.path not in self._outside:
+            self._waiting[found.path] = found
+            if found.path in self._open:
+                self._waiting.move_to_end(
+                    found.path, last=False
+                )  # what is said now goes before what was said then
+
+    def look_at_active(self) -> None:
+        """Looks at the logs that changed lately: their news is never missed for longer than until the next look."""
+        since = self._clock() - limits.LOG_ACTIVE_SECONDS
+        for path, one in reversed(self._open.items()):
+            if one.changed_at < since:
+                break
+            found = look(Root(one.found.assistant, one.found.root), path)
+            if found is not None:
+                self.notice(found)
+
+    @property
+    def is_active(self) -> bool:
+        """True while a log changed lately."""
+        newest = next(reversed(self._open.values()), None)
+        return newest is not None and newest.changed_at >= self._clock() - limits.LOG_ACTIVE_SECONDS
+
+    def watched_folders(self) -> list[str]:
+        """The roots that are there."""
+        return [root.path for root in self.roots if os.path.isdir(root.path)]  # noqa: PTH112 - no object a root
+
+    # --- Reading ----------------------------------------------------------------------------------------
+
+    @property
+    def has_news(self) -> bool:
+        """True while a log waits to be read."""
+        return bool(self._waiting)
+
+    def step(self) -> None:
+        """Reads a piece of the log that has waited longest."""
+        if not self._waiting:
+            return
+        path, found = self._waiting.popitem(last=False)
+        try:
+            if self._read(path, found):
+                self._waiting[path] = found
+        except (OSError, KatoError) as error:
+            self._failed(path, error)
+
+    def _failed(self, path: str, error: OSError | KatoError) -> None:
+        """Nothing is taken as read: the next scan finds the log again, and it is read from its beginning."""
+        reason = error.message if isinstance(error, KatoError) else error.strerror
+        log.warning("%s was not read: %s", path, reason)
+        self._open.pop(path, None)
+        self._known.pop(path, None)
+
+    def _read(self, path: str, found: Found) -> bool:
+        """One piece; True when more lies ready."""
+        one = self._open.get(path)
+        if one is None:
+            if self._is_unchanged(found):
+                self._remember(found)
+                return False
+            one = _Open(Tail(found, self.place), found, self._started_ms, self._clock())
+            self._open[path] = one
+            self._close_excess()
+        piece = one.tail.read()
+        one.changed_at = self._clock()
+        self._open.move_to_end(path)
+        self._known[path] = (one.tail.size, one.tail.mtime_ns)
+        self._take(one, piece.result)
+        if one.in_scope is False:
+            self._leave_out(path)
+            return False
+        if found.log.rewritten and not piece.more:
+            self._settle(path, one)
+        return piece.more
+
+    def settle(self, *, all_of_them: bool = False) -> None:
+        """Hands out what logs held back that have been quiet for a moment (or all of them)."""
+        quiet = self._clock() - limits.LOG_SETTLE_SECONDS
+        for path, one in list(self._open.items()):
+            if one.tail.unsettled and path not in self._waiting and (all_of_them or one.changed_at <= quiet):
+                try:
+                    self._settle(path, one)
+                except KatoError as error:
+                    self._failed(path, error)
+
+    @property
+    def is_unsettled(self) -> bool:
+        """True while something is held back."""
+        return any(one.tail.unsettled for one in reversed(self._open.values()))
+
+    def _settle(self, path: str, one: _Open) -> None:
+        self._take(one, one.tail.settle())
+        if one.in_scope is None:
+            # The log does not tell its folder: it belongs where no folder is asked for.
+            self._decide(one, in_scope=not self._folders)
+        if one.in_scope:
+            self._hand_over(one)
+            key = SessionKey(one.found.assistant.name, one.tail.reader.info.session_id)
+            self._ledger.put_log(
+                LogRecord(path, *key, one.found.log.variant, one.tail.size, one.tail.mtime_ns)
+            )
+        else:
+            self._leave_out(path)
+
+    def _take(self, one: _Open, result: ReadResult) -> None:
+        name = one.found.assistant.name
+        for problem in result.problems:
+            if len(self.problems) < limits.JOURNAL_PROBLEMS_MAX:
+                self.problems[name, problem] += 1
+        one.pending += result.events
+        if one.in_scope is None:
+            cwd = one.tail.reader.info.cwd
+            if cwd is not None or not self._folders:
+                self._decide(one, in_scope=self._is_inside(cwd))
+            elif len(one.pending) > limits.LOG_PENDING_EVENTS_MAX:
+                self._decide(one, in_scope=False)
+        if one.in_scope:
+            self._hand_over(one)
+
+    def _decide(self, one: _Open, *, in_scope: bool) -> None:
+        key = SessionKey(one.found.assistant.name, one.tail.reader.info.session_id)
+        variant = self._variants.get(key) or self._ledger.variant(key)
+        if variant is not None and variant != one.found.log.variant:
+            in_scope = False  # another store of the assistant tells this session
+        one.in_scope = in_scope
+        if in_scope:
+            self._variants[key] = one.found.log.variant
+            if self._ledger.session(key) is not None:
+                one.live_since = self._started_ms - limits.COMMAND_GRACE_MS
+
+    def _is_inside(self, cwd: str | None) -> bool:
+        if not self._folders:
+            return True
+        return cwd is not None and any(
+            folder == inner or inner.startswith(folder.rstrip(os.sep) + os.sep)
+            for folder in self._folders
+            for inner in _resolved([cwd])
+        )
+
+    def _leave_out(self, path: str) -> None:
+        self._open.pop(path, None)
+        self._outside.add(path)
+        self._known.pop(path, None)
+
+    # --- To the engine ----------------------------------------------------------------------------------
+
+    def _hand_over(self, one: _Open) -> None:
+        events, one.pending = one.pending, []
+        reader, provider = one.tail.reader, one.found.assistant.name
+        runs = _runs(events, one.live_since)
+        if not runs and reader.info.session_id in one.told:
+            runs = [(reader.info.session_id, False, [])]  # a title may have come
+        for session_id, is_live, run in runs:
+            info = reader.about(session_id)
+            about = (info.title, info.cwd, info.parent_id, info.parent_tool_call_id)
+            if not run and one.told.get(session_id) == about:
+                continue
+            one.told[session_id] = about
+            self._append(
+                AppendRequest(
+                    key=SessionKey(provider, session_id),
+                    events=run,
+                    lines=[encode_line(event) for event in run],
+                    title=info.title,
+                    cwd=info.cwd,
+                    replay=not is_live,
+                    parent_id=info.parent_id or None,
+                    parent_call_id=info.parent_tool_call_id,
+                    hold=is_live,
+                )
+            )
+
+    # --- What is remembered -----------------------------------------------------------------------------
+
+    def _is_unchanged(self, found: Found) -> bool:
+        """Whether this log was read, in this state, by this process or one before."""
+        record = self._ledger.log(found.path)
+        return record is not None and (record.size, record.mtime_ns) == (found.size, found.mtime_ns)
+
+    def _remember(self, found: Found) -> None:
+        self._known[found.path] = (found.size, found.mtime_ns)
+        while len(self._known) > limits.LOGS_MAX:
+            self._known.popitem(last=False)
+
+    def _close_excess(self) -> None:
+        """A log that is closed is read from its beginning when it changes again."""
+        while len(self._open) > limits.TAILS_MAX:
+            path, one = next(iter(self._open.items()))
+            if one.tail.unsettled:
+                self._settle(path, one)
+            self._open.pop(path, None)
+
+    def fetch(self, key: SessionKey) -> bool:
+        """Reads the log of a session, wherever its folder is, because it was asked for by name; False if there is none."""
+        found = [
+            one
+            for root in self.roots
+            if root.assistant.name == key.provider
+            for one in scan(root)
+            if one.log.session_id == key.session_id
+        ]
+        for one in found:
+            opened = _Open(Tail(one, self.place), one, self._started_ms, self._clock(), in_scope=True)
+            more = True
+            while more:
+                piece = opened.tail.read()
+                more = piece.more
+                self._take(opened, piece.result)
+            self._take(opened, opened.tail.settle())
+        return bool(found)
+
+
+def _runs(
+    events: Sequence[ConversationEvent], live_since: int
+) -> list[tuple[str, bool, list[ConversationEvent]]]:
+    """Events in runs of one session that are live, or not. What is not the user's follows what is before it."""
+    runs: list[tuple[str, bool, list[ConversationEvent]]] = []
+    live: dict[str, bool] = {}
+    for event in events:
+        if isinstance(event, UserMessage) or event.session_id not in live:
+            live[event.session_id] = epoch_ms(event.timestamp) >= live_since
+        is_live = live[event.session_id]
+        if runs and runs[-1][0] == event.session_id and runs[-1][1] == is_live:
+            runs[-1][2].append(event)
+        else:
+            runs.append((event.session_id, is_live, [event]))
+    return runs
+
+
+def _resolved(paths: Iterable[str]) -> tuple[str, ...]:
+    """Real paths, for comparison."""
+    return tuple(os.path.normcase(os.path.realpath(path)) for path in paths)
+
+
+#: How a provider's problems read in a list.
+PROBLEM_WORDS: Final[Mapping[str, str]] = {
+    "broken_line": "broken lines",
+    "oversize_line": "lines that are too long",
+    "unknown_kind": "unknown kinds",
+    "invalid_record": "records that do not fit",
+}

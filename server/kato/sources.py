@@ -1,0 +1,263 @@
+"""Session logs on disk: which there are, what is new in them, in bounded pieces.
+
+Rules: a scan looks at names, sizes and times and reads nothing. A log is opened for each piece and closed again: no
+descriptor is held (but for a compressed one, while it is read). What a file system does not let us see (no right, gone meanwhile) is counted, never an error.
+"""
+
+import os
+import sys
+import threading
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import suppress
+from pathlib import Path
+from typing import Final, NamedTuple
+
+from kato import limits
+from kato.providers import ASSISTANTS
+from kato.providers.base import Assistant, LogFile, Reader, ReadResult, Surroundings
+
+PACKED: Final = ".zst"
+
+
+class Found(NamedTuple):
+    """A session log that a scan saw: bytes and nanoseconds."""
+
+    assistant: Assistant
+    root: str
+    path: str
+    log: LogFile
+    size: int
+    mtime_ns: int
+
+
+class Root(NamedTuple):
+    """A folder where an assistant keeps its logs, whether it is there or not."""
+
+    assistant: Assistant
+    path: str
+
+
+def surroundings(environment: Mapping[str, str], folders: Sequence[str] = ()) -> Surroundings:
+    """This machine and this user."""
+    return Surroundings(environment, str(Path.home()), sys.platform, tuple(folders))
+
+
+def roots(place: Surroundings, configured: Mapping[str, Sequence[str]]) -> list[Root]:
+    """Where logs may lie: what is configured for a provider (nothing, if that is empty), else its own places."""
+    found = []
+    for assistant in ASSISTANTS:
+        paths = configured.get(assistant.name)
+        for path in assistant.roots(place) if paths is None else paths:
+            root = Root(assistant, os.path.normpath(Path(path).expanduser()))
+            if root not in found:
+                found.append(root)
+    return found
+
+
+def scan(root: Root, below: str | None = None) -> Iterator[Found]:
+    """The logs below a root, or below one of its folders: a listing, no reading."""
+    start = root.path if below is None else below
+    parts = _parts(root.path, start)
+    if parts is None or (parts and not _is_entered(root.assistant, parts)):
+        return
+    waiting = [(start, parts)]
+    while waiting:
+        folder, parts = waiting.pop()
+        try:
+            with os.scandir(folder) as entries:
+                listed = list(entries)
+        except OSError:
+            continue
+        names = {entry.name for entry in listed}
+        for entry in listed:
+            with suppress(OSError):
+                if entry.is_dir():
+                    if root.assistant.enter([*parts, entry.name]):
+                        waiting.append((entry.path, [*parts, entry.name]))
+                elif (found := _found(root, entry, [*parts, entry.name], names)) is not None:
+                    yield found
+
+
+def look(root: Root, path: str) -> Found | None:
+    """The log at a path, if it is one of this root and there."""
+    parts = _parts(root.path, path)
+    if not parts or not _is_entered(root.assistant, parts[:-1]):
+        return None
+    with suppress(OSError):
+        return _found(root, Path(path), parts, None)
+    return None
+
+
+def _is_entered(assistant: Assistant, parts: Sequence[str]) -> bool:
+    return all(assistant.enter(parts[: depth + 1]) for depth in range(len(parts)))
+
+
+def _found(
+    root: Root, file: os.DirEntry[str] | Path, parts: Sequence[str], names: set[str] | None
+) -> Found | None:
+    name = parts[-1]
+    if name.endswith(PACKED):
+        plain = name.removesuffix(PACKED)
+        if (plain in names) if names is not None else Path(file).with_name(plain).exists():
+            return None  # the assistant unpacked it again to go on with it
+        parts = [*parts[:-1], plain]
+    log = root.assistant.match(parts)
+    if log is None:
+        return None
+    status = file.stat()
+    return Found(root.assistant, root.path, os.fspath(file), log, status.st_size, status.st_mtime_ns)
+
+
+def _parts(root: str, path: str) -> list[str] | None:
+    """The parts of a path below a root; None for one that does not lie there."""
+    if path == root:
+        return []
+    prefix = root.rstrip(os.sep) + os.sep
+    return path[len(prefix) :].replace(os.sep, "/").split("/") if path.startswith(prefix) else None
+
+
+class Piece(NamedTuple):
+    """What a piece of a log meant, and whether more lies ready."""
+
+    result: ReadResult
+    more: bool
+
+
+class Tail:
+    """One session log under way: its reader, and how far it was read.
+
+    A log that is replaced, cut or begins otherwise than before is read anew from its beginning; the ids of what was
+    read before are the same, so that nothing is told twice.
+    """
+
+    def __init__(self, found: Found, place: Surroundings) -> None:
+        self.found = found
+        self.reader: Reader = found.assistant.reader(found.log, _companions(found), place)
+        self.size = 0
+        self.mtime_ns = 0
+        self.unsettled = False
+        self._offset = 0
+        self._file: tuple[int, int] | None = None
+        self._head = b""
+        self._unpacked: Iterator[bytes] = iter(())
+
+    def read(self) -> Piece:
+        """The next piece; an empty one if there is nothing new. Raises OSError when the log cannot be read."""
+        if self.found.path.endswith(PACKED):
+            return self._read_packed()
+        with open(self.found.path, "rb", buffering=0) as file:  # noqa: PTH123 - unbuffered, a piece at a time
+            status = os.fstat(file.fileno())
+            changed = (status.st_size, status.st_mtime_ns) != (self.size, self.mtime_ns)
+            if self._is_other(file.fileno(), status) or (self.found.log.rewritten and changed):
+                self.reader.restart()
+                self._offset = 0
+            self._file = (status.st_dev, status.st_ino)
+            file.seek(self._offset)
+            data = file.read(limits.LOG_READ_BYTES)
+            if self._offset == 0:
+                self._head = data[:_HEAD_BYTES]
+        if self.found.log.rewritten and self._offset == 0 and not changed:
+            return Piece(_NOTHING, more=False)
+        self._offset += len(data)
+        self.size, self.mtime_ns = status.st_size, status.st_mtime_ns
+        self.unsettled = self.unsettled or bool(data)
+        return Piece(self.reader.feed(data) if data else _NOTHING, more=self._offset < status.st_size)
+
+    def settle(self) -> ReadResult:
+        """The log is quiet: what was held back."""
+        self.unsettled = False
+        return self.reader.settle()
+
+    def _is_other(self, descriptor: int, status: os.stat_result) -> bool:
+        """Whether the file is not the one that was read so far."""
+        if self._offset == 0:
+            return False
+        if self._file != (status.st_dev, status.st_ino) or status.st_size < self._offset:
+            return True
+        if (status.st_size, status.st_mtime_ns) == (self.size, self.mtime_ns):
+            return False
+        return os.read(descriptor, len(self._head)) != self._head
+
+    def _read_packed(self) -> Piece:
+        """A compressed log does not grow: it is read once, and again only if it is another one."""
+        status = Path(self.found.path).stat()
+        if (status.st_size, status.st_mtime_ns) != (self.size, self.mtime_ns):
+            self.size, self.mtime_ns = status.st_size, status.st_mtime_ns
+            self.reader.restart()
+            self._unpacked = _unpacked(self.found.path)
+        data = next(self._unpacked, b"")
+        self.unsettled = self.unsettled or bool(data)
+        return Piece(self.reader.feed(data) if data else _NOTHING, more=bool(data))
+
+
+def _unpacked(path: str) -> Iterator[bytes]:
+    import zstandard  # noqa: PLC0415 - most users have no compressed log
+
+    with Path(path).open("rb") as file, zstandard.ZstdDecompressor().stream_reader(file) as stream:
+        while data := stream.read(limits.LOG_READ_BYTES):
+            yield data
+
+
+_HEAD_BYTES: Final = 1024
+_NOTHING: Final = ReadResult([], [])
+
+
+def _companions(found: Found) -> dict[str, bytes]:
+    """The small files that a log is read with, by their names."""
+    held = {}
+    for relative in found.log.companions:
+        path = Path(found.root, *relative.split("/"))
+        with suppress(OSError), path.open("rb") as file:
+            held[path.name] = file.read(limits.LOG_COMPANION_BYTES_MAX)
+    return held
+
+
+class Watcher:
+    """Tells of changed files below folders, from a thread of its own. A hint: what it misses, a scan finds."""
+
+    def __init__(self, tell: Callable[[list[str]], None]) -> None:
+        self._tell = tell
+        self._stop: threading.Event | None = None
+        self.folders: tuple[str, ...] = ()
+
+    def watch(self, folders: Sequence[str]) -> None:
+        """Watches these folders, which must exist, instead of those before."""
+        chosen = tuple(folders)
+        if chosen == self.folders:
+            return
+        self.stop()
+        self.folders = chosen
+        if chosen:
+            self._stop = threading.Event()
+            threading.Thread(
+                target=self._run, args=(chosen, self._stop), daemon=True, name="kato-watch"
+            ).start()
+
+    def stop(self) -> None:
+        """Watches nothing more."""
+        if self._stop is not None:
+            self._stop.set()
+        self._stop = None
+        self.folders = ()
+
+    def _run(self, folders: tuple[str, ...], stop: threading.Event) -> None:
+        from watchfiles import watch  # noqa: PLC0415 - costs memory and time that a server without logs need not pay
+
+        # A change is told after 20 ms without another, after 100 ms at the latest; the thread wakes twice a minute
+        # when nothing happens, to see whether it should end.
+        with suppress(OSError, RuntimeError):
+            for changes in watch(
+                *folders,
+                watch_filter=None,
+                debounce=100,
+                step=20,
+                stop_event=stop,
+                rust_timeout=30_000,
+                yield_on_timeout=False,
+                raise_interrupt=False,
+            ):
+                if stop.is_set():
+                    return
+                self._tell([path for _, path in changes])
+        if not stop.is_set():
+            self.folders = ()  # a folder went away: the next scan watches anew
