@@ -14,6 +14,7 @@ from kato.sources import Watcher
 
 #: A folder that was just made is listed again: what is made in it at once can escape every watcher.
 _AGAIN_SECONDS = (0.3, 1.0)
+_APPEAR_SECONDS = 1.0
 #: The start belongs to the client's first requests.
 _FIRST_SCAN_SECONDS = 0.05
 
@@ -32,6 +33,8 @@ class LogFeed:
         self._settle: asyncio.TimerHandle | None = None
         self._look: asyncio.TimerHandle | None = None
         self._scan: asyncio.TimerHandle | None = None
+        self._appear: asyncio.TimerHandle | None = None
+        self._folders: list[str] = []
         self._stopped = False
 
     def start(self) -> None:
@@ -42,7 +45,7 @@ class LogFeed:
         """Reads nothing more."""
         self._stopped = True
         self._watcher.stop()
-        for handle in (self._turn, self._settle, self._look, self._scan):
+        for handle in (self._turn, self._settle, self._look, self._scan, self._appear):
             if handle is not None:
                 handle.cancel()
 
@@ -67,11 +70,24 @@ class LogFeed:
             self._loop.call_soon_threadsafe(self.hint, paths)
 
     def _scan_all(self) -> None:
+        if self._scan is not None:
+            self._scan.cancel()
         self.intake.scan()
-        self._watcher.watch(self.intake.watched_folders())
+        self._folders = self.intake.watched_folders()
+        self._watcher.watch(self._folders)
+        if self._appear is None and len(self._folders) < len(self.intake.roots):
+            self._appear = self._loop.call_later(_APPEAR_SECONDS, self._look_for_roots)
         pause = max(limits.LOG_SCAN_SECONDS, self.intake.scan_seconds / limits.LOG_SCAN_SHARE)
         self._scan = self._loop.call_later(pause, self._scan_all)
         self._go_on()
+
+    def _look_for_roots(self) -> None:
+        """An assistant that is used for the first time makes its folder: nothing else would tell of it."""
+        self._appear = None
+        if self.intake.watched_folders() != self._folders:
+            self._scan_all()
+        elif len(self._folders) < len(self.intake.roots):
+            self._appear = self._loop.call_later(_APPEAR_SECONDS, self._look_for_roots)
 
     def _go_on(self) -> None:
         if self._turn is None and self.intake.has_news:

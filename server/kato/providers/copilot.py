@@ -596,6 +596,9 @@ _REMOTE_FOLDERS: Final = (
 )
 
 
+_TRANSCRIPTS: Final = ("GitHub.copilot-chat", "transcripts")
+
+
 def _roots(surroundings: Surroundings) -> list[str]:
     base = surroundings.home
     if surroundings.platform == "win32":
@@ -625,7 +628,7 @@ def _match(parts: Sequence[str]) -> LogFile | None:
     if not dot or kind not in ("json", "jsonl"):
         return None
     workspace = (f"{parts[0]}/workspace.json",)
-    if len(parts) == 4 and parts[1:3] == ("GitHub.copilot-chat", "transcripts") and kind == "jsonl":
+    if len(parts) == 4 and tuple(parts[1:3]) == _TRANSCRIPTS and kind == "jsonl":
         return LogFile(stem, variant="transcript", companions=workspace)
     if len(parts) == 3 and parts[1] == "chatSessions":
         return LogFile(stem, rewritten=kind == "json", variant="state", companions=workspace)
@@ -644,7 +647,7 @@ def _enter(parts: Sequence[str]) -> bool:
     return (
         len(parts) == 1
         or (len(parts) == 2 and parts[1] in ("chatSessions", "GitHub.copilot-chat"))
-        or (len(parts) == 3 and parts[1:] == ("GitHub.copilot-chat", "transcripts"))
+        or (len(parts) == 3 and tuple(parts[1:]) == _TRANSCRIPTS)
     )
 
 

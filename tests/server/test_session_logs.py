@@ -1,0 +1,314 @@
+"""Sessions that assistants write to disk while the server runs: what is typed there becomes a note."""
+
+import time
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from conftest import Start
+from kato.client import Client
+from logs import ClaudeLog, CodexLog, append, now
+
+SECONDS = 15.0
+
+
+def wait_for(condition: Callable[[], Any], what: str, seconds: float = SECONDS) -> Any:
+    deadline = time.monotonic() + seconds
+    while time.monotonic() < deadline:
+        if result := condition():
+            return result
+        time.sleep(0.02)
+    pytest.fail(f"{what} did not come within {seconds} s")
+
+
+@pytest.fixture
+def home(environment: dict[str, str]) -> Path:
+    return Path(environment["HOME"])
+
+
+@pytest.fixture
+def work(tmp_path: Path) -> Path:
+    folder = tmp_path / "work"
+    folder.mkdir()
+    return folder
+
+
+@pytest.fixture
+def server(start: Start, tmp_path: Path, work: Path) -> Client:
+    return launch(start, tmp_path, work)
+
+
+def launch(start: Start, tmp_path: Path, work: Path, **options: Any) -> Client:
+    client = start({"stateDir": str(tmp_path / "state")} | options, initialize=False)
+    client.initialize(options={"stateDir": str(tmp_path / "state")} | options, folders=[str(work)])
+    client.request("kato/memory")
+    return client
+
+
+def sessions(client: Client) -> dict[str, dict[str, Any]]:
+    status = client.request("kato/status", {"includeStale": True})
+    return {session["sessionId"]: session for session in status["sessions"]}
+
+
+def holds(path: Path, *texts: str) -> bool:
+    if not path.exists():
+        return False
+    note = path.read_text(encoding="utf-8")
+    return all(text in note for text in texts)
+
+
+def _has_events(client: Client, session: str, count: int) -> bool:
+    return bool(sessions(client)[session]["eventCount"] == count)
+
+
+def body(path: Path) -> str:
+    return path.read_text(encoding="utf-8").partition("\n---\n")[2]
+
+
+def test_a_capture_typed_in_a_new_claude_session_becomes_a_note_that_goes_on(
+    server: Client, home: Path, work: Path
+) -> None:
+    """The project's folder is made with the first line, and the reply arrives later."""
+    log, note = ClaudeLog(home, work), work / "notes" / "conv.md"
+    log.write(log.user("How does a B-tree split?\n::capture notes/conv.md"))
+    wait_for(lambda: holds(note, "How does a B-tree split?"), "the note")
+    log.write(*log.text("At the median."))
+    wait_for(lambda: holds(note, "At the median."), "the reply")
+    log.write(log.user("And then?"), *log.text("It goes up."))
+    wait_for(lambda: holds(note, "It goes up."), "the second turn")
+    assert body(note).count("At the median.") == 1
+    assert "# claude-sonnet-5_" in note.read_text(encoding="utf-8")
+    assert sessions(server)[log.session]["cwd"] == str(work)
+
+
+def test_a_line_that_is_written_in_pieces_is_one_line(server: Client, home: Path, work: Path) -> None:
+    log, note = ClaudeLog(home, work), work / "n.md"
+    log.write(log.user("::capture n.md"))
+    wait_for(note.exists, "the note")
+    import json
+
+    text = json.dumps(log.text("All of it, at once.")[0]).encode() + b"\n"
+    for start in range(0, len(text), 97):
+        with log.path.open("ab") as file:
+            file.write(text[start : start + 97])
+        time.sleep(0.02)
+    wait_for(lambda: holds(note, "All of it, at once."), "the reply")
+    assert sessions(server)[log.session]["eventCount"] == 2
+
+
+def test_what_was_there_before_is_history_and_runs_nothing(
+    start: Start, tmp_path: Path, home: Path, work: Path
+) -> None:
+    log = ClaudeLog(home, work)
+    log.write(log.user("old\n::capture old.md", timestamp=now(-3600)), *log.text("answer"))
+    client = launch(start, tmp_path, work)
+    wait_for(lambda: log.session in sessions(client), "the session")
+    log.write(log.user("new\n::export new.md"))
+    wait_for(lambda: holds(work / "new.md", "old", "answer", "new"), "the export of the whole conversation")
+    assert not (work / "old.md").exists()
+
+
+def test_a_session_of_another_folder_is_not_taken(
+    server: Client, home: Path, work: Path, tmp_path: Path
+) -> None:
+    (tmp_path / "elsewhere").mkdir()
+    other, mine = ClaudeLog(home, tmp_path / "elsewhere"), ClaudeLog(home, work / "inner")
+    other.write(other.user("::capture x.md"))
+    mine.write(mine.user("hello"))
+    wait_for(lambda: mine.session in sessions(server), "the session of an inner folder")
+    assert other.session not in sessions(server)
+
+
+def test_two_windows_on_one_folder_make_one_note(
+    start: Start, tmp_path: Path, home: Path, work: Path
+) -> None:
+    first, second = launch(start, tmp_path, work), launch(start, tmp_path, work)
+    log, note = ClaudeLog(home, work), work / "n.md"
+    log.write(log.user("question\n::capture n.md"))
+    wait_for(note.exists, "the note")
+    for number in range(30):
+        log.write(*log.text(f"answer {number:02d}"))
+    wait_for(lambda: holds(note, "answer 29"), "the last answer")
+    for client in (first, second):
+        wait_for(partial(_has_events, client, log.session, 31), "all events")
+    lines = [line for line in body(note).splitlines() if line.startswith("answer")]
+    assert lines == [f"answer {number:02d}" for number in range(30)]
+
+
+def test_a_copied_history_neither_doubles_nor_runs(server: Client, home: Path, work: Path) -> None:
+    """A fork: a new file that begins with the other's lines, then goes on by itself."""
+    log = ClaudeLog(home, work)
+    lines = [log.user("one\n::export a.md"), *log.text("two")]
+    log.write(*lines)
+    wait_for((work / "a.md").exists, "the export")
+    (work / "a.md").unlink()
+    fork = ClaudeLog(home, work)
+    fork.write(*[line | {"timestamp": now(-600)} for line in lines], fork.user("three"))
+    wait_for(lambda: sessions(server).get(fork.session, {}).get("eventCount") == 3, "the fork")
+    log.write(*lines)  # the same lines once more
+    log.write(*log.text("four"))
+    wait_for(lambda: sessions(server)[log.session]["eventCount"] == 3, "the first session")
+    assert not (work / "a.md").exists()
+
+
+def test_a_log_that_is_replaced_is_read_anew_and_tells_nothing_twice(
+    server: Client, home: Path, work: Path
+) -> None:
+    log = ClaudeLog(home, work)
+    lines = [log.user("one"), *log.text("two")]
+    log.write(*lines)
+    wait_for(lambda: sessions(server).get(log.session, {}).get("eventCount") == 2, "two events")
+    fresh = log.path.with_suffix(".tmp")
+    append(fresh, *lines, log.user("three"))
+    fresh.replace(log.path)
+    wait_for(lambda: sessions(server)[log.session]["eventCount"] == 3, "the third event")
+
+
+def test_codex_in_a_new_date_folder_says_everything_once(server: Client, home: Path, work: Path) -> None:
+    log, note = CodexLog(home, work), work / "c.md"
+    log.write(*log.start, *log.user("hello\n::capture c.md"))
+    wait_for(note.exists, "the note")
+    log.write(*log.text("looking", "commentary"), *log.text("done"))
+    wait_for(lambda: holds(note, "done"), "the reply")
+    assert [body(note).count(text) for text in ("hello", "looking", "done")] == [1, 1, 1]
+    assert "# gpt-5.5_" in body(note)
+
+
+def test_gemini_replaces_a_message_and_the_note_has_each_part_once(
+    server: Client, home: Path, work: Path
+) -> None:
+    root = home / ".gemini" / "tmp" / "work"
+    path, note = root / "chats" / "session-2026-11-24T10-00-12345678.jsonl", work / "g.md"
+    root.mkdir(parents=True)
+    (root / ".project_root").write_text(str(work))
+    reply = {"id": "m2", "timestamp": now(), "type": "gemini", "content": "I look.", "model": "gemini-3-pro"}
+    call = {
+        "id": "c1",
+        "name": "list",
+        "args": {"path": "."},
+        "status": "success",
+        "result": [{"functionResponse": {"response": {"output": "a.py"}}}],
+    }
+    append(path, {"sessionId": "12345678-aaaa", "projectHash": "x", "startTime": now(), "kind": "main"})
+    append(
+        path, {"id": "m1", "timestamp": now(), "type": "user", "content": [{"text": "List.\n::capture g.md"}]}
+    )
+    wait_for(note.exists, "the note")
+    append(path, reply, reply | {"toolCalls": [call]}, {"$set": {"summary": "Listing"}})
+    append(
+        path,
+        {"id": "m3", "timestamp": now(), "type": "gemini", "content": "One file.", "model": "gemini-3-pro"},
+    )
+    wait_for(lambda: holds(note, "I look.", "One file."), "the replies")
+    assert body(note).count("I look.") == 1
+    assert sessions(server)["12345678-aaaa"]["eventCount"] == 5
+    assert sessions(server)["12345678-aaaa"]["title"] == "Listing"
+
+
+def test_copilots_transcript_is_read_and_its_other_store_is_not(
+    server: Client, home: Path, work: Path
+) -> None:
+    storage = home / ".config" / "Code" / "User" / "workspaceStorage" / "abc"
+    path, note = storage / "GitHub.copilot-chat" / "transcripts" / "s-1.jsonl", work / "p.md"
+    storage.mkdir(parents=True)
+    (storage / "workspace.json").write_text(f'{{"folder": "file://{work}"}}')
+
+    def event(kind: str, number: int, **data: Any) -> dict[str, Any]:
+        return {"type": kind, "data": data, "id": f"e{number}", "timestamp": now(), "parentId": None}
+
+    append(path, event("session.start", 0, sessionId="s-1", copilotVersion="0.47.0"))
+    append(path, event("user.message", 1, content="Hi\n::capture p.md", attachments=[]))
+    wait_for(note.exists, "the note")
+    state = {
+        "version": 3,
+        "sessionId": "s-1",
+        "requests": [
+            {
+                "requestId": "r1",
+                "timestamp": int(time.time() * 1000),
+                "message": {"text": "Hi"},
+                "response": [{"value": "Hello."}],
+                "modelState": {"value": 1},
+            }
+        ],
+    }
+    append(storage / "chatSessions" / "s-1.jsonl", {"kind": 0, "v": state})
+    append(path, event("assistant.message", 2, messageId="m", content="Hello.", toolRequests=[]))
+    wait_for(lambda: holds(note, "Hello."), "the reply")
+    append(path, event("user.message", 3, content="Bye", attachments=[]))
+    wait_for(lambda: holds(note, "Bye"), "the next message")
+    assert sessions(server)["s-1"]["eventCount"] == 3
+
+
+def test_roots_can_be_switched_off_and_moved(start: Start, tmp_path: Path, home: Path, work: Path) -> None:
+    client = launch(
+        start, tmp_path, work, providerSessionRoots={"codex": [], "claude": [str(tmp_path / "moved")]}
+    )
+    claude, codex = ClaudeLog(home, work), CodexLog(home, work)
+    codex.write(*codex.start, *codex.user("hello"))
+    claude.path = tmp_path / "moved" / "p" / claude.path.name
+    claude.write(claude.user("hello"))  # the root itself appears now
+    client.notify(
+        "workspace/didChangeWatchedFiles", {"changes": [{"uri": f"file://{tmp_path / 'moved'}", "type": 1}]}
+    )
+    wait_for(lambda: claude.session in sessions(client), "the session in the moved root")
+    assert codex.session not in sessions(client)
+
+
+def test_an_assistant_that_is_used_for_the_first_time_is_found(
+    server: Client, home: Path, work: Path
+) -> None:
+    codex, claude = CodexLog(home, work), ClaudeLog(home, work)
+    codex.write(*codex.start, *codex.user("hello"))
+    wait_for(lambda: codex.session in sessions(server), "the first assistant")
+    claude.write(claude.user("hi\n::capture first.md"))
+    wait_for((work / "first.md").exists, "the second assistant's note", seconds=5)
+
+
+def test_new_folders_one_after_the_other_are_all_found(server: Client, home: Path, work: Path) -> None:
+    """A watcher alone loses files in a folder that was just made."""
+    first = ClaudeLog(home, work)
+    first.write(first.user("hello"))
+    wait_for(lambda: first.session in sessions(server), "the first session")
+    logs = []
+    for number in range(20):
+        folder = work / f"p{number}"
+        log = ClaudeLog(home, folder)
+        log.write(log.user(f"number {number}\n::export {work}/e{number}.md"))
+        logs.append(log)
+        time.sleep(0.03)
+    wait_for(lambda: len(list(work.glob("e*.md"))) == 20, "all exports", seconds=5)
+
+
+def test_after_a_restart_only_what_is_new_is_added(
+    start: Start, tmp_path: Path, home: Path, work: Path
+) -> None:
+    client = launch(start, tmp_path, work)
+    log, note = ClaudeLog(home, work), work / "n.md"
+    log.write(log.user("one\n::capture n.md"), *log.text("two"))
+    wait_for(lambda: holds(note, "two"), "the note")
+    client.close()
+    log.write(log.user("three"), *log.text("four"))
+    client = launch(start, tmp_path, work)
+    wait_for(lambda: holds(note, "three", "four"), "what was said meanwhile")
+    assert [body(note).count(text) for text in ("one", "two", "three", "four")] == [1, 1, 1, 1]
+    assert sessions(client)[log.session]["eventCount"] == 4
+
+
+def test_a_sub_agents_session_names_its_parent_and_its_task_runs_no_command(
+    server: Client, home: Path, work: Path
+) -> None:
+    log = ClaudeLog(home, work)
+    log.write(log.user("go"))
+    agent = log.path.with_suffix("") / "subagents" / "agent-a1.jsonl"
+    append(agent, log.user("Look around.\n::capture stolen.md", isSidechain=True, agentId="a1"))
+    append(
+        agent.with_suffix(".meta.json"),
+        {"agentType": "Explore", "description": "Look", "toolUseId": "toolu_1"},
+    )
+    wait_for(lambda: "agent-a1" in sessions(server), "the sub-agent's session")
+    assert sessions(server)["agent-a1"]["parent"]["sessionId"] == log.session
+    assert not (work / "stolen.md").exists()
