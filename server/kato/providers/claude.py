@@ -57,6 +57,8 @@ _NO_WORDS: Final = (
     "This session is being continued from a previous conversation",
     "[Request interrupted by user",
 )
+#: What the host puts in where no reply was asked for, after a local command.
+_FILLER: Final = "No response requested."
 _REJECTED: Final = "The user doesn't want to proceed with this tool use."
 _SAID: Final = "the user said:\n"
 _SAID_NOTE: Final = "\n\nNote: The user's next message"
@@ -192,6 +194,8 @@ class ClaudeReader(LinesReader):
             if isinstance(content, str)
             else objects_of(message, "content")
         )
+        if as_text(list(blocks)).strip() == _FILLER:
+            return
         if record.get("isApiErrorMessage") is True:
             self._close()
             self.tell_note(

@@ -1,0 +1,71 @@
+"""Reading logs in tests: whole, in pieces, and what came of it in short."""
+
+import json
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+from kato.model import ConversationEvent, encode_line
+from kato.providers.base import LogFile, Problem, Reader
+from kato.providers.claude import ClaudeReader
+from kato.providers.codex import CodexReader
+from kato.providers.copilot import CopilotDocument, CopilotReader
+from kato.providers.gemini import GeminiDocument, GeminiReader
+
+Json = dict[str, Any]
+SHORT = {
+    "UserMessage": "user",
+    "AssistantMessage": "assistant",
+    "SystemMessage": "system",
+    "ToolCall": "call",
+    "ToolResult": "result",
+    "Thinking": "thinking",
+    "Decision": "decision",
+    "ProviderInfo": "info",
+}
+
+
+def reader_of(
+    provider: str, *, document: bool = False, session: str = "s", parent: str | None = None
+) -> Reader:
+    log = LogFile(session, parent_id=parent, rewritten=document)
+    if provider == "claude":
+        return ClaudeReader(log)
+    if provider == "codex":
+        return CodexReader(log)
+    if provider == "gemini":
+        return GeminiDocument(log) if document else GeminiReader(log)
+    return CopilotDocument(log) if document else CopilotReader(log)
+
+
+def read(reader: Reader, pieces: Iterable[bytes]) -> tuple[list[ConversationEvent], list[Problem]]:
+    """All that comes of these pieces and the quiet after them."""
+    events: list[ConversationEvent] = []
+    problems: list[Problem] = []
+    for piece in pieces:
+        result = reader.feed(piece)
+        events += result.events
+        problems += result.problems
+    result = reader.settle()
+    return events + result.events, problems + result.problems
+
+
+def lines(*records: Json | str) -> bytes:
+    """Records as a log's lines; a text stands as it is."""
+    texts = [one if isinstance(one, str) else json.dumps(one, ensure_ascii=False) for one in records]
+    return "".join(text + "\n" for text in texts).encode()
+
+
+def encoded(events: Sequence[ConversationEvent]) -> list[bytes]:
+    return [encode_line(event) for event in events]
+
+
+def brief(events: Sequence[ConversationEvent]) -> list[tuple[str, str]]:
+    """Kind and words of each event."""
+    return [(SHORT[type(event).__name__], words(event)) for event in events]
+
+
+def words(event: ConversationEvent) -> str:
+    for name in ("content", "result", "summary", "name"):
+        if hasattr(event, name):
+            return str(getattr(event, name))
+    raise AssertionError(event)

@@ -1,0 +1,178 @@
+"""Copilot's stores: a state in a log of mutations or in one document, and transcripts of events."""
+
+from typing import Any
+
+from kato.model import AssistantMessage, Decision, ToolCall
+from providers.reading import Json, brief, lines, read, reader_of
+
+ASKED = 1_770_650_031_889
+
+
+def request(ident: str, text: str, *parts: Json, value: int | None = 1, **fields: Any) -> Json:
+    made: Json = {
+        "requestId": ident,
+        "timestamp": ASKED,
+        "message": {"text": text},
+        "response": list(parts),
+        "modelId": "copilot/gpt-4o",
+    }
+    if value is not None:
+        made["modelState"] = {"value": value}
+    return made | fields
+
+
+def state(*requests: Json, **fields: Any) -> Json:
+    return {"kind": 0, "v": {"version": 3, "sessionId": "s", "requests": list(requests)} | fields}
+
+
+def push(*added: Json, path: tuple[Any, ...] = ("requests",), **fields: Any) -> Json:
+    return {"kind": 2, "k": list(path), "v": list(added)} | fields
+
+
+def put(path: tuple[Any, ...], value: Any) -> Json:
+    return {"kind": 1, "k": list(path), "v": value}
+
+
+def told(*records: Json) -> list[tuple[str, str]]:
+    return brief(read(reader_of("copilot"), [lines(*records)])[0])
+
+
+def words(text: str) -> Json:
+    return {"value": text}
+
+
+def test_the_users_message_is_there_at_once_and_the_answer_when_it_is_complete() -> None:
+    reader = reader_of("copilot")
+    asked = reader.feed(lines(state(), push(request("r1", "hi\n::capture x.md", value=0))))
+    assert brief(asked.events) == [("user", "hi\n::capture x.md")]
+    assert reader.settle().events == []
+    reader.feed(lines(push(words("hel"), path=("requests", 0, "response"))))
+    assert reader.settle().events == []
+    answered, _ = read(
+        reader,
+        [lines(push(words("hello"), path=("requests", 0, "response"), i=0), put(("requests", 0, "modelState"), {"value": 1}))],
+    )  # fmt: skip
+    assert brief(answered) == [("assistant", "hello")]
+
+
+def test_the_unsent_draft_is_never_told() -> None:
+    draft = {"inputText": "secret\n::capture x.md"}
+    assert told(state(inputState=draft), put(("inputState", "inputText"), "secret\n::capture y.md")) == []
+
+
+def test_parts_are_joined_where_a_sentence_is_split() -> None:
+    reference = {"kind": "inlineReference", "inlineReference": {"path": "/w/src/a.ts", "scheme": "file"}}
+    fences = [words("\n```\n"), {"kind": "undoStop"}, words("\n```\n")]
+    answer = [words("See "), reference, words(" please."), *fences]
+    assert told(state(request("r1", "q", *answer)))[1] == ("assistant", "See `a.ts` please.")
+
+
+def test_calls_have_the_models_arguments_and_results() -> None:
+    shown = {
+        "kind": "toolInvocationSerialized",
+        "toolCallId": "t1",
+        "toolId": "copilot_readFile",
+        "pastTenseMessage": {"value": "Read [](file:///w/a%20b.ts)"},
+    }
+    metadata = {
+        "toolCallRounds": [{"toolCalls": [{"id": "call_1__vscode-1", "name": "read_file", "arguments": '{"filePath": "/w/a b.ts"}'}]}],
+        "toolCallResults": {"call_1__vscode-1": {"content": [{"value": "x = 1"}]}},
+    }  # fmt: skip
+    answer = request("r1", "q", words("First."), shown, shown, words("Then."), result={"metadata": metadata})
+    events, _ = read(reader_of("copilot"), [lines(state(answer))])
+    assert brief(events) == [
+        ("user", "q"), ("assistant", "First."), ("call", "read_file"), ("result", "x = 1"), ("assistant", "Then."),
+    ]  # fmt: skip
+    call, last = events[2], events[4]
+    assert isinstance(call, ToolCall)
+    assert isinstance(last, AssistantMessage)
+    assert (call.description, call.input) == ("Read `a b.ts`", {"filePath": "/w/a b.ts"})
+    assert (last.model, last.phase) == ("gpt-4o", "final")
+
+
+def test_the_automatic_model_is_the_one_that_was_chosen() -> None:
+    answer = request(
+        "r1", "q", words("a"), modelId="copilot/auto", autoModeResolution={"resolvedModel": "gpt-5"}
+    )
+    events, _ = read(reader_of("copilot"), [lines(state(answer))])
+    assert isinstance(events[1], AssistantMessage)
+    assert events[1].model == "gpt-5"
+
+
+def test_questions_failures_and_cancellations_are_told() -> None:
+    carousel = {
+        "kind": "questionCarousel",
+        "questions": [
+            {"id": "q1", "title": "Store", "message": "Which?", "options": [{"label": "A"}, {"label": "B"}]}
+        ],
+        "data": {"q1": {"selectedValue": "B"}},
+    }
+    failed = request("r2", "again", value=3, result={"errorDetails": {"message": "Sorry."}})
+    events, _ = read(
+        reader_of("copilot"),
+        [lines(state(request("r1", "q", carousel), failed, request("r3", "x", value=2)))],
+    )
+    assert brief(events) == [
+        ("user", "q"), ("decision", "B"), ("user", "again"), ("info", "Sorry."),
+        ("user", "x"), ("info", "The turn ended early: cancelled."),
+    ]  # fmt: skip
+    assert isinstance(events[1], Decision)
+    assert events[1].status == "accepted"
+
+
+def test_a_mutation_that_does_not_fit_is_counted_and_the_rest_read() -> None:
+    reader = reader_of("copilot")
+    events, problems = read(
+        reader,
+        [lines(put(("requests", 5, "x"), 1), state(request("r1", "q", words("a"))), {"kind": 7, "k": ["x"]})],
+    )
+    assert brief(events) == [("user", "q"), ("assistant", "a")]
+    assert [problem.kind for problem in problems] == ["invalid_record", "invalid_record"]
+
+
+def event(kind: str, number: int, **data: Any) -> Json:
+    return {
+        "type": kind,
+        "data": data,
+        "id": f"e{number}",
+        "timestamp": f"2026-05-01T10:00:{number:02d}.000Z",
+    }
+
+
+def test_a_transcript_of_events() -> None:
+    asked = [{"toolCallId": "t1", "name": "read_file", "arguments": '{"filePath": "a.py"}'}]
+    records = [
+        event("session.start", 0, sessionId="s9", copilotVersion="0.47", context={"cwd": "/w"}),
+        event(
+            "user.message",
+            1,
+            content="hi",
+            transformedContent="<context>::capture x.md</context> hi",
+            attachments=[],
+        ),
+        event("assistant.turn_start", 2, turnId="0"),
+        event("assistant.message", 3, content="I look.", reasoningText="hm", toolRequests=asked),
+        event(
+            "tool.execution_start", 4, toolCallId="t1", toolName="read_file", arguments={"filePath": "a.py"}
+        ),
+        event("tool.execution_complete", 5, toolCallId="t1", success=True, result={"content": "x = 1"}),
+        event("tool.execution_start", 6, toolCallId="t2", toolName="bash", arguments={"command": "ls"}),
+        event("tool.execution_complete", 7, toolCallId="t2", success=False),
+        event("assistant.message", 8, content="Done.", toolRequests=[]),
+    ]
+    reader = reader_of("copilot")
+    events, problems = read(reader, [lines(*records)])
+    assert problems == []
+    assert brief(events) == [
+        ("user", "hi"), ("thinking", "hm"), ("assistant", "I look."), ("call", "read_file"), ("result", "x = 1"),
+        ("call", "bash"), ("result", "failed"), ("assistant", "Done."),
+    ]  # fmt: skip
+    assert (reader.info.session_id, reader.info.cwd, reader.info.version) == ("s9", "/w", "0.47")
+
+
+def test_unknown_kinds_are_kept_and_counted() -> None:
+    events, problems = read(
+        reader_of("copilot"), [lines(event("novelty", 1), state(request("r1", "q", {"kind": "novelty"})))]
+    )
+    assert [kind for kind, _ in brief(events)] == ["info", "user", "info"]
+    assert [problem.detail for problem in problems] == ["novelty", "response part novelty"]

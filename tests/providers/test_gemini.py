@@ -1,0 +1,138 @@
+"""Gemini's logs: a message may be told again with more in it; each of its parts is handed out once."""
+
+import json
+from typing import Any
+
+import pytest
+
+from kato.model import Decision
+from providers.reading import Json, brief, lines, read, reader_of
+
+AT = "2026-05-01T10:00:00.000Z"
+
+
+def message(kind: str, content: Any, ident: str = "m1", **fields: Any) -> Json:
+    return {"id": ident, "timestamp": AT, "type": kind, "content": content} | fields
+
+
+def call(ident: str = "c1", output: str | None = None, **fields: Any) -> Json:
+    made: Json = {"id": ident, "name": "read_file", "args": {"file_path": "a.py"}, "timestamp": AT}
+    if output is not None:
+        made |= {"status": "success", "result": [{"functionResponse": {"response": {"output": output}}}]}
+    return made | fields
+
+
+def told(*records: Json) -> list[tuple[str, str]]:
+    return brief(read(reader_of("gemini"), [lines(*records)])[0])
+
+
+def test_a_message_that_is_told_again_adds_only_what_is_new() -> None:
+    reply = message("gemini", "I look.", model="g")
+    again = [
+        reply,
+        reply | {"toolCalls": [call()]},
+        reply | {"toolCalls": [call(output="x = 1")]},
+        reply | {"content": "I look. Done.", "toolCalls": [call(output="x = 1")]},
+        reply | {"content": "I look. Done.", "toolCalls": [call(output="x = 1")]},
+    ]
+    assert told(*again) == [
+        ("assistant", "I look."), ("call", "read_file"), ("result", "x = 1"), ("assistant", " Done."),
+    ]  # fmt: skip
+
+
+def test_thoughts_have_their_subject() -> None:
+    thought = {"subject": "Reading", "description": "The file first.", "timestamp": AT}
+    assert told(message("gemini", "", thoughts=[thought])) == [("thinking", "**Reading** — The file first.")]
+
+
+def test_a_document_that_grows_tells_only_what_is_new() -> None:
+    reader = reader_of("gemini", document=True)
+    first, _ = read(reader, [json.dumps({"sessionId": "g", "messages": [message("user", "hi")]}).encode()])
+    reader.restart()
+    messages = [message("user", "hi"), message("gemini", "hello", "m2")]
+    more, _ = read(reader, [json.dumps({"sessionId": "g", "messages": messages}).encode()])
+    assert brief([*first, *more]) == [("user", "hi"), ("assistant", "hello")]
+
+
+def test_a_document_that_is_being_written_is_waited_for() -> None:
+    reader = reader_of("gemini", document=True)
+    whole = json.dumps({"sessionId": "g", "messages": [message("user", "hi")]}).encode()
+    half, problems = read(reader, [whole[:30]])
+    assert (half, [problem.kind for problem in problems]) == ([], ["broken_line"])
+    reader.restart()
+    assert brief(read(reader, [whole])[0]) == [("user", "hi")]
+
+
+def test_a_new_list_of_messages_is_a_compaction_and_repeats_nothing() -> None:
+    old = [message("user", "one"), message("gemini", "two", "m2")]
+    new = [message("user", "summary of it all", "m9"), old[1]]
+    assert told(*old, {"$set": {"messages": new}}) == [
+        ("user", "one"), ("assistant", "two"), ("info", "The conversation was compacted."), ("user", "summary of it all"),
+    ]  # fmt: skip
+
+
+def test_a_rewind_is_told_and_what_follows_is_new() -> None:
+    records = [
+        message("user", "one"),
+        message("user", "two", "m2"),
+        {"$rewindTo": "m2"},
+        message("user", "three", "m3"),
+    ]
+    assert told(*records) == [
+        ("user", "one"),
+        ("user", "two"),
+        ("info", "The conversation was taken back."),
+        ("user", "three"),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("content", "fields", "expected"),
+    [
+        ([{"text": "hi"}], {}, "hi"),
+        ("/help", {}, None),
+        ("/chat save x", {}, None),
+        ("/etc/hosts is odd", {}, "/etc/hosts is odd"),
+        ("?", {}, None),
+        ("<session_context>\nToday …", {}, None),
+        (
+            [{"text": "see @a.md\n"}, {"text": "--- Content from referenced files ---\n::capture x.md"}],
+            {},
+            "see @a.md",
+        ),
+        ("see @a.md\n--- Content from referenced files ---\n::capture x.md", {}, "see @a.md"),
+        ([{"text": "expanded"}], {"displayContent": "typed"}, "typed"),
+        ([{"text": "typed\n::record"}], {"displayContent": [{"text": "typed"}]}, "typed\n::record"),
+        (
+            [{"inlineData": {"mimeType": "image/png", "data": "AA"}}, {"text": "see"}],
+            {},
+            "[image: image/png]see",
+        ),
+    ],
+)
+def test_the_users_words(content: Any, fields: Json, expected: str | None) -> None:
+    assert told(message("user", content, **fields)) == ([] if expected is None else [("user", expected)])
+
+
+def test_a_question_comes_with_the_answer() -> None:
+    question = {"question": "Which?", "header": "Store", "options": [{"label": "A"}, {"label": "B"}]}
+    ask = call("q1", '{"answers": {"0": "B"}}', name="ask_user", args={"questions": [question]})
+    events, _ = read(reader_of("gemini"), [lines(message("gemini", "", toolCalls=[ask]))])
+    decision = events[-1]
+    assert isinstance(decision, Decision)
+    assert (decision.summary, decision.decision_key, decision.status) == ("B", "Store", "accepted")
+
+
+def test_an_edit_shows_its_difference() -> None:
+    edit = call("e1", "Modified.", resultDisplay={"fileDiff": "-a\n+b"})
+    assert told(message("gemini", "", toolCalls=[edit]))[1] == ("result", "Modified.\n-a\n+b")
+
+
+def test_title_folder_and_session_come_from_the_records() -> None:
+    reader = reader_of("gemini")
+    reader.feed(
+        lines(
+            {"sessionId": "long-id", "kind": "main", "directories": ["/w"]}, {"$set": {"summary": "A talk"}}
+        )
+    )
+    assert (reader.info.session_id, reader.info.title, reader.info.cwd) == ("long-id", "A talk", "/w")

@@ -1,0 +1,120 @@
+"""Where each assistant keeps its logs, and which files there are logs."""
+
+import hashlib
+from collections.abc import Sequence
+
+import pytest
+
+from kato.providers import ASSISTANTS
+from kato.providers.base import LogFile, Surroundings
+
+BY_NAME = {assistant.name: assistant for assistant in ASSISTANTS}
+
+
+@pytest.mark.parametrize(
+    ("name", "platform", "environment", "expected"),
+    [
+        ("claude", "linux", {}, "/home/u/.claude/projects"),
+        ("claude", "linux", {"CLAUDE_CONFIG_DIR": "/c"}, "/c/projects"),
+        ("claude", "linux", {"CLAUDE_CONFIG_DIR": "~/c"}, "/home/u/c/projects"),
+        ("codex", "darwin", {}, "/home/u/.codex/sessions"),
+        ("codex", "linux", {"CODEX_HOME": "/x"}, "/x/archived_sessions"),
+        ("gemini", "linux", {}, "/home/u/.gemini/tmp"),
+        ("gemini", "linux", {"GEMINI_CLI_HOME": "/g"}, "/g/.gemini/tmp"),
+        ("copilot", "linux", {}, "/home/u/.config/Code/User/workspaceStorage"),
+        (
+            "copilot",
+            "linux",
+            {},
+            "/home/u/.config/Code - Insiders/User/globalStorage/emptyWindowChatSessions",
+        ),
+        ("copilot", "linux", {}, "/home/u/.vscode-server/data/User/workspaceStorage"),
+        ("copilot", "linux", {"XDG_CONFIG_HOME": "/cfg"}, "/cfg/Code/User/workspaceStorage"),
+        ("copilot", "linux", {}, "/home/u/.copilot/session-state"),
+        ("copilot", "darwin", {}, "/home/u/Library/Application Support/Code/User/workspaceStorage"),
+    ],
+)
+def test_roots(name: str, platform: str, environment: dict[str, str], expected: str) -> None:
+    assert expected in BY_NAME[name].roots(Surroundings(environment, "/home/u", platform))
+
+
+def test_roots_on_windows() -> None:
+    place = Surroundings({"APPDATA": "C:\\Users\\u\\AppData\\Roaming"}, "C:\\Users\\u", "win32")
+    assert BY_NAME["claude"].roots(place) == ["C:\\Users\\u\\.claude\\projects"]
+    assert "C:\\Users\\u\\AppData\\Roaming\\Code\\User\\workspaceStorage" in BY_NAME["copilot"].roots(place)
+
+
+@pytest.mark.parametrize(
+    ("name", "path", "session", "parent"),
+    [
+        ("claude", "-w/0a1b.jsonl", "0a1b", None),
+        ("claude", "-w/agent-77.jsonl", "agent-77", ""),
+        ("claude", "-w/0a1b/subagents/agent-77.jsonl", "agent-77", "0a1b"),
+        ("claude", "-w/0a1b/subagents/agent-acompact-7.jsonl", None, None),
+        ("claude", "-w/0a1b/subagents/workflows/wf_1/journal.jsonl", None, None),
+        ("claude", "-w/0a1b/tool-results/x.txt", None, None),
+        ("claude", "-w/notes.md", None, None),
+        ("codex", "2026/05/11/rollout-2026-05-11T11-26-55-019e1625-789d.jsonl", "019e1625-789d", None),
+        ("codex", "rollout-2026-05-11T11-26-55-019e1625-789d.jsonl", "019e1625-789d", None),
+        ("codex", "2026/05/11/other.jsonl", None, None),
+        ("gemini", "slug/chats/session-2025-12-01T21-45-5b959dae.json", "5b959dae", None),
+        ("gemini", "slug/chats/session-2025-12-01T21-45-5b959dae.jsonl", "5b959dae", None),
+        ("gemini", "slug/chats/5b959dae-1/x1.jsonl", "x1", "5b959dae-1"),
+        ("gemini", "slug/logs.json", None, None),
+        ("copilot", "h/chatSessions/s.json", "s", None),
+        ("copilot", "h/chatSessions/s.jsonl", "s", None),
+        ("copilot", "h/GitHub.copilot-chat/transcripts/s.jsonl", "s", None),
+        ("copilot", "h/GitHub.copilot-chat/debug-logs/s/main.jsonl", None, None),
+        ("copilot", "h/state.vscdb", None, None),
+        ("copilot", "uuid/events.jsonl", "uuid", None),
+        ("copilot", "s.jsonl", "s", None),
+    ],
+)
+def test_which_files_are_logs(name: str, path: str, session: str | None, parent: str | None) -> None:
+    parts = path.split("/")
+    found = BY_NAME[name].match(parts)
+    assert (None if found is None else found.session_id) == session
+    if found is not None:
+        assert found.parent_id == parent
+        assert all(BY_NAME[name].enter(parts[: depth + 1]) for depth in range(len(parts) - 1))
+
+
+def folder_of(
+    name: str, log: LogFile, companions: dict[str, bytes], folders: Sequence[str] = ()
+) -> str | None:
+    place = Surroundings({}, "/home/u", "linux", tuple(folders))
+    return BY_NAME[name].reader(log, companions, place).info.cwd
+
+
+@pytest.mark.parametrize(
+    ("uri", "expected"),
+    [
+        ("file:///w/a%20b", "/w/a b"),
+        ("file:///c%3A/work", "c:\\work"),
+        ("vscode-remote://wsl+Ubuntu/home/u/w", "/home/u/w"),
+        ("vscode-remote://ssh-remote+host/srv/w", "/srv/w"),
+    ],
+)
+def test_copilots_workspace_tells_the_folder(uri: str, expected: str) -> None:
+    assert (
+        folder_of("copilot", LogFile("s"), {"workspace.json": f'{{"folder": "{uri}"}}'.encode()}) == expected
+    )
+    assert folder_of("copilot", LogFile("s"), {"workspace.json": b"{"}) is None
+    assert folder_of("copilot", LogFile("s"), {}) is None
+
+
+def test_geminis_project_folder_is_named_listed_or_hashed() -> None:
+    log = LogFile("s", variant="slug")
+    assert folder_of("gemini", log, {".project_root": b"/w\n"}) == "/w"
+    assert folder_of("gemini", log, {"projects.json": b'{"projects": {"/v": "slug"}}'}) == "/v"
+    hashed = LogFile("s", variant=hashlib.sha256(b"/w").hexdigest())
+    assert folder_of("gemini", hashed, {}, ["/x", "/w"]) == "/w"
+    assert folder_of("gemini", log, {"projects.json": b"[]"}, ["/w"]) is None
+
+
+def test_codex_names_are_in_its_index() -> None:
+    index = b'{"id": "s", "thread_name": "First"}\nbroken\n{"id": "s", "thread_name": "Second"}\n'
+    reader = BY_NAME["codex"].reader(
+        LogFile("s"), {"session_index.jsonl": index}, Surroundings({}, "/", "linux")
+    )
+    assert reader.info.title == "Second"
