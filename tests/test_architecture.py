@@ -22,9 +22,11 @@ def test_every_core_module_is_named_in_the_contract_of_purity() -> None:
     shell = {
         "__init__",
         "__main__",
+        "assembly",
         "cli",
         "client",
         "config",
+        "conversations",
         "demo",
         "display",
         "engine",
@@ -39,6 +41,7 @@ def test_every_core_module_is_named_in_the_contract_of_purity() -> None:
         "sources",
         "statusfiles",
         "transport",
+        "watch",
         "wire",
         "writer",
     }

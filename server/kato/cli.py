@@ -27,13 +27,20 @@ if TYPE_CHECKING:
     from rich.console import RenderableType
 
     from kato.journal import Journal
+    from kato.providers.base import Surroundings
+    from kato.settings import Settings
+    from kato.sources import Root
 
 EXIT_FAILED: Final = 1
 
 
 def run(arguments: Sequence[str]) -> int:
     """Parses and runs; errors for the user are one line on stderr."""
-    parsed = _parser().parse_args(arguments)
+    parser = _parser()
+    # An option between two positional arguments leaves the second one over: argparse takes them in one go.
+    parsed, left_over = parser.parse_known_args(arguments)
+    if left_over and (parsed.run is not _capture or not _take_left_over(parsed, left_over)):
+        parser.error(f"unrecognized arguments: {' '.join(left_over)}")
     try:
         return int(parsed.run(parsed))
     except SettingsInvalid as error:
@@ -83,6 +90,45 @@ def _parser() -> argparse.ArgumentParser:
     export.add_argument("--state-dir")
     export.set_defaults(run=_journal_export)
 
+    sessions = commands.add_parser("sessions", help="list the conversations on this machine")
+    sessions.add_argument(
+        "--all", action="store_true", help="all of them, sub-agents too; otherwise the newest 20"
+    )
+    sessions.add_argument("--here", action="store_true", help="those of the current folder alone")
+    sessions.add_argument("--json", action="store_true", help="the same data as JSON")
+    sessions.set_defaults(run=_sessions)
+
+    capture = commands.add_parser("capture", help="write a conversation to a note now")
+    capture.add_argument("session", nargs="?", help="its id, or the beginning of it, or provider/id")
+    capture.add_argument("path", nargs="?", help="the note; .jsonl gives one event a line, - standard output")
+    capture.add_argument(
+        "--latest", action="store_true", help="the newest of the current folder (the default)"
+    )
+    capture.add_argument(
+        "--since", metavar="WHEN", help="from then on: 30m, 2h, 3d, 14:30, 2026-11-24, 2026-11-24T14:30"
+    )
+    capture.add_argument("--thinking", action="store_true", help="with the assistant's thinking")
+    capture.add_argument("--tools", action="store_true", help="with tool calls and their results")
+    capture.add_argument("--state-dir")
+    capture.set_defaults(run=_capture)
+
+    watch = commands.add_parser(
+        "watch", help="follow conversations and run their :: commands, without an editor"
+    )
+    watch.add_argument("folder", nargs="*", help="only conversations of these folders; otherwise of all")
+    watch.add_argument("--state-dir")
+    watch.add_argument("--max-memory-mb", type=int, help="daemonMaxMemoryMb")
+    watch.set_defaults(run=_watch)
+
+    doctor = commands.add_parser(
+        "doctor", help="show where conversations are looked for and what was not understood"
+    )
+    doctor.add_argument(
+        "--all", action="store_true", help="read all sessions; otherwise the newest 20 of each place"
+    )
+    doctor.add_argument("--json", action="store_true", help="the same data as JSON")
+    doctor.set_defaults(run=_doctor)
+
     clean = commands.add_parser("clean", help="remove old conversations from the journal, on your word only")
     clean.add_argument("--older-than", required=True, type=_days, metavar="DAYSd", help="for example 90d")
     clean.add_argument("--dry-run", action="store_true", help="show what would go")
@@ -131,14 +177,24 @@ def _status(arguments: argparse.Namespace) -> int:
             time.sleep(1)
 
 
-def _state_dir(arguments: argparse.Namespace) -> Path:
+def _settings(arguments: argparse.Namespace) -> "Settings":
+    """The settings in force, with what the command line says."""
     from kato import config, settings  # noqa: PLC0415
 
-    if arguments.state_dir is not None:
-        return Path(arguments.state_dir)
+    state_dir = getattr(arguments, "state_dir", None)
+    explicit = {
+        "stateDir": None if state_dir is None else str(Path(state_dir).expanduser().absolute()),
+        "daemonMaxMemoryMb": getattr(arguments, "max_memory_mb", None),
+    }
     file, name = config.load_config(os.environ)
-    resolved = settings.resolve(explicit=None, environment=os.environ, file=file, file_name=name)
-    return config.state_dir(resolved.state_dir)
+    given = {key: value for key, value in explicit.items() if value is not None}
+    return settings.resolve(explicit=given, environment=os.environ, file=file, file_name=name)
+
+
+def _state_dir(arguments: argparse.Namespace) -> Path:
+    from kato import config  # noqa: PLC0415
+
+    return config.state_dir(_settings(arguments).state_dir)
 
 
 def _servers(folder: Path) -> list[dict[str, Any]]:
@@ -256,6 +312,179 @@ def _clean(arguments: argparse.Namespace) -> int:
     print(f"{len(report.removed):,} sessions, {mb(report.json_bytes)} of events {verb}")  # noqa: T201
     if report.recording:
         print(f"{len(report.recording):,} older sessions stay: they record")  # noqa: T201
+    return EXIT_OK
+
+
+def _places(chosen: "Settings") -> "tuple[Surroundings, list[Root]]":
+    from kato import sources  # noqa: PLC0415
+
+    place = sources.surroundings(os.environ, [str(Path.cwd())])
+    return place, sources.roots(place, chosen.provider_session_roots)
+
+
+def _sessions(arguments: argparse.Namespace) -> int:
+    import orjson  # noqa: PLC0415
+    from rich.console import Console  # noqa: PLC0415
+
+    from kato import conversations, display  # noqa: PLC0415
+
+    place, roots = _places(_settings(arguments))
+    listed: list[conversations.Conversation] = []
+    more = 0
+    for found in conversations.list_found(roots):
+        if found.log.parent_id is not None and not arguments.all:
+            continue
+        if len(listed) == _LISTED_MAX and not arguments.all:
+            more += 1
+            continue
+        one = conversations.describe(found, place)
+        if not arguments.here or conversations.is_inside(one.info.cwd, str(Path.cwd())):
+            listed.append(one)
+    if arguments.json:
+        rows = [display.conversation_json(one) for one in listed]
+        print(orjson.dumps({"sessions": rows}, option=orjson.OPT_INDENT_2).decode())  # noqa: T201
+    elif not listed:
+        print("No conversation was found. `kato doctor` shows where Kato looks.")  # noqa: T201
+    else:
+        Console().print(display.conversations_view(listed, _now_ms()))
+        if more:
+            print(f"… and {more:,} older ones: kato sessions --all")  # noqa: T201
+    return EXIT_OK
+
+
+#: Conversations that are listed without --all.
+_LISTED_MAX: Final = 20
+
+
+def _capture(arguments: argparse.Namespace) -> int:
+    from msgspec.structs import replace  # noqa: PLC0415
+
+    from kato import assembly, config, conversations  # noqa: PLC0415
+    from kato.journal import Journal  # noqa: PLC0415
+    from kato.writer import NoteWriter, WritePolicy  # noqa: PLC0415
+
+    wanted, path = arguments.session, arguments.path
+    if arguments.latest and wanted is not None:
+        if path is not None:
+            raise CommandRefused("--latest takes a path, or a session is named: not both")
+        wanted, path = None, wanted
+    chosen = _settings(arguments)
+    chosen = replace(
+        chosen,
+        markdown_include_thinking=chosen.markdown_include_thinking or arguments.thinking,
+        markdown_include_tool_calls=chosen.markdown_include_tool_calls or arguments.tools,
+    )
+    place, roots = _places(chosen)
+    all_found = conversations.list_found(roots)
+    if wanted is not None:
+        found = conversations.pick(all_found, wanted, place)
+    else:
+        here = str(Path.cwd())
+        mine = (one for one in all_found if one.log.parent_id is None)
+        latest = next(
+            (
+                one
+                for one in mine
+                if conversations.is_inside(conversations.describe(one, place).info.cwd, here)
+            ),
+            None,
+        )
+        if latest is None:
+            raise CommandRefused(
+                f"no conversation was held in {here}; `kato sessions` lists those of other folders"
+            )
+        found = latest
+    since = None if arguments.since is None else _moment(arguments.since)
+    folder = config.state_dir(chosen.state_dir)
+    config.ensure_state_dir(folder)
+    writer = NoteWriter(WritePolicy(None), backups_dir=folder / "backups", now_ms=_now_ms)
+    if path == "-":
+        for piece in conversations.rendered(
+            found, place, assembly.markdown_options(chosen), assembly.time_zone(chosen), since_ms=since
+        ):
+            sys.stdout.buffer.write(piece)
+        sys.stdout.buffer.flush()
+        return EXIT_OK
+    target = None if path is None else str(Path(path).expanduser().absolute())
+    journal = Journal.open(folder, now_ms=_now_ms)
+    try:
+        notebook = assembly.notebook(chosen, writer, journal, folder)
+        written, whole = conversations.capture(found, place, notebook, target, since_ms=since)
+    finally:
+        journal.close()
+    if whole.backup_path is not None:
+        print(f"{written} held other text; it was copied to {whole.backup_path} first", file=sys.stderr)  # noqa: T201
+    print(f"{written}: {whole.events:,} events")  # noqa: T201
+    return EXIT_OK
+
+
+def _take_left_over(arguments: argparse.Namespace, left_over: Sequence[str]) -> bool:
+    """Takes what is left over as the session or the path, where they are missing."""
+    for text in left_over:
+        if text.startswith("-") and text != "-":
+            return False
+        if arguments.session is None:
+            arguments.session = text
+        elif arguments.path is None:
+            arguments.path = text
+        else:
+            return False
+    return True
+
+
+def _moment(text: str) -> int:
+    """`30m`, `2h`, `3d` ago; a time of today; a date, or a date and a time, in the local zone: in ms since the epoch."""
+    from datetime import datetime, timedelta  # noqa: PLC0415
+
+    now = datetime.now().astimezone()
+    unit = {"m": "minutes", "h": "hours", "d": "days"}.get(text[-1:])
+    try:
+        if unit is not None and text[:-1].isdecimal():
+            moment = now - timedelta(**{unit: int(text[:-1])})
+        elif ":" in text and "-" not in text:
+            moment = datetime.combine(now.date(), datetime.strptime(text, "%H:%M").time()).astimezone()  # noqa: DTZ007 - local
+        else:
+            moment = datetime.fromisoformat(text)
+            moment = moment if moment.tzinfo is not None else moment.astimezone()
+    except (ValueError, OverflowError):
+        raise CommandRefused(
+            f"--since: {text!r} is no moment; write 30m, 2h, 3d, 14:30, 2026-11-24 or 2026-11-24T14:30"
+        ) from None
+    return int(moment.timestamp() * 1000)
+
+
+def _watch(arguments: argparse.Namespace) -> int:
+    from rich.console import Console  # noqa: PLC0415
+
+    from kato import process  # noqa: PLC0415
+    from kato.watch import Watch  # noqa: PLC0415
+
+    process.tame_allocator()
+    folders = [str(Path(folder).expanduser().resolve()) for folder in arguments.folder]
+    for folder in folders:
+        if not Path(folder).is_dir():
+            raise CommandRefused(f"{folder} is no folder")
+    return Watch(_settings(arguments), os.environ, folders, Console()).run()
+
+
+def _doctor(arguments: argparse.Namespace) -> int:
+    import orjson  # noqa: PLC0415
+    from rich.console import Console  # noqa: PLC0415
+
+    from kato import conversations, display  # noqa: PLC0415
+
+    chosen = _settings(arguments)
+    place, roots = _places(chosen)
+    sessions_max = sys.maxsize if arguments.all else _LISTED_MAX
+    reports = [conversations.examine(root, place, sessions_max=sessions_max) for root in roots]
+    if arguments.json:
+        rows = [display.root_json(report) for report in reports]
+        print(orjson.dumps({"roots": rows}, option=orjson.OPT_INDENT_2).decode())  # noqa: T201
+        return EXIT_OK
+    console = Console()
+    console.print(display.doctor_table(reports, _now_ms()))
+    for line in display.doctor_advice(reports, chosen.provider_session_roots):
+        console.print(line)
     return EXIT_OK
 
 

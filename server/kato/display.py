@@ -1,7 +1,7 @@
 """The terminal's tables: a status snapshot, as JSON values, for people."""
 
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Mapping, Sequence
+from typing import Any, Final
 
 from rich import box
 from rich.console import Group, RenderableType
@@ -9,6 +9,8 @@ from rich.table import Table
 from rich.text import Text
 
 from kato import limits
+from kato.conversations import Conversation, RootReport
+from kato.model import rfc3339
 
 
 def mb(count: int) -> str:
@@ -70,6 +72,152 @@ def sessions_table(status: Mapping[str, Any]) -> RenderableType:
             Text(f"● {recording['outputPath']}") if recording and recording["active"] else "",
         )
     return table
+
+
+def conversations_view(listed: Sequence[Conversation], now_ms: int) -> RenderableType:
+    """The conversations by folder, the folder that was used last first."""
+    folders: dict[str, list[Conversation]] = {}
+    for one in listed:
+        folders.setdefault(one.info.cwd or "(no folder)", []).append(one)
+    parts: list[RenderableType] = []
+    for folder, conversations in folders.items():
+        table = Table(box=None, show_header=False, padding=(0, 1), expand=True)
+        for width, justify in ((12, "left"), (14, "left"), (None, "left"), (9, "right"), (13, "left")):
+            table.add_column(width=width, justify=justify, no_wrap=True, ratio=None if width else 1)  # type: ignore[arg-type]
+        for one in conversations:
+            agent = "↳ " if one.info.parent_id is not None else ""
+            table.add_row(
+                ago(now_ms - one.updated_at),
+                one.found.assistant.title,
+                Text(agent + (one.title or "(nothing said yet)"), overflow="ellipsis"),
+                mb(one.found.size),
+                Text(one.info.session_id[:13], style="dim"),
+            )
+        parts += [Text(folder, style="bold"), table]
+    return Group(*parts)
+
+
+def conversation_json(one: Conversation) -> dict[str, Any]:
+    """A conversation for `kato sessions --json`."""
+    return {
+        "provider": one.key.provider,
+        "sessionId": one.key.session_id,
+        "title": one.title,
+        "cwd": one.info.cwd,
+        "updatedAt": rfc3339(one.updated_at),
+        "sizeBytes": one.found.size,
+        "path": one.found.path,
+        "parentId": one.info.parent_id,
+    }
+
+
+def ago(milliseconds: int) -> str:
+    """`now`, `5 min ago`, `3 h ago`, `12 days ago`."""
+    minutes = max(0, milliseconds) // 60_000
+    if minutes < 1:
+        return "now"
+    if minutes < 120:
+        return f"{minutes} min ago"
+    return f"{minutes // 60} h ago" if minutes < 2880 else f"{minutes // 1440} days ago"
+
+
+def doctor_table(reports: Sequence[RootReport], now_ms: int) -> RenderableType:
+    """Where Kato looks, and what is there; of an assistant that is not used, the first place alone."""
+    table = Table(box=box.SIMPLE_HEAD)
+    for name in ("assistant", "place", "sessions", "newest", "read", "events", "not understood"):
+        table.add_column(
+            name, overflow="fold", justify="right" if name in ("sessions", "read", "events") else "left"
+        )
+    shown: set[str] = set()
+    used = {report.assistant.name for report in reports if report.exists}
+    for report in reports:
+        name = report.assistant.name
+        if not report.exists and (name in used or name in shown):
+            continue
+        title = "" if name in shown else report.assistant.title
+        shown.add(name)
+        if not report.exists:
+            table.add_row(
+                title, Text(report.path, style="dim"), Text("not there", style="dim"), "", "", "", ""
+            )
+            continue
+        table.add_row(
+            title,
+            Text(report.path),
+            f"{report.sessions:,}",
+            "" if report.newest_ms is None else ago(now_ms - report.newest_ms),
+            f"{report.examined:,}",
+            f"{report.events:,}",
+            Text(_problems(report), style="yellow" if report.problems else "green"),
+        )
+    return table
+
+
+def _problems(report: RootReport) -> str:
+    if not report.problems:
+        return "nothing" if report.examined else ""
+    ordered = sorted(report.problems.items(), key=lambda item: -item[1])
+    lines = [
+        f"{count:,} × {problem.kind.replace('_', ' ')} {problem.detail}"
+        + (f" ({problem.version})" if problem.version else "")
+        for problem, count in ordered[:_PROBLEMS_SHOWN_MAX]
+    ]
+    if len(ordered) > _PROBLEMS_SHOWN_MAX:
+        lines.append(f"… and {len(ordered) - _PROBLEMS_SHOWN_MAX} more kinds")
+    return "\n".join(lines)
+
+
+_PROBLEMS_SHOWN_MAX: Final = 8
+
+
+def doctor_advice(reports: Sequence[RootReport], configured: Mapping[str, Sequence[str]]) -> list[str]:
+    """What to do about what was found."""
+    used = {report.assistant.name for report in reports if report.sessions}
+    titles = {report.assistant.name: report.assistant.title for report in reports}
+    advice = [
+        f"✘ {report.path} cannot be read: give your user the right to read it."
+        for report in reports
+        if report.exists and not report.readable
+    ]
+    advice += [
+        f"· {title}: no session was found. If you use it, set providerSessionRoots.{name} to the folder where its logs are."
+        for name, title in titles.items()
+        if name not in used
+    ]
+    for name, chosen in configured.items():
+        if not chosen:
+            advice.append(f"· {name} is switched off (providerSessionRoots.{name} is empty).")
+    kinds = {problem.kind for report in reports for problem in report.problems}
+    if "unknown_kind" in kinds:
+        advice.append(
+            "! Records of unknown kind are kept (as provider.info events) and shown with markdown.includeSystemEvents; a "
+            "newer Kato may know them."
+        )
+    if "broken_line" in kinds:
+        advice.append(
+            "! Broken lines are passed over. A log's last line may be broken while it is being written."
+        )
+    if not advice:
+        advice.append("✔ Everything that was found was understood.")
+    return advice
+
+
+def root_json(report: RootReport) -> dict[str, Any]:
+    """A place for `kato doctor --json`."""
+    return {
+        "provider": report.assistant.name,
+        "path": report.path,
+        "exists": report.exists,
+        "readable": report.readable,
+        "sessions": report.sessions,
+        "newest": None if report.newest_ms is None else rfc3339(report.newest_ms),
+        "examined": report.examined,
+        "events": report.events,
+        "problems": [
+            {"kind": problem.kind, "detail": problem.detail, "version": problem.version, "count": count}
+            for problem, count in report.problems.items()
+        ],
+    }
 
 
 def _gauge(value: int, limit: int) -> Text:

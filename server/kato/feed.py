@@ -14,6 +14,7 @@ from kato.sources import Watcher
 
 #: A folder that was just made is listed again: what is made in it at once can escape every watcher.
 _AGAIN_SECONDS = (0.3, 1.0)
+_AFTER_START_SECONDS = (0.5, 2.0)
 _APPEAR_SECONDS = 1.0
 #: The start belongs to the client's first requests.
 _FIRST_SCAN_SECONDS = 0.05
@@ -74,12 +75,20 @@ class LogFeed:
             self._scan.cancel()
         self.intake.scan()
         self._folders = self.intake.watched_folders()
-        self._watcher.watch(self._folders)
+        if self._watcher.watch(self._folders):
+            # It takes a moment until it watches; what is made in that moment is found by listing once more.
+            for seconds in _AFTER_START_SECONDS:
+                self._loop.call_later(seconds, self._scan_again)
         if self._appear is None and len(self._folders) < len(self.intake.roots):
             self._appear = self._loop.call_later(_APPEAR_SECONDS, self._look_for_roots)
         pause = max(limits.LOG_SCAN_SECONDS, self.intake.scan_seconds / limits.LOG_SCAN_SHARE)
         self._scan = self._loop.call_later(pause, self._scan_all)
         self._go_on()
+
+    def _scan_again(self) -> None:
+        if not self._stopped:
+            self.intake.scan()
+            self._go_on()
 
     def _look_for_roots(self) -> None:
         """An assistant that is used for the first time makes its folder: nothing else would tell of it."""

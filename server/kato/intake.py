@@ -242,10 +242,11 @@ class Intake:
     def _is_inside(self, cwd: str | None) -> bool:
         if not self._folders:
             return True
-        return cwd is not None and any(
-            folder == inner or inner.startswith(folder.rstrip(os.sep) + os.sep)
-            for folder in self._folders
-            for inner in _resolved([cwd])
+        if cwd is None or not os.path.isabs(cwd):  # noqa: PTH117 - of this platform, as realpath takes it
+            return False
+        (inner,) = _resolved([cwd])
+        return any(
+            folder == inner or inner.startswith(folder.rstrip(os.sep) + os.sep) for folder in self._folders
         )
 
     def _leave_out(self, path: str) -> None:

@@ -10,16 +10,12 @@ every request is answered. Handlers are synchronous. Logs carry methods, ids and
 
 import asyncio
 import logging
-import os
 import signal
-import time
 import traceback
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future
-from datetime import tzinfo
 from pathlib import Path
 from typing import Any, Final
-from zoneinfo import ZoneInfo
 
 import orjson
 from lsprotocol import types
@@ -28,9 +24,10 @@ from pygls.exceptions import JsonRpcException, JsonRpcInvalidParams
 from pygls.lsp.server import LanguageServer
 from pygls.protocol import LanguageServerProtocol, default_converter
 
-from kato import __version__, config, frontmatter, limits, settings, sources, statusfiles, wire
+from kato import __version__, config, limits, settings, sources, statusfiles, wire
 from kato import engine as engines
 from kato import process as processes
+from kato.assembly import Assembly, now_ms
 from kato.commands import command_from_editor
 from kato.errors import (
     EXIT_BUDGET,
@@ -48,17 +45,10 @@ from kato.errors import (
 from kato.feed import LogFeed
 from kato.framing import Broken, Frame, FrameReader, Oversize, encode_frame, find_request_id
 from kato.intake import Intake
-from kato.journal import Journal
 from kato.json_text import loads
-from kato.ledger import MemoryLedger
 from kato.model import CommandOutcome, SessionKey
-from kato.notes import NoteBook
 from kato.settings import Settings
-from kato.status import Process
-from kato.store import SnapshotStore
-from kato.transcript import MarkdownOptions
 from kato.transport import Input, Output
-from kato.writer import AuditLog, NoteWriter, WritePolicy
 
 log = logging.getLogger("kato.server")
 
@@ -69,8 +59,6 @@ NOT_INITIALIZED: Final = -32002
 
 #: Frames from this size on are looked at before they are read: what they would take in memory must be there.
 _LARGE_BYTES: Final = 1 * limits.MIB
-#: What the process will still grow by when parts that are loaded on first use are there (YAML, measured: 7 MB).
-_LATER_FOOTPRINT_BYTES: Final = 8 * limits.MIB
 
 
 class KatoProtocol(LanguageServerProtocol):
@@ -271,7 +259,7 @@ class KatoServer(LanguageServer):
         self._settings: Settings | None = None
         self._engine: engines.Engine | None = None
         self._state_dir = Path()
-        self._started_at = _now_ms()
+        self._started_at = now_ms()
         self._deferred: list[tuple[int | str | None, engines.Ticket]] = []
         self._status_timer: asyncio.TimerHandle | None = None
         self._heartbeat_timer: asyncio.Handle | None = None
@@ -279,7 +267,7 @@ class KatoServer(LanguageServer):
         self._exit_code: int | None = None
         self._reader = FrameReader(limits.MESSAGE_MB_MAX_DEFAULT * limits.MIB)
         self._parent: str | None = None
-        self._footprint = 0
+        self._assembly: Assembly | None = None
         self._feed: LogFeed | None = None
         self._watchers_registered = False
         self._late_messages: list[str] = []  # what was found before the client may be told
@@ -435,96 +423,29 @@ class KatoServer(LanguageServer):
         )
 
     def _start_engine(self, chosen: Settings) -> None:
-        self._state_dir = config.state_dir(chosen.state_dir)
-        config.ensure_state_dir(self._state_dir)
-        config.log_to_file(self._state_dir)
-        _set_log_level(chosen.log_level)
-        statusfiles.remove_old(self._state_dir, is_running=processes.is_running)
-        store = SnapshotStore(
-            budget_bytes=chosen.daemon_max_memory_mb * limits.MIB,
-            max_sessions=chosen.max_sessions,
-            max_events_per_session=chosen.max_events_per_session,
-        )
-        ledger: engines.Ledger
-        if chosen.journal:
-            journal = Journal.open(self._state_dir, now_ms=_now_ms)
-            if journal.recovery is not None:
-                log.error("%s", journal.recovery)
-                self._late_messages.append(f"Kato: {journal.recovery}.")
-            ledger = journal
-        else:
-            ledger = MemoryLedger(store, max_events_per_session=chosen.max_events_per_session)
-        self._audit = AuditLog(self._state_dir / "audit.jsonl")
-        writer = NoteWriter(WritePolicy(()), backups_dir=self._state_dir / "backups", now_ms=_now_ms)
-        engine = engines.Engine(
-            ledger=ledger,
-            store=store,
-            notebook=NoteBook(
-                writer,
-                ledger,
-                spool_dir=self._state_dir,
-                options=_markdown_options(chosen),
-                tz=_time_zone(chosen),
-                now_ms=_now_ms,
-                random_bytes=os.urandom,
-            ),
-            memory=processes,
-            listener=self,
-            limits_in_force=engines.bounds(chosen.daemon_max_memory_mb * limits.MIB, 0),
-            max_events_per_session=chosen.max_events_per_session,
-            place=self._place(),
-            process=Process(__version__, os.getpid(), self._started_at),
-            owner=processes.identity(os.getpid()) or str(os.getpid()),
-            now_ms=_now_ms,
-            new_id=lambda: frontmatter.make_id(os.urandom(32)),
-        )
-        # What the process takes without a snapshot is measured last, when all that stays is there.
-        processes.trim()
-        later = _LATER_FOOTPRINT_BYTES + (limits.JOURNAL_CACHE_BYTES if chosen.journal else 0)
-        self._footprint = processes.rss_bytes() + later
-        self._engine = engine
+        self._assembly = Assembly(chosen, listener=self, folders=self._folders(), started_at=self._started_at)
+        self._engine = self._assembly.engine
+        self._state_dir = self._assembly.state_dir
+        if self._assembly.recovery is not None:
+            log.error("%s", self._assembly.recovery)
+            self._late_messages.append(f"Kato: {self._assembly.recovery}.")
         self._apply(chosen)
 
     def _apply(self, chosen: Settings) -> None:
         """Puts settings in force: at the start, and live."""
-        engine = self._live
+        assert self._assembly is not None
         self._settings = chosen
-        _set_log_level(chosen.log_level)
-        in_force = engines.bounds(chosen.daemon_max_memory_mb * limits.MIB, self._footprint)
-        if not in_force.whole_process:
-            log.warning(
-                "daemonMaxMemoryMb (%d) leaves too little beside the process' own %d MB: it bounds the snapshots alone",
-                chosen.daemon_max_memory_mb,
-                self._footprint // limits.MIB,
-            )
-        engine.resize(
-            in_force,
-            max_sessions=chosen.max_sessions,
-            max_events_per_session=chosen.max_events_per_session,
-        )
-        room = in_force.reserve_bytes if in_force.whole_process else chosen.max_message_mb * limits.MIB
-        self._reader.frame_bytes_max = min(chosen.max_message_mb * limits.MIB, room)
-        engine.place = self._place()
-        engine.notebook.options = _markdown_options(chosen)
-        engine.notebook.tz = _time_zone(chosen)
-        roots = chosen.allowed_write_roots
-        if roots is None:
-            roots = (*engine.place.workspace_folders, engine.place.recordings_dir)
-        engine.notebook.writer.policy = WritePolicy(
-            [str(Path(root).expanduser()) for root in roots], audit=self._audit
-        )
+        self._assembly.apply(chosen, self._folders())
+        self._reader.frame_bytes_max = self._assembly.message_bytes_max(chosen)
 
-    def _place(self) -> engines.Place:
-        folders = []
+    def _folders(self) -> list[str]:
+        """The folders that are open in the editor."""
+        folders: list[str | None] = []
         if self.protocol._workspace is not None:  # noqa: SLF001 - pygls' property raises where None would do
             folders = [uris.to_fs_path(uri) for uri in self.workspace.folders]
             if not folders and self.workspace.root_path:
                 folders = [self.workspace.root_path]
-        return engines.Place(
-            workspace_folders=tuple(folder for folder in folders if folder),
-            home=str(Path.home()),
-            recordings_dir=str(self._state_dir / "recordings"),
-        )
+        return [folder for folder in folders if folder]
 
     def _on_initialized(self) -> None:
         for message in self._late_messages:
@@ -553,7 +474,7 @@ class KatoServer(LanguageServer):
             place=place,
             ledger=self._live.ledger,
             append=self._append_from_log,
-            now_ms=_now_ms,
+            now_ms=now_ms,
             clock=self._loop.time,
             started_ms=self._started_at,
         )
@@ -812,28 +733,3 @@ def _is_id(value: Any) -> bool:
 def _log_defect(error: Exception) -> None:
     """A traceback without the error's text, which may hold the conversation's."""
     log.error("%s\n%s", type(error).__name__, "".join(traceback.format_tb(error.__traceback__)))
-
-
-def _now_ms() -> int:
-    return time.time_ns() // 1_000_000
-
-
-def _set_log_level(level: str) -> None:
-    logging.getLogger("kato").setLevel(level.upper())
-
-
-def _time_zone(chosen: Settings) -> tzinfo:
-    if chosen.markdown_timezone is not None:
-        return ZoneInfo(chosen.markdown_timezone)
-    return config.LocalZone()
-
-
-def _markdown_options(chosen: Settings) -> MarkdownOptions:
-    return MarkdownOptions(
-        include_frontmatter=chosen.markdown_include_frontmatter,
-        include_commentary=chosen.markdown_include_commentary,
-        include_thinking=chosen.markdown_include_thinking,
-        include_tool_calls=chosen.markdown_include_tool_calls,
-        include_system_events=chosen.markdown_include_system_events,
-        italicize_user_messages=chosen.markdown_italicize_user_messages,
-    )

@@ -220,11 +220,11 @@ class Watcher:
         self._stop: threading.Event | None = None
         self.folders: tuple[str, ...] = ()
 
-    def watch(self, folders: Sequence[str]) -> None:
-        """Watches these folders, which must exist, instead of those before."""
+    def watch(self, folders: Sequence[str]) -> bool:
+        """Watches these folders, which must exist, instead of those before. True if it had to begin anew."""
         chosen = tuple(folders)
         if chosen == self.folders:
-            return
+            return False
         self.stop()
         self.folders = chosen
         if chosen:
@@ -232,6 +232,7 @@ class Watcher:
             threading.Thread(
                 target=self._run, args=(chosen, self._stop), daemon=True, name="kato-watch"
             ).start()
+        return True
 
     def stop(self) -> None:
         """Watches nothing more."""

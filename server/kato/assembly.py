@@ -1,0 +1,154 @@
+"""Puts the parts together for one process: settings in, an engine out, for the server and for the terminal alike.
+
+Rule: settings are put in force in one place, at the start and live (`Assembly.apply`).
+"""
+
+import logging
+import os
+import time
+from collections.abc import Sequence
+from datetime import tzinfo
+from pathlib import Path
+from typing import Final
+from zoneinfo import ZoneInfo
+
+from kato import __version__, config, frontmatter, limits, statusfiles
+from kato import engine as engines
+from kato import process as processes
+from kato.journal import Journal
+from kato.ledger import MemoryLedger
+from kato.notes import NoteBook
+from kato.settings import Settings
+from kato.status import Process
+from kato.store import SnapshotStore
+from kato.transcript import MarkdownOptions
+from kato.writer import AuditLog, NoteWriter, WritePolicy
+
+log = logging.getLogger("kato")
+
+#: What the process will still grow by when parts that are loaded on first use are there (YAML, watchfiles; measured: 7 MB).
+_LATER_FOOTPRINT_BYTES: Final = 8 * limits.MIB
+
+
+class Assembly:
+    """An engine with all it needs. Raises SettingsInvalid or JournalUnavailable when it cannot be put together."""
+
+    def __init__(
+        self, chosen: Settings, *, listener: engines.Listener, folders: Sequence[str], started_at: int
+    ) -> None:
+        self.state_dir = config.state_dir(chosen.state_dir)
+        config.ensure_state_dir(self.state_dir)
+        config.log_to_file(self.state_dir)
+        log.setLevel(chosen.log_level.upper())
+        statusfiles.remove_old(self.state_dir, is_running=processes.is_running)
+        store = SnapshotStore(
+            budget_bytes=chosen.daemon_max_memory_mb * limits.MIB,
+            max_sessions=chosen.max_sessions,
+            max_events_per_session=chosen.max_events_per_session,
+        )
+        #: What was recovered of a damaged journal, in a sentence.
+        self.recovery: str | None = None
+        ledger: engines.Ledger
+        if chosen.journal:
+            journal = Journal.open(self.state_dir, now_ms=now_ms)
+            self.recovery = journal.recovery
+            ledger = journal
+        else:
+            ledger = MemoryLedger(store, max_events_per_session=chosen.max_events_per_session)
+        self._audit = AuditLog(self.state_dir / "audit.jsonl")
+        writer = NoteWriter(WritePolicy(()), backups_dir=self.state_dir / "backups", now_ms=now_ms)
+        self.engine = engines.Engine(
+            ledger=ledger,
+            store=store,
+            notebook=notebook(chosen, writer, ledger, self.state_dir),
+            memory=processes,
+            listener=listener,
+            limits_in_force=engines.bounds(chosen.daemon_max_memory_mb * limits.MIB, 0),
+            max_events_per_session=chosen.max_events_per_session,
+            place=self._place(folders),
+            process=Process(__version__, os.getpid(), started_at),
+            owner=processes.identity(os.getpid()) or str(os.getpid()),
+            now_ms=now_ms,
+            new_id=lambda: frontmatter.make_id(os.urandom(32)),
+        )
+        # What the process takes without a snapshot is measured last, when all that stays is there.
+        processes.trim()
+        later = _LATER_FOOTPRINT_BYTES + (limits.JOURNAL_CACHE_BYTES if chosen.journal else 0)
+        self._footprint = processes.rss_bytes() + later
+        self.apply(chosen, folders)
+
+    def apply(self, chosen: Settings, folders: Sequence[str]) -> None:
+        """Puts settings and the open folders in force."""
+        engine = self.engine
+        log.setLevel(chosen.log_level.upper())
+        in_force = engines.bounds(chosen.daemon_max_memory_mb * limits.MIB, self._footprint)
+        if not in_force.whole_process:
+            log.warning(
+                "daemonMaxMemoryMb (%d) leaves too little beside the process' own %d MB: it bounds the snapshots alone",
+                chosen.daemon_max_memory_mb,
+                self._footprint // limits.MIB,
+            )
+        engine.resize(
+            in_force,
+            max_sessions=chosen.max_sessions,
+            max_events_per_session=chosen.max_events_per_session,
+        )
+        engine.place = self._place(folders)
+        engine.notebook.options = markdown_options(chosen)
+        engine.notebook.tz = time_zone(chosen)
+        roots = chosen.allowed_write_roots
+        if roots is None:
+            roots = (*engine.place.workspace_folders, engine.place.recordings_dir)
+        engine.notebook.writer.policy = WritePolicy(
+            [str(Path(root).expanduser()) for root in roots], audit=self._audit
+        )
+
+    def message_bytes_max(self, chosen: Settings) -> int:
+        """The largest message that may be read."""
+        in_force = self.engine.bounds
+        asked = chosen.max_message_mb * limits.MIB
+        return min(asked, in_force.reserve_bytes) if in_force.whole_process else asked
+
+    def _place(self, folders: Sequence[str]) -> engines.Place:
+        return engines.Place(
+            workspace_folders=tuple(folders),
+            home=str(Path.home()),
+            recordings_dir=str(self.state_dir / "recordings"),
+        )
+
+
+def notebook(chosen: Settings, writer: NoteWriter, ledger: engines.Ledger, spool_dir: Path) -> NoteBook:
+    """A notebook as these settings want it."""
+    return NoteBook(
+        writer,
+        ledger,
+        spool_dir=spool_dir,
+        options=markdown_options(chosen),
+        tz=time_zone(chosen),
+        now_ms=now_ms,
+        random_bytes=os.urandom,
+    )
+
+
+def now_ms() -> int:
+    """The wall clock, in milliseconds since the Unix epoch."""
+    return time.time_ns() // 1_000_000
+
+
+def time_zone(chosen: Settings) -> tzinfo:
+    """The zone of headings and file names."""
+    if chosen.markdown_timezone is not None:
+        return ZoneInfo(chosen.markdown_timezone)
+    return config.LocalZone()
+
+
+def markdown_options(chosen: Settings) -> MarkdownOptions:
+    """The settings `markdown.*`."""
+    return MarkdownOptions(
+        include_frontmatter=chosen.markdown_include_frontmatter,
+        include_commentary=chosen.markdown_include_commentary,
+        include_thinking=chosen.markdown_include_thinking,
+        include_tool_calls=chosen.markdown_include_tool_calls,
+        include_system_events=chosen.markdown_include_system_events,
+        italicize_user_messages=chosen.markdown_italicize_user_messages,
+    )

@@ -1,0 +1,266 @@
+"""The conversations on this machine, without a server: listed, found, read as a whole, examined.
+
+Rule: listing reads the beginning of a log and its end, never the whole; a capture streams, however long the log is.
+"""
+
+import os
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
+from datetime import tzinfo
+from pathlib import Path
+from typing import Final
+
+from msgspec import Struct
+
+from kato import commands, limits, paths
+from kato.errors import CommandRefused
+from kato.model import (
+    ConversationEvent,
+    SessionKey,
+    SessionRecord,
+    UserMessage,
+    encode_line,
+    epoch_ms,
+)
+from kato.notes import NoteBook, Position, Whole
+from kato.providers.base import Assistant, Problem, SessionInfo, Surroundings
+from kato.sources import PACKED, Found, Root, Tail, scan
+from kato.transcript import MarkdownOptions, Transcript
+
+#: Of a log, so much is read to list it: the first words of the user lie there, and at the end the newest title.
+_HEAD_BYTES: Final = 1 * limits.MIB
+_END_BYTES: Final = 64 * limits.KIB
+
+
+class Conversation(Struct, frozen=True):
+    """A conversation as a list shows it. `updated_at` in milliseconds, `size` in bytes of its log."""
+
+    found: Found
+    info: SessionInfo
+    title: str | None
+    updated_at: int
+
+    @property
+    def key(self) -> SessionKey:
+        """Its identity."""
+        return SessionKey(self.found.assistant.name, self.info.session_id)
+
+
+def list_found(roots: Sequence[Root]) -> list[Found]:
+    """All logs, the one that changed last first; where an assistant keeps two of a session, its better one."""
+    best: dict[tuple[str, str, str], Found] = {}
+    for root in roots:
+        for found in scan(root):
+            log = found.log
+            name = os.path.basename(found.path) if log.parent_id is not None else ""  # noqa: PTH119
+            key = (found.assistant.name, log.session_id, name)
+            other = best.get(key)
+            if other is None or _rank(found) > _rank(other):
+                best[key] = found
+    return sorted(best.values(), key=lambda found: found.mtime_ns, reverse=True)
+
+
+def _rank(found: Found) -> tuple[bool, bool, int]:
+    """A transcript before a state, lines before a document, the newer before the older."""
+    return (found.log.variant == "transcript", not found.log.rewritten, found.mtime_ns)
+
+
+def describe(found: Found, place: Surroundings) -> Conversation:
+    """What a list shows of a log."""
+    tail = Tail(found, place)
+    first: str | None = None
+    read = 0
+    with suppress(OSError):
+        more = True
+        while more and read < _HEAD_BYTES:
+            piece = tail.read()
+            more, read = piece.more, read + limits.LOG_READ_BYTES
+            events = [*piece.result.events, *([] if more and read < _HEAD_BYTES else tail.settle().events)]
+            first = first or _first_words(events)
+            if first is not None and tail.reader.info.cwd is not None and read >= limits.LOG_READ_BYTES:
+                break
+        title = _newest_title(found, place) if more else None
+    info = tail.reader.info
+    return Conversation(
+        found, info, (title if more else None) or info.title or first, found.mtime_ns // 1_000_000
+    )
+
+
+def _first_words(events: Sequence[ConversationEvent]) -> str | None:
+    for event in events:
+        if isinstance(event, UserMessage):
+            words = paths.title_from_text(event.content, commands.is_command_line)
+            if words:
+                return words
+    return None
+
+
+def _newest_title(found: Found, place: Surroundings) -> str | None:
+    """The title that the end of a log tells, if it does."""
+    if found.log.rewritten or found.path.endswith(PACKED):
+        return None
+    with Path(found.path).open("rb") as file:
+        file.seek(max(0, found.size - _END_BYTES))
+        end = file.read(_END_BYTES)
+    reader = found.assistant.reader(found.log, {}, place)
+    reader.feed(end[end.find(b"\n") + 1 :])
+    return reader.info.title
+
+
+def events_of(found: Found, place: Surroundings) -> Iterator[ConversationEvent]:
+    """All events of a log's own session, each once, in order."""
+    tail = Tail(found, place)
+    seen: set[str] = set()
+    more = True
+    while more:
+        piece = tail.read()
+        more = piece.more
+        yield from _new(piece.result.events, tail, seen)
+    yield from _new(tail.settle().events, tail, seen)
+
+
+def _new(events: Sequence[ConversationEvent], tail: Tail, seen: set[str]) -> Iterator[ConversationEvent]:
+    for event in events:
+        if event.event_id not in seen and event.session_id == tail.reader.info.session_id:
+            seen.add(event.event_id)
+            yield event
+
+
+def pick(all_found: Sequence[Found], wanted: str, place: Surroundings) -> Found:
+    """The log of the session with this id, or the beginning of it. Raises CommandRefused for none or several."""
+    provider, slash, name = wanted.partition("/")
+    if not slash:
+        provider, name = "", wanted
+    fitting = [
+        found
+        for found in all_found
+        if (not provider or found.assistant.name == provider) and found.log.session_id.startswith(name)
+    ]
+    if not fitting:
+        # Gemini's file names hold the beginning of the id only.
+        fitting = [
+            found
+            for found in all_found
+            if (not provider or found.assistant.name == provider)
+            and name.startswith(found.log.session_id)
+            and describe(found, place).info.session_id == name
+        ]
+    exact = [found for found in fitting if found.log.session_id == name]
+    if len(exact or fitting) == 1:
+        return (exact or fitting)[0]
+    if not fitting:
+        raise CommandRefused(
+            f"no conversation {wanted!r} is on this machine; `kato sessions --all` lists them"
+        )
+    some = ", ".join(f"{found.assistant.name}/{found.log.session_id}" for found in fitting[:4])
+    raise CommandRefused(
+        f"{wanted!r} could be {len(fitting)} conversations: {some}{', …' if len(fitting) > 4 else ''}"
+    )
+
+
+def is_inside(cwd: str | None, folder: str) -> bool:
+    """Whether a session's folder lies in this one."""
+    if cwd is None or not os.path.isabs(cwd):  # noqa: PTH117 - of this platform, as realpath takes it
+        return False
+    inner, outer = os.path.realpath(cwd), os.path.realpath(folder)
+    return inner == outer or inner.startswith(outer.rstrip(os.sep) + os.sep)
+
+
+def capture(
+    found: Found, place: Surroundings, notebook: NoteBook, path: str | None, *, since_ms: int | None = None
+) -> tuple[str, Whole]:
+    """Writes a log's conversation to a note; without a path, to a name of its own in the current folder."""
+    about = describe(found, place)
+    count = 0
+    started: int | None = None
+    for event in _chosen(found, place, since_ms):
+        started = epoch_ms(event.timestamp) if started is None else started
+        count += 1
+    session = SessionRecord(
+        key=about.key,
+        event_count=count,
+        json_bytes=found.size,
+        created_at=about.updated_at if started is None else started,
+        updated_at=about.updated_at,
+        title=about.title,
+        cwd=about.info.cwd,
+    )
+    target = path or str(Path.cwd() / notebook.default_file_name(session))
+
+    def stream(*, after: int, until: int | None) -> Iterator[tuple[int, bytes]]:
+        for seq, event in enumerate(_chosen(found, place, since_ms)):
+            if until is not None and seq >= until:
+                return
+            if seq >= after:
+                yield seq, encode_line(event)
+
+    if target.lower().endswith(".jsonl"):
+        return target, notebook.write_jsonl(target, stream, Position(count))
+    return target, notebook.write_markdown(target, session, stream, Position(count))
+
+
+def rendered(
+    found: Found,
+    place: Surroundings,
+    options: MarkdownOptions,
+    tz: tzinfo,
+    *,
+    since_ms: int | None = None,
+) -> Iterator[bytes]:
+    """A log's conversation as Markdown, without frontmatter, in pieces."""
+    transcript = Transcript(options, tz)
+    for event in _chosen(found, place, since_ms):
+        yield transcript.feed(event).encode()
+
+
+def _chosen(found: Found, place: Surroundings, since_ms: int | None) -> Iterator[ConversationEvent]:
+    for event in events_of(found, place):
+        if since_ms is None or epoch_ms(event.timestamp) >= since_ms:
+            yield event
+
+
+class RootReport(Struct, frozen=True):
+    """What an examination found in a root."""
+
+    assistant: Assistant
+    path: str
+    exists: bool
+    readable: bool
+    sessions: int
+    newest_ms: int | None
+    examined: int
+    events: int
+    problems: Mapping[Problem, int]
+
+
+def examine(root: Root, place: Surroundings, *, sessions_max: int) -> RootReport:
+    """Looks at a root, and reads the newest of its logs."""
+    exists = Path(root.path).is_dir()
+    readable = exists and os.access(root.path, os.R_OK | os.X_OK)
+    found = sorted(scan(root), key=lambda one: one.mtime_ns, reverse=True)
+    problems: Counter[Problem] = Counter()
+    events = 0
+    for one in found[:sessions_max]:
+        tail = Tail(one, place)
+        with suppress(OSError):
+            more = True
+            while more:
+                piece = tail.read()
+                more = piece.more
+                events += len(piece.result.events)
+                problems.update(piece.result.problems)
+            rest = tail.settle()
+            events += len(rest.events)
+            problems.update(rest.problems)
+    return RootReport(
+        assistant=root.assistant,
+        path=root.path,
+        exists=exists,
+        readable=readable,
+        sessions=len(found),
+        newest_ms=found[0].mtime_ns // 1_000_000 if found else None,
+        examined=min(len(found), sessions_max),
+        events=events,
+        problems=problems,
+    )

@@ -1,0 +1,131 @@
+"""`kato watch`: the server's engine in a terminal, for any editor or none, with a live view.
+
+Rule: the same engine, the same feed; only who is told is another one.
+"""
+
+import asyncio
+import os
+import signal
+from collections import deque
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from typing import Final
+
+import msgspec
+from rich.console import Console, Group, RenderableType
+from rich.live import Live
+from rich.text import Text
+
+from kato import display, sources, statusfiles
+from kato import engine as engines
+from kato.assembly import Assembly, now_ms
+from kato.errors import EXIT_BUDGET, EXIT_OK
+from kato.feed import LogFeed
+from kato.intake import Intake
+from kato.model import CommandOutcome
+from kato.settings import Settings
+
+_LINES_MAX: Final = 12
+_REFRESH_SECONDS: Final = 0.5
+
+
+class Watch:
+    """Runs until it is interrupted. `run` returns the exit code."""
+
+    def __init__(
+        self, chosen: Settings, environment: Mapping[str, str], folders: Sequence[str], console: Console
+    ) -> None:
+        self._settings = chosen
+        self._environment = environment
+        self._folders = list(folders)
+        self._console = console
+        self._said: deque[tuple[str, str]] = deque(maxlen=_LINES_MAX)
+        self._news = True
+        self._exit_code: int | None = None
+
+    def run(self) -> int:
+        """Follows the session logs until Ctrl+C."""
+        return asyncio.run(self._run())
+
+    async def _run(self) -> int:
+        loop = asyncio.get_running_loop()
+        ended = asyncio.Event()
+        for number in (signal.SIGINT, signal.SIGTERM):
+            with suppress(NotImplementedError):  # Windows: Ctrl+C raises KeyboardInterrupt
+                loop.add_signal_handler(number, ended.set)
+        assembly = Assembly(self._settings, listener=self, folders=self._folders, started_at=now_ms())
+        if assembly.recovery is not None:
+            self.tell("warning", assembly.recovery)
+        self._engine = assembly.engine
+        place = sources.surroundings(self._environment, self._folders)
+        intake = Intake(
+            roots=sources.roots(place, self._settings.provider_session_roots),
+            place=place,
+            ledger=self._engine.ledger,
+            append=self._append,
+            now_ms=now_ms,
+            clock=loop.time,
+        )
+        feed = LogFeed(loop, intake, self._engine.settle)
+        feed.start()
+        beat = 0.0
+        try:
+            with Live(console=self._console, auto_refresh=False, transient=False) as live:
+                while not ended.is_set() and self._engine.fatal_error is None:
+                    if loop.time() >= beat:
+                        beat = loop.time() + self._settings.heartbeat_seconds
+                        self._engine.heartbeat()
+                        statusfiles.write(assembly.state_dir, self._engine.status())
+                        self._news = True
+                    if self._news:
+                        self._news = False
+                        live.update(self._view(), refresh=True)
+                    try:
+                        await asyncio.wait_for(ended.wait(), _REFRESH_SECONDS)
+                    except asyncio.TimeoutError:
+                        continue
+        finally:
+            feed.stop()
+            self._engine.settle()
+            statusfiles.write(assembly.state_dir, self._engine.status(running=False))
+            self._engine.close()
+        fatal = self._engine.fatal_error
+        if fatal is not None:
+            self._console.print(Text(fatal.message, style="red"))
+            return EXIT_BUDGET
+        return EXIT_OK
+
+    def _append(self, request: engines.AppendRequest) -> None:
+        ticket = self._engine.append(request)
+        self._engine.settle()
+        if ticket.error is not None:
+            raise ticket.error
+
+    def _view(self) -> RenderableType:
+        status = msgspec.to_builtins(self._engine.status(limit=20))
+        where = ", ".join(self._folders) if self._folders else "all folders"
+        head = Text(
+            f"Watching the conversations of {where}. Type ::capture in a chat; Ctrl+C ends.", style="dim"
+        )
+        said = [Text(f"{mark} {line}") for mark, line in self._said]
+        return Group(head, display.status_tables(status), *said)
+
+    # --- What the engine tells (engine.Listener) --------------------------------------------------------
+
+    def changed(self) -> None:
+        """The view is drawn again soon."""
+        self._news = True
+
+    def executed(self, outcome: CommandOutcome) -> None:
+        """A command ran."""
+        if outcome.status == "error":
+            return  # told as an error
+        path = "" if outcome.output_path is msgspec.UNSET else outcome.output_path
+        shown = os.path.relpath(path) if path else ""
+        self._said.append(("✔", f"::{outcome.command} {shown}"))
+        self._news = True
+
+    def tell(self, level: engines.Level, message: str) -> None:
+        """Something the user must know."""
+        self._said.append(({"error": "✘", "warning": "!", "info": "·"}[level], message))
+        self._news = True
