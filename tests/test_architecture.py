@@ -36,6 +36,7 @@ def test_every_core_module_is_named_in_the_contract_of_purity() -> None:
         "journal",
         "ledger",
         "notes",
+        "pictures",
         "process",
         "server",
         "sources",

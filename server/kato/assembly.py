@@ -150,5 +150,6 @@ def markdown_options(chosen: Settings) -> MarkdownOptions:
         include_thinking=chosen.markdown_include_thinking,
         include_tool_calls=chosen.markdown_include_tool_calls,
         include_system_events=chosen.markdown_include_system_events,
+        include_sub_agents=chosen.markdown_include_sub_agents,
         italicize_user_messages=chosen.markdown_italicize_user_messages,
     )

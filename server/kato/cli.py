@@ -109,6 +109,10 @@ def _parser() -> argparse.ArgumentParser:
     )
     capture.add_argument("--thinking", action="store_true", help="with the assistant's thinking")
     capture.add_argument("--tools", action="store_true", help="with tool calls and their results")
+    capture.add_argument(
+        "--sub-agents", action="store_true", help="with sub-agents, folded under the calls that started them"
+    )
+    capture.add_argument("--images", action="store_true", help="with pictures, as files beside the note")
     capture.add_argument("--state-dir")
     capture.set_defaults(run=_capture)
 
@@ -361,6 +365,9 @@ def _capture(arguments: argparse.Namespace) -> int:
 
     from kato import assembly, config, conversations  # noqa: PLC0415
     from kato.journal import Journal  # noqa: PLC0415
+    from kato.notes import BEGINNING, render  # noqa: PLC0415
+    from kato.pictures import Pictures  # noqa: PLC0415
+    from kato.transcript import Transcript  # noqa: PLC0415
     from kato.writer import NoteWriter, WritePolicy  # noqa: PLC0415
 
     wanted, path = arguments.session, arguments.path
@@ -373,6 +380,7 @@ def _capture(arguments: argparse.Namespace) -> int:
         chosen,
         markdown_include_thinking=chosen.markdown_include_thinking or arguments.thinking,
         markdown_include_tool_calls=chosen.markdown_include_tool_calls or arguments.tools,
+        markdown_include_sub_agents=chosen.markdown_include_sub_agents or arguments.sub_agents,
     )
     place, roots = _places(chosen)
     all_found = conversations.list_found(roots)
@@ -398,23 +406,43 @@ def _capture(arguments: argparse.Namespace) -> int:
     folder = config.state_dir(chosen.state_dir)
     config.ensure_state_dir(folder)
     writer = NoteWriter(WritePolicy(None), backups_dir=folder / "backups", now_ms=_now_ms)
-    if path == "-":
-        for piece in conversations.rendered(
-            found, place, assembly.markdown_options(chosen), assembly.time_zone(chosen), since_ms=since
-        ):
-            sys.stdout.buffer.write(piece)
-        sys.stdout.buffer.flush()
-        return EXIT_OK
-    target = None if path is None else str(Path(path).expanduser().absolute())
     journal = Journal.open(folder, now_ms=_now_ms)
     try:
         notebook = assembly.notebook(chosen, writer, journal, folder)
-        written, whole = conversations.capture(found, place, notebook, target, since_ms=since)
+        events = conversations.LogEvents(found, place, since_ms=since)
+        session = conversations.session_of(found, place, events)
+        if path == "-":
+            target = ""
+        elif path is None:
+            target = str(Path.cwd() / notebook.default_file_name(session))
+        else:
+            target = str(Path(path).expanduser().absolute())
+        if target and arguments.images:
+            pictures = Pictures(writer, target)
+            events = conversations.LogEvents(found, place, since_ms=since, save=pictures.save)
+        agents = conversations.SubAgentLogs(all_found if arguments.sub_agents else (), place)
+        for _ in events if arguments.sub_agents else ():
+            pass  # what the log tells of its sub-agents is known after a run through it
+        agents.know(session.key, events.started)
+        notebook.sub_agents = agents
+        if not target:
+            pieces = render(
+                Transcript(notebook.options, notebook.tz),
+                events.lines(),
+                BEGINNING,
+                None,
+                notebook.fold(session.key),
+            )
+            for piece in pieces:
+                sys.stdout.buffer.write(piece)
+            sys.stdout.buffer.flush()
+            return EXIT_OK
+        whole = conversations.capture(target, session, events, notebook)
     finally:
         journal.close()
     if whole.backup_path is not None:
-        print(f"{written} held other text; it was copied to {whole.backup_path} first", file=sys.stderr)  # noqa: T201
-    print(f"{written}: {whole.events:,} events")  # noqa: T201
+        print(f"{target} held other text; it was copied to {whole.backup_path} first", file=sys.stderr)  # noqa: T201
+    print(f"{target}: {whole.events:,} events")  # noqa: T201
     return EXIT_OK
 
 

@@ -7,7 +7,6 @@ import os
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
-from datetime import tzinfo
 from pathlib import Path
 from typing import Final
 
@@ -23,10 +22,9 @@ from kato.model import (
     encode_line,
     epoch_ms,
 )
-from kato.notes import NoteBook, Position, Whole
-from kato.providers.base import Assistant, Problem, SessionInfo, Surroundings
+from kato.notes import NoteBook, Position, SubAgent, Whole
+from kato.providers.base import Assistant, Problem, SavePicture, SessionInfo, Surroundings
 from kato.sources import PACKED, Found, Root, Tail, scan
-from kato.transcript import MarkdownOptions, Transcript
 
 #: Of a log, so much is read to list it: the first words of the user lie there, and at the end the newest title.
 _HEAD_BYTES: Final = 1 * limits.MIB
@@ -108,23 +106,80 @@ def _newest_title(found: Found, place: Surroundings) -> str | None:
     return reader.info.title
 
 
-def events_of(found: Found, place: Surroundings) -> Iterator[ConversationEvent]:
-    """All events of a log's own session, each once, in order."""
-    tail = Tail(found, place)
-    seen: set[str] = set()
-    more = True
-    while more:
-        piece = tail.read()
-        more = piece.more
-        yield from _new(piece.result.events, tail, seen)
-    yield from _new(tail.settle().events, tail, seen)
+class LogEvents:
+    """All events of a log's own session, each once, in order; read anew each time."""
+
+    def __init__(
+        self,
+        found: Found,
+        place: Surroundings,
+        *,
+        since_ms: int | None = None,
+        save: SavePicture | None = None,
+    ) -> None:
+        self._found = found
+        self._place = place
+        self._since_ms = since_ms
+        self._save = save
+        #: After a run through: the sub-agents that the session started, with the calls that did.
+        self.started: Mapping[str, str] = {}
+
+    def __iter__(self) -> Iterator[ConversationEvent]:
+        tail = Tail(self._found, self._place)
+        tail.reader.save_picture = self._save
+        seen: set[str] = set()
+        more = True
+        while more:
+            piece = tail.read()
+            more = piece.more
+            events = piece.result.events if more else [*piece.result.events, *tail.settle().events]
+            for event in events:
+                if event.event_id not in seen and event.session_id == tail.reader.info.session_id:
+                    seen.add(event.event_id)
+                    if self._since_ms is None or epoch_ms(event.timestamp) >= self._since_ms:
+                        yield event
+        self.started = dict(tail.reader.started)
+
+    def lines(self, *, after: int = 0, until: int | None = None) -> Iterator[tuple[int, bytes]]:
+        """The same, numbered and encoded."""
+        for seq, event in enumerate(self):
+            if until is not None and seq >= until:
+                return
+            if seq >= after:
+                yield seq, encode_line(event)
 
 
-def _new(events: Sequence[ConversationEvent], tail: Tail, seen: set[str]) -> Iterator[ConversationEvent]:
-    for event in events:
-        if event.event_id not in seen and event.session_id == tail.reader.info.session_id:
-            seen.add(event.event_id)
-            yield event
+class SubAgentLogs:
+    """The logs of sub-agents, by the calls that started them."""
+
+    def __init__(
+        self, all_found: Sequence[Found], place: Surroundings, save: SavePicture | None = None
+    ) -> None:
+        self._place = place
+        self._save = save
+        self._logs: dict[SessionKey, list[tuple[str, str, Found]]] = {}  # parent -> session, title, log
+        self._started: dict[SessionKey, Mapping[str, str]] = {}
+        for found in all_found:
+            if found.log.parent_id:
+                about = describe(found, place)
+                parent = SessionKey(found.assistant.name, about.info.parent_id or "")
+                title = about.title or about.info.session_id
+                self._logs.setdefault(parent, []).append((about.info.session_id, title, found))
+                if about.info.parent_tool_call_id:
+                    known = dict(self._started.get(parent, {}))
+                    self._started[parent] = known | {about.info.session_id: about.info.parent_tool_call_id}
+
+    def know(self, key: SessionKey, started: Mapping[str, str]) -> None:
+        """What a session's own log tells of the sub-agents that it started."""
+        self._started[key] = {**started, **self._started.get(key, {})}
+
+    def __call__(self, key: SessionKey, tool_call_id: str) -> Iterator[SubAgent]:
+        """The sub-agents that a tool call of a session started."""
+        started = self._started.get(key, {})
+        for session_id, title, found in self._logs.get(key, ()):
+            if started.get(session_id) == tool_call_id:
+                events = LogEvents(found, self._place, save=self._save)
+                yield SubAgent(SessionKey(key.provider, session_id), title, events.lines())
 
 
 def pick(all_found: Sequence[Found], wanted: str, place: Surroundings) -> Found:
@@ -167,17 +222,15 @@ def is_inside(cwd: str | None, folder: str) -> bool:
     return inner == outer or inner.startswith(outer.rstrip(os.sep) + os.sep)
 
 
-def capture(
-    found: Found, place: Surroundings, notebook: NoteBook, path: str | None, *, since_ms: int | None = None
-) -> tuple[str, Whole]:
-    """Writes a log's conversation to a note; without a path, to a name of its own in the current folder."""
+def session_of(found: Found, place: Surroundings, events: LogEvents) -> SessionRecord:
+    """What a note's frontmatter and name need to know."""
     about = describe(found, place)
     count = 0
     started: int | None = None
-    for event in _chosen(found, place, since_ms):
+    for event in events:
         started = epoch_ms(event.timestamp) if started is None else started
         count += 1
-    session = SessionRecord(
+    return SessionRecord(
         key=about.key,
         event_count=count,
         json_bytes=found.size,
@@ -186,38 +239,14 @@ def capture(
         title=about.title,
         cwd=about.info.cwd,
     )
-    target = path or str(Path.cwd() / notebook.default_file_name(session))
-
-    def stream(*, after: int, until: int | None) -> Iterator[tuple[int, bytes]]:
-        for seq, event in enumerate(_chosen(found, place, since_ms)):
-            if until is not None and seq >= until:
-                return
-            if seq >= after:
-                yield seq, encode_line(event)
-
-    if target.lower().endswith(".jsonl"):
-        return target, notebook.write_jsonl(target, stream, Position(count))
-    return target, notebook.write_markdown(target, session, stream, Position(count))
 
 
-def rendered(
-    found: Found,
-    place: Surroundings,
-    options: MarkdownOptions,
-    tz: tzinfo,
-    *,
-    since_ms: int | None = None,
-) -> Iterator[bytes]:
-    """A log's conversation as Markdown, without frontmatter, in pieces."""
-    transcript = Transcript(options, tz)
-    for event in _chosen(found, place, since_ms):
-        yield transcript.feed(event).encode()
-
-
-def _chosen(found: Found, place: Surroundings, since_ms: int | None) -> Iterator[ConversationEvent]:
-    for event in events_of(found, place):
-        if since_ms is None or epoch_ms(event.timestamp) >= since_ms:
-            yield event
+def capture(path: str, session: SessionRecord, events: LogEvents, notebook: NoteBook) -> Whole:
+    """Writes a log's conversation to a note: `.jsonl` gives one event a line, anything else Markdown."""
+    end = Position(session.event_count)
+    if path.lower().endswith(".jsonl"):
+        return notebook.write_jsonl(path, events.lines, end)
+    return notebook.write_markdown(path, session, events.lines, end)
 
 
 class RootReport(Struct, frozen=True):

@@ -53,7 +53,7 @@ from kato.model import (
     decode_line,
     epoch_ms,
 )
-from kato.notes import BEGINNING, NoteBook, Position, Whole, render
+from kato.notes import BEGINNING, NoteBook, Position, SubAgent, Whole, render
 from kato.store import Eviction, SnapshotStore
 from kato.transcript import Transcript
 
@@ -241,6 +241,7 @@ class Engine:
         self._freed = 0
         self._ingested = 0
         self._troubled: set[str] = set()  # recordings whose last write failed, and were told
+        notebook.sub_agents = self._sub_agents
 
     # --- Events -----------------------------------------------------------------------------------------
 
@@ -690,6 +691,12 @@ class Engine:
             self.ledger.put_recording(replace(recording, active=False))
         return recording
 
+    def _sub_agents(self, key: SessionKey, tool_call_id: str) -> Iterator[SubAgent]:
+        for child in self.ledger.children(key):
+            if child.parent_call_id == tool_call_id:
+                title = child.title or child.snippet or child.key.session_id
+                yield SubAgent(child.key, title, self.ledger.read(child.key))
+
     def _reader(self, key: SessionKey) -> "_Reader":
         return _Reader(self.ledger, key)
 
@@ -824,7 +831,7 @@ class Engine:
         pieces, size = [], 0
         transcript = Transcript(self.notebook.options, self.notebook.tz)
         end = Position(record.event_count)
-        for piece in render(transcript, self.ledger.read(key), BEGINNING, end):
+        for piece in render(transcript, self.ledger.read(key), BEGINNING, end, self.notebook.fold(key)):
             pieces.append(piece)
             size += len(piece)
             if size > bytes_max:

@@ -262,6 +262,11 @@ class Intake:
         runs = _runs(events, one.live_since)
         if not runs and reader.info.session_id in one.told:
             runs = [(reader.info.session_id, False, [])]  # a title may have come
+        for child in reader.started:
+            if child not in one.told and self._ledger.session(SessionKey(provider, child)) is not None:
+                runs.insert(
+                    0, (child, False, [])
+                )  # which call started it is known, before its result is shown
         for session_id, is_live, run in runs:
             info = reader.about(session_id)
             about = (info.title, info.cwd, info.parent_id, info.parent_tool_call_id)

@@ -22,7 +22,9 @@ from kato.errors import WriteFailed
 from kato.model import (
     NoteRecord,
     Recording,
+    SessionKey,
     SessionRecord,
+    ToolResult,
     UserMessage,
     decode_line,
 )
@@ -41,6 +43,8 @@ class Position(NamedTuple):
 
 
 BEGINNING: Final = Position(0)
+#: Sub-agents start sub-agents: so deep they are folded into each other.
+_FOLD_DEPTH_MAX: Final = 4
 
 
 class Events(Protocol):
@@ -49,6 +53,20 @@ class Events(Protocol):
     def __call__(self, *, after: int, until: int | None) -> Iterator[tuple[int, bytes]]:
         """Number and line, from number `after` to before `until`."""
         ...
+
+
+class SubAgent(NamedTuple):
+    """A sub-agent's session, to be folded under the call that started it."""
+
+    key: SessionKey
+    title: str
+    events: Iterable[tuple[int, bytes]]
+
+
+#: The sub-agents that a tool call of a session started.
+SubAgents = Callable[[SessionKey, str], Iterable[SubAgent]]
+#: What follows a tool's result: the sub-agents of its call.
+Fold = Callable[[Transcript, ToolResult], str]
 
 
 class Notes(Protocol):
@@ -76,7 +94,7 @@ class Whole(NamedTuple):
 
 
 class NoteBook:
-    """Writes notes. `now_ms` and `random_bytes` give times and ids."""
+    """Writes notes. `now_ms` and `random_bytes` give times and ids; `sub_agents` is asked if the options want them."""
 
     def __init__(
         self,
@@ -96,6 +114,7 @@ class NoteBook:
         self._spool_dir = spool_dir
         self._now_ms = now_ms
         self._random_bytes = random_bytes
+        self.sub_agents: SubAgents | None = None
 
     def create_if_missing(self, path: str, session: SessionRecord, recording_id: str | None) -> None:
         """A new note without a body; a file that is there stays as it is."""
@@ -127,7 +146,8 @@ class NoteBook:
         with tempfile.SpooledTemporaryFile(max_size=_SPOOL_BYTES, dir=str(self._spool_dir)) as spool:
             counter = _Counter()
             crc = size = 0
-            for piece in render(transcript, counter.count(events, since, until), since, until):
+            fold = self.fold(session.key)
+            for piece in render(transcript, counter.count(events, since, until), since, until, fold):
                 crc, size = zlib.crc32(piece, crc), size + len(piece)
                 spool.write(piece)
             wanted = until.seq + (until.line > 0) - since.seq
@@ -171,7 +191,7 @@ class NoteBook:
         while (recording.seq, recording.line) < until:
             transcript = Transcript(self.options, self.tz, recording.transcript_state)
             since = Position(recording.seq, recording.line)
-            end, blocks = _next_blocks(transcript, events, since, until)
+            end, blocks = _next_blocks(transcript, events, since, until, self.fold(session.key))
             if blocks:
                 try:
                     self._append_blocks(recording, blocks)
@@ -245,6 +265,27 @@ class NoteBook:
             return about
         return paths.title_from_filename(path) or about or "Conversation"
 
+    def fold(self, key: SessionKey, depth: int = 0) -> Fold | None:
+        """Renders the sub-agents of a session's calls, and theirs; None if they are not wanted."""
+        find = self.sub_agents
+        if find is None or not self.options.include_sub_agents or depth == _FOLD_DEPTH_MAX:
+            return None
+
+        def folded(transcript: Transcript, result: ToolResult) -> str:
+            text = ""
+            for agent in find(key, result.tool_call_id):
+                inner = Transcript(self.options, self.tz, level=3)
+                pieces, size = [], 0
+                for piece in render(inner, agent.events, BEGINNING, None, self.fold(agent.key, depth + 1)):
+                    pieces.append(piece)
+                    size += len(piece)
+                    if size > limits.RENDERED_BYTES_MAX:
+                        break
+                text += transcript.fold(result, agent.title, b"".join(pieces).decode())
+            return text
+
+        return folded
+
     def default_file_name(self, session: SessionRecord) -> str:
         """The name of a note for which the user gave none."""
         about = session.title or session.snippet
@@ -283,36 +324,46 @@ class NoteBook:
 
 
 def render(
-    transcript: Transcript, events: Iterable[tuple[int, bytes]], since: Position, until: Position
+    transcript: Transcript,
+    events: Iterable[tuple[int, bytes]],
+    since: Position,
+    until: Position | None,
+    fold: Fold | None = None,
 ) -> Iterator[bytes]:
     """The Markdown of these events in pieces of a bounded size, cut at both ends where a line says so."""
-    return _joined(block for _, block in _blocks(transcript, events, since, until))
+    return _joined(block for _, block in _blocks(transcript, events, since, until, fold))
 
 
 def _blocks(
-    transcript: Transcript, events: Iterable[tuple[int, bytes]], since: Position, until: Position
+    transcript: Transcript,
+    events: Iterable[tuple[int, bytes]],
+    since: Position,
+    until: Position | None,
+    fold: Fold | None,
 ) -> Iterator[tuple[Position, bytes]]:
     """After each event: the position reached and the text it gave (maybe none)."""
     for seq, line in events:
         event = decode_line(line)
         after = since.line if seq == since.seq else 0
-        through = until.line if seq == until.seq else None
+        through = until.line if until is not None and seq == until.seq else None
         if (after or through is not None) and isinstance(event, UserMessage):
             text = transcript.feed(event, after_line=after, through_line=through)
         else:
             text = transcript.feed(event)
+        if fold is not None and isinstance(event, ToolResult):
+            text += fold(transcript, event)
         reached = Position(seq + 1) if through is None else Position(seq, through)
         yield reached, text.encode()
 
 
 def _next_blocks(
-    transcript: Transcript, events: Events, since: Position, until: Position
+    transcript: Transcript, events: Events, since: Position, until: Position, fold: Fold | None
 ) -> tuple[Position, list[bytes]]:
     blocks: list[bytes] = []
     size = 0
     reached = since
     last = until.seq + (until.line > 0)
-    for reached, block in _blocks(transcript, events(after=since.seq, until=last), since, until):
+    for reached, block in _blocks(transcript, events(after=since.seq, until=last), since, until, fold):
         if block:
             blocks.append(block)
             size += len(block)

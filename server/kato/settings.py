@@ -36,6 +36,7 @@ class Settings(Struct, frozen=True, kw_only=True):
     markdown_include_thinking: bool = False
     markdown_include_tool_calls: bool = False
     markdown_include_system_events: bool = False
+    markdown_include_sub_agents: bool = False
     markdown_italicize_user_messages: bool = False
     markdown_timezone: str | None = None
     log_level: LogLevel = "info"
@@ -221,6 +222,7 @@ TABLE: Final = (
     Key("markdown.includeThinking", "markdown_include_thinking", _BOOLEAN, _boolean),
     Key("markdown.includeToolCalls", "markdown_include_tool_calls", _BOOLEAN, _boolean),
     Key("markdown.includeSystemEvents", "markdown_include_system_events", _BOOLEAN, _boolean),
+    Key("markdown.includeSubAgents", "markdown_include_sub_agents", _BOOLEAN, _boolean),
     Key("markdown.italicizeUserMessages", "markdown_italicize_user_messages", _BOOLEAN, _boolean),
     Key("markdown.timezone", "markdown_timezone", "an IANA time zone such as Europe/Berlin", _time_zone),
     Key("logLevel", "log_level", "debug, info, warning or error", _log_level, "KATO_LOG_LEVEL"),

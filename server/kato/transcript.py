@@ -51,6 +51,7 @@ class MarkdownOptions(Struct, frozen=True):
     include_thinking: bool = False
     include_tool_calls: bool = False
     include_system_events: bool = False
+    include_sub_agents: bool = False
     italicize_user_messages: bool = False
 
 
@@ -71,11 +72,14 @@ class _State(Struct, omit_defaults=True):
 
 
 class Transcript:
-    """Renders one conversation piece by piece, from the beginning or from an earlier `state`."""
+    """Renders one conversation piece by piece, from the beginning or from an earlier `state`; `level` is that of its
+    headings.
+    """
 
-    def __init__(self, options: MarkdownOptions, tz: tzinfo, state: bytes = b"") -> None:
+    def __init__(self, options: MarkdownOptions, tz: tzinfo, state: bytes = b"", *, level: int = 1) -> None:
         self._options = options
         self._tz = tz
+        self._marks = "#" * level
         self._state = msgspec.json.decode(state, type=_State) if state else _State()
 
     @property
@@ -107,6 +111,10 @@ class Transcript:
         if isinstance(event, Thinking):
             return self._thinking(event)
         return self._block(_decision(event))
+
+    def fold(self, event: ToolResult, title: str, body: str) -> str:
+        """The piece after a tool's result: a sub-agent's transcript, folded. Its fences are closed, as in any piece."""
+        return self._details(event, f"Sub-agent: {title}", body.strip("\n"))
 
     # --- Messages ---------------------------------------------------------------------------------------
 
@@ -163,7 +171,7 @@ class Transcript:
         if speaker not in state.speakers:
             state.speakers.append(speaker)
         moment = event.timestamp.astimezone(self._tz)
-        return f"# {speaker}_{moment:%Y-%m-%d_%H%M_%S}\n\n"
+        return f"{self._marks} {speaker}_{moment:%Y-%m-%d_%H%M_%S}\n\n"
 
     def _block(self, text: str) -> str:
         """A block of the note, a blank line before it unless it is the first."""

@@ -6,6 +6,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+import psutil
 import pytest
 
 from conftest import Start
@@ -273,14 +274,14 @@ def test_new_folders_one_after_the_other_are_all_found(server: Client, home: Pat
     first = ClaudeLog(home, work)
     first.write(first.user("hello"))
     wait_for(lambda: first.session in sessions(server), "the first session")
-    logs = []
-    for number in range(20):
-        folder = work / f"p{number}"
-        log = ClaudeLog(home, folder)
+    process = psutil.Process(server.process.pid)
+    descriptors = process.num_fds()
+    for number in range(40):
+        log = ClaudeLog(home, work / f"p{number}")
         log.write(log.user(f"number {number}\n::export {work}/e{number}.md"))
-        logs.append(log)
         time.sleep(0.03)
-    wait_for(lambda: len(list(work.glob("e*.md"))) == 20, "all exports", seconds=5)
+    wait_for(lambda: len(list(work.glob("e*.md"))) == 40, "all exports", seconds=5)
+    assert process.num_fds() < descriptors + 10  # the watcher's and the checkpointer's own, none a folder
 
 
 def test_after_a_restart_only_what_is_new_is_added(
@@ -312,3 +313,62 @@ def test_a_sub_agents_session_names_its_parent_and_its_task_runs_no_command(
     wait_for(lambda: "agent-a1" in sessions(server), "the sub-agent's session")
     assert sessions(server)["agent-a1"]["parent"]["sessionId"] == log.session
     assert not (work / "stolen.md").exists()
+
+
+def test_a_note_shows_sub_agents_under_their_calls_if_the_settings_say_so(
+    start: Start, tmp_path: Path, home: Path, work: Path
+) -> None:
+    client = launch(start, tmp_path, work, **{"markdown.includeSubAgents": True})
+    log, note = ClaudeLog(home, work), work / "n.md"
+    log.write(log.user("go\n::capture n.md"))
+    agent = log.path.with_suffix("") / "subagents" / "agent-a1.jsonl"
+    append(agent, log.user("Look around.", isSidechain=True), *log.text("I looked."))
+    wait_for(lambda: sessions(client).get("agent-a1", {}).get("eventCount") == 2, "the sub-agent's session")
+    call = {"type": "tool_use", "id": "t1", "name": "Task", "input": {"prompt": "Look around."}}
+    result = [{"type": "tool_result", "tool_use_id": "t1", "content": "All is well."}]
+    log.write(*log.reply(call, stop="tool_use"))
+    log.write(
+        log.line("user", {"role": "user", "content": result}, toolUseResult={"agentId": "a1"}),
+        *log.text("Good."),
+    )
+    wait_for(lambda: holds(note, "Sub-agent: ", "I looked.", "Good."), "the folded transcript")
+    assert body(note).index("I looked.") < body(note).index("Good.")
+
+
+def test_a_client_that_can_watch_is_asked_to(start: Start, tmp_path: Path, home: Path, work: Path) -> None:
+    """With relative patterns: the roots lie outside the workspace."""
+    client = start(initialize=False)
+    watched = {"dynamicRegistration": True, "relativePatternSupport": True}
+    client.request(
+        "initialize",
+        {
+            "processId": None,
+            "rootUri": None,
+            "capabilities": {"workspace": {"didChangeWatchedFiles": watched}},
+            "initializationOptions": {"stateDir": str(tmp_path / "state")},
+            "workspaceFolders": [{"uri": f"file://{work}", "name": "work"}],
+        },
+    )
+    client.notify("initialized", {})
+    asked = client.read_message()
+    while asked.get("method") != "client/registerCapability":
+        asked = client.read_message()
+    (registration,) = asked["params"]["registrations"]
+    assert registration["method"] == "workspace/didChangeWatchedFiles"
+    bases = [one["globPattern"]["baseUri"] for one in registration["registerOptions"]["watchers"]]
+    assert f"file://{home}/.claude/projects" in bases
+
+
+def test_a_huge_log_is_read_within_the_budget(start: Start, tmp_path: Path, home: Path, work: Path) -> None:
+    """History streams into the journal in pieces; the note of it streams out."""
+    client = launch(start, tmp_path, work)
+    log, note = ClaudeLog(home, work), work / "n.md"
+    lines = [log.user("x" * 20_000, timestamp=now(-3600)) for _ in range(100)]
+    for _ in range(20):
+        log.write(*[line | {"uuid": f"{line['uuid']}-{time.monotonic_ns()}"} for line in lines])
+    log.write(log.user("::capture n.md"))
+    wait_for(note.exists, "the note", seconds=60)
+    assert note.stat().st_size > 40_000_000
+    memory = client.request("kato/memory")
+    assert memory["journal"]["eventCount"] == 2001
+    assert memory["process"]["peakRss"] < 120_000_000

@@ -39,6 +39,8 @@ from kato.model import (
 
 ProblemKind = Literal["broken_line", "oversize_line", "unknown_kind", "invalid_record"]
 Json = Mapping[str, Any]
+#: Keeps a picture: its media type and its bytes in base64; gives the Markdown that stands for it.
+SavePicture = Callable[[str, str], str]
 
 
 class Problem(Struct, frozen=True):
@@ -79,8 +81,16 @@ class Reader(Protocol):
         """What is known of the session by now."""
         ...
 
+    #: Where pictures go; None leaves placeholders.
+    save_picture: SavePicture | None
+
+    @property
+    def started(self) -> Mapping[str, str]:
+        """The sub-agents' sessions that this one is known to have started, with the tool calls that did."""
+        ...
+
     def about(self, session_id: str) -> SessionInfo:
-        """What is known of a session whose events this log holds: its own, or a sub-agent's."""
+        """What is known of a session that this log tells of: its own, or a sub-agent's."""
         ...
 
     def feed(self, data: bytes) -> ReadResult:
@@ -227,8 +237,8 @@ def _block_text(block: object) -> str:
     return as_text(block) if not isinstance(block, list) else ""
 
 
-def picture(block: Json) -> str | None:
-    """The placeholder of an image or document block; its bytes stay in the assistant's log."""
+def picture(block: Json, save: SavePicture | None = None) -> str | None:
+    """What stands for an image or document block: a placeholder, unless the picture is kept."""
     kind = block.get("type")
     if kind not in ("image", "document", "input_image", "local_image"):
         return None
@@ -236,6 +246,8 @@ def picture(block: Json) -> str | None:
     data = text_of(source, "data") or text_of(block, "image_url") or ""
     media = text_of(source, "media_type") or text_of(block, "mimeType") or _media_of_url(data)
     name = text_of(block, "title") or text_of(block, "path") or text_of(source, "url") or ""
+    if save is not None and data and media and kind != "document":
+        return save(media, data.rpartition(",")[2])
     encoded = len(data.rpartition(",")[2]) if data else 0
     about = [part for part in (media, name, f"{encoded * 3 // 4 // 1000 or 1} kB" if encoded else "") if part]
     noun = "document" if kind == "document" else "image"
@@ -340,6 +352,8 @@ class BaseReader(ABC):
         self.version: str | None = None
         self.parent_id = log.parent_id
         self.parent_tool_call_id: str | None = None
+        self.started: dict[str, str] = {}
+        self.save_picture: SavePicture | None = None
         self._events: list[ConversationEvent] = []
         self._problems: list[Problem] = []
         self._last: datetime | None = None
@@ -358,17 +372,25 @@ class BaseReader(ABC):
         )
 
     def about(self, session_id: str) -> SessionInfo:
-        """What is known of a session whose events this log holds: its own, or a sub-agent's."""
+        """What is known of a session that this log tells of: its own, or a sub-agent's."""
         if session_id == self.session_id:
             return self.info
         return SessionInfo(
-            session_id=session_id, cwd=self.cwd, version=self.version, parent_id=self.session_id
+            session_id=session_id,
+            cwd=self.cwd,
+            version=self.version,
+            parent_id=self.session_id,
+            parent_tool_call_id=self.started.get(session_id),
         )
 
     def _taken(self) -> ReadResult:
         result = ReadResult(self._events, self._problems)
         self._events, self._problems = [], []
         return result
+
+    def picture(self, block: Json) -> str | None:
+        """What stands for an image block."""
+        return picture(block, self.save_picture)
 
     def report(self, kind: ProblemKind, detail: str) -> None:
         """Counts something that could not be read as meant."""

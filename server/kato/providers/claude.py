@@ -27,7 +27,6 @@ from kato.providers.base import (
     moment,
     object_of,
     objects_of,
-    picture,
     text_of,
 )
 
@@ -305,7 +304,7 @@ class ClaudeReader(LinesReader):
                 self._tool_result(record, block, f"{event_id}:{index}" if index else event_id, uuid, at)
         if record.get("isMeta") is True:
             return
-        words = "\n\n".join(part for part in map(_words, blocks) if part)
+        words = "\n\n".join(part for block in blocks if (part := _words(block, self.picture(block))))
         if not words:
             return
         kind = text_of(object_of(record, "origin"), "kind")
@@ -322,6 +321,9 @@ class ClaudeReader(LinesReader):
         detail = record.get("toolUseResult")
         if not text and isinstance(detail, dict):
             text = "\n".join(part for part in (text_of(detail, "stdout"), text_of(detail, "stderr")) if part)
+        agent = text_of(detail, "agentId") if isinstance(detail, dict) else None
+        if agent:
+            self.started[f"agent-{agent}"] = call_id
         self.tell_result(event_id, at, "user", call_id, text, uuid)
         if self.parent_id is not None:
             return
@@ -392,7 +394,7 @@ class ClaudeReader(LinesReader):
                 if isinstance(prompt, str)
                 else objects_of(attachment, "prompt")
             )
-            words = "\n\n".join(part for part in map(_words, blocks) if part)
+            words = "\n\n".join(part for block in blocks if (part := _words(block, self.picture(block))))
             mode = text_of(attachment, "commandMode") or "prompt"
             origin = text_of(object_of(attachment, "origin"), "kind") or "human"
             typed = (
@@ -406,11 +408,10 @@ class ClaudeReader(LinesReader):
             self.tell_unknown(f"attachment {kind}", attachment, uuid, at)
 
 
-def _words(block: Json) -> str:
-    """What of a block of a user's line the user said."""
-    placeholder = picture(block)
-    if placeholder is not None:
-        return placeholder
+def _words(block: Json, shown: str | None) -> str:
+    """What of a block of a user's line the user said; `shown` stands for a picture."""
+    if shown is not None:
+        return shown
     text = text_of(block, "text") if block.get("type") == "text" else None
     if text is None or text.strip() == "Warmup" or text.lstrip().startswith(_NO_WORDS):
         return ""

@@ -25,7 +25,6 @@ from kato.providers.base import (
     moment,
     object_of,
     objects_of,
-    picture,
     text_of,
 )
 
@@ -38,7 +37,7 @@ _SILENT_EVENTS: Final = frozenset(
     undo_started undo_completed image_generation_end view_image_tool_call plan_update sub_agent_activity
     mcp_startup_update mcp_startup_complete session_configured hook_started hook_completed turn.completed
     turn_completed item_started exec_approval_request apply_patch_approval_request request_user_input
-    dynamic_tool_call_request collab_agent_spawn_end collab_waiting_end collab_close_end
+    dynamic_tool_call_request collab_waiting_end collab_close_end
     collab_agent_interaction_end skills_update_available shutdown_complete""".split()
 )
 _SILENT_ITEMS: Final = frozenset(["ghost_snapshot", "compaction", "compaction_summary", "context_compaction"])
@@ -319,7 +318,9 @@ class CodexReader(LinesReader):
             self._answer(text, text_of(item, "phase"), "item", at)
         elif role == "user":
             words = "\n\n".join(part for block in blocks if (part := _words(text_of(block, "text") or "")))
-            pictures = [shown for block in blocks if block.get("image_url") and (shown := picture(block))]
+            pictures = [
+                shown for block in blocks if block.get("image_url") and (shown := self.picture(block))
+            ]
             if words or pictures:
                 self._waiting.append(_Words(words, pictures, self._id(at, "user", words), at))
                 if len(self._waiting) > 16:
@@ -429,6 +430,11 @@ class CodexReader(LinesReader):
                 self._search(text_of(event, "call_id"), query, at)
         elif what == "context_compacted":
             self._compaction("event", at)
+        elif what == "collab_agent_spawn_end":
+            child, parent_call = text_of(event, "new_thread_id"), text_of(event, "call_id")
+            if child and parent_call:
+                self.started[child] = parent_call
+                self._finish(parent_call, text_of(event, "new_agent_nickname") or child, at, what)
         elif what == "thread_name_updated":
             self.title = text_of(event, "thread_name") or self.title
         elif what == "thread_rolled_back":
@@ -524,7 +530,7 @@ class CodexReader(LinesReader):
         if what == "UserMessage":
             blocks = objects_of(item, "content")
             text = "\n\n".join(part for block in blocks if (part := text_of(block, "text")))
-            pictures = [shown for block in blocks if "text" not in block and (shown := picture(block))]
+            pictures = [shown for block in blocks if "text" not in block and (shown := self.picture(block))]
             self._typed(text, pictures, "completed", at)
         elif what == "AgentMessage":
             text = "\n\n".join(

@@ -22,6 +22,7 @@ from kato.providers.base import (
     Json,
     LinesReader,
     LogFile,
+    SavePicture,
     Surroundings,
     as_text,
     moment,
@@ -80,7 +81,7 @@ class _Messages(BaseReader):
         while len(self._told) > _MESSAGES_MAX:
             del self._told[next(iter(self._told))]
         if kind == "user":
-            words = _words(message)
+            words = _words(message, self.save_picture)
             if words and not told.chars:
                 told.chars = len(words)
                 self.tell_user(message_id, at, kind, words, message_id)
@@ -197,16 +198,16 @@ class GeminiReader(_Messages, LinesReader):
             self.guarded(self._message, message)
 
 
-def _plain(content: object) -> str:
+def _plain(content: object, save: SavePicture | None = None) -> str:
     """A message's content: a text, or a list of parts."""
     if isinstance(content, str):
         return content
     if not isinstance(content, list):
         return as_text(content)
-    return "".join(_part(part) for part in content)
+    return "".join(_part(part, save) for part in content)
 
 
-def _part(part: object) -> str:
+def _part(part: object, save: SavePicture | None = None) -> str:
     if isinstance(part, str):
         return part
     if not isinstance(part, dict):
@@ -217,6 +218,9 @@ def _part(part: object) -> str:
     for key in ("inlineData", "fileData"):
         data = object_of(part, key)
         if data:
+            media, encoded = text_of(data, "mimeType"), text_of(data, "data")
+            if save is not None and media and encoded:
+                return save(media, encoded)
             about = [
                 text_of(data, "mimeType") or "",
                 text_of(data, "fileUri") or text_of(data, "displayName") or "",
@@ -225,12 +229,12 @@ def _part(part: object) -> str:
     return ""
 
 
-def _words(message: Json) -> str:
+def _words(message: Json, save: SavePicture | None) -> str:
     """What the user typed: what was displayed, else the content without the files that were put into it."""
     content = message.get("content")
     own = content[:1] if isinstance(content, list) and _FILES in _plain(content) else content
-    typed = _plain(own).partition(_FILES)[0]
-    shown = _plain(message.get("displayContent")) if message.get("displayContent") else ""
+    typed = _plain(own, save).partition(_FILES)[0]
+    shown = _plain(message.get("displayContent"), save) if message.get("displayContent") else ""
     words = typed
     if shown.strip():
         hidden = [

@@ -1,0 +1,47 @@
+"""Pictures of a conversation as files beside its note.
+
+Rule: a picture's name is made of its bytes, so that the same one is the same file, however often a note is written.
+"""
+
+import base64
+import binascii
+from hashlib import blake2b
+from pathlib import Path, PurePath
+from typing import Final
+
+from kato.writer import NoteWriter
+
+_EXTENSIONS: Final = {
+    "image/png": "png",
+    "image/jpeg": "jpg",
+    "image/gif": "gif",
+    "image/webp": "webp",
+    "image/svg+xml": "svg",
+}
+
+
+class Pictures:
+    """Writes into `<note>.images`, a folder beside the note."""
+
+    def __init__(self, writer: NoteWriter, note: str) -> None:
+        self._writer = writer
+        self._folder = PurePath(note).with_suffix(".images")
+        self._written: set[str] = set()
+
+    def save(self, media: str, encoded: str) -> str:
+        """The Markdown of a picture, whose file is there then; of what is no picture, a placeholder."""
+        extension = _EXTENSIONS.get(media)
+        try:
+            data = base64.b64decode(encoded, validate=True)
+        except (binascii.Error, ValueError):
+            extension = None
+        if extension is None:
+            return f"[image: {media}]"
+        name = f"{blake2b(data, digest_size=8).hexdigest()}.{extension}"
+        if name not in self._written:
+            self._written.add(name)
+            path = str(self._folder / name)
+            if not Path(path).exists():
+                with self._writer.prepare(path, [data]) as prepared:
+                    prepared.commit(backup=False)
+        return f"![image]({self._folder.name}/{name})".replace(" ", "%20")

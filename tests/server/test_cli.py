@@ -1,0 +1,244 @@
+"""The terminal: conversations are listed, captured and examined without a server."""
+
+import base64
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+import zstandard
+
+from logs import ClaudeLog, CodexLog, append, now
+
+
+class Terminal:
+    """Runs `kato` in a folder, as a user with this home."""
+
+    def __init__(self, environment: dict[str, str], cwd: Path) -> None:
+        self.home = Path(environment["HOME"])
+        self.environment = environment | {"KATO_STATE_DIR": str(cwd.parent / "state"), "COLUMNS": "140"}
+        self.cwd = cwd
+
+    def run(self, *arguments: str, code: int = 0) -> str:
+        done = subprocess.run(
+            [sys.executable, "-m", "kato", *arguments],
+            cwd=self.cwd,
+            env=self.environment,
+            capture_output=True,
+            text=True,
+            timeout=60,
+            check=False,
+        )
+        assert done.returncode == code, done.stderr
+        return done.stdout if code == 0 else done.stderr
+
+    def json(self, *arguments: str) -> Any:
+        return json.loads(self.run(*arguments, "--json"))
+
+
+@pytest.fixture
+def terminal(environment: dict[str, str], tmp_path: Path) -> Terminal:
+    work = tmp_path / "work"
+    work.mkdir()
+    return Terminal(environment, work)
+
+
+def test_sessions_are_listed_by_folder_with_their_titles(terminal: Terminal) -> None:
+    claude, codex = ClaudeLog(terminal.home, terminal.cwd), CodexLog(terminal.home, Path("/elsewhere"))
+    claude.write(
+        claude.user("How does a B-tree split?"), {"type": "ai-title", "aiTitle": "B-trees", "sessionId": "x"}
+    )
+    codex.write(*codex.start, *codex.user("hello there"))
+    os.utime(codex.path, (1, 1))
+    listed = terminal.json("sessions")["sessions"]
+    assert [(one["provider"], one["title"], one["cwd"]) for one in listed] == [
+        ("claude", "B-trees", str(terminal.cwd)),
+        ("codex", "hello there", "/elsewhere"),
+    ]
+    assert [one["sessionId"] for one in terminal.json("sessions", "--here")["sessions"]] == [claude.session]
+    shown = terminal.run("sessions")
+    assert shown.index(str(terminal.cwd)) < shown.index("B-trees") < shown.index("/elsewhere")
+
+
+def test_only_the_newest_are_listed_unless_all_are_asked_for(terminal: Terminal) -> None:
+    for number in range(25):
+        log = ClaudeLog(terminal.home, terminal.cwd)
+        log.write(log.user(f"number {number}"))
+        os.utime(log.path, (number + 1, number + 1))
+    assert "and 5 older ones" in terminal.run("sessions")
+    assert len(terminal.json("sessions")["sessions"]) == 20
+    assert len(terminal.json("sessions", "--all")["sessions"]) == 25
+    assert terminal.json("sessions")["sessions"][0]["title"] == "number 24"
+
+
+def test_the_latest_conversation_of_the_folder_is_captured(terminal: Terminal) -> None:
+    older, newer = ClaudeLog(terminal.home, terminal.cwd), ClaudeLog(terminal.home, terminal.cwd)
+    other = CodexLog(terminal.home, Path("/elsewhere"))
+    older.write(older.user("old"))
+    newer.write(newer.user("new question"), *newer.text("new answer"))
+    other.write(*other.start, *other.user("of another folder"))
+    os.utime(older.path, (1, 1))
+    terminal.run("capture", "--latest", "notes/n.md")
+    note = (terminal.cwd / "notes" / "n.md").read_text()
+    assert "new question" in note
+    assert "new answer" in note
+    assert f"sessionId: {newer.session}" in note
+    terminal.run("capture")
+    assert len(list(terminal.cwd.glob("*new-question*.md"))) == 1
+
+
+def test_a_session_is_named_by_the_beginning_of_its_id(terminal: Terminal) -> None:
+    first, second = (
+        ClaudeLog(terminal.home, terminal.cwd, "aaa-1"),
+        ClaudeLog(terminal.home, terminal.cwd, "aaa-2"),
+    )
+    first.write(first.user("one"))
+    second.write(second.user("two"))
+    terminal.run("capture", "aaa-2", "n.md")
+    assert "two" in (terminal.cwd / "n.md").read_text()
+    assert "could be 2 conversations" in terminal.run("capture", "aaa", "n.md", code=1)
+    assert "no conversation 'zzz'" in terminal.run("capture", "zzz", "n.md", code=1)
+    assert "one" in terminal.run("capture", "claude/aaa-1", "-")
+
+
+def test_a_capture_over_foreign_text_keeps_a_copy(terminal: Terminal) -> None:
+    log = ClaudeLog(terminal.home, terminal.cwd)
+    log.write(log.user("hello"))
+    (terminal.cwd / "n.md").write_text("mine\n")
+    terminal.run("capture", "--latest", "n.md")
+    copies = list((terminal.cwd.parent / "state" / "backups").rglob("*.md"))
+    assert [copy.read_text() for copy in copies] == ["mine\n"]
+    log.write(log.user("more"))
+    terminal.run("capture", "--latest", "n.md")  # over what Kato wrote: no copy
+    assert len(list((terminal.cwd.parent / "state" / "backups").rglob("*.md"))) == 1
+
+
+def test_tools_thinking_and_since(terminal: Terminal) -> None:
+    log = ClaudeLog(terminal.home, terminal.cwd)
+    call = {"type": "tool_use", "id": "t1", "name": "Bash", "input": {"command": "ls"}}
+    result = [{"type": "tool_result", "tool_use_id": "t1", "content": "a.py"}]
+    log.write(log.user("before", timestamp=now(-7200)))
+    log.write(log.user("after"), *log.reply({"type": "thinking", "thinking": "hm"}, call, stop="tool_use"))
+    log.write(log.line("user", {"role": "user", "content": result}), *log.text("one file"))
+    plain = terminal.run("capture", "--latest", "-")
+    assert "before" in plain
+    assert "<details>" not in plain
+    full = terminal.run("capture", "--latest", "--tools", "--thinking", "-", "--since", "1h")
+    assert "before" not in full
+    for text in (
+        "<summary>Thinking</summary>",
+        "Tool call: Bash: ls",
+        "Tool result: Bash",
+        "a.py",
+        "one file",
+    ):
+        assert text in full
+    assert "is no moment" in terminal.run("capture", "--since", "soon", code=1)
+    terminal.run("capture", "--latest", "e.jsonl")
+    kinds = [json.loads(line)["kind"] for line in (terminal.cwd / "e.jsonl").read_text().splitlines()]
+    assert kinds == [
+        "message.user",
+        "message.user",
+        "thinking",
+        "tool.call",
+        "tool.result",
+        "message.assistant",
+    ]
+
+
+def test_sub_agents_are_folded_under_the_call_that_started_them(terminal: Terminal) -> None:
+    log = ClaudeLog(terminal.home, terminal.cwd)
+    call = {"type": "tool_use", "id": "t1", "name": "Task", "input": {"prompt": "Look around."}}
+    result = [{"type": "tool_result", "tool_use_id": "t1", "content": "All is well."}]
+    log.write(log.user("go"), *log.reply(call, stop="tool_use"))
+    log.write(
+        log.line("user", {"role": "user", "content": result}, toolUseResult={"agentId": "a1"}),
+        *log.text("Good."),
+    )
+    agent = log.path.with_suffix("") / "subagents" / "agent-a1.jsonl"
+    append(agent, log.user("Look around.", isSidechain=True), *log.text("I looked."))
+    note = terminal.run("capture", log.session, "-", "--sub-agents")
+    assert note.index("<summary>Sub-agent: ") < note.index("I looked.") < note.index("Good.")
+    assert "\n### " in note
+    assert "I looked." not in terminal.run("capture", log.session, "-")
+
+
+def test_pictures_become_files_beside_the_note(terminal: Terminal) -> None:
+    log = ClaudeLog(terminal.home, terminal.cwd)
+    data = b"\x89PNG not really"
+    source = {"type": "base64", "media_type": "image/png", "data": base64.b64encode(data).decode()}
+    log.write(
+        log.line(
+            "user",
+            {
+                "role": "user",
+                "content": [{"type": "image", "source": source}, {"type": "text", "text": "see"}],
+            },
+        )
+    )
+    terminal.run("capture", "--latest", "n.md", "--images")
+    (picture,) = (terminal.cwd / "n.images").iterdir()
+    assert picture.read_bytes() == data
+    assert f"![image](n.images/{picture.name})" in (terminal.cwd / "n.md").read_text()
+    assert "[image: image/png, 1 kB]" in terminal.run("capture", "--latest", "-")
+
+
+def test_compressed_rollouts_are_read_and_a_plain_one_wins(terminal: Terminal) -> None:
+    log = CodexLog(terminal.home, terminal.cwd)
+    log.write(*log.start, *log.user("packed"), *log.text("and read"))
+    packed = log.path.with_name(log.path.name + ".zst")
+    packed.write_bytes(zstandard.ZstdCompressor().compress(log.path.read_bytes()))
+    assert [one["path"] for one in terminal.json("sessions")["sessions"]] == [str(log.path)]
+    log.path.unlink()
+    (one,) = terminal.json("sessions")["sessions"]
+    assert (one["path"], one["title"], one["sessionId"]) == (str(packed), "packed", log.session)
+    assert "and read" in terminal.run("capture", log.session, "-")
+
+
+def test_the_doctor_tells_where_it_looked_and_what_it_did_not_understand(terminal: Terminal) -> None:
+    log = ClaudeLog(terminal.home, terminal.cwd)
+    log.write(log.user("hi"), log.line("novelty", {}))
+    with log.path.open("a") as file:
+        file.write("{broken\n")
+    roots = terminal.json("doctor")["roots"]
+    (root,) = [one for one in roots if one["provider"] == "claude"]
+    assert (root["exists"], root["sessions"], root["events"]) == (True, 1, 2)
+    unknown, broken = root["problems"]
+    assert (unknown["kind"], unknown["detail"], unknown["version"]) == ("unknown_kind", "novelty", "2.1.42")
+    assert (broken["kind"], broken["count"]) == ("broken_line", 1)
+    assert {one["provider"] for one in roots} == {"claude", "codex", "gemini", "copilot"}
+    shown = terminal.run("doctor")
+    assert "unknown kind novelty (2.1.42)" in shown
+    assert "Codex: no session was found" in shown
+
+
+def test_watch_runs_commands_without_an_editor_and_ends_on_interrupt(terminal: Terminal) -> None:
+    watch = subprocess.Popen(
+        [sys.executable, "-m", "kato", "watch", str(terminal.cwd)],
+        env=terminal.environment,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    )
+    try:
+        servers = terminal.cwd.parent / "state" / "servers"
+        deadline = time.monotonic() + 30
+        while not list(servers.glob("*.json")) and time.monotonic() < deadline:
+            time.sleep(0.05)
+        log = ClaudeLog(terminal.home, terminal.cwd)
+        log.write(log.user("question\n::capture w.md"), *log.text("answer"))
+        note = terminal.cwd / "w.md"
+        while not (note.exists() and "answer" in note.read_text()) and time.monotonic() < deadline:
+            time.sleep(0.05)
+        assert "answer" in note.read_text()
+    finally:
+        watch.send_signal(signal.SIGINT)
+        output, _ = watch.communicate(timeout=30)
+    assert watch.returncode == 0, output
+    assert "::capture" in output
+    assert terminal.run("status") == "No Kato server is running.\n"
