@@ -279,8 +279,7 @@ class Engine:
             return
         tickets, self._open = self._open, []
         for ticket in tickets:
-            if ticket.receipt.accepted:
-                self._hold(ticket)
+            self._hold(ticket)
         over = self._over_budget_error()
         for ticket in tickets:
             if over is not None and ticket.request.key in self.store:
@@ -325,10 +324,17 @@ class Engine:
         """Puts a ticket's new events into the store; a session that is not there as a whole comes back first."""
         key, receipt, lines = ticket.request.key, ticket.receipt, ticket.request.lines
         next_seq = self.store.next_seq(key)
-        if next_seq is None and self.ledger.durable and not ticket.request.hold:
+        if next_seq is None and not (receipt.accepted and (ticket.request.hold or not self.ledger.durable)):
             return
-        if next_seq is not None and next_seq >= receipt.first_seq + len(receipt.accepted):
-            return  # came back together with an earlier ticket of this group
+        if next_seq is not None and next_seq >= receipt.event_count:
+            return  # nothing is new, or it came back together with an earlier ticket of this group
+        if next_seq is not None and 0 < receipt.first_seq - next_seq <= limits.CATCH_UP_EVENTS_MAX:
+            # Another process was faster with these.
+            missed = [line for _, line in self.ledger.read(key, after=next_seq, until=receipt.first_seq)]
+            self._evicted(self.store.append(key, missed, first_seq=next_seq))
+            next_seq = self.store.next_seq(key)
+            if not receipt.accepted:
+                return
         newest = None
         if next_seq != receipt.first_seq and receipt.first_seq > 0:
             # Half the budget at most: a session that outgrew the budget once must not end every process after.

@@ -36,6 +36,8 @@ CHUNK_BYTES: Final = 32 * KIB
 CHUNK_OVERHEAD_BYTES: Final = 160
 #: What a resident session costs beside its events: key, record, dictionary entry, title and folder.
 SESSION_OVERHEAD_BYTES: Final = 1 * KIB
+#: Events of another process that are fetched one after the other; of more, the session is loaded anew.
+CATCH_UP_EVENTS_MAX: Final = 1000
 
 # --- Journal ---------------------------------------------------------------------------------------------
 #: SQLite's page cache; counted in the process' footprint.
