@@ -15,8 +15,7 @@ Rules:
 import logging
 import os
 from collections import Counter, OrderedDict
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import Final
+from collections.abc import Callable, Iterable, Sequence
 
 from msgspec import Struct
 
@@ -218,6 +217,9 @@ class Intake:
         for problem in result.problems:
             if len(self.problems) < limits.JOURNAL_PROBLEMS_MAX:
                 self.problems[name, problem] += 1
+                if self.problems[name, problem] == 1:
+                    version = problem.version or "of unknown version"
+                    log.warning("%s %s: %s: %s", name, version, problem.kind, problem.detail)
         one.pending += result.events
         if one.in_scope is None:
             cwd = one.tail.reader.info.cwd
@@ -347,12 +349,3 @@ def _runs(
 def _resolved(paths: Iterable[str]) -> tuple[str, ...]:
     """Real paths, for comparison."""
     return tuple(os.path.normcase(os.path.realpath(path)) for path in paths)
-
-
-#: How a provider's problems read in a list.
-PROBLEM_WORDS: Final[Mapping[str, str]] = {
-    "broken_line": "broken lines",
-    "oversize_line": "lines that are too long",
-    "unknown_kind": "unknown kinds",
-    "invalid_record": "records that do not fit",
-}
