@@ -127,15 +127,16 @@ class LogEvents:
     def __iter__(self) -> Iterator[ConversationEvent]:
         tail = Tail(self._found, self._place)
         tail.reader.save_picture = self._save
-        seen: set[str] = set()
+        seen: set[int] = set()  # hashes: a long log has many ids
         more = True
         while more:
             piece = tail.read()
             more = piece.more
             events = piece.result.events if more else [*piece.result.events, *tail.settle().events]
             for event in events:
-                if event.event_id not in seen and event.session_id == tail.reader.info.session_id:
-                    seen.add(event.event_id)
+                mark = hash(event.event_id)
+                if mark not in seen and event.session_id == tail.reader.info.session_id:
+                    seen.add(mark)
                     if self._since_ms is None or epoch_ms(event.timestamp) >= self._since_ms:
                         yield event
         self.started = dict(tail.reader.started)

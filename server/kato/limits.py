@@ -87,6 +87,7 @@ LOG_SETTLE_SECONDS: Final = 0.25
 #: Logs that changed in the last minutes are looked at this often, whoever tells of changes or not.
 LOG_ACTIVE_SECONDS: Final = 600
 LOG_LOOK_SECONDS: Final = 0.5
+LOG_WATCH_STEP_MS: Final = 100
 #: All roots are listed this often, or less often where that takes long: a share of the time.
 LOG_SCAN_SECONDS: Final = 20
 LOG_SCAN_SHARE: Final = 0.0005
