@@ -15,7 +15,7 @@ from kato.sources import Watcher
 #: A folder that was just made is listed again: what is made in it at once can escape every watcher.
 _AGAIN_SECONDS = (0.3, 1.0)
 _AFTER_START_SECONDS = (0.5, 2.0)
-_APPEAR_SECONDS = 1.0
+_APPEAR_SECONDS = 2.0
 #: The start belongs to the client's first requests.
 _FIRST_SCAN_SECONDS = 0.05
 
@@ -33,6 +33,7 @@ class LogFeed:
         self._turn: asyncio.Handle | None = None
         self._settle: asyncio.TimerHandle | None = None
         self._look: asyncio.TimerHandle | None = None
+        self._look_at_all = 0.0
         self._scan: asyncio.TimerHandle | None = None
         self._appear: asyncio.TimerHandle | None = None
         self._folders: list[str] = []
@@ -111,8 +112,7 @@ class LogFeed:
         self._go_on()
         if self._settle is None and self.intake.is_unsettled:
             self._settle = self._loop.call_later(limits.LOG_SETTLE_SECONDS, self._settle_quiet)
-        if self._look is None:
-            self._look = self._loop.call_later(limits.LOG_LOOK_SECONDS, self._look_at_active)
+        self._look_soon()
 
     def _settle_quiet(self) -> None:
         self._settle = None
@@ -121,9 +121,24 @@ class LogFeed:
         if self.intake.is_unsettled:
             self._settle = self._loop.call_later(limits.LOG_SETTLE_SECONDS, self._settle_quiet)
 
+    def _look_soon(self) -> None:
+        pause, now = limits.LOG_LOOK_SECONDS, self._loop.time()
+        if self.intake.has_changed(limits.LOG_QUICK_SECONDS):
+            pause = limits.LOG_QUICK_LOOK_SECONDS
+        elif not self.intake.has_changed(limits.LOG_ACTIVE_SECONDS):
+            return
+        if self._look is None or self._look.when() > now + pause:
+            if self._look is not None:
+                self._look.cancel()
+            self._look = self._loop.call_at(now + pause, self._look_at_active)
+
     def _look_at_active(self) -> None:
         self._look = None
-        self.intake.look_at_active()
+        now = self._loop.time()
+        if now >= self._look_at_all:
+            self._look_at_all = now + limits.LOG_LOOK_SECONDS
+            self.intake.look_at(limits.LOG_ACTIVE_SECONDS)
+        else:
+            self.intake.look_at(limits.LOG_QUICK_SECONDS)
         self._go_on()
-        if self.intake.is_active:
-            self._look = self._loop.call_later(limits.LOG_LOOK_SECONDS, self._look_at_active)
+        self._look_soon()

@@ -116,9 +116,11 @@ class Intake:
                     found.path, last=False
                 )  # what is said now goes before what was said then
 
-    def look_at_active(self) -> None:
-        """Looks at the logs that changed lately: their news is never missed for longer than until the next look."""
-        since = self._clock() - limits.LOG_ACTIVE_SECONDS
+    def look_at(self, seconds: float) -> None:
+        """Looks at the logs that changed in the last seconds: their news is never missed for longer than until the next
+        look.
+        """
+        since = self._clock() - seconds
         for path, one in reversed(self._open.items()):
             if one.changed_at < since:
                 break
@@ -126,11 +128,10 @@ class Intake:
             if found is not None:
                 self.notice(found)
 
-    @property
-    def is_active(self) -> bool:
-        """True while a log changed lately."""
+    def has_changed(self, seconds: float) -> bool:
+        """True when a log changed in the last seconds."""
         newest = next(reversed(self._open.values()), None)
-        return newest is not None and newest.changed_at >= self._clock() - limits.LOG_ACTIVE_SECONDS
+        return newest is not None and newest.changed_at >= self._clock() - seconds
 
     def watched_folders(self) -> list[str]:
         """The roots that are there."""

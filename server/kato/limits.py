@@ -84,9 +84,12 @@ LOG_RECENT_SECONDS: Final = 24 * 3600
 COMMAND_GRACE_MS: Final = 10 * 60 * 1000
 #: A log that was quiet for this long is complete for now.
 LOG_SETTLE_SECONDS: Final = 0.25
-#: Logs that changed in the last minutes are looked at this often, whoever tells of changes or not.
+#: Logs that changed in the last minutes are looked at this often, whoever tells of changes or not; in the last seconds,
+#: so that a line is in the note before the next one is written, more often than the watcher wakes.
 LOG_ACTIVE_SECONDS: Final = 600
 LOG_LOOK_SECONDS: Final = 0.5
+LOG_QUICK_SECONDS: Final = 10
+LOG_QUICK_LOOK_SECONDS: Final = 0.03
 LOG_WATCH_STEP_MS: Final = 100
 #: All roots are listed this often, or less often where that takes long: a share of the time.
 LOG_SCAN_SECONDS: Final = 20
