@@ -1,0 +1,22 @@
+"""A server as pygls' documentation shows it: handlers that do nothing. Of the same pygls, without anything of Kato."""
+
+from typing import Any
+
+from pygls.lsp.server import LanguageServer
+
+server = LanguageServer("stock", "1")
+
+
+@server.feature("kato/events")
+def on_events(params: Any) -> None:
+    """Takes what comes."""
+
+
+@server.feature("kato/memory")
+def on_memory(params: Any) -> dict[str, int]:
+    """The request that tells when all before it was taken."""
+    return {}
+
+
+if __name__ == "__main__":
+    server.start_io()
