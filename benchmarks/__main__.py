@@ -25,8 +25,12 @@ MEASURES = (
 def main(arguments: Sequence[str] | None = None) -> int:
     """Exit code 1 when a goal is missed and `--strict` was given."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
-    parser.add_argument("--only", nargs="+", choices=[one.name for one in MEASURES], help="these measures alone")
-    parser.add_argument("--quick", action="store_true", help="fewer rounds, smaller sizes: a look, not a figure")
+    parser.add_argument(
+        "--only", nargs="+", choices=[one.name for one in MEASURES], help="these measures alone"
+    )
+    parser.add_argument(
+        "--quick", action="store_true", help="fewer rounds, smaller sizes: a look, not a figure"
+    )
     parser.add_argument("--json", type=Path, metavar="FILE", help="writes all figures")
     parser.add_argument("--plot", type=Path, metavar="FILE", help="draws the ratios (needs matplotlib)")
     parser.add_argument("--strict", action="store_true", help="exit code 1 when a goal is missed")

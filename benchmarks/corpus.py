@@ -15,8 +15,11 @@ Event = dict[str, Any]
 PROVIDER: Final = "bench"
 _WORDS: Final = (
     "the journal keeps every event before the answer goes out and a page splits at its median key when it is full "
-    "return value index buffer offset lock cache naïve Größe — “quoted” λ test(self) self.items[key] path/to/file.py"
+    'return value index buffer offset lock cache "quoted" test(self) self.items[key] path/to/file.py if not None:'
 ).split(" ")
+_BEYOND_ASCII: Final = "naïve Größe — “quoted” λ ✓ → 語".split(" ")
+#: One text in so many holds words beyond ASCII.
+_ASCII_TEXTS: Final = 5
 
 
 def events(count: int, session: str = "s", *, seed: int = 7, start: int = 0) -> list[Event]:
@@ -86,11 +89,16 @@ def _event(chance: random.Random, session: str, number: int) -> Event:
 
 
 def _prose(chance: random.Random, words: int) -> str:
-    return " ".join(chance.choices(_WORDS, k=words)) + "."
+    return " ".join(chance.choices(_vocabulary(chance), k=words)) + "."
 
 
 def _code(chance: random.Random, count: int) -> str:
+    words = _vocabulary(chance)
     return "\n".join(
-        f"{'    ' * chance.randint(0, 3)}{' '.join(chance.choices(_WORDS, k=chance.randint(3, 8)))}"
+        f"{'    ' * chance.randint(0, 3)}{' '.join(chance.choices(words, k=chance.randint(3, 8)))}"
         for _ in range(count)
     )
+
+
+def _vocabulary(chance: random.Random) -> Sequence[str]:
+    return _WORDS if chance.randrange(_ASCII_TEXTS) else [*_WORDS, *_BEYOND_ASCII]

@@ -41,10 +41,24 @@ def over_stdio(quick: bool) -> list[Row]:
         to_floor = middle([a / b for a, b in zip(ours, floors, strict=True)])
         to_stock = middle(ours) / middle(stocks)
         rows.append(
-            Row(f"ingest, batches of {batch}", "the floor", to_floor, _FLOOR_GOALS[batch], "at least", figures=figures)
+            Row(
+                f"ingest, batches of {batch}",
+                "the floor",
+                to_floor,
+                _FLOOR_GOALS[batch],
+                "at least",
+                figures=figures,
+            )
         )
         rows.append(
-            Row(f"ingest, batches of {batch}", "stock pygls", to_stock, _STOCK_GOALS[batch], "at least", figures=figures)
+            Row(
+                f"ingest, batches of {batch}",
+                "stock pygls",
+                to_stock,
+                _STOCK_GOALS[batch],
+                "at least",
+                figures=figures,
+            )
         )
         if batch > 1:
             to_plain = middle([a / b for a, b in zip(journaled, ours, strict=True)])

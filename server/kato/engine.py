@@ -13,8 +13,10 @@ Rules:
 
 import logging
 import traceback
+from bisect import bisect_left
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager
+from datetime import datetime
 from pathlib import PurePath
 from typing import Final, Literal, Protocol
 
@@ -30,6 +32,7 @@ from kato.errors import (
     UnknownSession,
     WriteFailed,
 )
+from kato.lines import Lines
 from kato.model import (
     MESSAGE_TYPES,
     AppendReceipt,
@@ -72,7 +75,7 @@ class AppendRequest(Struct, frozen=True):
 
     key: SessionKey
     events: Sequence[ConversationEvent]
-    lines: Sequence[bytes]
+    lines: Lines
     title: str | None = None
     cwd: str | None = None
     replay: bool = False
@@ -91,17 +94,101 @@ class AppendAnswer(Struct, frozen=True, rename="camel"):
     commands: list[CommandOutcome]
 
 
-class Ticket:
-    """An append under way; after `settle` it holds the answer or the error."""
+class _Group:
+    """What was appended to one session since the last settle: to the ledger and the store it is one append. The last word
+    about the session counts, but for the snippet.
+    """
 
-    __slots__ = ("answer", "candidates", "error", "receipt", "request")
+    __slots__ = (
+        "about",
+        "error",
+        "held_events",
+        "hold",
+        "ids",
+        "key",
+        "last",
+        "lines",
+        "receipt",
+        "snippet",
+    )
 
-    def __init__(self, request: AppendRequest, receipt: AppendReceipt, candidates: Sequence[int]) -> None:
-        self.request = request
-        self.receipt = receipt
-        self.candidates = candidates
-        self.answer: AppendAnswer | None = None
+    def __init__(self, key: SessionKey) -> None:
+        self.key = key
+        self.ids: list[str] = []
+        self.lines: list[Lines] = []
+        self.hold = False
+        self.about: tuple[str | None, str | None, str | None, str | None] = (None, None, None, None)
+        self.last: datetime | None = None
+        self.snippet: str | None = None
+        self.receipt: AppendReceipt | None = None
+        self.held_events = 0
         self.error: KatoError | None = None
+
+    def meta(self, now_ms: int) -> SessionMeta:
+        title, cwd, parent_id, parent_call_id = self.about
+        return SessionMeta(
+            updated_at=now_ms,
+            title=title,
+            snippet=self.snippet,
+            cwd=cwd,
+            last_message_at=None if self.last is None else epoch_ms(self.last),
+            parent_id=parent_id,
+            parent_call_id=parent_call_id,
+        )
+
+
+class Ticket:
+    """An append under way: the events from `start` to before `end` of a session's group. After `settle` it holds the
+    answer or the error. `candidates` are the user's messages that may hold commands, by their place in the group.
+    """
+
+    __slots__ = ("_end", "_group", "_start", "candidates", "outcomes")
+
+    def __init__(
+        self, group: _Group, start: int, end: int, candidates: Sequence[tuple[int, UserMessage]]
+    ) -> None:
+        self._group = group
+        self._start = start
+        self._end = end
+        self.candidates = candidates
+        self.outcomes: list[CommandOutcome] = []
+
+    @property
+    def key(self) -> SessionKey:
+        """The session."""
+        return self._group.key
+
+    @property
+    def error(self) -> KatoError | None:
+        """Why nothing of it was kept, or why the process has to end."""
+        return self._group.error
+
+    @property
+    def answer(self) -> AppendAnswer | None:
+        """What became of it; None before it is settled, and if it failed."""
+        receipt = self._group.receipt
+        if receipt is None or self.error is not None:
+            return None
+        before = bisect_left(receipt.accepted, self._start)
+        through = bisect_left(receipt.accepted, self._end)
+        total = receipt.first_seq + through
+        kept = min(total, self._group.held_events)
+        return AppendAnswer(
+            accepted=through - before,
+            duplicates=self._end - self._start - (through - before),
+            event_count=kept,
+            truncated_events=total - kept,
+            commands=self.outcomes,
+        )
+
+    def seq_of(self, place: int) -> int | None:
+        """The number that the event at this place of the group got; None for a duplicate."""
+        receipt = self._group.receipt
+        assert receipt is not None
+        index = bisect_left(receipt.accepted, place)
+        if index == len(receipt.accepted) or receipt.accepted[index] != place:
+            return None
+        return receipt.first_seq + index
 
 
 class Ledger(Protocol):
@@ -110,7 +197,7 @@ class Ledger(Protocol):
     @property
     def durable(self) -> bool: ...  # noqa: D102 - the journal is, memory is not
     def append(  # noqa: D102
-        self, key: SessionKey, events: Sequence[tuple[str, bytes]], meta: SessionMeta
+        self, key: SessionKey, ids: Sequence[str], lines: Lines, meta: SessionMeta
     ) -> AppendReceipt: ...
     def commit(self) -> None: ...  # noqa: D102
     def rollback(self) -> None: ...  # noqa: D102
@@ -236,7 +323,8 @@ class Engine:
         self._owner = owner
         self._now_ms = now_ms
         self._new_id = new_id
-        self._open: list[Ticket] = []
+        self._open: dict[SessionKey, _Group] = {}
+        self._with_candidates: list[Ticket] = []
         self._heartbeat_at = process.started_at
         self._freed = 0
         self._ingested = 0
@@ -246,92 +334,89 @@ class Engine:
     # --- Events -----------------------------------------------------------------------------------------
 
     def append(self, request: AppendRequest) -> Ticket:
-        """Hands events to the ledger. Nothing is done with them, and nothing may be answered, before `settle`."""
-        pairs = [(event.event_id, line) for event, line in zip(request.events, request.lines, strict=True)]
-        try:
-            receipt = self.ledger.append(request.key, pairs, self._meta(request))
-        except JournalUnavailable as error:
-            self._fail_group(error)
-            raise
-        events = request.events
-        candidates = (
-            ()
-            if request.replay
-            else [
-                index
-                for index in receipt.accepted
-                if type(event := events[index]) is UserMessage and "::" in event.content
-            ]
+        """Takes events in. Nothing is done with them, and nothing may be answered, before `settle`."""
+        group = self._open.get(request.key)
+        if group is None:
+            group = self._open[request.key] = _Group(request.key)
+        start = len(group.ids)
+        candidates = []
+        for place, event in enumerate(request.events, start):
+            group.ids.append(event.event_id)
+            if type(event) in MESSAGE_TYPES:
+                if group.last is None or event.timestamp > group.last:
+                    group.last = event.timestamp
+                if type(event) is UserMessage:
+                    if group.snippet is None:
+                        group.snippet = paths.title_from_text(event.content, commands.is_command_line)
+                    if "::" in event.content and not request.replay:
+                        candidates.append((place, event))
+        group.lines.append(request.lines)
+        group.hold = group.hold or request.hold
+        title, cwd, parent_id, call_id = group.about
+        group.about = (
+            request.title or title,
+            request.cwd or cwd,
+            request.parent_id or parent_id,
+            request.parent_call_id or call_id,
         )
-        ticket = Ticket(request, receipt, candidates)
-        self._open.append(ticket)
-        self._ingested += sum(map(len, request.lines))
+        ticket = Ticket(group, start, len(group.ids), candidates)
+        if candidates:
+            self._with_candidates.append(ticket)
         return ticket
 
     def settle(self) -> None:
         """Commits what was appended and does what follows from it. Every ticket has its answer or error after."""
         if not self._open:
             return
+        groups, self._open = list(self._open.values()), {}
+        with_candidates, self._with_candidates = self._with_candidates, []
+        now = self._now_ms()
         try:
+            for group in groups:
+                lines = Lines.joined(group.lines)
+                group.receipt = self.ledger.append(group.key, group.ids, lines, group.meta(now))
+                self._ingested += lines.size
             self.ledger.commit()
         except JournalUnavailable as error:
-            self._fail_group(error)
+            # All groups are undone together: none of it was acknowledged.
+            self.ledger.rollback()
+            for group in groups:
+                group.error = error
             return
-        tickets, self._open = self._open, []
-        for ticket in tickets:
-            self._hold(ticket)
+        for group in groups:
+            self._hold(group)
         over = self._over_budget_error()
-        for ticket in tickets:
-            if over is not None and ticket.request.key in self.store:
-                ticket.error = over
-                continue
-            outcomes = self._run_chat_commands(ticket) if ticket.candidates else []
-            ticket.answer = self._answer(ticket, outcomes)
-        for key in dict.fromkeys(ticket.request.key for ticket in tickets if ticket.receipt.accepted):
-            self.flush(key)
+        for group in groups:
+            if group.key in self.store:
+                group.error = over
+        for ticket in with_candidates:
+            if ticket.error is None:
+                self._run_chat_commands(ticket)
+        for group in groups:
+            if group.error is None and group.receipt is not None and group.receipt.accepted:
+                self.flush(group.key)
         if self._ingested >= limits.RSS_CHECK_INTERVAL_BYTES:
             self._ingested = 0
             self.guard_memory()
         self._listener.changed()
 
-    def _meta(self, request: AppendRequest) -> SessionMeta:
-        last = None
-        snippet = None
-        for event in request.events:
-            if isinstance(event, MESSAGE_TYPES):
-                if last is None or event.timestamp > last:
-                    last = event.timestamp
-                if snippet is None and type(event) is UserMessage:
-                    snippet = paths.title_from_text(event.content, commands.is_command_line)
-        return SessionMeta(
-            updated_at=self._now_ms(),
-            title=request.title,
-            snippet=snippet,
-            cwd=request.cwd,
-            last_message_at=None if last is None else epoch_ms(last),
-            parent_id=request.parent_id,
-            parent_call_id=request.parent_call_id,
-        )
+    def _hold(self, group: _Group) -> None:
+        """Puts a session's new events into the store; one that is not there as a whole comes back first."""
+        assert group.receipt is not None
+        self._hold_new(group, group.receipt)
+        held = self.store.held(group.key)
+        group.held_events = self._max_events if held is None else held.event_count
 
-    def _fail_group(self, error: KatoError) -> None:
-        """The group is undone as a whole: none of it was acknowledged."""
-        self.ledger.rollback()
-        tickets, self._open = self._open, []
-        for ticket in tickets:
-            ticket.error = error
-
-    def _hold(self, ticket: Ticket) -> None:
-        """Puts a ticket's new events into the store; a session that is not there as a whole comes back first."""
-        key, receipt, lines = ticket.request.key, ticket.receipt, ticket.request.lines
-        next_seq = self.store.next_seq(key)
-        if next_seq is None and not (receipt.accepted and (ticket.request.hold or not self.ledger.durable)):
+    def _hold_new(self, group: _Group, receipt: AppendReceipt) -> None:
+        key, next_seq = group.key, self.store.next_seq(group.key)
+        if next_seq is None and not (receipt.accepted and (group.hold or not self.ledger.durable)):
             return
         if next_seq is not None and next_seq >= receipt.event_count:
-            return  # nothing is new, or it came back together with an earlier ticket of this group
+            return  # nothing is new
         if next_seq is not None and 0 < receipt.first_seq - next_seq <= limits.CATCH_UP_EVENTS_MAX:
             # Another process was faster with these.
             missed = [line for _, line in self.ledger.read(key, after=next_seq, until=receipt.first_seq)]
-            self._evicted(self.store.append(key, missed, first_seq=next_seq))
+            self._evicted(self.store.append(key, Lines.of(missed), first_seq=next_seq))
             next_seq = self.store.next_seq(key)
             if not receipt.accepted:
                 return
@@ -345,24 +430,13 @@ class Engine:
             first_seq, chunks = newest
             evicted = self.store.load(key, chunks, first_seq=first_seq)
         else:
-            if len(receipt.accepted) != len(lines):
-                lines = [lines[index] for index in receipt.accepted]
             evicted = self.store.append(
-                key, lines, first_seq=receipt.first_seq, extra_bytes=self.ledger.extra_bytes(key)
+                key,
+                Lines.joined(group.lines).chosen(receipt.accepted),
+                first_seq=receipt.first_seq,
+                extra_bytes=self.ledger.extra_bytes(key),
             )
         self._evicted(evicted)
-
-    def _answer(self, ticket: Ticket, outcomes: list[CommandOutcome]) -> AppendAnswer:
-        receipt = ticket.receipt
-        held = self.store.held(ticket.request.key)
-        shown = min(receipt.event_count, self._max_events) if held is None else held.event_count
-        return AppendAnswer(
-            accepted=len(receipt.accepted),
-            duplicates=len(ticket.request.events) - len(receipt.accepted),
-            event_count=shown,
-            truncated_events=max(0, receipt.event_count - shown),
-            commands=outcomes,
-        )
 
     # --- Memory -----------------------------------------------------------------------------------------
 
@@ -485,28 +559,25 @@ class Engine:
             return decode_line(line)
         return None
 
-    def _run_chat_commands(self, ticket: Ticket) -> list[CommandOutcome]:
-        outcomes = []
-        receipt, request = ticket.receipt, ticket.request
-        order = {index: place for place, index in enumerate(receipt.accepted)}
-        for index in ticket.candidates:
-            event = request.events[index]
-            assert isinstance(event, UserMessage)
-            seq = receipt.first_seq + order[index]
+    def _run_chat_commands(self, ticket: Ticket) -> None:
+        key = ticket.key
+        for place, event in ticket.candidates:
+            seq = ticket.seq_of(place)
+            if seq is None:
+                continue  # its commands ran when it first came
             found, problems = commands.parse(event.content)
             steps: list[Command | CommandProblem] = [*found, *problems]
             for step in sorted(steps, key=lambda one: one.line or 0):
                 line = step.line
                 assert line is not None
-                if not self.ledger.claim(request.key, event.event_id, line, self._owner):
+                if not self.ledger.claim(key, event.event_id, line, self._owner):
                     continue
                 if isinstance(step, Command):
-                    outcome = self._execute(request.key, step, Position(seq, line), "chat", event.event_id)
+                    outcome = self._execute(key, step, Position(seq, line), "chat", event.event_id)
                 else:
-                    outcome = self._refused(request.key, step, event.event_id)
-                self.ledger.finish_claim(request.key, event.event_id, line)
-                outcomes.append(outcome)
-        return outcomes
+                    outcome = self._refused(key, step, event.event_id)
+                self.ledger.finish_claim(key, event.event_id, line)
+                ticket.outcomes.append(outcome)
 
     def _refused(self, key: SessionKey, problem: CommandProblem, event_id: str) -> CommandOutcome:
         refusal = CommandRefused(problem.message)

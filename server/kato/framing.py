@@ -14,9 +14,10 @@ Format: LSP 3.17, base protocol. Header names are matched in any case; `Content-
 
 import re
 from collections.abc import Iterator
-from typing import Final, NamedTuple
+from typing import Final
 
 import orjson
+from msgspec import Struct
 
 from kato import limits
 
@@ -33,20 +34,20 @@ _LARGE_FRAME_BYTES: Final = 4 * limits.READ_BYTES
 _END_BYTES: Final = 1 * limits.KIB
 
 
-class Frame(NamedTuple):
+class Frame(Struct, frozen=True):
     """A whole body."""
 
     body: bytes | bytearray
 
 
-class Oversize(NamedTuple):
+class Oversize(Struct, frozen=True):
     """A frame that was drained. `request_id` is None for a notification (or where no id can be seen)."""
 
     length: int
     request_id: int | str | None
 
 
-class Broken(NamedTuple):
+class Broken(Struct, frozen=True):
     """Bytes that are no frame, passed over. `reason` holds nothing of what they say."""
 
     reason: str
@@ -81,12 +82,12 @@ class FrameReader:
                 if broken is not None:
                     yield broken
                 break
-            header = data[position:end]
             body_at = end + len(_END_OF_HEADER)
-            if header.startswith(_CANONICAL) and header[len(_CANONICAL) :].isdigit():
-                length = int(header[len(_CANONICAL) :])
+            digits = data[position + len(_CANONICAL) : end]
+            if digits.isdigit() and data.startswith(_CANONICAL, position):
+                length = int(digits)
             else:
-                found, broken = _content_length(header)
+                found, broken = _content_length(data[position:end])
                 if broken is not None:
                     yield broken
                 if found is None:

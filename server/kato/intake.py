@@ -22,6 +22,7 @@ from msgspec import Struct
 from kato import limits
 from kato.engine import AppendRequest, Ledger
 from kato.errors import KatoError
+from kato.lines import Lines
 from kato.model import ConversationEvent, LogRecord, SessionKey, UserMessage, encode_line, epoch_ms
 from kato.providers.base import Problem, ReadResult, Surroundings
 from kato.sources import Found, Root, Tail, look, scan
@@ -280,7 +281,7 @@ class Intake:
                 AppendRequest(
                     key=SessionKey(provider, session_id),
                     events=run,
-                    lines=[encode_line(event) for event in run],
+                    lines=Lines.of([encode_line(event) for event in run]),
                     title=info.title,
                     cwd=info.cwd,
                     replay=not is_live,

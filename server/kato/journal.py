@@ -32,6 +32,7 @@ from typing import Any, Final, NamedTuple
 
 from kato import limits
 from kato.errors import JournalUnavailable
+from kato.lines import Lines
 from kato.model import (
     AppendReceipt,
     Claim,
@@ -186,7 +187,9 @@ class Journal:
                 for data in _recoverable_chunks(old, number, record):
                     key, pairs = _events_of(data, key)
                     if key is not None and pairs:
-                        kept += len(self.append(key, pairs, _recovered_meta(record, pairs)).accepted)
+                        ids, lines = [one for one, _ in pairs], Lines.of(line for _, line in pairs)
+                        meta = _recovered_meta(record, pairs)
+                        kept += len(self.append(key, ids, lines, meta).accepted)
                         self.commit()
                 sessions += kept > 0
                 events += kept
@@ -222,22 +225,16 @@ class Journal:
 
     # --- Appending: group commit ------------------------------------------------------------------------
 
-    def append(
-        self, key: SessionKey, events: Sequence[tuple[str, bytes]], meta: SessionMeta
-    ) -> AppendReceipt:
-        """Adds events (id, line) to the open group; ids that the session has are passed over, the first wins."""
+    def append(self, key: SessionKey, ids: Sequence[str], lines: Lines, meta: SessionMeta) -> AppendReceipt:
+        """Adds events to the open group; ids that the session has are passed over, the first wins."""
         with _errors(self._path, self.rollback):
             self._begin()
             pending = self._pending.get(key)
             if pending is None:
                 pending = self._pending[key] = _Pending(*self._ensure_session(key, meta))
             first = pending.next_seq
-            accepted = self._insert_ids(pending.number, first, events)
-            if len(accepted) == len(events):
-                lines = [line for _, line in events]
-            else:
-                lines = [events[index][1] for index in accepted]
-            pending.add(lines, meta)
+            accepted = self._insert_ids(pending.number, first, ids)
+            pending.add(lines.chosen(accepted), meta)
             if pending.size > limits.JOURNAL_GROUP_BYTES:
                 self._write_pending()
         return AppendReceipt(accepted, first, first + len(accepted))
@@ -246,11 +243,11 @@ class Journal:
         """Writes the lines that were held back so that a group has few rows: one run of chunks a session."""
         pendings, self._pending = self._pending, {}
         for pending in pendings.values():
-            seq = pending.next_seq - len(pending.lines)
-            for data, count in _packed(pending.lines):
-                self._db.execute(
-                    "INSERT INTO chunk VALUES (?, ?, ?)", (_chunk(pending.number, seq), count, data)
-                )
+            held = Lines.joined(pending.lines)
+            seq = pending.next_seq - held.count
+            for data, count in held.pieces(limits.JOURNAL_CHUNK_BYTES):
+                row = (_chunk(pending.number, seq), count, data)
+                self._db.execute("INSERT INTO chunk VALUES (?, ?, ?)", row)
                 seq += count
             self._db.execute(_UPDATE_SESSION, pending.values())
             self._logged += pending.size
@@ -269,16 +266,16 @@ class Journal:
         assert made.lastrowid is not None
         return made.lastrowid, 0
 
-    def _insert_ids(self, number: int, first: int, events: Sequence[tuple[str, bytes]]) -> Sequence[int]:
+    def _insert_ids(self, number: int, first: int, ids: Sequence[str]) -> Sequence[int]:
         """Enters the ids; the indices of those that are new, which get the numbers from `first` on."""
         before = self._db.total_changes
-        rows = [(number, event_id, first + index) for index, (event_id, _) in enumerate(events)]
+        rows = [(number, event_id, first + index) for index, event_id in enumerate(ids)]
         self._db.executemany("INSERT OR IGNORE INTO event_id VALUES (?, ?, ?)", rows)
-        if self._db.total_changes - before == len(events):
-            return range(len(events))
+        if self._db.total_changes - before == len(ids):
+            return range(len(ids))
         # Some were there. A row that was entered just now has the number it was given; the numbers close up.
         accepted: list[int] = []
-        for index, (event_id, _) in enumerate(events):
+        for index, event_id in enumerate(ids):
             where = (number, event_id)
             row = self._db.execute(
                 "SELECT seq FROM event_id WHERE session = ? AND event_id = ?", where
@@ -747,7 +744,7 @@ class _Pending:
     def __init__(self, number: int, next_seq: int) -> None:
         self.number = number
         self.next_seq = next_seq
-        self.lines: list[bytes] = []
+        self.lines: list[Lines] = []
         self.size = 0
         self.updated = 0
         self.title: str | None = None
@@ -757,10 +754,10 @@ class _Pending:
         self.call: str | None = None
         self.last: int | None = None
 
-    def add(self, lines: Sequence[bytes], meta: SessionMeta) -> None:
-        self.lines += lines
-        self.next_seq += len(lines)
-        self.size += sum(map(len, lines))
+    def add(self, lines: Lines, meta: SessionMeta) -> None:
+        self.lines.append(lines)
+        self.next_seq += lines.count
+        self.size += lines.json_bytes
         self.updated = max(self.updated, meta.updated_at)
         self.title = meta.title or self.title
         self.snippet = self.snippet or meta.snippet
@@ -997,18 +994,6 @@ def _recovered_meta(record: SessionRecord | None, pairs: Sequence[tuple[str, byt
 def _chunk(number: int, seq: int) -> int:
     """The id of the chunk of session `number` that begins with event `seq`."""
     return (number << 32) + seq
-
-
-def _packed(lines: Sequence[bytes]) -> Iterator[tuple[bytes, int]]:
-    """Lines in chunks of at most `limits.JOURNAL_CHUNK_BYTES` (or one line), with their counts."""
-    start = size = 0
-    for index, line in enumerate(lines):
-        if size and size + len(line) > limits.JOURNAL_CHUNK_BYTES:
-            yield b"\n".join([*lines[start:index], b""]), index - start
-            start, size = index, 0
-        size += len(line) + 1
-    if start < len(lines):
-        yield b"\n".join([*lines[start:], b""]), len(lines) - start
 
 
 def _session(row: Sequence[Any]) -> SessionRecord:

@@ -15,6 +15,7 @@ from typing import Final
 
 from msgspec.structs import replace
 
+from kato.lines import Lines
 from kato.model import (
     AppendReceipt,
     Claim,
@@ -49,18 +50,16 @@ class MemoryLedger:
         self._notes: dict[str, NoteRecord] = {}
         self._logs: OrderedDict[str, LogRecord] = OrderedDict()
 
-    def append(
-        self, key: SessionKey, events: Sequence[tuple[str, bytes]], meta: SessionMeta
-    ) -> AppendReceipt:
+    def append(self, key: SessionKey, ids: Sequence[str], lines: Lines, meta: SessionMeta) -> AppendReceipt:
         """Takes note of the events whose ids are new; the store takes the events themselves."""
         known = self._ids.setdefault(key, {})
-        accepted, size = [], 0
-        for index, (event_id, line) in enumerate(events):
+        accepted = []
+        for index, event_id in enumerate(ids):
             mark = hash(event_id)
             if mark not in known:
                 known[mark] = None
                 accepted.append(index)
-                size += len(line)
+        size = lines.chosen(accepted).json_bytes
         excess = len(known) - 2 * self.max_events_per_session
         if excess > 0:
             for mark in list(known)[:excess]:

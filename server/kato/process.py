@@ -51,8 +51,8 @@ def tame_allocator() -> None:
     """
     libc = _libc()
     if libc is not None and hasattr(libc, "mallopt"):
-        libc.mallopt(_M_MMAP_THRESHOLD, 256 * 1024)
-        libc.mallopt(_M_TRIM_THRESHOLD, 1024 * 1024)
+        libc.mallopt(_M_MMAP_THRESHOLD, 2048 * 1024)
+        libc.mallopt(_M_TRIM_THRESHOLD, 4096 * 1024)
         libc.mallopt(_M_ARENA_MAX, 1)
 
 

@@ -520,7 +520,7 @@ class KatoServer(LanguageServer):
     def _on_append_events(self, params: Any, request_id: int | str | None) -> object:
         try:
             ticket = self._live.append(wire.decode_append(params))
-        except (InvalidParams, JournalUnavailable) as error:
+        except InvalidParams as error:
             if request_id is None:
                 self.tell("error", f"kato/events was refused: {error.message}")
             raise
@@ -542,7 +542,7 @@ class KatoServer(LanguageServer):
                 else:
                     self.tell(
                         "error",
-                        f"events of {ticket.request.key.session_id} were not kept: {ticket.error.message}",
+                        f"events of {ticket.key.session_id} were not kept: {ticket.error.message}",
                     )
             elif request_id is not None:
                 self.protocol.answer(request_id, ticket.answer)

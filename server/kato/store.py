@@ -15,12 +15,13 @@ the session that is being updated is never evicted, so that a store over its bud
 import sys
 from collections import OrderedDict, deque
 from collections.abc import Iterator, Sequence
-from typing import Final, NamedTuple
+from typing import NamedTuple
+
+from msgspec import Struct
 
 from kato import limits
+from kato.lines import Lines
 from kato.model import EvictionReason, SessionKey, SnapshotStats
-
-_NEWLINE: Final = 0x0A
 
 
 class Eviction(NamedTuple):
@@ -31,7 +32,7 @@ class Eviction(NamedTuple):
     bytes_reclaimed: int
 
 
-class Held(NamedTuple):
+class Held(Struct, frozen=True):
     """What of a session is in memory: events `first_seq` to `first_seq + event_count - 1`."""
 
     first_seq: int
@@ -70,27 +71,26 @@ class _Session:
     def next_seq(self) -> int:
         return self.first_seq + self.count
 
-    def append(self, lines: Sequence[bytes]) -> None:
-        size = sum(map(len, lines)) + len(lines)
+    def append(self, lines: Lines) -> None:
         tail = self.chunks[-1] if self.chunks else None
         if tail is not None and isinstance(tail.data, bytearray):
             before = tail.cost
-            if len(tail.data) + size <= limits.CHUNK_BYTES:
-                tail.data += b"\n".join(lines)
-                tail.data.append(_NEWLINE)
-                tail.count += len(lines)
-                self.count += len(lines)
+            if len(tail.data) + lines.size <= limits.CHUNK_BYTES:
+                for part in lines.parts:
+                    tail.data += part
+                tail.count += lines.count
+                self.count += lines.count
                 self.cost += tail.cost - before
                 return
             tail.data = bytes(tail.data)  # sealed: gives back what a growing buffer holds in reserve
             self.cost += tail.cost - before
-        per_chunk = max(1, len(lines) * limits.CHUNK_BYTES // size)
-        for start in range(0, len(lines), per_chunk):
-            part = lines[start : start + per_chunk]
-            data: bytes | bytearray = b"\n".join([*part, b""])
-            if start + per_chunk >= len(lines) and len(data) < limits.CHUNK_BYTES:
-                data = bytearray(data)
-            self.add_chunk(_Chunk(data, len(part)))
+        for data, count in lines.pieces(limits.CHUNK_BYTES):
+            self.add_chunk(_Chunk(data, count))
+        last = self.chunks[-1]
+        if len(last.data) < limits.CHUNK_BYTES:
+            before = last.cost
+            last.data = bytearray(last.data)
+            self.cost += last.cost - before
 
     def add_chunk(self, chunk: _Chunk) -> None:
         self.chunks.append(chunk)
@@ -167,7 +167,7 @@ class SnapshotStore:
         return None if session is None else session.next_seq
 
     def append(
-        self, key: SessionKey, lines: Sequence[bytes], *, first_seq: int, extra_bytes: int = 0
+        self, key: SessionKey, lines: Lines, *, first_seq: int, extra_bytes: int = 0
     ) -> list[Eviction]:
         """Adds events, the first of which has the number `first_seq`; says which sessions had to go for them.
 
@@ -185,7 +185,7 @@ class SnapshotStore:
         else:
             self._sessions.move_to_end(key)
         cost, count = session.cost, session.count
-        if lines:
+        if lines.count:
             session.append(lines)
         session.set_extra(extra_bytes)
         self._apply_cap(session)

@@ -15,6 +15,7 @@ from msgspec import UNSET, Meta, Struct, UnsetType
 from kato import limits
 from kato.engine import AppendRequest
 from kato.errors import InvalidParams
+from kato.lines import Lines
 from kato.model import ConversationEvent, Id, SessionKey
 
 _T = TypeVar("_T")
@@ -27,10 +28,6 @@ COMMANDS: Final[Mapping[str, Literal["init", "record", "capture", "export", "sto
     "kato.export": "export",
     "kato.stop": "stop",
 }
-
-#: orjson keeps a buffer of 8 KiB behind every result, however short (measured, 3.13). Up to this many results
-#: live for a moment only; of more, copies of the right size are made.
-_UNCOPIED_LINES_MAX: Final = 256
 
 
 class AppendParams(Struct, frozen=True, rename="camel"):
@@ -117,11 +114,14 @@ def decode_command(argument: Any) -> CommandParams:
         raise InvalidParams(path, error.data["expected"], error.data["got"]) from None
 
 
-def _lines(events: Sequence[dict[str, Any]]) -> list[bytes]:
+def _lines(events: Sequence[dict[str, Any]]) -> Lines:
+    """Each event's line. orjson keeps a buffer of 8 KiB behind every result, however short (measured, 3.13): each is
+    copied and let go at once.
+    """
+    data = bytearray()
     try:
-        if len(events) <= _UNCOPIED_LINES_MAX:
-            return [orjson.dumps(event) for event in events]
-        return [bytes(memoryview(orjson.dumps(event))) for event in events]
+        for event in events:
+            data += orjson.dumps(event, None, orjson.OPT_APPEND_NEWLINE)
     except orjson.JSONEncodeError:
         for index, event in enumerate(events):
             try:
@@ -130,6 +130,7 @@ def _lines(events: Sequence[dict[str, Any]]) -> list[bytes]:
                 expected = f"JSON nested at most {limits.JSON_DEPTH_MAX} deep"
                 raise InvalidParams(f"$.events[{index}]", expected, str(error)) from None
         raise
+    return Lines([bytes(data)], len(events))
 
 
 _AT: Final = re.compile(r"^(?P<rule>.*?)(?: - at `(?P<path>\$.*)`)?$", re.DOTALL)

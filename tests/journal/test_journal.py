@@ -17,7 +17,8 @@ from builders import START_MS, conversation
 from kato import limits
 from kato.errors import JournalUnavailable
 from kato.journal import Journal
-from kato.model import NoteRecord, Recording, SessionKey, SessionMeta
+from kato.lines import Lines
+from kato.model import AppendReceipt, NoteRecord, Recording, SessionKey, SessionMeta
 
 KEY = SessionKey("claude", "session-1")
 OTHER = SessionKey("codex", "session-1")
@@ -42,10 +43,16 @@ def pairs(count: int, first: int = 0, size: int = 20, key: SessionKey = KEY) -> 
     return [(one["eventId"], orjson.dumps(one | {"provider": key.provider})) for one in events]
 
 
+def append(
+    journal: Journal, key: SessionKey, events: list[tuple[str, bytes]], meta: SessionMeta = META
+) -> AppendReceipt:
+    return journal.append(key, [one for one, _ in events], Lines.of(line for _, line in events), meta)
+
+
 def put(
     journal: Journal, events: list[tuple[str, bytes]], key: SessionKey = KEY, meta: SessionMeta = META
 ) -> list[int]:
-    accepted = list(journal.append(key, events, meta).accepted)
+    accepted = list(append(journal, key, events, meta).accepted)
     journal.commit()
     return accepted
 
@@ -95,12 +102,12 @@ def test_an_id_is_taken_once_also_inside_a_batch_and_after_a_restart(journal: Jo
 
 def test_nothing_of_a_group_is_kept_that_was_not_committed(journal: Journal, state: Path) -> None:
     put(journal, pairs(2))
-    journal.append(KEY, pairs(5, first=2), META)
-    journal.append(OTHER, pairs(5, key=OTHER), META)
+    append(journal, KEY, pairs(5, first=2))
+    append(journal, OTHER, pairs(5, key=OTHER))
     journal.rollback()
     assert len(lines(journal)) == 2
     assert journal.session(OTHER) is None
-    journal.append(KEY, pairs(5, first=2), META)
+    append(journal, KEY, pairs(5, first=2))
     journal.close()
     again = Journal.open(state, now_ms=lambda: START_MS)
     assert len(lines(again)) == 2
@@ -246,7 +253,7 @@ def test_a_locked_journal_is_never_taken_for_a_damaged_one(
     with journal.exclusive():
         other = Journal.open(state, now_ms=lambda: START_MS)
         with pytest.raises(JournalUnavailable, match="held by another process"):
-            other.append(KEY, pairs(1, first=1), META)
+            append(other, KEY, pairs(1, first=1))
         assert other.recovery is None
     assert put(other, pairs(1, first=1)) == [0]
     other.close()
@@ -277,7 +284,7 @@ def test_it_is_a_list_that_takes_each_id_once(
                 group[key].append(number)
                 expected.append(index)
         events = [pairs(1, first=number, key=key)[0] for number in numbers]
-        receipt = journal.append(key, events, META)
+        receipt = append(journal, key, events)
         assert list(receipt.accepted) == expected
         assert receipt.event_count == len(kept[key]) + len(group[key])
         if end == "commit":
@@ -301,9 +308,10 @@ def test_it_is_a_list_that_takes_each_id_once(
 
 def test_many_processes_open_a_new_journal_at_once(state: Path) -> None:
     program = (
-        "import sys\nfrom pathlib import Path\nfrom kato.journal import Journal\nfrom kato.model import *\n"
+        "import sys\nfrom pathlib import Path\nfrom kato.journal import Journal\nfrom kato.lines import Lines\n"
+        "from kato.model import *\n"
         "journal = Journal.open(Path(sys.argv[1]), now_ms=lambda: 0)\n"
-        "won = journal.append(SessionKey('p', 's'), [('one', b'{}')], SessionMeta(0)).accepted\n"
+        "won = journal.append(SessionKey('p', 's'), ['one'], Lines.of([b'{}']), SessionMeta(0)).accepted\n"
         "journal.commit()\nprint(len(won))\n"
     )
     command = [sys.executable, "-c", program, str(state)]

@@ -5,6 +5,7 @@ from hypothesis import settings
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
 from kato import limits
+from kato.lines import Lines
 from kato.model import SessionKey
 from kato.store import SnapshotStore
 
@@ -35,12 +36,13 @@ class StoreMachine(RuleBasedStateMachine):
             self.order.remove(key)
             self.evicted += 1
 
-    @rule(key=st.sampled_from(KEYS), lines=LINES)
-    def append(self, key: SessionKey, lines: list[bytes]) -> None:
+    @rule(key=st.sampled_from(KEYS), parts=st.lists(LINES, min_size=1, max_size=3))
+    def append(self, key: SessionKey, parts: list[list[bytes]]) -> None:
         history = self.model.setdefault(key, [])
         if key in self.order:
             self.order.remove(key)
         self.order.append(key)
+        lines = Lines.joined([Lines.of(part) for part in parts])
         self.let_go(list(self.store.append(key, lines, first_seq=len(history))))
         history.extend(lines)
 

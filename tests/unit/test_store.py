@@ -5,6 +5,7 @@ import sys
 import pytest
 
 from kato import limits
+from kato.lines import Lines
 from kato.model import SessionKey
 from kato.store import Eviction, SnapshotStore
 
@@ -17,7 +18,7 @@ def make(*, budget: int = 64 * limits.MIB, sessions: int = 200, events: int = 10
 
 
 def put(store: SnapshotStore, key: SessionKey, *lines: bytes) -> list[Eviction]:
-    evictions = store.append(key, lines, first_seq=store.next_seq(key) or 0)
+    evictions = store.append(key, Lines.of(lines), first_seq=store.next_seq(key) or 0)
     assert store.check() == []
     return evictions
 
@@ -105,7 +106,7 @@ def test_lowering_the_bounds_evicts_at_once() -> None:
 def test_a_gap_starts_the_snapshot_anew_so_that_it_is_always_contiguous() -> None:
     store = make()
     put(store, A, b"0", b"1")
-    store.append(A, [b"5"], first_seq=5)
+    store.append(A, Lines.of([b"5"]), first_seq=5)
     assert lines_of(store, A) == [(5, b"5")]
     assert store.check() == []
 
@@ -122,15 +123,15 @@ def test_the_estimate_is_at_least_the_json_and_not_much_more() -> None:
     store = make()
     lines = [b"x" * 1000] * 5000
     for start in range(0, len(lines), 10):
-        store.append(A, lines[start : start + 10], first_seq=start)
+        store.append(A, Lines.of(lines[start : start + 10]), first_seq=start)
     total = sum(map(len, lines))
     assert total <= store.estimated_bytes <= 1.05 * total
 
 
 def test_what_is_kept_elsewhere_for_a_session_counts_and_goes_with_it() -> None:
     store = make()
-    store.append(A, [b"one"], first_seq=0, extra_bytes=5000)
-    store.append(A, [b"two"], first_seq=1, extra_bytes=6000)
+    store.append(A, Lines.of([b"one"]), first_seq=0, extra_bytes=5000)
+    store.append(A, Lines.of([b"two"]), first_seq=1, extra_bytes=6000)
     assert store.check() == []
     assert 6000 < store.estimated_bytes < 8000
     store.forget(A)
@@ -140,7 +141,7 @@ def test_what_is_kept_elsewhere_for_a_session_counts_and_goes_with_it() -> None:
 def test_chunks_hold_bytes_and_never_objects_of_an_event_each() -> None:
     store = make()
     for seq in range(1000):
-        store.append(A, [KB], first_seq=seq)
+        store.append(A, Lines.of([KB]), first_seq=seq)
     session = store._sessions[A]
     assert len(session.chunks) < 50
     assert all(sys.getsizeof(chunk.data) >= 1000 for chunk in session.chunks)

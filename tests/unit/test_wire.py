@@ -79,7 +79,7 @@ def test_a_valid_event_of_each_kind_is_kept_with_its_unknown_fields() -> None:
 
 def test_many_lines_keep_no_buffers() -> None:
     decoded = wire.decode_append(request(conversation(1000)))
-    assert len(decoded.lines) == 1000
+    assert decoded.lines.count == 1000
     assert all(b"\n" not in line for line in decoded.lines)
 
 

@@ -1,0 +1,74 @@
+"""Events' JSON, a line each: from the wire to the store and the journal without being taken apart.
+
+Rule: every line ends with a newline, and none holds another. Whoever needs a single line pays for it; passing lines on
+costs one copy of the bytes, into the chunk where they stay, however many lines they are and whatever they came in.
+"""
+
+from collections.abc import Iterable, Iterator, Sequence
+
+_NEWLINE = b"\n"
+
+
+class Lines:
+    """`count` lines of `size` bytes in all, newlines included. They lie in one or more parts of whole lines."""
+
+    __slots__ = ("count", "parts", "size")
+
+    def __init__(self, parts: Sequence[bytes], count: int) -> None:
+        self.parts = parts
+        self.count = count
+        self.size = sum(map(len, parts))
+
+    @classmethod
+    def of(cls, lines: Iterable[bytes]) -> "Lines":
+        """Lines that come without their newlines."""
+        each = list(lines)
+        return cls([_NEWLINE.join([*each, b""])], len(each))
+
+    @classmethod
+    def joined(cls, several: "Sequence[Lines]") -> "Lines":
+        """All of them, one after the other; nothing is copied."""
+        if len(several) == 1:
+            return several[0]
+        parts = [part for lines in several for part in lines.parts]
+        return cls(parts, sum([lines.count for lines in several]))
+
+    @property
+    def json_bytes(self) -> int:
+        """What the lines hold, without the newlines."""
+        return self.size - self.count
+
+    def __iter__(self) -> Iterator[bytes]:
+        """Each line, without its newline."""
+        return iter(b"".join(self.parts).split(_NEWLINE)[:-1])
+
+    def chosen(self, indices: Sequence[int]) -> "Lines":
+        """The lines with these indices (ascending)."""
+        if len(indices) == self.count:
+            return self
+        each = list(self)
+        return Lines.of(each[index] for index in indices)
+
+    def pieces(self, size: int) -> Iterator[tuple[bytes, int]]:
+        """The same, with their counts, in pieces of at most `size` bytes, or of one line that is longer."""
+        small: list[bytes] = []
+        held = 0
+        for part in self.parts:
+            if held and held + len(part) > size:
+                yield _counted(b"".join(small))
+                small, held = [], 0
+            if len(part) <= size:
+                small.append(part)
+                held += len(part)
+                continue
+            start = 0
+            while start < len(part):
+                end = part.rfind(_NEWLINE, start, start + size) + 1 or part.find(_NEWLINE, start) + 1
+                yield _counted(part[start:end])
+                start = end
+        if held:
+            yield _counted(b"".join(small))
+
+
+def _counted(data: bytes) -> tuple[bytes, int]:
+    return data, data.count(_NEWLINE)
