@@ -656,7 +656,7 @@ class Engine:
             event_id=UNSET if event_id is None else event_id,
             line=UNSET if line is None else line,
             status="error",
-            error=OutcomeError(error.code, error.message),
+            error=OutcomeError(error.code, error.message, error.data.get("path", UNSET)),
         )
         log.warning("%s of %s/%s failed: %d", name, key.provider, key.session_id, error.code)
         self._listener.executed(outcome)
@@ -875,6 +875,7 @@ class Engine:
             process=self._process,
             memory=self.memory_status(),
             active_recordings=self.ledger.active_recordings(),
+            recordings_dir=self.place.recordings_dir,
             now_ms=now,
             heartbeat_at=self._heartbeat_at,
             running=running,

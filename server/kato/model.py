@@ -183,11 +183,12 @@ class CommandProblem(Struct, frozen=True):
     message: str
 
 
-class OutcomeError(Struct, frozen=True, rename="camel"):
-    """Why a command failed: a code of the wire contract, a sentence for the user."""
+class OutcomeError(Struct, frozen=True, rename="camel", omit_defaults=True):
+    """Why a command failed: a code of the wire contract, a sentence for the user, the path it is about."""
 
     code: int
     message: str
+    path: str | UnsetType = UNSET
 
 
 class CommandOutcome(Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=True):
@@ -303,7 +304,9 @@ class RecordingsStatus(Struct, frozen=True, rename="camel"):
 
 
 class StatusSnapshot(Struct, frozen=True, kw_only=True, rename="camel"):
-    """The answer to `kato/status` and the content of the status file."""
+    """The answer to `kato/status` and the content of the status file. Sessions without a destination are recorded in
+    `recordings_dir`.
+    """
 
     schema_version: int
     version: str
@@ -314,6 +317,7 @@ class StatusSnapshot(Struct, frozen=True, kw_only=True, rename="camel"):
     started_at: str
     providers: list[ProviderStatus]
     recordings: RecordingsStatus
+    recordings_dir: str
     sessions: list[SessionStatus]
     memory: MemoryStatus
 

@@ -82,6 +82,7 @@ def snapshot(
     process: Process,
     memory: MemoryStatus,
     active_recordings: Sequence[Recording],
+    recordings_dir: str,
     now_ms: int,
     heartbeat_at: int,
     running: bool,
@@ -105,6 +106,7 @@ def snapshot(
             active_recordings=len(active_recordings),
             destinations=len({recording.output_path for recording in active_recordings}),
         ),
+        recordings_dir=recordings_dir,
         sessions=[session_status(one, now_ms=now_ms, max_events=max_events) for one in chosen[:limit]],
         memory=memory,
     )

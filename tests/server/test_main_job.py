@@ -170,6 +170,7 @@ def test_a_refused_command_changes_nothing_and_is_told(
     assert [one["status"] for one in outcomes] == ["error", "noop"], "the other commands still run"
     assert outcomes[0]["error"]["code"] == code
     assert words in outcomes[0]["error"]["message"]
+    assert ("path" in outcomes[0]["error"]) == (code == -32012), "the file that was denied is named"
     assert sorted(notes.rglob("*")) == before
     assert notifications(client, "kato/commandExecuted") == outcomes
     shown = notifications(client, "window/showMessage")
