@@ -1,13 +1,16 @@
-# make demo   set up .venv and play a conversation through a real server
-# make test   set up .venv and run everything: formatting, lint, types, imports, tests
-# make bench  measure (see docs/performance.md)
+# make demo         set up .venv and play a conversation through a real server
+# make test         set up .venv and run everything: formatting, lint, types, imports, tests
+# make bench        measure (see docs/performance.md)
+# make vsix         build the VS Code extension with the server's wheel inside (needs Node.js 20)
+# make test-client  types and unit tests of the extension
+# make test-editor  install the extension in a real VS Code and drive it (needs Chromium)
 
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
-.PHONY: demo test check format bench clean
+.PHONY: demo test check format bench clean vsix test-client test-editor
 
 demo: $(STAMP)
 	$(BIN)/kato demo
@@ -31,5 +34,28 @@ $(STAMP): pyproject.toml
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[dev]'
 	touch $@
 
+bench: $(STAMP)
+	$(BIN)/python -m benchmarks --json benchmarks/results.json
+
+CLIENT := client-vscode
+CLIENT_STAMP := $(CLIENT)/node_modules/.installed
+VERSION = $(shell sed -n 's/^__version__ = "\(.*\)"/\1/p' server/kato/__init__.py)
+
+$(CLIENT_STAMP): $(CLIENT)/package.json $(CLIENT)/package-lock.json
+	cd $(CLIENT) && npm ci --ignore-scripts --no-audit --no-fund
+	touch $@
+
+test-client: $(CLIENT_STAMP)
+	cd $(CLIENT) && npm test
+
+vsix: $(STAMP) $(CLIENT_STAMP)
+	rm -rf $(CLIENT)/server $(CLIENT)/dist && mkdir $(CLIENT)/server
+	$(BIN)/python -m pip wheel --quiet --no-deps --wheel-dir $(CLIENT)/server .
+	cd $(CLIENT) && npm run --silent build && npx vsce package --no-dependencies --out kato-$(VERSION).vsix
+
+test-editor: vsix
+	cd $(CLIENT)/test/editor && ./run.sh ../../kato-$(VERSION).vsix
+
 clean:
-	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache demo-output dist
+	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache demo-output dist build
+	rm -rf $(CLIENT)/node_modules $(CLIENT)/dist $(CLIENT)/dist-test $(CLIENT)/server $(CLIENT)/*.vsix $(CLIENT)/.vscode-test $(CLIENT)/test-results

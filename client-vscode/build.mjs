@@ -1,0 +1,15 @@
+// Bundles the extension (dist/main.js), the memory view's page (dist/memory.js) and, with --tests, the unit tests.
+import { build } from "esbuild";
+import { readdirSync } from "node:fs";
+
+const production = process.argv.includes("--production");
+const common = { bundle: true, minify: production, sourcemap: production ? false : "inline", logLevel: "warning" };
+const node = { ...common, platform: "node", target: "node18", format: "cjs", external: ["vscode"] };
+
+if (process.argv.includes("--tests")) {
+  const entryPoints = readdirSync("test/unit").filter((name) => name.endsWith(".test.ts")).map((name) => `test/unit/${name}`);
+  await build({ ...node, entryPoints, outdir: "dist-test" });
+} else {
+  await build({ ...node, entryPoints: ["src/main.ts"], outfile: "dist/main.js" });
+  await build({ ...common, entryPoints: ["src/webview/memory.ts"], outfile: "dist/memory.js", platform: "browser", target: "es2022", format: "iife" });
+}

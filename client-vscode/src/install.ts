@@ -1,0 +1,207 @@
+// Finds the server, or makes one: the setting, `kato` on the PATH, else a private environment in the extension's storage.
+//
+// Rule: an environment is made beside its place and moved there when it is whole, by one window at a time; what is there
+// is whole. Its name holds the wheel's hash: another wheel is another environment, the old ones go afterwards.
+
+import { createHash } from "node:crypto";
+import { promises as fs } from "node:fs";
+import * as path from "node:path";
+import { installFailure, isCompatible, isPythonNewEnough, parseVersion, pythonOf, pythonsOnPath, type Version } from "./resolve";
+import { run } from "./run";
+
+/** Why there is no server, for people, with what they can do about it. */
+export class SetupError extends Error {
+  constructor(
+    message: string,
+    readonly cure: "python" | "retry" | "settings",
+  ) {
+    super(message);
+  }
+}
+
+export interface Place {
+  /** The extension's private folder on this machine. */
+  storage: string;
+  /** The folder that holds the server's wheel. */
+  wheels: string;
+  /** The extension's version: that of the server it wants. */
+  version: string;
+  platform: string;
+  command: readonly string[];
+  python: string;
+  /** The Python extension's interpreter, if it has one. */
+  pythonOfEditor: () => Promise<string | undefined>;
+  log: (line: string) => void;
+}
+
+export interface Progress {
+  report: (message: string) => void;
+  signal: AbortSignal;
+}
+
+/** The command that starts the server. `installing` is called when one has to be made: it shows progress meanwhile. */
+export async function findServer(place: Place, installing: (work: (progress: Progress) => Promise<void>) => Promise<void>): Promise<string[]> {
+  if (place.command.length > 0) {
+    const [program = "", ...args] = place.command;
+    return args.length > 0 ? [program, ...args] : [program, "serve"];
+  }
+  const wanted = parseVersion(place.version);
+  if (wanted !== undefined && (await isOnPath(place, wanted))) {
+    return ["kato", "serve"];
+  }
+  const wheel = await findWheel(place);
+  const folder = path.join(place.storage, `server-${place.version}-${await hashOf(wheel)}`);
+  if (!(await isWhole(folder))) {
+    await installing((progress) => alone(place, progress, () => make(place, wheel, folder, progress)));
+    await removeOthers(place, folder);
+  }
+  return [pythonOf(folder, place.platform), "-m", "kato", "serve"];
+}
+
+async function isOnPath(place: Place, wanted: Version): Promise<boolean> {
+  const { code, output } = await run(["kato", "--version"], { timeoutMs: 10_000 });
+  const found = code === 0 ? parseVersion(output) : undefined;
+  if (found !== undefined && !isCompatible(found, wanted)) {
+    place.log(`kato on the PATH is ${output.trim()}, which does not fit ${place.version}; it is left alone.`);
+  }
+  return isCompatible(found, wanted);
+}
+
+async function findWheel(place: Place): Promise<string> {
+  const names = await fs.readdir(place.wheels).catch(() => [] as string[]);
+  const name = names.find((one) => one.endsWith(".whl"));
+  if (name === undefined) {
+    throw new SetupError("This build of the extension carries no server. Install kato-lsp with pip and set kato.server.command.", "settings");
+  }
+  return path.join(place.wheels, name);
+}
+
+async function hashOf(file: string): Promise<string> {
+  return createHash("sha256")
+    .update(await fs.readFile(file))
+    .digest("hex")
+    .slice(0, 8);
+}
+
+const MARK = "kato-installed";
+
+async function isWhole(folder: string): Promise<boolean> {
+  return fs.access(path.join(folder, MARK)).then(
+    () => true,
+    () => false,
+  );
+}
+
+const LOCK_STALE_MS = 10 * 60_000;
+
+/** Runs `work` while no other window of this machine does. */
+async function alone(place: Place, progress: Progress, work: () => Promise<void>): Promise<void> {
+  await fs.mkdir(place.storage, { recursive: true });
+  const lock = path.join(place.storage, "installing");
+  for (;;) {
+    try {
+      await fs.mkdir(lock);
+      break;
+    } catch (error) {
+      if (!(error instanceof Error && "code" in error && error.code === "EEXIST")) {
+        throw error;
+      }
+    }
+    const made = await fs.stat(lock).catch(() => undefined);
+    if (made !== undefined && Date.now() - made.mtimeMs > LOCK_STALE_MS) {
+      await fs.rm(lock, { recursive: true, force: true });
+      continue;
+    }
+    progress.report("another window installs it…");
+    await new Promise((resolve) => setTimeout(resolve, 500));
+    progress.signal.throwIfAborted();
+  }
+  try {
+    await work();
+  } finally {
+    await fs.rm(lock, { recursive: true, force: true });
+  }
+}
+
+async function make(place: Place, wheel: string, folder: string, progress: Progress): Promise<void> {
+  if (await isWhole(folder)) {
+    return; // another window was faster
+  }
+  progress.report("looking for Python…");
+  const python = await findPython(place);
+  const beside = `${folder}.${process.pid}.new`;
+  const steps = { timeoutMs: 5 * 60_000, signal: progress.signal, onOutput: (text: string) => place.log(text.trimEnd()) };
+  try {
+    await fs.rm(beside, { recursive: true, force: true });
+    const uv = (await run(["uv", "--version"], { timeoutMs: 10_000 })).code === 0;
+    progress.report("making its environment…");
+    const made = await run(uv ? ["uv", "venv", "--python", python, beside] : [python, "-m", "venv", beside], steps);
+    if (made.code !== 0) {
+      throw failure(made.output, python, wheel);
+    }
+    progress.report("downloading what it needs…");
+    const inside = pythonOf(beside, place.platform);
+    const installed = await run(
+      uv ? ["uv", "pip", "install", "--python", inside, wheel] : [inside, "-m", "pip", "install", "--disable-pip-version-check", "--no-input", wheel],
+      steps,
+    );
+    if (installed.code !== 0) {
+      throw failure(installed.output, python, wheel);
+    }
+    const tried = await run([inside, "-m", "kato", "--version"], { timeoutMs: 60_000 });
+    if (tried.code !== 0) {
+      throw new SetupError(`Kato's server was installed but does not start: ${lastLine(tried.output)}`, "retry");
+    }
+    await fs.writeFile(path.join(beside, MARK), `${place.version}\n`);
+    await fs.rm(folder, { recursive: true, force: true });
+    await fs.rename(beside, folder);
+  } finally {
+    await fs.rm(beside, { recursive: true, force: true });
+  }
+}
+
+async function findPython(place: Place): Promise<string> {
+  const tried: string[] = [];
+  const ofEditor = await place.pythonOfEditor().catch(() => undefined);
+  const candidates = place.python === "" ? [...(ofEditor === undefined ? [] : [[ofEditor]]), ...pythonsOnPath(place.platform)] : [[place.python]];
+  for (const candidate of candidates) {
+    // Says where it really is: a launcher (py, a shim) is not what an environment is made from.
+    const { code, output } = await run([...candidate, "-c", "import sys; print('%d.%d.%d' % sys.version_info[:3]); print(sys.executable)"], { timeoutMs: 15_000 });
+    if (code !== 0) {
+      continue;
+    }
+    const [version = "", executable = ""] = output.trim().split(/\r?\n/).slice(-2);
+    if (isPythonNewEnough(parseVersion(version))) {
+      return executable;
+    }
+    tried.push(`${candidate.join(" ")} is ${version}`);
+  }
+  const found = tried.length > 0 ? `found only: ${tried.join(", ")}` : place.python === "" ? "none was found on the PATH" : `kato.server.python (${place.python}) does not run`;
+  throw new SetupError(`Kato needs Python 3.10 or newer for its server; ${found}. Install Python, or choose one.`, "python");
+}
+
+function failure(output: string, python: string, wheel: string): SetupError {
+  switch (installFailure(output)) {
+    case "noVenv":
+      return new SetupError(`${python} cannot make environments (its venv module is missing). On Debian and Ubuntu: sudo apt install python3-venv. Or choose another Python.`, "python");
+    case "network":
+      return new SetupError(`Kato could not download what its server needs. Check the network or the proxy and retry, or install it yourself (pip install "${wheel}") and set kato.server.command.`, "retry");
+    case "noSpace":
+      return new SetupError("Kato's server could not be installed: no space is left on the disk.", "retry");
+    default:
+      return new SetupError(`Kato's server could not be installed: ${lastLine(output)}`, "retry");
+  }
+}
+
+function lastLine(output: string): string {
+  return output.trim().split(/\r?\n/).at(-1) ?? "";
+}
+
+async function removeOthers(place: Place, folder: string): Promise<void> {
+  for (const name of await fs.readdir(place.storage).catch(() => [] as string[])) {
+    if (name.startsWith("server-") && !path.join(place.storage, name).startsWith(folder)) {
+      // On Windows another window's server may still run from there; the next upgrade removes it.
+      await fs.rm(path.join(place.storage, name), { recursive: true, force: true }).catch(() => undefined);
+    }
+  }
+}

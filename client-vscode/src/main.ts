@@ -1,0 +1,138 @@
+// Activation: puts the parts together. Nothing here waits for the server; it comes when it comes.
+
+import * as path from "node:path";
+import * as vscode from "vscode";
+import type { KatoApi } from "../api";
+import { makeApi } from "./api";
+import { registerCommands } from "./commands";
+import { Feedback } from "./feedback";
+import type { Place, Progress } from "./install";
+import { MemoryView } from "./memoryView";
+import { Method } from "./protocol";
+import { Samples } from "./samples";
+import { Server } from "./server";
+import { SessionsView } from "./sessionsView";
+import { change, chosen, serverKeys, type Values } from "./settings";
+import { showStatus } from "./statusItems";
+import { Transcripts } from "./transcripts";
+
+let running: Server | undefined;
+
+export function activate(context: vscode.ExtensionContext): KatoApi {
+  const output = vscode.window.createOutputChannel("Kato", { log: true });
+  context.subscriptions.push(output);
+  try {
+    return start(context, output);
+  } catch (error) {
+    const reason = error instanceof Error ? error.message : String(error);
+    output.error(reason);
+    void vscode.window.showErrorMessage(`Kato could not be activated: ${reason}`);
+    throw error;
+  }
+}
+
+/** The editor waits a moment for this: the server is asked to end, and ends. */
+export async function deactivate(): Promise<void> {
+  await running?.stop();
+}
+
+function start(context: vscode.ExtensionContext, output: vscode.LogOutputChannel): KatoApi {
+  const manifest = context.extension.packageJSON as Manifest;
+  const properties = manifest.contributes.configuration.properties;
+  const keys = serverKeys(Object.keys(properties));
+  const defaults = Object.fromEntries(keys.map((key) => [key, properties[`kato.${key}`]?.default]));
+  const settings = (): Values => {
+    const configuration = vscode.workspace.getConfiguration("kato");
+    return chosen(keys, (key) => configuration.inspect(key));
+  };
+
+  const server = new Server({ place: () => place(context, manifest.version, output), settings, installing }, output);
+  running = server;
+  const sendSettings = async (): Promise<void> => {
+    const { settings: changed, restart } = change(server.started, settings(), defaults);
+    await server.notify(Method.didChangeConfiguration, { settings: { kato: changed } });
+    if (restart && server.state.kind === "running" && JSON.stringify(Object.keys(server.started).sort()) !== JSON.stringify(Object.keys(settings()).sort())) {
+      void offerRestart(server);
+    }
+  };
+
+  const samples = new Samples();
+  const sessions = new SessionsView(server);
+  const memory = new MemoryView(server, samples, context.extensionUri);
+  const feedback = new Feedback(server, context.workspaceState, sendSettings);
+  const transcripts = new Transcripts(server);
+  context.subscriptions.push(
+    server,
+    server.onDidChangeStatus((status) => samples.add(status)),
+    showStatus(server),
+    sessions,
+    memory,
+    feedback,
+    transcripts,
+    registerCommands({ server, sessions, memory, feedback, transcripts, output }),
+    vscode.workspace.onDidChangeConfiguration((event) => {
+      if (event.affectsConfiguration("kato.server")) {
+        void server.restart();
+      } else if (keys.some((key) => event.affectsConfiguration(`kato.${key}`))) {
+        // A server that stopped because a setting was wrong is started with what the user set now.
+        void (server.state.kind === "stopped" ? server.start() : sendSettings());
+      }
+    }),
+  );
+  void server.start();
+  return makeApi(server);
+}
+
+interface Manifest {
+  version: string;
+  contributes: { configuration: { properties: Record<string, { default?: unknown }> } };
+}
+
+async function offerRestart(server: Server): Promise<void> {
+  const chosenAction = await vscode.window.showInformationMessage("Kato uses the changed settings after its server restarts.", "Restart Now");
+  if (chosenAction !== undefined) {
+    await server.restart();
+  }
+}
+
+function place(context: vscode.ExtensionContext, version: string, output: vscode.LogOutputChannel): Place {
+  const configuration = vscode.workspace.getConfiguration("kato.server");
+  return {
+    storage: context.globalStorageUri.fsPath,
+    wheels: path.join(context.extensionPath, "server"),
+    version,
+    platform: process.platform,
+    command: configuration.get<string[]>("command", []),
+    python: configuration.get<string>("python", "").trim(),
+    pythonOfEditor,
+    log: (line) => output.info(line),
+  };
+}
+
+async function installing(work: (progress: Progress) => Promise<void>): Promise<void> {
+  const options = { location: vscode.ProgressLocation.Notification, title: "Kato sets up its server (once)", cancellable: true };
+  await vscode.window.withProgress(options, async (progress, token) => {
+    const abort = new AbortController();
+    const subscription = token.onCancellationRequested(() => abort.abort(new Error("cancelled")));
+    try {
+      await work({ report: (message) => progress.report({ message }), signal: abort.signal });
+    } finally {
+      subscription.dispose();
+    }
+  });
+}
+
+/** The part of the Python extension's API that is used here. */
+interface PythonApi {
+  environments?: {
+    getActiveEnvironmentPath(): { path: string };
+    resolveEnvironment(environment: { path: string }): Promise<{ executable: { uri?: vscode.Uri } } | undefined>;
+  };
+}
+
+async function pythonOfEditor(): Promise<string | undefined> {
+  const extension = vscode.extensions.getExtension<PythonApi>("ms-python.python");
+  const environments = extension && (await extension.activate()).environments;
+  const resolved = await environments?.resolveEnvironment(environments.getActiveEnvironmentPath());
+  return resolved?.executable.uri?.fsPath;
+}

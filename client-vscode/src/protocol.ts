@@ -1,0 +1,122 @@
+// The wire contract as this client sees it (docs/protocol.md): names and types only.
+
+export interface SessionKey {
+  provider: string;
+  sessionId: string;
+}
+
+export interface RecordingStatus {
+  recordingId: string;
+  outputPath: string;
+  active: boolean;
+  startedAt: string;
+  lastWriteAt?: string;
+}
+
+export interface SessionStatus extends SessionKey {
+  title?: string;
+  snippet?: string;
+  cwd?: string;
+  eventCount: number;
+  truncatedEvents: number;
+  estimatedBytes: number;
+  resident: boolean;
+  updatedAt: string;
+  lastMessageAt?: string;
+  stale: boolean;
+  recording?: RecordingStatus;
+  parent?: { sessionId: string; toolCallId?: string };
+}
+
+export interface MemoryStatus {
+  daemonMaxMemoryBytes: number;
+  process: { rss: number; uss: number | null; vms: number; peakRss: number };
+  snapshots: {
+    budgetBytes: number;
+    estimatedBytes: number;
+    sessionCount: number;
+    eventCount: number;
+    evictionsTotal: number;
+    bytesReclaimedTotal: number;
+    evictionsByReason: Record<string, number>;
+    overBudget: boolean;
+  };
+  journal: { bytes: number; sessionCount: number; eventCount: number } | null;
+}
+
+export interface StatusSnapshot {
+  schemaVersion: number;
+  version: string;
+  generatedAt: string;
+  heartbeatAt: string;
+  daemonRunning: boolean;
+  daemonPid: number;
+  startedAt: string;
+  providers: { provider: string; activeSessions: number; lastMessageAt?: string }[];
+  recordings: { activeRecordings: number; destinations: number };
+  recordingsDir: string;
+  sessions: SessionStatus[];
+  memory: MemoryStatus;
+}
+
+export type CommandName = "init" | "record" | "capture" | "export" | "stop";
+
+export interface CommandOutcome extends SessionKey {
+  command: string;
+  eventId?: string;
+  line?: number;
+  origin: "chat" | "editor";
+  status: "ok" | "noop" | "error";
+  outputPath?: string;
+  backupPath?: string;
+  recordingId?: string;
+  eventsWritten?: number;
+  error?: { code: number; message: string; path?: string };
+}
+
+export interface AppendParams extends SessionKey {
+  events: Record<string, unknown>[];
+  title?: string;
+  cwd?: string;
+  replay?: boolean;
+}
+
+export interface AppendAnswer {
+  accepted: number;
+  duplicates: number;
+  eventCount: number;
+  truncatedEvents: number;
+  commands: CommandOutcome[];
+}
+
+export interface StatusParams {
+  includeStale?: boolean;
+  limit?: number;
+}
+
+export interface RenderedSession {
+  markdown: string;
+  truncated: boolean;
+}
+
+/** What `initialize` answers when a setting is wrong. */
+export interface SettingFault {
+  key: string;
+  rule: string;
+  got: unknown;
+}
+
+export const Method = {
+  appendEvents: "kato/appendEvents",
+  memory: "kato/memory",
+  status: "kato/status",
+  renderSession: "kato/renderSession",
+  executeCommand: "workspace/executeCommand",
+  statusChanged: "kato/statusChanged",
+  commandExecuted: "kato/commandExecuted",
+  showMessage: "window/showMessage",
+  didChangeConfiguration: "workspace/didChangeConfiguration",
+} as const;
+
+export const ErrorCode = { pathDenied: -32012, memoryBudget: -32010 } as const;
+export const ExitCode = { overBudget: 70, invalidConfiguration: 78 } as const;

@@ -1,0 +1,275 @@
+// The server's life as this window sees it: found or installed, started, restarted after a crash, stopped.
+//
+// Rules: one start at a time and one more queued; a process that ended by itself is started again a few times, never after
+// it went over its budget or refused its settings; nothing polls, everything follows what the server tells.
+
+import { spawn, type ChildProcess } from "node:child_process";
+import { promises as fs } from "node:fs";
+import * as vscode from "vscode";
+import { CloseAction, ErrorAction, LanguageClient, type LanguageClientOptions } from "vscode-languageclient/node";
+import type { ServerState } from "./appearance";
+import { findServer, SetupError, type Place, type Progress } from "./install";
+import { ExitCode, Method, type CommandOutcome, type SettingFault, type StatusSnapshot } from "./protocol";
+import { pauseBeforeRestart } from "./resolve";
+import type { Values } from "./settings";
+
+/** What the server needs of its surroundings. */
+export interface Host {
+  place: () => Place;
+  settings: () => Values;
+  /** Runs an installation with progress that the user sees. */
+  installing: (work: (progress: Progress) => Promise<void>) => Promise<void>;
+}
+
+export interface Message {
+  type: number;
+  message: string;
+}
+
+/** Why the last start failed, for whoever offers a cure. */
+export type Failure = { kind: "setup"; error: SetupError } | { kind: "settings"; fault: SettingFault } | { kind: "crash"; reason: string } | { kind: "budget"; reason: string };
+
+const STOP_MS = 3000;
+
+/** Errors are told by us, with a cure; the base class would show popups of its own. */
+class QuietClient extends LanguageClient {
+  override error(message: string, data?: unknown): void {
+    this.outputChannel.appendLine(`${message} ${data instanceof Error ? data.message : ""}`.trimEnd());
+  }
+}
+
+export class Server implements vscode.Disposable {
+  readonly #changedState = new vscode.EventEmitter<ServerState>();
+  readonly #changedStatus = new vscode.EventEmitter<StatusSnapshot>();
+  readonly #executed = new vscode.EventEmitter<CommandOutcome>();
+  readonly #told = new vscode.EventEmitter<Message>();
+  readonly #failed = new vscode.EventEmitter<Failure>();
+  readonly onDidChangeState = this.#changedState.event;
+  readonly onDidChangeStatus = this.#changedStatus.event;
+  readonly onDidExecute = this.#executed.event;
+  readonly onDidTell = this.#told.event;
+  readonly onDidFail = this.#failed.event;
+
+  #state: ServerState = { kind: "stopped" };
+  #status: StatusSnapshot | undefined;
+  #client: LanguageClient | undefined;
+  #process: ChildProcess | undefined;
+  #restarting: Promise<void> | undefined;
+  #queued = false;
+  #disposed = false;
+  #crashes: number[] = [];
+  #timer: NodeJS.Timeout | undefined;
+  #started: Values = {};
+  #lastWords = "";
+
+  constructor(
+    private readonly host: Host,
+    private readonly output: vscode.LogOutputChannel,
+  ) {}
+
+  get state(): ServerState {
+    return this.#state;
+  }
+
+  /** What the server last told of itself; undefined before it did. */
+  get status(): StatusSnapshot | undefined {
+    return this.#status;
+  }
+
+  /** The settings that it was started with. */
+  get started(): Values {
+    return this.#started;
+  }
+
+  /** Starts it if it does not run. */
+  async start(): Promise<void> {
+    if (this.#state.kind !== "running") {
+      await (this.#restarting ?? this.restart());
+    }
+  }
+
+  /** Starts it anew, once for all who ask while it is being done. */
+  restart(): Promise<void> {
+    if (this.#restarting !== undefined) {
+      this.#queued = true;
+      return this.#restarting;
+    }
+    const work = async (): Promise<void> => {
+      do {
+        this.#queued = false;
+        await this.stop();
+        await this.#start();
+      } while (this.#queued && !this.#disposed);
+    };
+    this.#restarting = work().finally(() => {
+      this.#restarting = undefined;
+    });
+    return this.#restarting;
+  }
+
+  /** Ends it: asked first, made to after a moment. */
+  async stop(): Promise<void> {
+    clearTimeout(this.#timer);
+    const [client, process] = [this.#client, this.#process];
+    this.#client = this.#process = undefined;
+    if (client !== undefined) {
+      await client.stop(STOP_MS).catch(() => undefined);
+      await client.dispose(STOP_MS).catch(() => undefined);
+    }
+    if (process !== undefined && process.exitCode === null && process.signalCode === null) {
+      process.kill("SIGKILL");
+    }
+    this.#become({ kind: "stopped" });
+  }
+
+  async request<T>(method: string, params?: unknown): Promise<T> {
+    if (this.#client === undefined || this.#state.kind !== "running") {
+      throw new Error("Kato's server is stopped.");
+    }
+    return params === undefined ? this.#client.sendRequest<T>(method) : this.#client.sendRequest<T>(method, params);
+  }
+
+  async notify(method: string, params: unknown): Promise<void> {
+    await this.#client?.sendNotification(method, params);
+  }
+
+  dispose(): void {
+    this.#disposed = true;
+    void this.stop();
+  }
+
+  async #start(): Promise<void> {
+    if (this.#disposed) {
+      return;
+    }
+    this.#become({ kind: "starting" });
+    const place = this.host.place();
+    let command: string[];
+    try {
+      command = await findServer(place, this.host.installing);
+      await fs.mkdir(place.storage, { recursive: true });
+    } catch (error) {
+      const setup = error instanceof SetupError ? error : new SetupError(`Kato's server could not be set up: ${error instanceof Error ? error.message : String(error)}`, "retry");
+      this.output.error(setup.message);
+      this.#become({ kind: "stopped", reason: setup.message });
+      this.#failed.fire({ kind: "setup", error: setup });
+      return;
+    }
+    this.output.info(`starting ${command.join(" ")}`);
+    this.#started = this.host.settings();
+    const client = new QuietClient("kato", "Kato", () => this.#spawn(command, place.storage), this.#options());
+    client.onNotification(Method.statusChanged, (status: StatusSnapshot) => this.#take(status));
+    client.onNotification(Method.commandExecuted, (outcome: CommandOutcome) => this.#executed.fire(outcome));
+    this.#client = client;
+    try {
+      await client.start();
+      if (this.#client === client) {
+        this.#become({ kind: "running" });
+      }
+    } catch (error) {
+      if (this.#client === client) {
+        this.#startFailed(error, command);
+      }
+    }
+  }
+
+  #options(): LanguageClientOptions {
+    return {
+      documentSelector: [],
+      outputChannel: this.output,
+      initializationOptions: this.#started,
+      initializationFailedHandler: () => false,
+      errorHandler: {
+        error: () => ({ action: ErrorAction.Continue, handled: true }),
+        closed: () => ({ action: CloseAction.DoNotRestart, handled: true }),
+      },
+      connectionOptions: {
+        messageStrategy: {
+          handleMessage: (message, next) => {
+            const { method, params } = message as { method?: string; params?: Message };
+            if (method === Method.showMessage && params !== undefined) {
+              this.#lastWords = params.message;
+              this.#told.fire(params);
+            } else {
+              next(message);
+            }
+          },
+        },
+      },
+    };
+  }
+
+  /** Not in the workspace's folder: `python -m` would take a `kato` that lies there for ours. */
+  #spawn(command: readonly string[], folder: string): Promise<ChildProcess> {
+    const [program = "", ...args] = command;
+    return new Promise((resolve, reject) => {
+      const child = spawn(program, args, { cwd: folder, stdio: "pipe", windowsHide: true });
+      child.once("error", reject);
+      child.once("spawn", () => resolve(child));
+      child.once("exit", (code, signal) => this.#ended(child, code, signal));
+      child.stdin?.on("error", () => undefined); // it went away while it was spoken to: `exit` tells
+      this.#process = child;
+    });
+  }
+
+  #take(status: StatusSnapshot): void {
+    this.#status = status;
+    this.#changedStatus.fire(status);
+  }
+
+  #startFailed(error: unknown, command: readonly string[]): void {
+    const data = (error as { data?: Partial<SettingFault> } | undefined)?.data;
+    if (data?.key !== undefined && data.rule !== undefined) {
+      const fault = { key: data.key, rule: data.rule, got: data.got };
+      this.#become({ kind: "stopped", reason: `${fault.key}: ${fault.rule}` });
+      this.#failed.fire({ kind: "settings", fault });
+    } else if (this.#process === undefined) {
+      const reason = `${command[0]} could not be started: ${error instanceof Error ? error.message : String(error)}`;
+      this.#become({ kind: "stopped", reason });
+      this.#failed.fire({ kind: "setup", error: new SetupError(`Kato: ${reason}`, "settings") });
+    }
+    // Else the process ended before it answered, and its end is told by itself.
+  }
+
+  #ended(child: ChildProcess, code: number | null, signal: string | null): void {
+    if (this.#process !== child || this.#disposed) {
+      return; // it was stopped
+    }
+    this.#process = undefined;
+    const client = this.#client;
+    this.#client = undefined;
+    void client?.dispose(STOP_MS).catch(() => undefined);
+    this.output.warn(`the server ended (${code ?? signal})`);
+    if (code === ExitCode.overBudget) {
+      const reason = this.#lastWords.replace(/^Kato stops: /, "");
+      this.#become({ kind: "overBudget", reason });
+      this.#failed.fire({ kind: "budget", reason });
+      return;
+    }
+    if (code === ExitCode.invalidConfiguration) {
+      this.#become({ kind: "stopped", reason: this.#state.kind === "stopped" ? this.#state.reason ?? "" : "its settings are invalid" });
+      return;
+    }
+    const now = Date.now();
+    this.#crashes.push(now);
+    const pause = pauseBeforeRestart(this.#crashes, now);
+    if (pause === undefined) {
+      const reason = `it ended unexpectedly ${this.#crashes.length} times (last: ${code ?? signal})`;
+      this.#crashes = [];
+      this.#become({ kind: "stopped", reason });
+      this.#failed.fire({ kind: "crash", reason });
+      return;
+    }
+    this.#become({ kind: "starting" });
+    this.#timer = setTimeout(() => void this.restart(), pause);
+  }
+
+  #become(state: ServerState): void {
+    this.#state = state;
+    if (state.kind === "stopped" || state.kind === "starting") {
+      // What is over budget stays on view; what is stopped or new has no figures yet.
+      this.#status = undefined;
+    }
+    this.#changedState.fire(state);
+  }
+}

@@ -1,0 +1,72 @@
+// The user's settings as the server wants them. Rule: only what the user set is sent, so that a default of the editor never
+// overrides the environment or the configuration file; what only the client knows is never sent (the server refuses it).
+
+export type Values = Record<string, unknown>;
+
+const CLIENT_KEYS = new Set(["server.command", "server.python", "captureDirectory"]);
+const RESTART_KEYS = ["stateDir", "journal"];
+
+/** What `WorkspaceConfiguration.inspect` tells of a key. */
+export interface Inspected {
+  defaultValue?: unknown;
+  globalValue?: unknown;
+  workspaceValue?: unknown;
+  workspaceFolderValue?: unknown;
+}
+
+/** The server's keys among the extension's settings (`kato.` taken off). */
+export function serverKeys(contributed: readonly string[]): string[] {
+  return contributed.map((name) => name.replace(/^kato\./, "")).filter((name) => !CLIENT_KEYS.has(name));
+}
+
+/** What the user set, strongest layer first. Empty texts, lists and objects mean "not set". */
+export function chosen(keys: readonly string[], inspect: (key: string) => Inspected | undefined): Values {
+  const values: Values = {};
+  for (const key of keys) {
+    const found = inspect(key);
+    const value = found?.workspaceFolderValue ?? found?.workspaceValue ?? found?.globalValue;
+    if (value !== undefined && value !== null && !isEmpty(value)) {
+      values[key] = value;
+    }
+  }
+  return values;
+}
+
+/**
+ * A live change. The server lays it over what it was started with: a key that was taken back is sent with its default,
+ * and where there is none to send, or the key counts at the start only, the server has to be started anew.
+ */
+export function change(started: Values, now: Values, defaults: Values): { settings: Values; restart: boolean } {
+  const settings: Values = { ...now };
+  let restart = RESTART_KEYS.some((key) => !isSame(started[key], now[key]));
+  for (const key of Object.keys(started)) {
+    if (key in now) {
+      continue;
+    }
+    if (defaults[key] === undefined || isEmpty(defaults[key])) {
+      restart = true;
+    } else {
+      settings[key] = defaults[key];
+    }
+  }
+  return { settings, restart };
+}
+
+/** The roots in which Kato may write once `folder` is allowed too: what is in force now, and that. */
+export function rootsWith(
+  folder: string,
+  configured: readonly string[] | undefined,
+  workspaceFolders: readonly string[],
+  recordingsDir: string | undefined,
+): string[] {
+  const now = configured !== undefined && configured.length > 0 ? configured : [...workspaceFolders, ...(recordingsDir === undefined ? [] : [recordingsDir])];
+  return [...new Set([...now, folder])];
+}
+
+function isEmpty(value: unknown): boolean {
+  return value === "" || (typeof value === "object" && value !== null && Object.keys(value).length === 0);
+}
+
+function isSame(a: unknown, b: unknown): boolean {
+  return JSON.stringify(a) === JSON.stringify(b);
+}

@@ -1,0 +1,49 @@
+// Figures, ages and names for people. Pure.
+
+const MIB = 1024 * 1024;
+
+/** Bytes as `512 B`, `1.2 kB`, `34 kB`, `5.6 MB`. */
+export function bytes(count: number): string {
+  if (count < 1024) {
+    return `${count} B`;
+  }
+  const [value, unit] = count < MIB ? [count / 1024, "kB"] : [count / MIB, "MB"];
+  return `${value < 10 ? value.toFixed(1) : Math.round(value)} ${unit}`;
+}
+
+/** Whole megabytes. */
+export function megabytes(count: number): number {
+  return Math.round(count / MIB);
+}
+
+/** `just now`, `5 min`, `3 h`, `2 days`, then the date. */
+export function age(moment: string | undefined, now: number): string {
+  const then = moment === undefined ? NaN : Date.parse(moment);
+  if (Number.isNaN(then)) {
+    return "";
+  }
+  const minutes = Math.floor((now - then) / 60_000);
+  if (minutes < 1) {
+    return "just now";
+  }
+  if (minutes < 60) {
+    return `${minutes} min`;
+  }
+  if (minutes < 24 * 60) {
+    return `${Math.floor(minutes / 60)} h`;
+  }
+  const days = Math.floor(minutes / (24 * 60));
+  return days === 1 ? "1 day" : days < 14 ? `${days} days` : new Date(then).toISOString().slice(0, 10);
+}
+
+const NAMES: Record<string, string> = { claude: "Claude Code", codex: "Codex", gemini: "Gemini", copilot: "Copilot" };
+
+/** An assistant's name. */
+export function assistantName(provider: string): string {
+  return NAMES[provider] ?? provider;
+}
+
+/** `1 event`, `2 events`. */
+export function count(number: number, noun: string): string {
+  return `${number.toLocaleString("en-US")} ${noun}${number === 1 ? "" : "s"}`;
+}

@@ -1,0 +1,54 @@
+// A conversation as a read-only Markdown document, followed while it is open.
+
+import * as vscode from "vscode";
+import { Method, type RenderedSession, type SessionKey } from "./protocol";
+import type { Server } from "./server";
+import { keyOf, titleOf } from "./sessions";
+import type { SessionStatus } from "./protocol";
+
+const SCHEME = "kato-session";
+
+export class Transcripts implements vscode.TextDocumentContentProvider, vscode.Disposable {
+  readonly #changed = new vscode.EventEmitter<vscode.Uri>();
+  readonly onDidChange = this.#changed.event;
+  readonly #subscriptions: vscode.Disposable[];
+  #shown = new Map<string, string>();
+
+  constructor(private readonly server: Server) {
+    this.#subscriptions = [
+      this.#changed,
+      vscode.workspace.registerTextDocumentContentProvider(SCHEME, this),
+      server.onDidChangeStatus(({ sessions }) => this.#follow(sessions)),
+    ];
+  }
+
+  dispose(): void {
+    vscode.Disposable.from(...this.#subscriptions).dispose();
+  }
+
+  async open(session: SessionStatus): Promise<void> {
+    const name = titleOf(session).replace(/[\\/:*?"<>|\s]+/g, " ").trim().slice(0, 60);
+    const query = JSON.stringify({ provider: session.provider, sessionId: session.sessionId });
+    const uri = vscode.Uri.from({ scheme: SCHEME, path: `/${session.provider}/${name || "conversation"}.md`, query });
+    const document = await vscode.workspace.openTextDocument(uri);
+    await vscode.window.showTextDocument(document, { preview: true });
+  }
+
+  async provideTextDocumentContent(uri: vscode.Uri): Promise<string> {
+    const key = JSON.parse(uri.query) as SessionKey;
+    const { markdown, truncated } = await this.server.request<RenderedSession>(Method.renderSession, key);
+    return truncated ? `${markdown}\n\n---\n\n*The rest is not shown here: export or capture the conversation to read all of it.*\n` : markdown;
+  }
+
+  #follow(sessions: readonly SessionStatus[]): void {
+    const now = new Map(sessions.map((session) => [keyOf(session), session.updatedAt]));
+    for (const { uri } of vscode.workspace.textDocuments.filter((document) => document.uri.scheme === SCHEME)) {
+      const key = keyOf(JSON.parse(uri.query) as SessionKey);
+      const updated = now.get(key);
+      if (updated !== undefined && this.#shown.get(key) !== updated) {
+        this.#shown.set(key, updated);
+        this.#changed.fire(uri);
+      }
+    }
+  }
+}
