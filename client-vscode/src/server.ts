@@ -60,6 +60,7 @@ export class Server implements vscode.Disposable {
   #crashes: number[] = [];
   #timer: NodeJS.Timeout | undefined;
   #started: Values = {};
+  #starts = 0;
   #lastWords = "";
 
   constructor(
@@ -86,6 +87,20 @@ export class Server implements vscode.Disposable {
     if (this.#state.kind !== "running") {
       await (this.#restarting ?? this.restart());
     }
+  }
+
+  /** How often it was started. */
+  get starts(): number {
+    return this.#starts;
+  }
+
+  /** After a request to its `start`th start failed: whether it had ended and runs again. */
+  async hasReturned(start: number): Promise<boolean> {
+    await new Promise((resolve) => setTimeout(resolve, 100)); // its end may still be on the way to us
+    if (this.#state.kind === "starting") {
+      await this.start();
+    }
+    return this.#starts !== start && this.#state.kind === "running";
   }
 
   /** Starts it anew, once for all who ask while it is being done. */
@@ -157,6 +172,7 @@ export class Server implements vscode.Disposable {
     }
     this.output.info(`starting ${command.join(" ")}`);
     this.#started = this.host.settings();
+    this.#starts++;
     const client = new QuietClient("kato", "Kato", () => this.#spawn(command, place.storage), this.#options());
     client.onNotification(Method.statusChanged, (status: StatusSnapshot) => this.#take(status));
     client.onNotification(Method.commandExecuted, (outcome: CommandOutcome) => this.#executed.fire(outcome));
@@ -205,10 +221,12 @@ export class Server implements vscode.Disposable {
     return new Promise((resolve, reject) => {
       const child = spawn(program, args, { cwd: folder, stdio: "pipe", windowsHide: true });
       child.once("error", reject);
-      child.once("spawn", () => resolve(child));
+      child.once("spawn", () => {
+        this.#process = child;
+        resolve(child);
+      });
       child.once("exit", (code, signal) => this.#ended(child, code, signal));
       child.stdin?.on("error", () => undefined); // it went away while it was spoken to: `exit` tells
-      this.#process = child;
     });
   }
 

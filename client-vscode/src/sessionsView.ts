@@ -4,6 +4,7 @@ import * as vscode from "vscode";
 import type { Server } from "./server";
 import { workspaceSessions } from "./sessionList";
 import { changes, tree, type AssistantEntry, type Entry } from "./sessions";
+import { count } from "./text";
 
 const COALESCE_MS = 250;
 const AGE_TICK_MS = 60_000;
@@ -14,7 +15,7 @@ export class SessionsView implements vscode.TreeDataProvider<Entry>, vscode.Disp
   readonly #view: vscode.TreeView<Entry>;
   readonly #subscriptions: vscode.Disposable[];
   #roots: AssistantEntry[] = [];
-  #elements = new Map<string, Entry>();
+  #entries = new Map<string, Entry>();
   #timer: NodeJS.Timeout | undefined;
   #tick: NodeJS.Timeout | undefined;
 
@@ -24,7 +25,11 @@ export class SessionsView implements vscode.TreeDataProvider<Entry>, vscode.Disp
       this.#view,
       this.#changed,
       this.#view.onDidChangeVisibility(() => this.#look()),
-      server.onDidChangeStatus(() => this.#soon()),
+      server.onDidChangeStatus(({ recordings }) => {
+        const value = recordings.activeRecordings;
+        this.#view.badge = value === 0 ? undefined : { value, tooltip: count(value, "recording") };
+        this.#soon();
+      }),
       server.onDidChangeState(() => this.#soon()),
       vscode.workspace.onDidChangeWorkspaceFolders(() => this.#soon()),
     ];
@@ -52,19 +57,18 @@ export class SessionsView implements vscode.TreeDataProvider<Entry>, vscode.Disp
   }
 
   getTreeItem(entry: Entry): vscode.TreeItem {
-    const now = this.#elements.get(entry.id) ?? entry;
-    const state = now.children.length === 0 ? vscode.TreeItemCollapsibleState.None : now.kind === "assistant" ? vscode.TreeItemCollapsibleState.Expanded : vscode.TreeItemCollapsibleState.Collapsed;
-    const item = new vscode.TreeItem(now.label, state);
-    item.id = now.id;
-    item.description = now.description;
-    if (now.kind === "session") {
-      item.tooltip = now.tooltip;
-      item.contextValue = now.recording ? "session.recording" : "session.idle";
-      item.iconPath = now.recording
+    const state = entry.children.length === 0 ? vscode.TreeItemCollapsibleState.None : entry.kind === "assistant" ? vscode.TreeItemCollapsibleState.Expanded : vscode.TreeItemCollapsibleState.Collapsed;
+    const item = new vscode.TreeItem(entry.label, state);
+    item.id = entry.id;
+    item.description = entry.description;
+    if (entry.kind === "session") {
+      item.tooltip = entry.tooltip;
+      item.contextValue = entry.recording ? "session.recording" : "session.idle";
+      item.iconPath = entry.recording
         ? new vscode.ThemeIcon("record", new vscode.ThemeColor("charts.red"))
-        : new vscode.ThemeIcon(now.session.parent === undefined ? "comment-discussion" : "hubot");
-      item.command = { command: "kato.openSession", title: "Open", arguments: [now] };
-      item.accessibilityInformation = { label: `${now.label}, ${now.description}` };
+        : new vscode.ThemeIcon(entry.session.parent === undefined ? "comment-discussion" : "hubot");
+      item.command = { command: "kato.openSession", title: "Open", arguments: [entry] };
+      item.accessibilityInformation = { label: `${entry.label}, ${entry.description}` };
     } else {
       item.contextValue = "assistant";
     }
@@ -72,7 +76,7 @@ export class SessionsView implements vscode.TreeDataProvider<Entry>, vscode.Disp
   }
 
   getChildren(entry?: Entry): Entry[] {
-    return entry === undefined ? this.#roots : (this.#elements.get(entry.id) ?? entry).children;
+    return entry === undefined ? this.#roots : entry.children;
   }
 
   #look(): void {
@@ -91,21 +95,29 @@ export class SessionsView implements vscode.TreeDataProvider<Entry>, vscode.Disp
 
   #show(roots: AssistantEntry[]): void {
     const changed = changes(this.#roots, roots);
-    this.#roots = roots;
-    const before = this.#elements;
-    this.#elements = new Map();
-    const note = (entry: Entry): void => {
-      this.#elements.set(entry.id, entry);
-      entry.children.forEach(note);
-    };
-    roots.forEach(note);
-    if (changed === "all") {
-      this.#changed.fire(undefined);
-    } else if (changed.length > 0) {
-      // The tree knows the elements that it was given: those are named, whatever stands in their place by now.
-      this.#changed.fire(changed.flatMap((id) => before.get(id) ?? []));
+    if (changed !== "all") {
+      // The tree knows the entries it was given, by identity: those say something else now.
+      const given = changed.flatMap((id) => this.#entries.get(id) ?? []);
+      const fresh = index(roots);
+      for (const entry of given) {
+        const { children: _, ...said } = fresh.get(entry.id) ?? entry;
+        Object.assign(entry, said);
+      }
+      if (given.length > 0) {
+        this.#changed.fire(given);
+      }
+      return;
     }
-    const recording = [...this.#elements.values()].filter((entry) => entry.kind === "session" && entry.recording).length;
-    this.#view.badge = recording === 0 ? undefined : { value: recording, tooltip: `${recording} recording` };
+    this.#roots = roots;
+    this.#entries = index(roots);
+    this.#changed.fire(undefined);
   }
+}
+
+function index(entries: readonly Entry[], into = new Map<string, Entry>()): Map<string, Entry> {
+  for (const entry of entries) {
+    into.set(entry.id, entry);
+    index(entry.children, into);
+  }
+  return into;
 }

@@ -1,10 +1,10 @@
 // A conversation as a read-only Markdown document, followed while it is open.
 
 import * as vscode from "vscode";
-import { Method, type RenderedSession, type SessionKey } from "./protocol";
+import { Method, type RenderedSession, type SessionKey, type SessionStatus } from "./protocol";
 import type { Server } from "./server";
+import { workspaceSessions } from "./sessionList";
 import { keyOf, titleOf } from "./sessions";
-import type { SessionStatus } from "./protocol";
 
 const SCHEME = "kato-session";
 
@@ -12,13 +12,13 @@ export class Transcripts implements vscode.TextDocumentContentProvider, vscode.D
   readonly #changed = new vscode.EventEmitter<vscode.Uri>();
   readonly onDidChange = this.#changed.event;
   readonly #subscriptions: vscode.Disposable[];
-  #shown = new Map<string, string>();
+  #shown = new Map<string, number>();
 
   constructor(private readonly server: Server) {
     this.#subscriptions = [
       this.#changed,
       vscode.workspace.registerTextDocumentContentProvider(SCHEME, this),
-      server.onDidChangeStatus(({ sessions }) => this.#follow(sessions)),
+      server.onDidChangeStatus(() => void this.#follow()),
     ];
   }
 
@@ -40,13 +40,18 @@ export class Transcripts implements vscode.TextDocumentContentProvider, vscode.D
     return truncated ? `${markdown}\n\n---\n\n*The rest is not shown here: export or capture the conversation to read all of it.*\n` : markdown;
   }
 
-  #follow(sessions: readonly SessionStatus[]): void {
-    const now = new Map(sessions.map((session) => [keyOf(session), session.updatedAt]));
-    for (const { uri } of vscode.workspace.textDocuments.filter((document) => document.uri.scheme === SCHEME)) {
+  async #follow(): Promise<void> {
+    const open = vscode.workspace.textDocuments.filter(({ uri }) => uri.scheme === SCHEME);
+    if (open.length === 0) {
+      return;
+    }
+    const sessions = await workspaceSessions(this.server).catch(() => []);
+    const now = new Map(sessions.map((session) => [keyOf(session), session.eventCount + session.truncatedEvents]));
+    for (const { uri } of open) {
       const key = keyOf(JSON.parse(uri.query) as SessionKey);
-      const updated = now.get(key);
-      if (updated !== undefined && this.#shown.get(key) !== updated) {
-        this.#shown.set(key, updated);
+      const events = now.get(key);
+      if (events !== undefined && this.#shown.get(key) !== events) {
+        this.#shown.set(key, events);
         this.#changed.fire(uri);
       }
     }

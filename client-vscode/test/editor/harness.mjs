@@ -202,11 +202,9 @@ export class Editor {
     return JSON.parse(await fs.readFile(path.join(this.state, "servers", `${pid}.json`), "utf8"));
   }
 
-  async setting(name, value) {
-    const settings = JSON.parse(await fs.readFile(this.settingsFile, "utf8"));
-    if (value === undefined) delete settings[name];
-    else settings[name] = value;
-    await fs.writeFile(this.settingsFile, JSON.stringify(settings));
+  /** As the settings editor does it. `undefined` takes the setting back. */
+  setting(name, value) {
+    return this.call("set", name, value ?? null, "Global");
   }
 }
 

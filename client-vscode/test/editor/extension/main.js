@@ -13,7 +13,7 @@ exports.activate = async (context) => {
     status: () => kato.status() ?? null,
     statusCount: () => statuses.length,
     version: () => kato.version,
-    set: (name, value, target) => vscode.workspace.getConfiguration().update(name, value, vscode.ConfigurationTarget[target]),
+    set: (name, value, target) => vscode.workspace.getConfiguration().update(name, value ?? undefined, vscode.ConfigurationTarget[target]),
     get: (name) => vscode.workspace.getConfiguration().get(name) ?? null,
     activeEditor: () => {
       const editor = vscode.window.activeTextEditor;

@@ -1,0 +1,230 @@
+// Kato in a real VS Code, as a user meets it. Each test stands on the ones before it: one window, one story.
+
+import assert from "node:assert/strict";
+import { promises as fs } from "node:fs";
+import path from "node:path";
+import { after, before, test } from "node:test";
+import { Editor, says, until } from "./harness.mjs";
+
+let editor;
+const claude = says("claude", "session-one");
+
+before(async () => {
+  editor = await Editor.start();
+  await editor.open();
+}, { timeout: 120_000 });
+after(() => editor?.end());
+
+test("the first start sets up a private server, with no kato on the PATH, and the status bar shows its real memory", { timeout: 240_000 }, async () => {
+  await until(() => editor.toast("Kato sets up its server").isVisible(), "the progress notification", 60);
+  await editor.screenshot("01-setup");
+  const text = await until(async () => /(\d+) \/ 200 MB/.exec(await editor.statusBar.innerText()), "figures in the status bar", 200);
+  const { memory, daemonPid } = await until(() => editor.statusFile(), "the server's own status file");
+  assert.ok(Math.abs(Number(text[1]) - memory.process.rss / 2 ** 20) < 8, `${text[1]} MB in the status bar, ${memory.process.rss} bytes in the status file`);
+  assert.deepEqual(editor.servers(), [daemonPid], "one server runs");
+  assert.match(await fs.readFile(`/proc/${daemonPid}/cmdline`, "utf8"), /globalStorage\/kato\.kato\/server-0\.1\.0-[0-9a-f]{8}\/bin\/python/, "it is the private one");
+  const installed = await fs.readdir(path.join(editor.root, "user/User/globalStorage/kato.kato"));
+  assert.deepEqual(installed.filter((name) => /new$|installing/.test(name)), [], "nothing half-made is left");
+});
+
+test("the tooltip is a table of the server's figures", async () => {
+  await editor.statusBar.hover();
+  const hover = editor.page.locator(".monaco-hover:visible");
+  await until(async () => /Snapshots.*Sessions.*Evictions.*Journal/s.test(await hover.innerText()), "the table in the tooltip");
+  await editor.screenshot("02-tooltip");
+  await editor.page.keyboard.press("Escape");
+});
+
+test("a ::capture in a conversation that another extension hands over becomes a note, and Open opens it", async () => {
+  assert.equal(await editor.call("version"), 1);
+  const answer = await editor.append("claude", "session-one", [
+    claude.user("How does a B-tree split a full page?"),
+    claude.assistant("It moves the median key up to the parent:\n\n```python\ndef split(page):\n    middle = len(page.keys) // 2\n    return page.keys[middle]\n```\n\nBoth halves stay at least half full."),
+    claude.user("Good. Keep this.\n::capture notes/b-trees.md"),
+  ]);
+  assert.deepEqual(answer.commands.map(({ status }) => status), ["ok"]);
+  const file = path.join(editor.workspace, "notes/b-trees.md");
+  const note = await fs.readFile(file, "utf8");
+  assert.match(note, /^---\nid: [a-z0-9]{23}\ntitle: B Trees\n/);
+  assert.ok(note.includes("How does a B-tree split a full page?") && note.includes("    return page.keys[middle]"));
+  await until(async () => (await editor.outcomeItem.innerText()).includes("Captured to b-trees.md"), "the quiet message");
+  await editor.screenshot("03-captured");
+  await editor.outcomeItem.click();
+  await until(async () => (await editor.call("activeEditor"))?.path === file, "the note in an editor");
+});
+
+test("the session stands in the view with its title, and its recording in the status bar", async () => {
+  await until(async () => {
+    if (!(await editor.rows("How does a B-tree").isVisible())) await editor.page.locator('.activitybar .action-item a[aria-label^="Kato"]').click({ force: true });
+    return editor.rows("How does a B-tree").isVisible();
+  }, "the session's row");
+  await until(async () => /recording/.test(await editor.rows("How does a B-tree").innerText()), "recording in the row");
+  await until(async () => (await editor.statusBar.locator(".codicon-record").count()) === 1 && /MB\s*1$/.test((await editor.statusBar.innerText()).trim()), "the recording dot");
+  await editor.screenshot("04-sessions");
+});
+
+test("what is said from then on is in the note at once", async () => {
+  await editor.append("claude", "session-one", [claude.assistant("The root splits last.")]);
+  await until(async () => (await fs.readFile(path.join(editor.workspace, "notes/b-trees.md"), "utf8")).includes("The root splits last."), "the reply in the note");
+});
+
+test("a session opens as read-only Markdown and follows the conversation", async () => {
+  await editor.rows("How does a B-tree").click();
+  await until(async () => {
+    const active = await editor.call("activeEditor");
+    return active?.scheme === "kato-session" && active.language === "markdown" && active.text.includes("Both halves stay at least half full.");
+  }, "the transcript");
+  await editor.append("claude", "session-one", [claude.user("And deletion?")]);
+  await until(async () => (await editor.call("activeEditor"))?.text.includes("And deletion?"), "the new message in the transcript");
+  await editor.page.keyboard.press("Control+Home");
+  await editor.page.keyboard.type("x");
+  assert.ok(!(await editor.call("activeEditor")).text.startsWith("x"), "it cannot be edited");
+  await editor.screenshot("05-transcript");
+});
+
+test("recording stops from the row", async () => {
+  const row = editor.rows("How does a B-tree");
+  await row.hover();
+  await row.locator('.action-label[aria-label^="Stop Recording"]').click();
+  await until(async () => !/recording/.test(await row.innerText()), "the row without a recording");
+  await until(async () => (await editor.statusBar.locator(".codicon-record").count()) === 0, "the status bar without a dot");
+});
+
+test("capture from the palette: the most recent conversation first, a proposed file, and the note opens", async () => {
+  const codex = says("codex", "session-two");
+  await editor.append("codex", "session-two", [codex.user("Why is my build slow?"), codex.assistant("The linker runs twice.", "gpt-5-codex")]);
+  await editor.palette("Kato: Capture Conversation");
+  await until(async () => (await editor.picks.first().innerText()).includes("Why is my build slow?"), "the newest conversation first");
+  await editor.screenshot("06-capture-pick");
+  await editor.page.keyboard.press("Enter");
+  const proposed = await until(async () => {
+    const value = await editor.input.inputValue();
+    return value.endsWith("why-is-my-build-slow.md") && value;
+  }, "a proposed file");
+  assert.match(path.relative(editor.workspace, proposed), /^notes\/\d{4}-\d\d-\d\d-why-is-my-build-slow\.md$/);
+  await editor.screenshot("07-capture-destination");
+  await editor.page.keyboard.press("Enter");
+  await until(async () => {
+    const active = await editor.call("activeEditor");
+    return active?.path === proposed && active.text.includes("The linker runs twice.");
+  }, "the note in an editor");
+  await editor.append("codex", "session-two", [codex.user("Keep recording.")]);
+  await until(async () => (await fs.readFile(proposed, "utf8")).includes("Keep recording."), "what follows in the note");
+  await editor.screenshot("08-captured-note");
+});
+
+test("a denied folder is shown with its cure, and the cure works", async () => {
+  const outside = path.join(editor.root, "elsewhere", "vault");
+  await fs.mkdir(outside, { recursive: true });
+  await editor.append("claude", "session-one", [claude.user(`::capture ${outside}/x.md`)]);
+  const toast = editor.toast("allowed");
+  await until(() => toast.first().isVisible(), "the notification");
+  assert.equal(await toast.count(), 1, "it is told once");
+  await editor.screenshot("09-denied");
+  await toast.first().getByRole("button", { name: "Allow this folder" }).click();
+  await until(() => fs.access(path.join(outside, "x.md")).then(() => true), "the note after all");
+  const roots = await editor.call("get", "kato.allowedWriteRoots");
+  assert.deepEqual(roots, [editor.workspace, path.join(editor.state, "recordings"), outside], "what was allowed before still is");
+});
+
+test("the memory view draws the process, the snapshots and the limit, and lists the largest sessions", async () => {
+  await editor.palette("Kato: Show Memory");
+  const page = editor.webview();
+  await until(async () => (await page.locator("polyline.rss").getAttribute("points"))?.includes(","), "the line of the process");
+  assert.ok((await page.locator("polyline.limit").getAttribute("points")).includes(","));
+  await until(async () => (await page.locator("#sessions tr").count()) >= 2, "rows in the table");
+  assert.match(await page.locator("#summary").innerText(), /The process takes \d+ MB of 200 MB/);
+  assert.deepEqual(editor.console.filter((line) => /Content Security Policy/.test(line) && /kato/i.test(line)), []);
+  await editor.screenshot("10-memory");
+});
+
+test("settings change live: the limit in the status bar, what a note holds", async () => {
+  await editor.setting("kato.daemonMaxMemoryMb", 300);
+  await until(async () => /\/ 300 MB/.test(await editor.statusBar.innerText()), "the new limit");
+  const [pid] = editor.servers();
+  await editor.setting("kato.daemonMaxMemoryMb", undefined);
+  await until(async () => /\/ 200 MB/.test(await editor.statusBar.innerText()), "the default again");
+  assert.deepEqual(editor.servers(), [pid], "the server was not restarted for it");
+});
+
+test("a wrong setting is refused and shown, and the old one stays in force", async () => {
+  await editor.setting("kato.markdown.timezone", "Mars/Olympus");
+  await until(() => editor.toast("markdown.timezone").first().isVisible(), "the notification");
+  await editor.screenshot("11-wrong-setting");
+  await editor.setting("kato.markdown.timezone", undefined);
+  await editor.clearToasts();
+});
+
+test("a server that is killed comes back", async () => {
+  const [pid] = editor.servers();
+  process.kill(pid, "SIGKILL");
+  await until(() => editor.servers().length === 1 && editor.servers()[0] !== pid, "another server");
+  await until(async () => /\d+ \/ 200 MB/.test(await editor.statusBar.innerText()), "figures again");
+  const answer = await editor.append("claude", "session-one", [claude.user("Still there?")]);
+  assert.equal(answer.accepted, 1);
+});
+
+test("200 sessions are listed, and one that grows moves nothing else", async () => {
+  for (let index = 0; index < 200; index++) {
+    const many = says("gemini", `many-${index}`);
+    await editor.append("gemini", `many-${index}`, [many.user(`Question number ${index}`), many.assistant("An answer.", "gemini-3-pro")]);
+  }
+  await until(() => editor.rows("Question number 199").isVisible(), "the newest of them", 40);
+  const tree = editor.page.locator(".sidebar .monaco-list").first();
+  await editor.rows("Gemini").first().hover();
+  await editor.page.mouse.wheel(0, 600);
+  await until(async () => (await editor.rows("Question number 180").count()) === 1, "the scrolled view");
+  await tree.evaluate((list) => {
+    window.katoChanges = 0;
+    new MutationObserver((records) => {
+      window.katoChanges += records.filter((record) => [...record.addedNodes, ...record.removedNodes].some((node) => node.classList?.contains("monaco-list-row"))).length;
+    }).observe(list, { childList: true, subtree: true });
+  });
+  const top = await editor.rows("Question number 180").boundingBox();
+  const grown = says("gemini", "many-199");
+  await editor.append("gemini", "many-199", [grown.assistant("Another answer.", "gemini-3-pro")]);
+  await editor.page.mouse.wheel(0, -2000);
+  await until(async () => /3 events/.test(await editor.rows("Question number 199").innerText()), "the row that says something new");
+  await editor.page.mouse.wheel(0, 600);
+  await until(async () => (await editor.rows("Question number 180").boundingBox())?.y === top.y, "the others where they were");
+  await editor.screenshot("12-many");
+});
+
+test("a command says that the server is stopped and offers to start it", async () => {
+  await editor.setting("kato.server.command", ["/nonexistent/kato", "serve"]);
+  await until(async () => /stopped/.test(await editor.statusBar.innerText()), "the stopped server in the status bar");
+  await until(() => editor.toast("could not be started").first().isVisible(), "why it does not start");
+  await editor.clearToasts();
+  await editor.palette("Kato: Stop Recording");
+  const toast = editor.toast("Kato's server is stopped");
+  await until(() => toast.first().isVisible(), "the answer of the command");
+  await editor.screenshot("13-stopped");
+  await editor.setting("kato.server.command", undefined);
+  await until(async () => /\d+ \/ 200 MB/.test(await editor.statusBar.innerText()), "the server again", 40);
+  await editor.clearToasts();
+});
+
+test("over budget: the end is shown with what can be done, nothing restarts by itself, and a raised limit cures it", async () => {
+  await editor.setting("kato.daemonMaxMemoryMb", 1);
+  await until(async () => /\/ 1 MB/.test(await editor.statusBar.innerText()), "the small limit");
+  const big = says("claude", "big");
+  await editor.append("claude", "big", [big.user("A".repeat(700_000)), big.assistant("B".repeat(700_000))]).catch(() => undefined);
+  const toast = editor.toast("Kato stopped");
+  await until(() => toast.first().isVisible(), "the notification");
+  await until(async () => /over budget/.test(await editor.statusBar.innerText()), "the status bar");
+  assert.match(await editor.statusBar.getAttribute("class"), /error-kind/);
+  await editor.screenshot("14-over-budget");
+  await new Promise((resolve) => setTimeout(resolve, 3000)); // nothing happens: the one thing that has to be waited out
+  assert.deepEqual(editor.servers(), [], "it does not come back by itself");
+  await toast.first().getByRole("button", { name: "Raise limit…" }).click();
+  await editor.input.fill("150");
+  await editor.page.keyboard.press("Enter");
+  await until(async () => /\d+ \/ 150 MB/.test(await editor.statusBar.innerText()), "the raised limit");
+  assert.equal((await editor.call("appendEvents", { provider: "claude", sessionId: "big", events: [big.user("And on.")] })).accepted, 1);
+});
+
+test("a window that is closed leaves no process behind", { timeout: 60_000 }, async () => {
+  assert.equal(editor.servers().length, 1);
+  await editor.close();
+  await until(() => editor.servers().length === 0, "the end of the server", 30);
+});

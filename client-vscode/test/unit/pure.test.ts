@@ -1,0 +1,133 @@
+import assert from "node:assert/strict";
+import { readFileSync } from "node:fs";
+import { test } from "node:test";
+import { chart } from "../../src/chart";
+import { captureDirectory, fileName } from "../../src/destination";
+import { Method } from "../../src/protocol";
+import { installFailure, isCompatible, isPythonNewEnough, parseVersion, pauseBeforeRestart, pythonOf } from "../../src/resolve";
+import { Samples } from "../../src/samples";
+import { age, bytes } from "../../src/text";
+import { status } from "./builders";
+
+const DAY = new Date(2026, 1, 4, 15, 0);
+
+for (const [title, name] of [
+  ["Memory and Status", "2026-02-04-memory-and-status.md"],
+  ["Why? — «c'est ça»!", "2026-02-04-why-c-est-ça.md"],
+  ["日本語 タイトル", "2026-02-04-日本語-タイトル.md"],
+  ["../../etc/passwd", "2026-02-04-etc-passwd.md"],
+  ["???", "2026-02-04-conversation.md"],
+  ["x".repeat(200), `2026-02-04-${"x".repeat(60)}.md`],
+] as const) {
+  test(`a conversation called ${title.slice(0, 30)} is proposed as ${name.slice(0, 40)}`, () => {
+    assert.equal(fileName(title, DAY), name);
+  });
+}
+
+for (const [setting, folder, path] of [
+  ["${workspaceFolder}/notes", "/work", "/work/notes"],
+  ["${workspaceFolder}/notes", undefined, undefined],
+  ["~/vault", undefined, "/home/me/vault"],
+  ["~other", "/work", "/work/~other"],
+  ["notes", "/work", "/work/notes"],
+  ["notes", undefined, undefined],
+  ["C:\\vault", "/work", "C:\\vault"],
+  ["", "/work", "/work"],
+] as const) {
+  test(`captureDirectory ${JSON.stringify(setting)} in ${folder ?? "no folder"} is ${path ?? "nowhere"}`, () => {
+    assert.equal(captureDirectory(setting, folder, "/home/me"), path);
+  });
+}
+
+for (const [found, wanted, fits] of [
+  ["kato 0.1.0", "0.1.0", true],
+  ["kato 0.1.7", "0.1.2", true],
+  ["kato 0.1.1", "0.1.2", false],
+  ["kato 0.2.0", "0.1.0", false],
+  ["kato 1.4.0", "1.2.9", true],
+  ["kato 2.0.0", "1.2.0", false],
+  ["command not found", "0.1.0", false],
+] as const) {
+  test(`a server that says ${found} ${fits ? "fits" : "does not fit"} ${wanted}`, () => {
+    assert.equal(isCompatible(parseVersion(found), parseVersion(wanted) ?? assert.fail()), fits);
+  });
+}
+
+test("Python 3.10 and newer will do", () => {
+  assert.deepEqual(["3.9.18", "3.10.0", "3.14.2", "2.7.18", "4.0.0"].map((text) => isPythonNewEnough(parseVersion(text))), [false, true, true, false, true]);
+});
+
+test("an environment's Python lies where the platform has it", () => {
+  assert.equal(pythonOf("/s/server", "linux"), "/s/server/bin/python");
+  assert.equal(pythonOf("C:\\s\\server", "win32"), "C:\\s\\server\\Scripts\\python.exe");
+});
+
+for (const [output, kind] of [
+  ["The virtual environment was not created successfully because ensurepip is not available.", "noVenv"],
+  ["ERROR: No matching distribution found for orjson>=3.10", "network"],
+  ["error: Failed to fetch: `https://example.org/simple/orjson/`", "network"],
+  ["OSError: [Errno 28] No space left on device", "noSpace"],
+  ["Segmentation fault", "other"],
+] as const) {
+  test(`an installer that says “${output.slice(0, 40)}…” failed for: ${kind}`, () => {
+    assert.equal(installFailure(output), kind);
+  });
+}
+
+test("a server that keeps crashing is started with growing pauses, then no more; old crashes are forgotten", () => {
+  const now = 1_000_000_000;
+  const pauses = [1, 2, 3, 4, 5].map((crashes) => pauseBeforeRestart(Array<number>(crashes).fill(now), now));
+  assert.deepEqual(pauses, [250, 500, 1000, 2000, undefined]);
+  assert.equal(pauseBeforeRestart([...Array<number>(9).fill(now - 10 * 60_000), now], now), 250);
+});
+
+test("samples are bounded and count evictions between two statuses, also over a new start", () => {
+  const samples = new Samples();
+  for (const evictions of [5, 7, 7, 0, 2]) {
+    samples.add(status({ evictions }));
+  }
+  assert.deepEqual(samples.all.map(({ evicted }) => evicted), [0, 2, 0, 0, 2]);
+  for (let index = 0; index < 2000; index++) {
+    samples.add(status());
+  }
+  assert.equal(samples.all.length, 720);
+});
+
+test("the chart's lines stay in their box, higher memory is higher up, evictions have their place", () => {
+  const samples = new Samples();
+  samples.add(status({ rssMb: 50, at: "2026-03-01T10:00:00Z" }));
+  samples.add(status({ rssMb: 150, evictions: 4, at: "2026-03-01T10:02:00Z" }));
+  const drawn = chart(samples.all, { width: 100, height: 40 });
+  const points = drawn.rss.split(" ").map((point) => point.split(",").map(Number));
+  assert.deepEqual(points.map(([x]) => x), [0, 100]);
+  const [first, second] = points.map(([, y]) => y ?? NaN);
+  assert.ok(first !== undefined && second !== undefined && first > second && second > 0 && first < 40);
+  assert.deepEqual(drawn.evictions, [{ x: 100, count: 4 }]);
+  assert.equal(drawn.grid.at(-1)?.bytes, 240 * 2 ** 20);
+  assert.equal(chart([], { width: 100, height: 40 }).rss, "");
+});
+
+test("sizes and ages read as people say them", () => {
+  assert.deepEqual([0, 1023, 1024, 34 * 1024, 5.6 * 2 ** 20, 200 * 2 ** 20].map(bytes), ["0 B", "1023 B", "1.0 kB", "34 kB", "5.6 MB", "200 MB"]);
+  const now = Date.parse("2026-03-20T10:00:00Z");
+  const moments = ["2026-03-20T09:59:40Z", "2026-03-20T09:55:00Z", "2026-03-20T07:00:00Z", "2026-03-19T09:00:00Z", "2026-03-15T10:00:00Z", "2026-01-01T00:00:00Z", undefined];
+  assert.deepEqual(moments.map((moment) => age(moment, now)), ["just now", "5 min", "3 h", "1 day", "5 days", "2026-01-01", ""]);
+});
+
+test("every custom method this client uses is in the wire contract", () => {
+  const contract = readFileSync("../docs/protocol.md", "utf8");
+  for (const method of Object.values(Method)) {
+    assert.ok(contract.includes(method), method);
+  }
+});
+
+test("every field of a status that this client reads is one that the server writes", () => {
+  const model = readFileSync("../server/kato/model.py", "utf8");
+  const camel = (name: string): string => name.replace(/_(\w)/g, (_, letter: string) => letter.toUpperCase());
+  const written = new Set([...model.matchAll(/^ {4}(\w+): /gm)].map((match) => camel(match[1] ?? "")));
+  const read = [...readFileSync("src/protocol.ts", "utf8").matchAll(/^\s{2}(\w+)\??: /gm)].map((match) => match[1] ?? "");
+  const others = new Set(["appendEvents", "memory", "status", "renderSession", "executeCommand", "statusChanged", "commandExecuted", "showMessage", "didChangeConfiguration", "replay", "events", "includeStale", "limit", "markdown", "truncated", "rule", "got", "duplicates", "commands", "accepted"]);
+  for (const field of read.filter((name) => !others.has(name))) {
+    assert.ok(written.has(field) || ["journal", "key"].includes(field), field);
+  }
+});

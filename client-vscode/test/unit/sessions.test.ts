@@ -1,0 +1,62 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { changes, describe, forPicking, ofWorkspace, tree, type Entry } from "../../src/sessions";
+import { session } from "./builders";
+
+const NOW = Date.parse("2026-03-01T10:05:00Z");
+const at = (minute: number): { lastMessageAt: string } => ({ lastMessageAt: `2026-03-01T09:${String(minute).padStart(2, "0")}:00Z` });
+const shape = (entries: readonly Entry[]): unknown => entries.map(({ id, children }) => (children.length === 0 ? id : [id, shape(children)]));
+
+test("assistants stand in the order of their latest conversation, conversations by time", () => {
+  const found = tree([session("old", at(1)), session("new", at(30)), session("x", { provider: "codex", ...at(40) })], NOW);
+  assert.deepEqual(shape(found), [["codex", ["codex/x"]], ["claude", ["claude/new", "claude/old"]]]);
+  assert.deepEqual(found.map(({ label, description }) => [label, description]), [["Codex", "1"], ["Claude Code", "2"]]);
+});
+
+test("a sub-agent's conversation lies below its parent's, and stands alone where the parent is not known", () => {
+  const sessions = [session("main"), session("agent", { parent: { sessionId: "main" } }), session("lost", { parent: { sessionId: "gone" } })];
+  assert.deepEqual(shape(tree(sessions, NOW)), [["claude", ["claude/lost", ["claude/main", ["claude/agent"]]]]]);
+});
+
+test("a session that names itself as its parent is not lost", () => {
+  assert.deepEqual(shape(tree([session("a", { parent: { sessionId: "a" } })], NOW)), [["claude", ["claude/a"]]]);
+});
+
+test("sub-agents are not offered for capture", () => {
+  assert.deepEqual(forPicking([session("old", at(1)), session("agent", { parent: { sessionId: "x" } }), session("new", at(2))]).map((one) => one.sessionId), ["new", "old"]);
+});
+
+for (const [cwd, folders, shown] of [
+  ["/work/app", ["/work/app"], true],
+  ["/work/app/inner", ["/work/app"], true],
+  ["/work/application", ["/work/app"], false],
+  ["/elsewhere", ["/work/app", "/elsewhere/"], true],
+  [undefined, ["/work/app"], true],
+  ["/anything", [], true],
+  ["c:\\Work\\App\\inner", ["C:\\work\\app"], true],
+] as const) {
+  test(`a session of ${cwd} in a window on ${folders.join(", ") || "no folder"} is ${shown ? "" : "not "}shown`, () => {
+    assert.equal(ofWorkspace([session("s", cwd === undefined ? {} : { cwd })], folders).length === 1, shown);
+  });
+}
+
+test("a row tells age, events, and what is in memory or on disk", () => {
+  assert.equal(describe(session("s"), NOW), "5 min · 3 events · 2.0 kB");
+  assert.equal(describe(session("s", { resident: false, truncatedEvents: 7 }), NOW), "5 min · 10 events · on disk");
+  const recording = { recordingId: "r", outputPath: "/n.md", active: true, startedAt: "" };
+  assert.equal(describe(session("s", { recording }), NOW), "recording · 5 min · 3 events · 2.0 kB");
+});
+
+test("one session that grows changes its own row only", () => {
+  const before = tree(Array.from({ length: 200 }, (_, index) => session(`s${index}`, at(index % 60))), NOW);
+  const after = tree(Array.from({ length: 200 }, (_, index) => session(`s${index}`, { ...at(index % 60), eventCount: index === 7 ? 9 : 3 })), NOW);
+  assert.deepEqual(changes(before, after), ["claude/s7"]);
+  assert.deepEqual(changes(before, before), []);
+});
+
+test("a row that comes, goes or moves draws the tree anew", () => {
+  const [one, two] = [session("one", at(1)), session("two", at(2))];
+  assert.equal(changes(tree([one], NOW), tree([one, two], NOW)), "all");
+  assert.equal(changes(tree([one, two], NOW), tree([two], NOW)), "all");
+  assert.equal(changes(tree([one, two], NOW), tree([{ ...one, ...at(3) }, two], NOW)), "all");
+});
