@@ -36,7 +36,8 @@ export function chart(samples: readonly Sample[], { width, height }: Size): Char
   return {
     rss: line(({ rss }) => rss),
     snapshots: line(({ snapshots }) => snapshots),
-    limit: line(({ limit }) => limit),
+    // The limit holds until it is changed: a step, not a slope.
+    limit: samples.flatMap(({ time, limit }, index) => [`${x(time)},${y(samples[index - 1]?.limit ?? limit)}`, `${x(time)},${y(limit)}`]).join(" "),
     evictions: samples.filter(({ evicted }) => evicted > 0).map(({ time, evicted }) => ({ x: x(time), count: evicted })),
     grid: Array.from({ length: GRID_LINES + 1 }, (_, index) => ({ y: y((top / GRID_LINES) * index), bytes: (top / GRID_LINES) * index })),
     ticks: [0, 0.5, 1].map((share) => ({ x: Math.round(share * width), time: start + share * span })),

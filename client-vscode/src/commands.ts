@@ -58,10 +58,16 @@ async function isRunning({ server, feedback }: Parts): Promise<boolean> {
   } else if (server.state.kind === "overBudget") {
     const chosen = await vscode.window.showWarningMessage("Kato's server is stopped: one conversation outgrew its memory limit.", "Raise limit…", "Restart");
     await (chosen === "Raise limit…" ? feedback.raiseLimit() : chosen === "Restart" ? server.restart() : undefined);
+    return chosen !== undefined && runs(server);
   } else if (server.state.kind === "stopped") {
     const chosen = await vscode.window.showWarningMessage(`Kato's server is stopped${server.state.reason === undefined ? "" : `: ${server.state.reason}`}.`, "Start");
     await (chosen === "Start" ? server.start() : undefined);
+    return chosen !== undefined && runs(server);
   }
+  return runs(server);
+}
+
+function runs(server: Server): boolean {
   return server.state.kind === "running";
 }
 

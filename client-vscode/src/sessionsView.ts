@@ -30,7 +30,12 @@ export class SessionsView implements vscode.TreeDataProvider<Entry>, vscode.Disp
         this.#view.badge = value === 0 ? undefined : { value, tooltip: count(value, "recording") };
         this.#soon();
       }),
-      server.onDidChangeState(() => this.#soon()),
+      server.onDidChangeState(({ kind }) => {
+        if (kind !== "running") {
+          this.#view.badge = undefined;
+        }
+        this.#soon();
+      }),
       vscode.workspace.onDidChangeWorkspaceFolders(() => this.#soon()),
     ];
     this.#look();

