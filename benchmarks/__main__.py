@@ -13,12 +13,21 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
-from benchmarks import ingest
+from benchmarks import ingest, latency, memory, process, scale
 from benchmarks.rows import Measure, Row
 
 MEASURES = (
     Measure("ingest", "events over stdio", ingest.over_stdio),
     Measure("growth", "a session that grows", ingest.growing_session),
+    Measure("rss", "what an event held costs", memory.per_event),
+    Measure("flood", "the limit in a flood", memory.flood),
+    Measure("fair", "a request in a flood", latency.fair_loop),
+    Measure("capture", "a whole conversation to a note", latency.capture),
+    Measure("line", "an event to its line in the note", latency.recorded_line),
+    Measure("start", "the start, and RSS at rest", process.start),
+    Measure("listing", "the first look at session logs", process.listing),
+    Measure("scale", "a million events", scale.million),
+    Measure("idle", "a minute of nothing", process.idle),
 )
 
 

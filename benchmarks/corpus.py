@@ -28,6 +28,23 @@ def events(count: int, session: str = "s", *, seed: int = 7, start: int = 0) -> 
     return [_event(chance, session, number) for number in range(start, start + count)]
 
 
+def small_events(count: int, session: str, *, start: int) -> list[Event]:
+    """Short messages, cheap to make: for sessions of a million."""
+    return [
+        {
+            "eventId": f"{session}-{number}-{number * 2654435761 % 2**32:08x}",
+            "provider": PROVIDER,
+            "sessionId": session,
+            "timestamp": "2026-03-01T10:00:00Z",
+            "kind": "message.user" if number % 2 == 0 else "message.assistant",
+            "role": "user" if number % 2 == 0 else "assistant",
+            "content": f"Message {number}: the journal keeps every event before the answer goes out.",
+            "source": {"providerEventType": "record"},
+        }
+        for number in range(start, start + count)
+    ]
+
+
 def lines(batch: Sequence[Event]) -> list[bytes]:
     """Each event's JSON."""
     return [orjson.dumps(event) for event in batch]

@@ -8,7 +8,7 @@ import orjson
 
 def main() -> None:
     """Until the end of input."""
-    source, sink = open(0, "rb", buffering=1 << 20, closefd=False), sys.stdout.buffer  # noqa: SIM115, PTH123
+    source, sink = open(0, "rb", buffering=1 << 20, closefd=False), sys.stdout.buffer  # noqa: SIM115
     while header := source.readline():
         length = int(header[16:])
         source.readline()

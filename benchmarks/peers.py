@@ -41,13 +41,18 @@ def kato(home: Path, *, initialize: bool = True, **options: Any) -> Iterator[Cli
 @contextmanager
 def stock() -> Iterator[Client]:
     """A pygls server without anything of ours."""
-    command = [sys.executable, "-m", "benchmarks.stock"]
-    client = Client(command=command, environment=_plain(), stderr=subprocess.DEVNULL)
+    client = stock_client()
     try:
         client.initialize(options={})
         yield client
     finally:
         end(client)
+
+
+def stock_client() -> Client:
+    """The same, not yet initialized."""
+    command = [sys.executable, "-m", "benchmarks.stock"]
+    return Client(command=command, environment=_plain(), stderr=subprocess.DEVNULL)
 
 
 @contextmanager

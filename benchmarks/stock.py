@@ -8,12 +8,12 @@ server = LanguageServer("stock", "1")
 
 
 @server.feature("kato/events")
-def on_events(params: Any) -> None:
+def on_events(_params: Any) -> None:
     """Takes what comes."""
 
 
 @server.feature("kato/memory")
-def on_memory(params: Any) -> dict[str, int]:
+def on_memory(_params: Any) -> dict[str, int]:
     """The request that tells when all before it was taken."""
     return {}
 

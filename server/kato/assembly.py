@@ -72,7 +72,7 @@ class Assembly:
             new_id=lambda: frontmatter.make_id(os.urandom(32)),
         )
         # What the process takes without a snapshot is measured last, when all that stays is there.
-        processes.trim()
+        processes.settle_heap()
         later = _LATER_FOOTPRINT_BYTES + (limits.JOURNAL_CACHE_BYTES if chosen.journal else 0)
         self._footprint = processes.rss_bytes() + later
         self.apply(chosen, folders)

@@ -1,0 +1,202 @@
+"""How long somebody waits: a request in a flood, a line until it stands in the note, a whole capture."""
+
+import os
+import tempfile
+import threading
+import time
+from collections.abc import Sequence
+from pathlib import Path
+
+import orjson
+
+from benchmarks import corpus, peers
+from benchmarks.rows import Row, middle, percentile
+from kato.client import Client
+
+_PAUSE_SECONDS = 0.005
+
+
+def fair_loop(quick: bool) -> list[Row]:
+    """`kato/memory`, 200 times a second: while nothing else happens, and while another session pours in."""
+    count = 300 if quick else 1_000
+    rows = []
+    for journal in (False, True):
+        with peers.folder() as home, peers.kato(home, journal=journal) as client:
+            for data in _flood(0, 20):
+                client.write(data)
+            _latencies(client, 100)
+            idle = _latencies(client, count)
+            flooded = _flooded(client, count)
+        ratio = percentile(flooded, 0.99) / percentile(idle, 0.99)
+        figures = {
+            "idle_p50_ms": round(middle(idle) * 1000, 3),
+            "idle_p99_ms": round(percentile(idle, 0.99) * 1000, 3),
+            "flood_p50_ms": round(middle(flooded) * 1000, 3),
+            "flood_p99_ms": round(percentile(flooded, 0.99) * 1000, 3),
+            "journal": journal,
+        }
+        what = f"kato/memory in a flood, p99{', journal' if journal else ''}"
+        rows.append(Row(what, "the same, idle", ratio, 5.0, "at most", figures=figures))
+    return rows
+
+
+def _latencies(client: Client, count: int) -> list[float]:
+    seconds = []
+    for _ in range(count):
+        started = time.perf_counter()
+        client.request("kato/memory")
+        seconds.append(time.perf_counter() - started)
+        time.sleep(_PAUSE_SECONDS)
+    return seconds
+
+
+def _flooded(client: Client, count: int) -> list[float]:
+    """Requests slipped in between the frames of a flood. A writer's thread writes; the answers are timed here."""
+    sent: dict[int, float] = {}
+    ready = threading.Event()
+    done = threading.Event()
+
+    def write() -> None:
+        frames, number, due = _flood(1, 400), 0, time.perf_counter()
+        while not done.is_set():
+            client.write(
+                frames[number % len(frames)].replace(
+                    b"round-00001", b"round-%05d" % (1 + number // len(frames))
+                )
+            )
+            number += 1
+            if time.perf_counter() >= due and len(sent) < count:
+                sent[10_000_000 + len(sent)] = time.perf_counter()
+                client.write(
+                    corpus.frame(
+                        {"jsonrpc": "2.0", "id": 10_000_000 + len(sent) - 1, "method": "kato/memory"}
+                    )
+                )
+                due = time.perf_counter() + _PAUSE_SECONDS
+                ready.set()
+
+    writer = threading.Thread(target=write)
+    writer.start()
+    seconds: dict[int, float] = {}
+    ready.wait()
+    while len(seconds) < count:
+        message = client.read_message()
+        if "method" not in message:
+            seconds[message["id"]] = time.perf_counter() - sent[message["id"]]
+    done.set()
+    writer.join()
+    return list(seconds.values())
+
+
+def _flood(number: int, count: int) -> list[bytes]:
+    session = f"round-{number:05d}"  # of one length, so that a frame can be sent under another name
+    made = corpus.events(count * 10, session)
+    return list(corpus.append_frames(corpus.batched(made, 10), session))
+
+
+def capture(quick: bool) -> list[Row]:
+    """`::capture` of 10,000 events, from the request to the file that is durable (the server syncs it before it answers)."""
+    rounds = 3 if quick else 7
+    made = corpus.events(10_000)
+    each = corpus.lines(made)
+    theirs, ours, written = [], [], 0
+    with peers.folder() as home, peers.kato(home) as client:
+        for data in corpus.append_frames(corpus.batched(made, 100), "s"):
+            client.write(data)
+        client.request("kato/memory")
+        for number in range(rounds + 1):
+            path = home / "notes" / f"capture-{number}.md"
+            argument = {"provider": corpus.PROVIDER, "sessionId": "s", "path": str(path)}
+            started = time.perf_counter()
+            outcome = client.request(
+                "workspace/executeCommand", {"command": "kato.export", "arguments": [argument]}
+            )
+            seconds = time.perf_counter() - started
+            assert outcome["status"] == "ok", outcome
+            data = path.read_bytes()
+            written = len(data)
+            if number:  # the first one loads what is loaded on first use
+                ours.append(seconds)
+                theirs.append(_loads_and_write(each, data, home))
+    figures = {
+        "kato_ms": round(middle(ours) * 1000, 1),
+        "loads_and_write_ms": round(middle(theirs) * 1000, 1),
+        "note_bytes": written,
+    }
+    ratio = middle([a / b for a, b in zip(ours, theirs, strict=True)])
+    return [
+        Row(
+            "capture of 10,000 events",
+            "loads + writing the same bytes",
+            ratio,
+            2.0,
+            "at most",
+            figures=figures,
+        )
+    ]
+
+
+def _loads_and_write(each: Sequence[bytes], data: bytes, folder: Path) -> float:
+    started = time.perf_counter()
+    for line in each:
+        orjson.loads(line)
+    with tempfile.NamedTemporaryFile(dir=folder) as file:
+        file.write(data)
+        file.flush()
+        os.fsync(file.fileno())
+        return time.perf_counter() - started
+
+
+def recorded_line(quick: bool) -> list[Row]:
+    """An event over stdio to a session that records: until its line stands in the note, against the answer's round trip."""
+    count = 300 if quick else 1_000
+    with peers.folder() as home, peers.kato(home) as client:
+        note = home / "notes" / "recorded.md"
+        client.request("kato/appendEvents", _params([_said("first", f"::capture {note}")]))
+        trips, lines = [], []
+        for number in range(count):
+            before = note.stat().st_size
+            started = time.perf_counter()
+            request = client.send_request(
+                "kato/appendEvents", _params([_said(f"e{number}", f"line {number}")])
+            )
+            while note.stat().st_size == before:
+                pass
+            lines.append(time.perf_counter() - started)
+            client.wait_for(request)
+            trips.append(time.perf_counter() - started)
+    late = (percentile(lines, 0.99) - percentile(trips, 0.99)) * 1000
+    figures = {
+        "line_p50_ms": round(middle(lines) * 1000, 2),
+        "line_p99_ms": round(percentile(lines, 0.99) * 1000, 2),
+        "round_trip_p50_ms": round(middle(trips) * 1000, 2),
+        "round_trip_p99_ms": round(percentile(trips, 0.99) * 1000, 2),
+    }
+    return [
+        Row(
+            "event in to recorded line, p99",
+            "the request's round trip",
+            late,
+            10.0,
+            "at most",
+            "ms later",
+            figures,
+        )
+    ]
+
+
+def _params(events: list[corpus.Event]) -> corpus.Event:
+    return {"provider": corpus.PROVIDER, "sessionId": "s", "events": events}
+
+
+def _said(event_id: str, content: str) -> corpus.Event:
+    return {
+        "eventId": event_id,
+        "provider": corpus.PROVIDER,
+        "sessionId": "s",
+        "timestamp": "2026-03-01T10:00:00Z",
+        "kind": "message.user",
+        "role": "user",
+        "content": content,
+        "source": {"providerEventType": "record"},
+    }
