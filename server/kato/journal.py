@@ -696,8 +696,9 @@ class Journal:
 class _Checkpointer:
     """Copies the log into the database beside the work: the fsyncs of a checkpoint are a third of an append's cost.
 
-    It has a connection of its own and holds nobody up (PASSIVE). What it cannot do, the next one does; if it never
-    comes through, the connection's own limit (`wal_autocheckpoint`) does the work in line.
+    It has a connection of its own and holds nobody up (PASSIVE). While events pour in it never finds the log at rest, and
+    the log grows: then writers wait until it begins anew (RESTART), for the few pages that the last pass left. If that
+    never comes through, the connection's own limit (`wal_autocheckpoint`) does the work in line.
     """
 
     def __init__(self, path: Path) -> None:
@@ -721,7 +722,9 @@ class _Checkpointer:
             while self._wanted.wait() and not self._stopped:
                 self._wanted.clear()
                 with suppress(sqlite3.Error):
-                    db.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchall()
+                    _, logged, _ = db.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchone()
+                    if logged > limits.JOURNAL_WAL_PAGES_MAX * 3 // 4:
+                        db.execute("PRAGMA wal_checkpoint(RESTART)").fetchone()
 
 
 class _Pending:

@@ -43,12 +43,12 @@ CATCH_UP_EVENTS_MAX: Final = 1000
 #: SQLite's page cache; counted in the process' footprint.
 JOURNAL_CACHE_BYTES: Final = 4 * MIB
 #: So much is logged before the log is copied into the database beside the work; in line only from so many pages of
-#: `JOURNAL_PAGE_BYTES` on (64 MiB).
+#: `JOURNAL_PAGE_BYTES` on (128 MiB: a flood; each time writers wait 10 to 60 ms, so that it must be rare).
 JOURNAL_CHECKPOINT_BYTES: Final = 4 * MIB
 JOURNAL_PAGE_BYTES: Final = 8 * KIB
-JOURNAL_WAL_PAGES_MAX: Final = 8_192
+JOURNAL_WAL_PAGES_MAX: Final = 16_384
 #: The write-ahead log is cut back to this after it grew.
-JOURNAL_WAL_BYTES_MAX: Final = 16 * MIB
+JOURNAL_WAL_BYTES_MAX: Final = 64 * MIB
 #: How long a process waits for another's transaction; one that dies lets go at once.
 JOURNAL_BUSY_MS: Final = 5_000
 #: How long a process waits while another opens, migrates or recovers.
