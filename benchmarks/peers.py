@@ -84,7 +84,8 @@ def environment(home: Path) -> dict[str, str]:
 
 
 def _plain() -> dict[str, str]:
-    ours = ("KATO_", "CLAUDE_", "CODEX_", "GEMINI_", "COPILOT_", "XDG_")
+    # Without PYTHONDONTWRITEBYTECODE: what is installed is compiled, so must what is measured be.
+    ours = ("KATO_", "CLAUDE_", "CODEX_", "GEMINI_", "COPILOT_", "XDG_", "PYTHONDONTWRITEBYTECODE")
     kept = {name: value for name, value in os.environ.items() if not name.startswith(ours)}
     return kept | {"PYTHONPATH": str(_ROOT), "TZ": "UTC"}
 
