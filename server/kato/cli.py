@@ -4,6 +4,7 @@ Rule: `serve` loads nothing that only the other commands need; each command is a
 """
 
 import argparse
+import gc
 import os
 import sys
 import time
@@ -151,6 +152,10 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _serve(arguments: argparse.Namespace) -> int:
+    # The largest part of the start: what it makes stays, collections during the rest of it need not look at it.
+    import pygls.lsp.server  # noqa: F401, PLC0415
+
+    gc.freeze()
     from kato import config, process  # noqa: PLC0415
     from kato.server import KatoServer  # noqa: PLC0415
     from kato.transport import take_stdout  # noqa: PLC0415

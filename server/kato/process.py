@@ -10,8 +10,6 @@ import os
 import sys
 from typing import Final
 
-import psutil
-
 from kato.limits import MIB
 from kato.model import ProcessMemory
 
@@ -29,6 +27,8 @@ def sample() -> ProcessMemory:
     if _LINUX:
         peak, rss, vms = _proc_status()
         return ProcessMemory(rss, _linux_uss(), vms, peak)
+    import psutil  # noqa: PLC0415 - as below
+
     info = psutil.Process().memory_full_info()
     return ProcessMemory(info.rss, getattr(info, "uss", None), info.vms, _peak(info))
 
@@ -40,6 +40,8 @@ def rss_bytes() -> int:
         if _statm is None:
             _statm = os.open("/proc/self/statm", os.O_RDONLY | os.O_CLOEXEC)
         return int(os.pread(_statm, 100, 0).split()[1]) * _PAGE_BYTES
+    import psutil  # noqa: PLC0415 - as below
+
     return int(psutil.Process().memory_info().rss)
 
 
@@ -85,7 +87,19 @@ def _release() -> None:
 
 
 def identity(pid: int) -> str | None:
-    """`<pid>:<start time>`: names a process also after its id is used again. None if there is none."""
+    """`<pid>:<when it started>`: names a process also after its id is used again. None if there is none."""
+    if _LINUX:
+        try:
+            with open(f"/proc/{pid}/stat", "rb", buffering=0) as file:  # noqa: PTH123 - the shortest way
+                started = (
+                    file.read(4096).rpartition(b")")[2].split()[19].decode()
+                )  # in clock ticks since the boot
+            with open("/proc/sys/kernel/random/boot_id", "rb", buffering=0) as file:  # noqa: PTH123
+                return f"{pid}:{started}@{file.read(8).decode()}"
+        except (OSError, IndexError):
+            return None
+    import psutil  # noqa: PLC0415 - 6 ms and 0.6 MB that Linux does not need
+
     try:
         return f"{pid}:{psutil.Process(pid).create_time():.2f}"
     except psutil.Error:
@@ -100,6 +114,10 @@ def is_alive(process: str) -> bool:
 
 def is_running(pid: int) -> bool:
     """True while any process has this id."""
+    if _LINUX:
+        return os.path.exists(f"/proc/{pid}")  # noqa: PTH110 - no object a process
+    import psutil  # noqa: PLC0415 - as above
+
     return psutil.pid_exists(pid)
 
 
