@@ -26,7 +26,6 @@ from kato.model import (
     SessionRecord,
     ToolResult,
     UserMessage,
-    decode_line,
 )
 from kato.transcript import MarkdownOptions, Transcript
 from kato.writer import NoteFile, NoteMissing, NoteWriter
@@ -144,14 +143,13 @@ class NoteBook:
         """
         transcript = Transcript(self.options, self.tz)
         with tempfile.SpooledTemporaryFile(max_size=_SPOOL_BYTES, dir=str(self._spool_dir)) as spool:
-            counter = _Counter()
             crc = size = 0
             fold = self.fold(session.key)
-            for piece in render(transcript, counter.count(events, since, until), since, until, fold):
+            end = until.seq + (until.line > 0)
+            for piece in render(transcript, events(after=since.seq, until=end), since, until, fold):
                 crc, size = zlib.crc32(piece, crc), size + len(piece)
                 spool.write(piece)
-            wanted = until.seq + (until.line > 0) - since.seq
-            missing = wanted - counter.events
+            missing = end - since.seq - transcript.fed
             there = self.writer.inspect(path)
             head = self._head(path, there, session, transcript.speakers, recording_id, missing)
             with self.writer.prepare(path, _pieces(head, spool)) as prepared, self._notes.exclusive():
@@ -159,19 +157,24 @@ class NoteBook:
                 theirs = self._is_theirs(path, there, size, crc)
                 written = prepared.commit(backup=theirs)
                 self._notes.put_note(NoteRecord(path, size, crc, written.size))
-                whole = Whole(counter.events, written.backup_path, transcript.state)
+                whole = Whole(transcript.fed, written.backup_path, transcript.state)
                 if remember is not None:
                     remember(whole)
         return whole
 
     def write_jsonl(self, path: str, events: Events, until: Position) -> Whole:
         """The events up to and including that of `until`, one a line."""
-        counter = _Counter()
-        crc = size = 0
+        count = crc = size = 0
+
+        def lines() -> Iterator[bytes]:
+            nonlocal count
+            for _, line in events(after=0, until=until.seq + (until.line > 0)):
+                count += 1
+                yield line
 
         def pieces() -> Iterator[bytes]:
             nonlocal crc, size
-            for piece in _joined(line + b"\n" for _, line in counter.count(events, BEGINNING, until)):
+            for piece in _ended(lines()):
                 crc, size = zlib.crc32(piece, crc), size + len(piece)
                 yield piece
 
@@ -179,7 +182,7 @@ class NoteBook:
             there = self.writer.inspect(path)
             written = prepared.commit(backup=self._is_theirs(path, there, size, crc))
             self._notes.put_note(NoteRecord(path, size, crc, written.size))
-        return Whole(counter.events, written.backup_path, b"")
+        return Whole(count, written.backup_path, b"")
 
     def append(
         self, recording: Recording, session: SessionRecord, events: Events, until: Position
@@ -331,29 +334,31 @@ def render(
     fold: Fold | None = None,
 ) -> Iterator[bytes]:
     """The Markdown of these events in pieces of a bounded size, cut at both ends where a line says so."""
-    return _joined(block for _, block in _blocks(transcript, events, since, until, fold))
+    return _joined(_texts(transcript, events, since, until, fold))
 
 
-def _blocks(
+def _texts(
     transcript: Transcript,
     events: Iterable[tuple[int, bytes]],
     since: Position,
     until: Position | None,
     fold: Fold | None,
-) -> Iterator[tuple[Position, bytes]]:
-    """After each event: the position reached and the text it gave (maybe none)."""
+) -> Iterator[tuple[int, str]]:
+    """Each event's number and the text it gave (maybe none)."""
+    read, feed = transcript.read, transcript.feed
+    first = since.seq if since.line else -1
+    last = until.seq if until is not None and until.line else -1
     for seq, line in events:
-        event = decode_line(line)
-        after = since.line if seq == since.seq else 0
-        through = until.line if until is not None and seq == until.seq else None
-        if (after or through is not None) and isinstance(event, UserMessage):
-            text = transcript.feed(event, after_line=after, through_line=through)
+        event = read(line)
+        if seq in (first, last) and type(event) is UserMessage:
+            after = since.line if seq == first else 0
+            through = until.line if until is not None and seq == last else None
+            text = feed(event, after_line=after, through_line=through)
         else:
-            text = transcript.feed(event)
-        if fold is not None and isinstance(event, ToolResult):
+            text = feed(event)
+        if fold is not None and type(event) is ToolResult:
             text += fold(transcript, event)
-        reached = Position(seq + 1) if through is None else Position(seq, through)
-        yield reached, text.encode()
+        yield seq, text
 
 
 def _next_blocks(
@@ -361,16 +366,15 @@ def _next_blocks(
 ) -> tuple[Position, list[bytes]]:
     blocks: list[bytes] = []
     size = 0
-    reached = since
-    last = until.seq + (until.line > 0)
-    for reached, block in _blocks(transcript, events(after=since.seq, until=last), since, until, fold):
-        if block:
-            blocks.append(block)
-            size += len(block)
+    end = until.seq + (until.line > 0)
+    for seq, text in _texts(transcript, events(after=since.seq, until=end), since, until, fold):
+        if text:
+            blocks.append(text.encode())
+            size += len(blocks[-1])
             if size >= limits.WRITE_PIECE_BYTES:
-                return reached, blocks
+                return min(Position(seq + 1), until), blocks
     # What could not be read (dropped from memory, without a journal) is passed over, not waited for.
-    return max(reached, until), blocks
+    return max(since, until), blocks
 
 
 def _moved(recording: Recording, to: Position, state: bytes, written_at: int | None) -> Recording:
@@ -389,29 +393,31 @@ def _moved(recording: Recording, to: Position, state: bytes, written_at: int | N
     )
 
 
-class _Counter:
-    """Counts the events that pass."""
+def _joined(texts: Iterable[tuple[int, str]]) -> Iterator[bytes]:
+    waiting: list[str] = []
+    size = 0
+    for _, text in texts:
+        if text:
+            waiting.append(text)
+            size += len(text)
+            if size >= limits.WRITE_PIECE_BYTES:
+                yield "".join(waiting).encode()
+                waiting, size = [], 0
+    if waiting:
+        yield "".join(waiting).encode()
 
-    def __init__(self) -> None:
-        self.events = 0
 
-    def count(self, events: Events, since: Position, until: Position) -> Iterator[tuple[int, bytes]]:
-        for item in events(after=since.seq, until=until.seq + (until.line > 0)):
-            self.events += 1
-            yield item
-
-
-def _joined(blocks: Iterable[bytes]) -> Iterator[bytes]:
+def _ended(lines: Iterable[bytes]) -> Iterator[bytes]:
     waiting: list[bytes] = []
     size = 0
-    for block in blocks:
-        waiting.append(block)
-        size += len(block)
+    for line in lines:
+        waiting.append(line)
+        size += len(line)
         if size >= limits.WRITE_PIECE_BYTES:
-            yield b"".join(waiting)
+            yield b"\n".join([*waiting, b""])
             waiting, size = [], 0
     if waiting:
-        yield b"".join(waiting)
+        yield b"\n".join([*waiting, b""])
 
 
 def _pieces(head: bytes, spool: IO[bytes]) -> Iterator[bytes]:

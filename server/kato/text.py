@@ -38,6 +38,17 @@ def next_fence(line: str, fence: Fence | None) -> Fence | None:
     return fence
 
 
+def open_fence(text: str) -> Fence | None:
+    """The fence that a text leaves open."""
+    if "```" not in text and "~~~" not in text:
+        return None
+    fence: Fence | None = None
+    for line in text.split("\n"):
+        if "```" in line or "~~~" in line:
+            fence = next_fence(line, fence)
+    return fence
+
+
 def lines_outside_fences(text: str) -> Iterator[tuple[int, str]]:
     """Number (from 1) and text of the lines that are neither inside a fence nor its delimiters."""
     fence: Fence | None = None

@@ -15,9 +15,10 @@ Decisions show these keys of `metadata`, if they are there: `header`, `question`
 import hashlib
 import html
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import tzinfo
-from typing import Any, Final
+from functools import cache
+from typing import Any, Final, Union
 
 import msgspec
 from msgspec import UNSET, Struct
@@ -33,7 +34,7 @@ from kato.model import (
     ToolResult,
     UserMessage,
 )
-from kato.text import Fence, fence_longer_than_any_in, next_fence
+from kato.text import Fence, fence_longer_than_any_in, next_fence, open_fence
 
 #: Calls without a result that are remembered by name; of more, the oldest are forgotten and their results are
 #: shown with the call's id. A turn of an assistant holds some dozens.
@@ -53,6 +54,41 @@ class MarkdownOptions(Struct, frozen=True):
     include_system_events: bool = False
     include_sub_agents: bool = False
     italicize_user_messages: bool = False
+
+
+class HiddenCall(Struct, frozen=True, rename="camel", tag_field="kind", tag="tool.call"):
+    """Of a call that is not shown: its name, for a result that is shown one day."""
+
+    tool_call_id: str
+    name: str
+
+
+class HiddenResult(Struct, frozen=True, rename="camel", tag_field="kind", tag="tool.result"):
+    """Of a result that is not shown: whose it is."""
+
+    tool_call_id: str
+
+
+class HiddenThinking(Struct, frozen=True, tag_field="kind", tag="thinking"):
+    """Thinking that is not shown."""
+
+
+HiddenEvent = HiddenCall | HiddenResult | HiddenThinking
+
+
+def _decoder(options: MarkdownOptions) -> "msgspec.json.Decoder[ConversationEvent | HiddenEvent]":
+    kinds: list[type] = [UserMessage, AssistantMessage, SystemMessage, Decision, ProviderInfo]
+    kinds.append(ToolCall if options.include_tool_calls else HiddenCall)
+    # A sub-agent is shown where its call's result is.
+    shows_results = options.include_tool_calls or options.include_sub_agents
+    kinds.append(ToolResult if shows_results else HiddenResult)
+    kinds.append(Thinking if options.include_thinking else HiddenThinking)
+    return _decoder_of(tuple(kinds))
+
+
+@cache
+def _decoder_of(kinds: tuple[type, ...]) -> "msgspec.json.Decoder[ConversationEvent | HiddenEvent]":
+    return msgspec.json.Decoder(Union[kinds])  # noqa: UP007 - of a tuple
 
 
 class _State(Struct, omit_defaults=True):
@@ -81,6 +117,22 @@ class Transcript:
         self._tz = tz
         self._marks = "#" * level
         self._state = msgspec.json.decode(state, type=_State) if state else _State()
+        #: The event of a stored line, for `feed`: of what the options hide, no more is read than the transcript needs.
+        self.read = _decoder(options).decode
+        #: How many events it was given.
+        self.fed = 0
+        self._rules: Mapping[type, Callable[[Any], str]] = {
+            AssistantMessage: self._assistant_message,
+            SystemMessage: self._system_message,
+            ProviderInfo: self._system_message,
+            ToolCall: self._tool_call,
+            HiddenCall: self._note_call,
+            ToolResult: self._tool_result,
+            HiddenResult: self._note_result,
+            Thinking: self._thinking,
+            HiddenThinking: lambda _: "",
+            Decision: lambda event: self._block(_decision(event)),
+        }
 
     @property
     def state(self) -> bytes:
@@ -92,25 +144,18 @@ class Transcript:
         """Who spoke so far, in the order of their first words."""
         return tuple(self._state.speakers)
 
-    def feed(self, event: ConversationEvent, *, after_line: int = 0, through_line: int | None = None) -> str:
+    def feed(
+        self, event: ConversationEvent | HiddenEvent, *, after_line: int = 0, through_line: int | None = None
+    ) -> str:
         """The next piece: "" for what is not shown, else ended by a newline.
 
         Of a user message, `after_line` and `through_line` (lines counted from 1) give a part: the parts of a message
         that is cut between lines are together the piece of the whole.
         """
-        if isinstance(event, UserMessage):
+        self.fed += 1
+        if type(event) is UserMessage:
             return self._user_message(event, after_line, through_line)
-        if isinstance(event, AssistantMessage):
-            return self._assistant_message(event)
-        if isinstance(event, SystemMessage | ProviderInfo):
-            return self._system_message(event)
-        if isinstance(event, ToolCall):
-            return self._tool_call(event)
-        if isinstance(event, ToolResult):
-            return self._tool_result(event)
-        if isinstance(event, Thinking):
-            return self._thinking(event)
-        return self._block(_decision(event))
+        return self._rules[type(event)](event)
 
     def fold(self, event: ToolResult, title: str, body: str) -> str:
         """The piece after a tool's result: a sub-agent's transcript, folded. Its fences are closed, as in any piece."""
@@ -171,7 +216,8 @@ class Transcript:
         if speaker not in state.speakers:
             state.speakers.append(speaker)
         moment = event.timestamp.astimezone(self._tz)
-        return f"{self._marks} {speaker}_{moment:%Y-%m-%d_%H%M_%S}\n\n"
+        day = f"{moment.year:04}-{moment.month:02}-{moment.day:02}"
+        return f"{self._marks} {speaker}_{day}_{moment.hour:02}{moment.minute:02}_{moment.second:02}\n\n"
 
     def _block(self, text: str) -> str:
         """A block of the note, a blank line before it unless it is the first."""
@@ -181,16 +227,24 @@ class Transcript:
 
     # --- What the assistant did -------------------------------------------------------------------------
 
-    def _tool_call(self, event: ToolCall) -> str:
+    def _note_call(self, event: ToolCall | HiddenCall) -> str:
         calls = self._state.calls
         calls[event.tool_call_id] = event.name
         while len(calls) > _OPEN_CALLS_MAX:
             del calls[next(iter(calls))]
+        return ""
+
+    def _tool_call(self, event: ToolCall) -> str:
+        self._note_call(event)
         if not self._options.include_tool_calls:
             return ""
         about = "" if event.description is UNSET else f": {_one_line(event.description)}"
         given = {} if event.input is UNSET else event.input
         return self._details(event, f"Tool call: {event.name}{about}", _input(given))
+
+    def _note_result(self, event: HiddenResult) -> str:
+        self._state.calls.pop(event.tool_call_id, None)
+        return ""
 
     def _tool_result(self, event: ToolResult) -> str:
         name = self._state.calls.pop(event.tool_call_id, event.tool_call_id)
@@ -282,11 +336,7 @@ def _trimmed(text: str) -> str:
 
 def _closed(text: str) -> str:
     """The text with a fence that it leaves open closed, so that it cannot swallow what follows."""
-    if "```" not in text and "~~~" not in text:
-        return text
-    fence: Fence | None = None
-    for line in text.split("\n"):
-        fence = next_fence(line, fence)
+    fence = open_fence(text)
     return text if fence is None else f"{text}\n{fence.closing()}"
 
 
