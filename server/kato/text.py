@@ -40,13 +40,20 @@ def next_fence(line: str, fence: Fence | None) -> Fence | None:
 
 def open_fence(text: str) -> Fence | None:
     """The fence that a text leaves open."""
-    if "```" not in text and "~~~" not in text:
-        return None
     fence: Fence | None = None
-    for line in text.split("\n"):
-        if "```" in line or "~~~" in line:
-            fence = next_fence(line, fence)
+    at = _next_run(text, 0)
+    while at >= 0:
+        end = text.find("\n", at)
+        end = len(text) if end < 0 else end
+        fence = next_fence(text[text.rfind("\n", 0, at) + 1 : end], fence)
+        at = _next_run(text, end)
     return fence
+
+
+def _next_run(text: str, start: int) -> int:
+    """Where the next line that may be a fence's has its first run; -1 if none has."""
+    backticks, tildes = text.find("```", start), text.find("~~~", start)
+    return max(backticks, tildes) if backticks < 0 or tildes < 0 else min(backticks, tildes)
 
 
 def lines_outside_fences(text: str) -> Iterator[tuple[int, str]]:

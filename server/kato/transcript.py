@@ -331,7 +331,7 @@ _LEADING_BLANK_LINES: Final = re.compile(r"\A(?:[^\S\n]*\n)+")
 
 def _trimmed(text: str) -> str:
     """Without blank lines at the beginning and white space at the end."""
-    return _LEADING_BLANK_LINES.sub("", text).rstrip()
+    return (_LEADING_BLANK_LINES.sub("", text) if text[:1].isspace() else text).rstrip()
 
 
 def _closed(text: str) -> str:
