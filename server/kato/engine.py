@@ -352,13 +352,14 @@ class Engine:
                         candidates.append((place, event))
         group.lines.append(request.lines)
         group.hold = group.hold or request.hold
-        title, cwd, parent_id, call_id = group.about
-        group.about = (
-            request.title or title,
-            request.cwd or cwd,
-            request.parent_id or parent_id,
-            request.parent_call_id or call_id,
-        )
+        if request.title or request.cwd or request.parent_id or request.parent_call_id:
+            title, cwd, parent_id, call_id = group.about
+            group.about = (
+                request.title or title,
+                request.cwd or cwd,
+                request.parent_id or parent_id,
+                request.parent_call_id or call_id,
+            )
         ticket = Ticket(group, start, len(group.ids), candidates)
         if candidates:
             self._with_candidates.append(ticket)

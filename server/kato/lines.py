@@ -14,16 +14,17 @@ class Lines:
 
     __slots__ = ("count", "parts", "size")
 
-    def __init__(self, parts: Sequence[bytes], count: int) -> None:
+    def __init__(self, parts: Sequence[bytes | bytearray], count: int, size: int) -> None:
         self.parts = parts
         self.count = count
-        self.size = sum(map(len, parts))
+        self.size = size
 
     @classmethod
     def of(cls, lines: Iterable[bytes]) -> "Lines":
         """Lines that come without their newlines."""
         each = list(lines)
-        return cls([_NEWLINE.join([*each, b""])], len(each))
+        data = _NEWLINE.join([*each, b""])
+        return cls([data], len(each), len(data))
 
     @classmethod
     def joined(cls, several: "Sequence[Lines]") -> "Lines":
@@ -31,7 +32,7 @@ class Lines:
         if len(several) == 1:
             return several[0]
         parts = [part for lines in several for part in lines.parts]
-        return cls(parts, sum([lines.count for lines in several]))
+        return cls(parts, sum([lines.count for lines in several]), sum([lines.size for lines in several]))
 
     @property
     def json_bytes(self) -> int:
@@ -51,7 +52,7 @@ class Lines:
 
     def pieces(self, size: int) -> Iterator[tuple[bytes, int]]:
         """The same, with their counts, in pieces of at most `size` bytes, or of one line that is longer."""
-        small: list[bytes] = []
+        small: list[bytes | bytearray] = []
         held = 0
         for part in self.parts:
             if held and held + len(part) > size:
@@ -61,10 +62,10 @@ class Lines:
                 small.append(part)
                 held += len(part)
                 continue
-            start = 0
+            start, view = 0, memoryview(part)
             while start < len(part):
                 end = part.rfind(_NEWLINE, start, start + size) + 1 or part.find(_NEWLINE, start) + 1
-                yield _counted(part[start:end])
+                yield _counted(bytes(view[start:end]))
                 start = end
         if held:
             yield _counted(b"".join(small))

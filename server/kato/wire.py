@@ -130,7 +130,7 @@ def _lines(events: Sequence[dict[str, Any]]) -> Lines:
                 expected = f"JSON nested at most {limits.JSON_DEPTH_MAX} deep"
                 raise InvalidParams(f"$.events[{index}]", expected, str(error)) from None
         raise
-    return Lines([bytes(data)], len(events))
+    return Lines([data], len(events), len(data))
 
 
 _AT: Final = re.compile(r"^(?P<rule>.*?)(?: - at `(?P<path>\$.*)`)?$", re.DOTALL)
