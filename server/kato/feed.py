@@ -15,7 +15,7 @@ from kato.sources import Watcher
 #: A folder that was just made is listed again: what is made in it at once can escape every watcher.
 _AGAIN_SECONDS = (0.3, 1.0)
 _AFTER_START_SECONDS = (0.5, 2.0)
-_APPEAR_SECONDS = 2.0
+_APPEAR_SECONDS = 5.0
 #: The start belongs to the client's first requests.
 _FIRST_SCAN_SECONDS = 0.05
 

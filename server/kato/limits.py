@@ -90,10 +90,10 @@ LOG_ACTIVE_SECONDS: Final = 600
 LOG_LOOK_SECONDS: Final = 0.5
 LOG_QUICK_SECONDS: Final = 10
 LOG_QUICK_LOOK_SECONDS: Final = 0.03
-LOG_WATCH_STEP_MS: Final = 100
+LOG_WATCH_STEP_MS: Final = 150
 #: All roots are listed this often, or less often where that takes long: a share of the time.
 LOG_SCAN_SECONDS: Final = 20
-LOG_SCAN_SHARE: Final = 0.0005
+LOG_SCAN_SHARE: Final = 0.0002
 #: Events that wait until a log tells which folder its session belongs to.
 LOG_PENDING_EVENTS_MAX: Final = 10_000
 

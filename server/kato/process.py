@@ -26,7 +26,7 @@ def sample() -> ProcessMemory:
     """What the process takes now, and the most it ever took (bytes)."""
     if _LINUX:
         peak, rss, vms = _proc_status()
-        return ProcessMemory(rss, _linux_uss(), vms, peak)
+        return ProcessMemory(rss, _linux_uss(rss), vms, peak)
     import psutil  # noqa: PLC0415 - as below
 
     info = psutil.Process().memory_full_info()
@@ -148,8 +148,20 @@ def _proc_status() -> tuple[int, int, int]:
     return found[b"VmHWM"], found[b"VmRSS"], found[b"VmSize"]
 
 
-def _linux_uss() -> int | None:
-    """Unique set size, summed by the kernel (smaps_rollup, Linux 4.14); None where it is not to be had."""
+def _linux_uss(rss: int) -> int | None:
+    """Unique set size, summed by the kernel (smaps_rollup, Linux 4.14); None where it is not to be had. The sum takes
+    the kernel a millisecond: while RSS is what it was, so is this.
+    """
+    global _uss_at  # noqa: PLW0603 - the last sum
+    if _uss_at[0] != rss:
+        _uss_at = (rss, _smaps_uss())
+    return _uss_at[1]
+
+
+_uss_at: tuple[int, int | None] = (0, None)
+
+
+def _smaps_uss() -> int | None:
     try:
         with open("/proc/self/smaps_rollup", "rb", buffering=0) as file:  # noqa: PTH123
             lines = file.read(8192).split(b"\n")
