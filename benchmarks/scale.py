@@ -5,6 +5,7 @@ from pathlib import Path
 
 from benchmarks import corpus, peers
 from benchmarks.rows import Row
+from kato.client import Client
 
 _SMALL = 10_000
 
@@ -60,7 +61,7 @@ def _story(count: int) -> dict[str, float]:
     return {"ingest": ingest, "restart": restart, "capture": capture, "peak": peak}
 
 
-def _capture(client: peers.Client, path: Path) -> float:
+def _capture(client: Client, path: Path) -> float:
     argument = {"provider": corpus.PROVIDER, "sessionId": "s", "path": str(path)}
     started = time.perf_counter()
     outcome = client.request("workspace/executeCommand", {"command": "kato.export", "arguments": [argument]})

@@ -311,25 +311,6 @@ class Intake:
                 self._settle(path, one)
             self._open.pop(path, None)
 
-    def fetch(self, key: SessionKey) -> bool:
-        """Reads the log of a session, wherever its folder is, because it was asked for by name; False if there is none."""
-        found = [
-            one
-            for root in self.roots
-            if root.assistant.name == key.provider
-            for one in scan(root)
-            if one.log.session_id == key.session_id
-        ]
-        for one in found:
-            opened = _Open(Tail(one, self.place), one, self._started_ms, self._clock(), in_scope=True)
-            more = True
-            while more:
-                piece = opened.tail.read()
-                more = piece.more
-                self._take(opened, piece.result)
-            self._take(opened, opened.tail.settle())
-        return bool(found)
-
 
 def _runs(
     events: Sequence[ConversationEvent], live_since: int
