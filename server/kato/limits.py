@@ -103,7 +103,7 @@ HEADER_LINE_BYTES_MAX: Final = 4 * KIB
 #: A read from the client, and how much is read before what it held is committed and answered: also how far a request
 #: can wait behind bytes that are already in the process. A commit costs about seven pages whatever it holds.
 READ_BYTES: Final = 64 * KIB
-READ_ROUND_BYTES: Final = 256 * KIB
+READ_ROUND_BYTES: Final = 128 * KIB
 #: Answers that the client does not read: beyond this the server stops reading from it.
 OUTGOING_BYTES_MAX: Final = 8 * MIB
 #: orjson gives up at this depth of nesting when it writes (its own limit; 255 fails).

@@ -8,7 +8,8 @@ import gc
 import linecache
 import os
 import sys
-from typing import Final
+import time
+from typing import Final, NamedTuple
 
 from kato.limits import MIB
 from kato.model import ProcessMemory
@@ -150,15 +151,23 @@ def _proc_status() -> tuple[int, int, int]:
 
 def _linux_uss(rss: int) -> int | None:
     """Unique set size, summed by the kernel (smaps_rollup, Linux 4.14); None where it is not to be had. The sum takes
-    the kernel a millisecond: while RSS is what it was, so is this.
+    the kernel a millisecond or two: it is asked for once a second at most, and not while RSS is what it was.
     """
-    global _uss_at  # noqa: PLW0603 - the last sum
-    if _uss_at[0] != rss:
-        _uss_at = (rss, _smaps_uss())
-    return _uss_at[1]
+    global _uss  # noqa: PLW0603 - the last sum
+    now = time.monotonic()
+    if _uss is None or (_uss.rss != rss and now >= _uss.asked_at + _USS_SECONDS):
+        _uss = _Uss(rss, now, _smaps_uss())
+    return _uss.value
 
 
-_uss_at: tuple[int, int | None] = (0, None)
+class _Uss(NamedTuple):
+    rss: int
+    asked_at: float
+    value: int | None
+
+
+_USS_SECONDS: Final = 1.0
+_uss: _Uss | None = None
 
 
 def _smaps_uss() -> int | None:
