@@ -110,6 +110,9 @@ OUTGOING_BYTES_MAX: Final = 8 * MIB
 JSON_DEPTH_MAX: Final = 254
 READ_SESSION_LIMIT_DEFAULT: Final = 200
 READ_SESSION_LIMIT_MAX: Final = 1000
+#: Work that takes longer than this is told of with `$/progress`, this often.
+PROGRESS_AFTER_SECONDS: Final = 1.0
+PROGRESS_EVERY_SECONDS: Final = 0.25
 #: A session shown read-only in the editor; more would make the editor slow, not the server.
 RENDERED_BYTES_MAX: Final = 2 * MIB
 

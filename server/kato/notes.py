@@ -114,6 +114,8 @@ class NoteBook:
         self._now_ms = now_ms
         self._random_bytes = random_bytes
         self.sub_agents: SubAgents | None = None
+        #: Told while a whole note is written: events done, events in all.
+        self.progress: Callable[[int, int], None] = lambda _done, _total: None
 
     def create_if_missing(self, path: str, session: SessionRecord, recording_id: str | None) -> None:
         """A new note without a body; a file that is there stays as it is."""
@@ -149,6 +151,7 @@ class NoteBook:
             for piece in render(transcript, events(after=since.seq, until=end), since, until, fold):
                 crc, size = zlib.crc32(piece, crc), size + len(piece)
                 spool.write(piece)
+                self.progress(transcript.fed, end - since.seq)
             missing = end - since.seq - transcript.fed
             there = self.writer.inspect(path)
             head = self._head(path, there, session, transcript.speakers, recording_id, missing)
@@ -165,10 +168,11 @@ class NoteBook:
     def write_jsonl(self, path: str, events: Events, until: Position) -> Whole:
         """The events up to and including that of `until`, one a line."""
         count = crc = size = 0
+        end = until.seq + (until.line > 0)
 
         def lines() -> Iterator[bytes]:
             nonlocal count
-            for _, line in events(after=0, until=until.seq + (until.line > 0)):
+            for _, line in events(after=0, until=end):
                 count += 1
                 yield line
 
@@ -176,6 +180,7 @@ class NoteBook:
             nonlocal crc, size
             for piece in _ended(lines()):
                 crc, size = zlib.crc32(piece, crc), size + len(piece)
+                self.progress(count, end)
                 yield piece
 
         with self.writer.prepare(path, pieces()) as prepared, self._notes.exclusive():

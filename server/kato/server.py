@@ -270,6 +270,11 @@ class KatoServer(LanguageServer):
         self._assembly: Assembly | None = None
         self._feed: LogFeed | None = None
         self._watchers_registered = False
+        self._work: _Work | None = None
+        self._spare_token: int | str | None = (
+            None  # one that the client knows, for work that it did not ask for
+        )
+        self._tokens_made = 0
         self._late_messages: list[str] = []  # what was found before the client may be told
         self.custom_handlers: Mapping[str, Callable[[Any, int | str | None], Any]] = {
             "kato/appendEvents": self._on_append_events,
@@ -425,6 +430,7 @@ class KatoServer(LanguageServer):
     def _start_engine(self, chosen: Settings) -> None:
         self._assembly = Assembly(chosen, listener=self, folders=self._folders(), started_at=self._started_at)
         self._engine = self._assembly.engine
+        self._engine.notebook.progress = self._on_progress
         self._state_dir = self._assembly.state_dir
         if self._assembly.recovery is not None:
             log.error("%s", self._assembly.recovery)
@@ -454,6 +460,7 @@ class KatoServer(LanguageServer):
         self._live.resume(processes.is_alive)
         self._send_status()
         self._heartbeat_timer = self._loop.call_soon(self._beat)
+        self._make_spare_token()
         self._follow_logs()
 
     def _on_folders(self) -> None:
@@ -534,6 +541,7 @@ class KatoServer(LanguageServer):
         if self._engine is None:
             return
         self._live.settle()
+        self._end_work()
         deferred, self._deferred = self._deferred, []
         for request_id, ticket in deferred:
             if ticket.error is not None:
@@ -598,7 +606,56 @@ class KatoServer(LanguageServer):
         decoded = wire.decode_command(arguments[0])
         key = SessionKey(decoded.provider, decoded.session_id)
         command = command_from_editor(name, decoded.path or None, decoded.format or None)
+        if _is_id(token := asked.get("workDoneToken")):
+            self._work = _Work(token, self._loop.time())
         return self._live.run_editor_command(key, command)
+
+    # --- Work that takes long ---------------------------------------------------------------------------
+
+    def _make_spare_token(self) -> None:
+        """A token must be known to the client before it is used: one is kept ready for captures out of a chat."""
+        window = self.client_capabilities.window
+        if window is None or not window.work_done_progress or self._spare_token is not None:
+            return
+        self._tokens_made += 1
+        token = f"kato-{self._tokens_made}"
+
+        def take(future: "Future[Any]") -> None:
+            if not future.cancelled() and future.exception() is None:
+                self._spare_token = token
+
+        request = types.WorkDoneProgressCreateParams(token)
+        self.protocol.send_request(types.WINDOW_WORK_DONE_PROGRESS_CREATE, request).add_done_callback(take)
+
+    def _on_progress(self, done: int, total: int) -> None:
+        now = self._loop.time()
+        if self._work is None:
+            self._work = _Work(self._spare_token, now)
+        work = self._work
+        if work.token is None or now - work.told_at < work.pause:
+            return
+        percentage = 100 * done // max(total, 1)
+        message = f"{done:,} of {total:,} events"
+        if work.is_shown:
+            value: dict[str, Any] = {"kind": "report"}
+        else:
+            value = {"kind": "begin", "title": "Kato writes a note", "cancellable": False}
+        self._tell_progress(work.token, value | {"message": message, "percentage": percentage})
+        work.is_shown, work.told_at, work.pause = True, now, limits.PROGRESS_EVERY_SECONDS
+
+    def _end_work(self) -> None:
+        work, self._work = self._work, None
+        if work is None:
+            return
+        if work.is_shown and work.token is not None:
+            self._tell_progress(work.token, {"kind": "end"})
+            if work.token == self._spare_token:
+                self._spare_token = None  # a token is good for one piece of work
+                self._make_spare_token()
+
+    def _tell_progress(self, token: int | str, value: Mapping[str, Any]) -> None:
+        self.send(_notification(types.PROGRESS, {"token": token, "value": value}))
+        self._output.flush()
 
     def make_room(self, needed_bytes: int) -> None:
         """See `Engine.make_room`."""
@@ -663,6 +720,7 @@ class KatoServer(LanguageServer):
 
     def executed(self, outcome: CommandOutcome) -> None:
         """Tells the client at once."""
+        self._end_work()
         self.send(_notification("kato/commandExecuted", outcome))
 
     def tell(self, level: engines.Level, message: str) -> None:
@@ -710,6 +768,16 @@ class KatoServer(LanguageServer):
 
     def _write_status(self, *, running: bool) -> None:
         statusfiles.write(self._state_dir, self._live.status(running=running))
+
+
+class _Work:
+    """A note under way: under which token it is told of, and when that was done last."""
+
+    def __init__(self, token: int | str | None, now: float) -> None:
+        self.token = token
+        self.told_at = now
+        self.pause = limits.PROGRESS_AFTER_SECONDS
+        self.is_shown = False
 
 
 class _NoWriter:
