@@ -40,7 +40,8 @@ export function registerCommands(parts: Parts): vscode.Disposable {
     showMemory: async () => parts.memory.show(),
     openLastCapture: () => openLastCapture(parts),
     showLog: async () => parts.output.show(),
-    restartServer: () => (parts.server.state.kind === "overBudget" ? parts.feedback.raiseLimit() : parts.server.restart()),
+    restartServer: () => parts.server.restart(),
+    raiseLimit: () => parts.feedback.raiseLimit(),
     startServer: () => parts.server.start(),
     refreshSessions: async () => (await isRunning(parts)) && (await parts.sessions.refresh()),
   };

@@ -132,21 +132,21 @@ async function make(place: Place, wheel: string, folder: string, progress: Progr
   const beside = `${folder}.${process.pid}.new`;
   const steps = { timeoutMs: 5 * 60_000, signal: progress.signal, onOutput: (text: string) => place.log(text.trimEnd()) };
   try {
-    await fs.rm(beside, { recursive: true, force: true });
-    const uv = (await run(["uv", "--version"], { timeoutMs: 10_000 })).code === 0;
-    progress.report("making its environment…");
-    const made = await run(uv ? ["uv", "venv", "--python", python, beside] : [python, "-m", "venv", beside], steps);
-    if (made.code !== 0) {
-      throw failure(made.output, python, wheel);
-    }
-    progress.report("downloading what it needs…");
     const inside = pythonOf(beside, place.platform);
-    const installed = await run(
-      uv ? ["uv", "pip", "install", "--python", inside, wheel] : [inside, "-m", "pip", "install", "--disable-pip-version-check", "--no-input", wheel],
-      steps,
-    );
-    if (installed.code !== 0) {
-      throw failure(installed.output, python, wheel);
+    const pip: Installer = {
+      make: [python, "-m", "venv", beside],
+      install: [inside, "-m", "pip", "install", "--disable-pip-version-check", "--no-input", wheel],
+    };
+    const uv: Installer = { make: ["uv", "venv", "--python", python, beside], install: ["uv", "pip", "install", "--python", inside, wheel] };
+    const hasUv = (await run(["uv", "--version"], { timeoutMs: 10_000 })).code === 0;
+    // uv is fast, but knows nothing of an index that only pip is configured for.
+    const isMade = hasUv && (await install(uv, beside, steps, progress)) === undefined;
+    const fault = isMade ? undefined : await install(pip, beside, steps, progress);
+    if (progress.signal.aborted) {
+      throw new SetupError("Setting up Kato's server was cancelled.", "retry");
+    }
+    if (fault !== undefined) {
+      throw failure(fault, python, wheel);
     }
     const tried = await run([inside, "-m", "kato", "--version"], { timeoutMs: 60_000 });
     if (tried.code !== 0) {
@@ -158,6 +158,24 @@ async function make(place: Place, wheel: string, folder: string, progress: Progr
   } finally {
     await fs.rm(beside, { recursive: true, force: true });
   }
+}
+
+interface Installer {
+  make: string[];
+  install: string[];
+}
+
+/** Makes an environment with the server in it; what the installer said, if it failed. */
+async function install(installer: Installer, folder: string, steps: Parameters<typeof run>[1], progress: Progress): Promise<string | undefined> {
+  await fs.rm(folder, { recursive: true, force: true });
+  progress.report("making its environment…");
+  const made = await run(installer.make, steps);
+  if (made.code !== 0) {
+    return made.output;
+  }
+  progress.report("downloading what it needs…");
+  const installed = await run(installer.install, steps);
+  return installed.code === 0 ? undefined : installed.output;
 }
 
 async function findPython(place: Place): Promise<string> {
