@@ -379,11 +379,11 @@ class Engine:
                 self._ingested += lines.size
             self.ledger.commit()
         except JournalUnavailable as error:
-            # All groups are undone together: none of it was acknowledged.
-            self.ledger.rollback()
-            for group in groups:
-                group.error = error
+            self._undo(groups, error)
             return
+        except Exception as error:
+            self._undo(groups, KatoError(f"an internal error ({type(error).__name__}); see Kato's log"))
+            raise
         for group in groups:
             self._hold(group)
         over = self._over_budget_error()
@@ -400,6 +400,12 @@ class Engine:
             self._ingested = 0
             self.guard_memory()
         self._listener.changed()
+
+    def _undo(self, groups: Sequence[_Group], error: KatoError) -> None:
+        """All groups are undone together: none of it was acknowledged."""
+        self.ledger.rollback()
+        for group in groups:
+            group.error = error
 
     def _hold(self, group: _Group) -> None:
         """Puts a session's new events into the store; one that is not there as a whole comes back first."""

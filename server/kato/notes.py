@@ -349,7 +349,7 @@ def _texts(
     until: Position | None,
     fold: Fold | None,
 ) -> Iterator[tuple[int, str]]:
-    """Each event's number and the text it gave (maybe none)."""
+    """The texts that events gave, each with its event's number; most events of a session give none."""
     read, feed = transcript.read, transcript.feed
     first = since.seq if since.line else -1
     last = until.seq if until is not None and until.line else -1
@@ -363,7 +363,8 @@ def _texts(
             text = feed(event)
         if fold is not None and type(event) is ToolResult:
             text += fold(transcript, event)
-        yield seq, text
+        if text:
+            yield seq, text
 
 
 def _next_blocks(
@@ -373,11 +374,10 @@ def _next_blocks(
     size = 0
     end = until.seq + (until.line > 0)
     for seq, text in _texts(transcript, events(after=since.seq, until=end), since, until, fold):
-        if text:
-            blocks.append(text.encode())
-            size += len(blocks[-1])
-            if size >= limits.WRITE_PIECE_BYTES:
-                return min(Position(seq + 1), until), blocks
+        blocks.append(text.encode())
+        size += len(blocks[-1])
+        if size >= limits.WRITE_PIECE_BYTES:
+            return min(Position(seq + 1), until), blocks
     # What could not be read (dropped from memory, without a journal) is passed over, not waited for.
     return max(since, until), blocks
 
@@ -402,12 +402,11 @@ def _joined(texts: Iterable[tuple[int, str]]) -> Iterator[bytes]:
     waiting: list[str] = []
     size = 0
     for _, text in texts:
-        if text:
-            waiting.append(text)
-            size += len(text)
-            if size >= limits.WRITE_PIECE_BYTES:
-                yield "".join(waiting).encode()
-                waiting, size = [], 0
+        waiting.append(text)
+        size += len(text)
+        if size >= limits.WRITE_PIECE_BYTES:
+            yield "".join(waiting).encode()
+            waiting, size = [], 0
     if waiting:
         yield "".join(waiting).encode()
 
