@@ -6,7 +6,7 @@ with nothing after it; a backtick fence's info string holds no backtick.
 """
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 _FENCE = re.compile(r"^ {0,3}(?P<run>`{3,}|~{3,})(?P<rest>.*)$", re.DOTALL)
@@ -40,20 +40,24 @@ def next_fence(line: str, fence: Fence | None) -> Fence | None:
 
 def open_fence(text: str) -> Fence | None:
     """The fence that a text leaves open."""
+    # A single character is looked for ten times as fast as a run of it.
+    runs = [run for run in ("```", "~~~") if run[0] in text and run in text]
+    if not runs:
+        return None
     fence: Fence | None = None
-    at = _next_run(text, 0)
+    at = _first(text, runs, 0)
     while at >= 0:
         end = text.find("\n", at)
         end = len(text) if end < 0 else end
         fence = next_fence(text[text.rfind("\n", 0, at) + 1 : end], fence)
-        at = _next_run(text, end)
+        at = _first(text, runs, end)
     return fence
 
 
-def _next_run(text: str, start: int) -> int:
-    """Where the next line that may be a fence's has its first run; -1 if none has."""
-    backticks, tildes = text.find("```", start), text.find("~~~", start)
-    return max(backticks, tildes) if backticks < 0 or tildes < 0 else min(backticks, tildes)
+def _first(text: str, runs: Sequence[str], start: int) -> int:
+    """Where the first of these stands; -1 if none does."""
+    found = [at for run in runs if (at := text.find(run, start)) >= 0]
+    return min(found) if found else -1
 
 
 def lines_outside_fences(text: str) -> Iterator[tuple[int, str]]:
