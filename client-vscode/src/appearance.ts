@@ -26,7 +26,7 @@ export function appearance(state: ServerState, status: StatusSnapshot | undefine
     const figures = status === undefined ? "" : ` ${used(status)}`;
     return {
       text: `$(error) Kato over budget${figures}`,
-      tooltip: `**Kato stopped: over budget**\n\n${state.reason ?? "One conversation outgrew the memory limit."}\n\nNothing is lost. Click to raise the limit or restart.`,
+      tooltip: `**Kato stopped: over budget**\n\n${state.reason ?? "One conversation outgrew the memory limit."}\n\n${status?.memory.journal ? "Nothing is lost. " : ""}Click to raise the limit or restart.`,
       background: "error",
       label: "Kato stopped: over budget",
     };

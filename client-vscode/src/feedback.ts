@@ -131,7 +131,8 @@ export class Feedback implements vscode.Disposable {
         return;
       }
       case "budget":
-        await this.#offer(`Kato stopped, nothing is lost: ${failure.reason}`, {
+        // Without a journal memory was all there was.
+        await this.#offer(`Kato stopped${this.server.status?.memory.journal ? ", nothing is lost" : ""}: ${failure.reason}`, {
           "Raise limit…": () => this.raiseLimit(),
           Restart: () => this.server.restart(),
         });

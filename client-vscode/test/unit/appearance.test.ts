@@ -34,7 +34,12 @@ test("over budget keeps the last figures in view", () => {
   const { text, tooltip, background } = appearance({ kind: "overBudget", reason: "one session alone needs 300 MB" }, status({ rssMb: 199 }));
   assert.match(text, /over budget 199 \/ 200 MB/);
   assert.match(tooltip, /one session alone needs 300 MB/);
+  assert.match(tooltip, /Nothing is lost/);
   assert.equal(background, "error");
+});
+
+test("without a journal nobody says that nothing is lost", () => {
+  assert.doesNotMatch(appearance({ kind: "overBudget" }, status({ rssMb: 199, journal: false })).tooltip, /lost/);
 });
 
 test("before the first status the item says that the server starts", () => {
