@@ -208,6 +208,9 @@ class Ledger(Protocol):
     def read(  # noqa: D102
         self, key: SessionKey, *, after: int = 0, until: int | None = None
     ) -> Iterator[tuple[int, bytes]]: ...
+    def read_pieces(  # noqa: D102 - one line or more at a time
+        self, key: SessionKey, *, after: int = 0, until: int | None = None
+    ) -> Iterator[tuple[int, bytes]]: ...
     def read_newest(  # noqa: D102 - None where nothing but the store holds events
         self, key: SessionKey, *, max_events: int, max_bytes: int
     ) -> tuple[int, Sequence[tuple[bytes, int]]] | None: ...
@@ -779,7 +782,7 @@ class Engine:
         for child in self.ledger.children(key):
             if child.parent_call_id == tool_call_id:
                 title = child.title or child.snippet or child.key.session_id
-                yield SubAgent(child.key, title, self.ledger.read(child.key))
+                yield SubAgent(child.key, title, self.ledger.read_pieces(child.key))
 
     def _reader(self, key: SessionKey) -> "_Reader":
         return _Reader(self.ledger, key)
@@ -916,7 +919,8 @@ class Engine:
         pieces, size = [], 0
         transcript = Transcript(self.notebook.options, self.notebook.tz)
         end = Position(record.event_count)
-        for piece in render(transcript, self.ledger.read(key), BEGINNING, end, self.notebook.fold(key)):
+        events = self.ledger.read_pieces(key)
+        for piece in render(transcript, events, BEGINNING, end, self.notebook.fold(key)):
             pieces.append(piece)
             size += len(piece)
             if size > bytes_max:
@@ -937,7 +941,7 @@ class _Reader:
         self._key = key
 
     def __call__(self, *, after: int, until: int | None) -> Iterator[tuple[int, bytes]]:
-        return self._ledger.read(self._key, after=after, until=until)
+        return self._ledger.read_pieces(self._key, after=after, until=until)
 
 
 class _Done(Struct, frozen=True):

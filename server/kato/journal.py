@@ -361,16 +361,24 @@ class Journal:
         self, key: SessionKey, *, after: int = 0, until: int | None = None
     ) -> Iterator[tuple[int, bytes]]:
         """Number and line, in order, a few chunks in memory at a time; no lock is held in between."""
+        for first, data in self.read_pieces(key, after=after, until=until):
+            yield from enumerate(data.split(b"\n"), first)
+
+    def read_pieces(
+        self, key: SessionKey, *, after: int = 0, until: int | None = None
+    ) -> Iterator[tuple[int, bytes]]:
+        """The same, many lines at a time with the number of the first: whoever decodes them can do it in one go."""
         number = self._number(key)
         if number is None:
             return
         for first, count, data in self._chunks(number, after):
             if until is not None and first >= until:
                 return
-            lines = data.split(b"\n")
-            high = count if until is None else min(count, until - first)
-            for index in range(max(0, after - first), high):
-                yield first + index, lines[index]
+            low, high = max(0, after - first), count if until is None else min(count, until - first)
+            if (low, high) == (0, count):
+                yield first, data[:-1]
+            elif low < high:
+                yield first + low, b"\n".join(data.split(b"\n")[low:high])
 
     def _chunks(self, number: int, after: int = 0) -> Iterator[tuple[int, int, bytes]]:
         """First number, count and lines of a session's chunks, from the one that holds event `after` on."""

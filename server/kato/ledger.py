@@ -128,6 +128,12 @@ class MemoryLedger:
         """Number and line of what is still held."""
         return self._store.read(key, after=after, until=until)
 
+    def read_pieces(
+        self, key: SessionKey, *, after: int = 0, until: int | None = None
+    ) -> Iterator[tuple[int, bytes]]:
+        """The same."""
+        return self.read(key, after=after, until=until)
+
     def read_newest(
         self, key: SessionKey, *, max_events: int, max_bytes: int
     ) -> tuple[int, Sequence[tuple[bytes, int]]] | None:

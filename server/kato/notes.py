@@ -50,7 +50,9 @@ class Events(Protocol):
     """Reads a session's events in order."""
 
     def __call__(self, *, after: int, until: int | None) -> Iterator[tuple[int, bytes]]:
-        """Number and line, from number `after` to before `until`."""
+        """Lines from number `after` to before `until`, one or more at a time (newlines between them), with the number
+        of the first.
+        """
         ...
 
 
@@ -172,9 +174,9 @@ class NoteBook:
 
         def lines() -> Iterator[bytes]:
             nonlocal count
-            for _, line in events(after=0, until=end):
-                count += 1
-                yield line
+            for _, some in events(after=0, until=end):
+                count += some.count(b"\n") + 1
+                yield some
 
         def pieces() -> Iterator[bytes]:
             nonlocal crc, size
@@ -353,18 +355,19 @@ def _texts(
     read, feed = transcript.read, transcript.feed
     first = since.seq if since.line else -1
     last = until.seq if until is not None and until.line else -1
-    for seq, line in events:
-        event = read(line)
-        if seq in (first, last) and type(event) is UserMessage:
-            after = since.line if seq == first else 0
-            through = until.line if until is not None and seq == last else None
-            text = feed(event, after_line=after, through_line=through)
-        else:
-            text = feed(event)
-        if fold is not None and type(event) is ToolResult:
-            text += fold(transcript, event)
-        if text:
-            yield seq, text
+    cut = {first, last}
+    for start, lines in events:
+        for seq, event in enumerate(read(lines), start):
+            if type(event) is UserMessage and seq in cut:
+                after = since.line if seq == first else 0
+                through = until.line if until is not None and seq == last else None
+                text = feed(event, after_line=after, through_line=through)
+            else:
+                text = feed(event)
+            if fold is not None and type(event) is ToolResult:
+                text += fold(transcript, event)
+            if text:
+                yield seq, text
 
 
 def _next_blocks(

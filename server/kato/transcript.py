@@ -117,8 +117,8 @@ class Transcript:
         self._tz = tz
         self._marks = "#" * level
         self._state = msgspec.json.decode(state, type=_State) if state else _State()
-        #: The event of a stored line, for `feed`: of what the options hide, no more is read than the transcript needs.
-        self.read = _decoder(options).decode
+        #: The events of stored lines, for `feed`: of what the options hide, no more is read than the transcript needs.
+        self.read = _decoder(options).decode_lines
         #: How many events it was given.
         self.fed = 0
         self._rules: Mapping[type, Callable[[Any], str]] = {
@@ -164,9 +164,12 @@ class Transcript:
     # --- Messages ---------------------------------------------------------------------------------------
 
     def _user_message(self, event: UserMessage, after_line: int, through_line: int | None) -> str:
-        lines = _normalised(event.content).split("\n")
+        text = _normalised(event.content)
         continued = after_line > 0 and self._state.cut == event.event_id
-        whole = self._shown_user("\n".join(lines[0 if continued else after_line : through_line]))
+        if after_line or through_line is not None:
+            lines = text.split("\n")
+            text = "\n".join(lines[0 if continued else after_line : through_line])
+        whole = self._shown_user(text)
         if continued:
             # The first part stands in the note: what is missing is what the longer text adds to it.
             before = self._shown_user("\n".join(lines[:after_line]))
