@@ -433,7 +433,7 @@ def _capture(arguments: argparse.Namespace) -> int:
         if not target:
             pieces = render(
                 Transcript(notebook.options, notebook.tz),
-                events.lines(),
+                events.pieces(),
                 BEGINNING,
                 None,
                 notebook.fold(session.key),

@@ -8,7 +8,7 @@ import logging
 import os
 import sys
 from collections.abc import Mapping
-from datetime import datetime, timedelta, timezone, tzinfo
+from datetime import date, datetime, time, timedelta, timezone, tzinfo
 from functools import lru_cache
 from logging.handlers import RotatingFileHandler
 from pathlib import Path
@@ -95,14 +95,13 @@ class LocalZone(tzinfo):
 
     def fromutc(self, dt: datetime) -> datetime:
         """Exact: the system converts. Offsets change at quarters of an hour only; each is asked for once."""
-        return dt + _offset(
-            dt.replace(minute=dt.minute // 15 * 15, second=0, microsecond=0, tzinfo=timezone.utc)
-        )
+        return dt + _offset(dt.toordinal(), dt.hour, dt.minute // 15)
 
 
 @lru_cache(maxsize=4096)
-def _offset(quarter: datetime) -> timedelta:
-    return quarter.astimezone().utcoffset() or timedelta()
+def _offset(day: int, hour: int, quarter: int) -> timedelta:
+    moment = datetime.combine(date.fromordinal(day), time(hour, quarter * 15), timezone.utc)
+    return moment.astimezone().utcoffset() or timedelta()
 
 
 def log_to_stderr() -> None:

@@ -7,6 +7,7 @@ import os
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
+from itertools import islice
 from pathlib import Path
 from typing import Final
 
@@ -141,13 +142,17 @@ class LogEvents:
                         yield event
         self.started = dict(tail.reader.started)
 
-    def lines(self, *, after: int = 0, until: int | None = None) -> Iterator[tuple[int, bytes]]:
-        """The same, numbered and encoded."""
-        for seq, event in enumerate(self):
-            if until is not None and seq >= until:
-                return
-            if seq >= after:
-                yield seq, encode_line(event)
+    def pieces(self, *, after: int = 0, until: int | None = None) -> Iterator[tuple[int, bytes]]:
+        """Their lines in pieces of a bounded size, each with the number of its first."""
+        start, lines, size = after, [], 0
+        for line in map(encode_line, islice(self, after, until)):
+            lines.append(line)
+            size += len(line)
+            if size >= limits.WRITE_PIECE_BYTES:
+                yield start, b"\n".join([*lines, b""])
+                start, lines, size = start + len(lines), [], 0
+        if lines:
+            yield start, b"\n".join([*lines, b""])
 
 
 class SubAgentLogs:
@@ -180,7 +185,7 @@ class SubAgentLogs:
         for session_id, title, found in self._logs.get(key, ()):
             if started.get(session_id) == tool_call_id:
                 events = LogEvents(found, self._place, save=self._save)
-                yield SubAgent(SessionKey(key.provider, session_id), title, events.lines())
+                yield SubAgent(SessionKey(key.provider, session_id), title, events.pieces())
 
 
 def pick(all_found: Sequence[Found], wanted: str, place: Surroundings) -> Found:
@@ -246,8 +251,8 @@ def capture(path: str, session: SessionRecord, events: LogEvents, notebook: Note
     """Writes a log's conversation to a note: `.jsonl` gives one event a line, anything else Markdown."""
     end = Position(session.event_count)
     if path.lower().endswith(".jsonl"):
-        return notebook.write_jsonl(path, events.lines, end)
-    return notebook.write_markdown(path, session, events.lines, end)
+        return notebook.write_jsonl(path, events.pieces, end)
+    return notebook.write_markdown(path, session, events.pieces, end)
 
 
 class RootReport(Struct, frozen=True):

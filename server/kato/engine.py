@@ -56,7 +56,7 @@ from kato.model import (
     decode_line,
     epoch_ms,
 )
-from kato.notes import BEGINNING, NoteBook, Position, SubAgent, Whole, render
+from kato.notes import BEGINNING, Events, NoteBook, Position, SubAgent, Whole, render
 from kato.store import Eviction, SnapshotStore
 from kato.transcript import Transcript
 
@@ -208,7 +208,7 @@ class Ledger(Protocol):
     def read(  # noqa: D102
         self, key: SessionKey, *, after: int = 0, until: int | None = None
     ) -> Iterator[tuple[int, bytes]]: ...
-    def read_pieces(  # noqa: D102 - one line or more at a time
+    def read_pieces(  # noqa: D102 - whole lines, with the number of the first
         self, key: SessionKey, *, after: int = 0, until: int | None = None
     ) -> Iterator[tuple[int, bytes]]: ...
     def read_newest(  # noqa: D102 - None where nothing but the store holds events
@@ -741,7 +741,7 @@ class Engine:
             )
 
         whole = self.notebook.write_markdown(
-            path, session, self._reader(session.key), at, recording_id=recording_id, remember=remember
+            path, session, self._events(session.key), at, recording_id=recording_id, remember=remember
         )
         return _Done(path=path, recording_id=recording_id, events=whole.events, backup_path=whole.backup_path)
 
@@ -752,7 +752,7 @@ class Engine:
         jsonl = path.lower().endswith(".jsonl")
         if command.export_format is not None:
             jsonl = command.export_format == "jsonl"
-        events = self._reader(session.key)
+        events = self._events(session.key)
         if jsonl:
             whole = self.notebook.write_jsonl(path, events, at)
         else:
@@ -782,10 +782,17 @@ class Engine:
         for child in self.ledger.children(key):
             if child.parent_call_id == tool_call_id:
                 title = child.title or child.snippet or child.key.session_id
-                yield SubAgent(child.key, title, self.ledger.read_pieces(child.key))
+                events = self._events(child.key)(after=0, until=child.event_count)
+                yield SubAgent(child.key, title, events)
 
-    def _reader(self, key: SessionKey) -> "_Reader":
-        return _Reader(self.ledger, key)
+    def _events(self, key: SessionKey) -> Events:
+        """Reads a session's events: from memory where all that is asked for lies there, else from the ledger."""
+
+        def read(*, after: int, until: int) -> Iterator[tuple[int, bytes]]:
+            held = self.store.covers(key, after, until)
+            return (self.store if held else self.ledger).read_pieces(key, after=after, until=until)
+
+        return read
 
     def _destination(self, session: SessionRecord, argument: str | None) -> str:
         if argument is not None:
@@ -831,7 +838,7 @@ class Engine:
             if recording is None or session is None or not recording.active:
                 return False
             end = Position(session.event_count) if until is None else until
-            for moved in self.notebook.append(recording, session, self._reader(key), end):
+            for moved in self.notebook.append(recording, session, self._events(key), end):
                 self.ledger.put_recording(moved)
                 return (moved.seq, moved.line) < end
         return False
@@ -919,7 +926,7 @@ class Engine:
         pieces, size = [], 0
         transcript = Transcript(self.notebook.options, self.notebook.tz)
         end = Position(record.event_count)
-        events = self.ledger.read_pieces(key)
+        events = self._events(key)(after=0, until=record.event_count)
         for piece in render(transcript, events, BEGINNING, end, self.notebook.fold(key)):
             pieces.append(piece)
             size += len(piece)
@@ -931,17 +938,6 @@ class Engine:
         """Settles what is open and lets go of the ledger."""
         self.settle()
         self.ledger.close()
-
-
-class _Reader:
-    """A session's events out of the ledger."""
-
-    def __init__(self, ledger: Ledger, key: SessionKey) -> None:
-        self._ledger = ledger
-        self._key = key
-
-    def __call__(self, *, after: int, until: int | None) -> Iterator[tuple[int, bytes]]:
-        return self._ledger.read_pieces(self._key, after=after, until=until)
 
 
 class _Done(Struct, frozen=True):

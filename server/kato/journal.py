@@ -32,7 +32,7 @@ from typing import Any, Final, NamedTuple
 
 from kato import limits
 from kato.errors import JournalUnavailable
-from kato.lines import Lines
+from kato.lines import Lines, cut, numbered
 from kato.model import (
     AppendReceipt,
     Claim,
@@ -360,14 +360,15 @@ class Journal:
     def read(
         self, key: SessionKey, *, after: int = 0, until: int | None = None
     ) -> Iterator[tuple[int, bytes]]:
-        """Number and line, in order, a few chunks in memory at a time; no lock is held in between."""
-        for first, data in self.read_pieces(key, after=after, until=until):
-            yield from enumerate(data.split(b"\n"), first)
+        """Number and line, in order; otherwise as `read_pieces`."""
+        return numbered(self.read_pieces(key, after=after, until=until))
 
     def read_pieces(
         self, key: SessionKey, *, after: int = 0, until: int | None = None
     ) -> Iterator[tuple[int, bytes]]:
-        """The same, many lines at a time with the number of the first: whoever decodes them can do it in one go."""
+        """Pieces of whole lines, each with the number of its first, so that whoever decodes them can do it in one go. A
+        few chunks are in memory at a time; no lock is held in between.
+        """
         number = self._number(key)
         if number is None:
             return
@@ -375,10 +376,8 @@ class Journal:
             if until is not None and first >= until:
                 return
             low, high = max(0, after - first), count if until is None else min(count, until - first)
-            if (low, high) == (0, count):
-                yield first, data[:-1]
-            elif low < high:
-                yield first + low, b"\n".join(data.split(b"\n")[low:high])
+            if low < high:
+                yield first + low, cut(data, low, high, count)
 
     def _chunks(self, number: int, after: int = 0) -> Iterator[tuple[int, int, bytes]]:
         """First number, count and lines of a session's chunks, from the one that holds event `after` on."""

@@ -131,8 +131,8 @@ class MemoryLedger:
     def read_pieces(
         self, key: SessionKey, *, after: int = 0, until: int | None = None
     ) -> Iterator[tuple[int, bytes]]:
-        """The same."""
-        return self.read(key, after=after, until=until)
+        """The same in pieces of whole lines."""
+        return self._store.read_pieces(key, after=after, until=until)
 
     def read_newest(
         self, key: SessionKey, *, max_events: int, max_bytes: int

@@ -71,5 +71,18 @@ class Lines:
             yield _counted(b"".join(small))
 
 
+def cut(data: bytes, low: int, high: int, count: int) -> bytes:
+    """Of `count` lines in one piece, those from `low` to before `high`."""
+    if (low, high) == (0, count):
+        return data
+    return _NEWLINE.join([*data.split(_NEWLINE)[low:high], b""])
+
+
+def numbered(pieces: Iterable[tuple[int, bytes]]) -> Iterator[tuple[int, bytes]]:
+    """Number and line, without its newline, out of pieces of whole lines with the number of their first."""
+    for first, data in pieces:
+        yield from enumerate(data.split(_NEWLINE)[:-1], first)
+
+
 def _counted(data: bytes) -> tuple[bytes, int]:
     return data, data.count(_NEWLINE)

@@ -49,10 +49,8 @@ _FOLD_DEPTH_MAX: Final = 4
 class Events(Protocol):
     """Reads a session's events in order."""
 
-    def __call__(self, *, after: int, until: int | None) -> Iterator[tuple[int, bytes]]:
-        """Lines from number `after` to before `until`, one or more at a time (newlines between them), with the number
-        of the first.
-        """
+    def __call__(self, *, after: int, until: int) -> Iterator[tuple[int, bytes]]:
+        """The lines from number `after` to before `until`, in pieces of whole lines with the number of their first."""
         ...
 
 
@@ -172,15 +170,10 @@ class NoteBook:
         count = crc = size = 0
         end = until.seq + (until.line > 0)
 
-        def lines() -> Iterator[bytes]:
-            nonlocal count
-            for _, some in events(after=0, until=end):
-                count += some.count(b"\n") + 1
-                yield some
-
         def pieces() -> Iterator[bytes]:
-            nonlocal crc, size
-            for piece in _ended(lines()):
+            nonlocal count, crc, size
+            for _, piece in events(after=0, until=end):
+                count += piece.count(b"\n")
                 crc, size = zlib.crc32(piece, crc), size + len(piece)
                 self.progress(count, end)
                 yield piece
@@ -412,19 +405,6 @@ def _joined(texts: Iterable[tuple[int, str]]) -> Iterator[bytes]:
             waiting, size = [], 0
     if waiting:
         yield "".join(waiting).encode()
-
-
-def _ended(lines: Iterable[bytes]) -> Iterator[bytes]:
-    waiting: list[bytes] = []
-    size = 0
-    for line in lines:
-        waiting.append(line)
-        size += len(line)
-        if size >= limits.WRITE_PIECE_BYTES:
-            yield b"\n".join([*waiting, b""])
-            waiting, size = [], 0
-    if waiting:
-        yield b"\n".join([*waiting, b""])
 
 
 def _pieces(head: bytes, spool: IO[bytes]) -> Iterator[bytes]:

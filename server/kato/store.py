@@ -20,7 +20,7 @@ from typing import NamedTuple
 from msgspec import Struct
 
 from kato import limits
-from kato.lines import Lines
+from kato.lines import Lines, cut, numbered
 from kato.model import EvictionReason, SessionKey, SnapshotStats
 
 
@@ -111,18 +111,19 @@ class _Session:
         self.cost += size - self.extra
         self.extra = size
 
-    def lines(self, after: int, until: int) -> Iterator[tuple[int, bytes]]:
-        seq = self.first_seq - self.skip
-        first = max(after, self.first_seq)
-        for chunk in tuple(self.chunks):
-            if seq >= until:
-                return
-            if seq + chunk.count > first:
-                lines = bytes(chunk.data).split(b"\n")
-                low, high = max(first - seq, 0), min(until - seq, chunk.count)
-                for index in range(low, high):
-                    yield seq + index, lines[index]
-            seq += chunk.count
+    def pieces(self, after: int, until: int) -> Iterator[tuple[int, bytes]]:
+        first, seq = max(after, self.first_seq), self.next_seq
+        wanted: list[tuple[int, _Chunk]] = []
+        for chunk in reversed(self.chunks):  # what is asked for most often stands at the end
+            if seq <= first:
+                break
+            seq -= chunk.count
+            if seq < until:
+                wanted.append((seq, chunk))
+        for seq, chunk in reversed(wanted):
+            low, high = max(first - seq, 0), min(until - seq, chunk.count)
+            if low < high:
+                yield seq + low, cut(bytes(chunk.data), low, high, chunk.count)
 
 
 class SnapshotStore:
@@ -210,11 +211,22 @@ class SnapshotStore:
         self, key: SessionKey, *, after: int = 0, until: int | None = None
     ) -> Iterator[tuple[int, bytes]]:
         """Number and line of the events held, from number `after` to before `until`. The lines are copies."""
+        return numbered(self.read_pieces(key, after=after, until=until))
+
+    def read_pieces(
+        self, key: SessionKey, *, after: int = 0, until: int | None = None
+    ) -> Iterator[tuple[int, bytes]]:
+        """The same in pieces of whole lines, each ended by a newline, with the number of their first."""
         session = self._sessions.get(key)
         if session is None:
             return iter(())
         last = session.next_seq
-        return session.lines(after, last if until is None else min(until, last))
+        return session.pieces(after, last if until is None else min(until, last))
+
+    def covers(self, key: SessionKey, after: int, until: int) -> bool:
+        """Whether all events from number `after` to before `until` are held."""
+        session = self._sessions.get(key)
+        return session is not None and session.first_seq <= after and until <= session.next_seq
 
     def forget(self, key: SessionKey) -> None:
         """Drops a session on purpose: no eviction is counted."""

@@ -6,10 +6,10 @@ with nothing after it; a backtick fence's info string holds no backtick.
 """
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from typing import NamedTuple
 
-_FENCE = re.compile(r"^ {0,3}(?P<run>`{3,}|~{3,})(?P<rest>.*)$", re.DOTALL)
+_FENCE = re.compile(r"^ {0,3}(`{3,}|~{3,})(.*)$", re.DOTALL)
 
 
 class Fence(NamedTuple):
@@ -28,7 +28,7 @@ def next_fence(line: str, fence: Fence | None) -> Fence | None:
     match = _FENCE.match(line)
     if match is None:
         return fence
-    run, rest = match["run"], match["rest"]
+    run, rest = match.groups()
     if fence is None:
         if run[0] == "`" and "`" in rest:
             return None
@@ -44,20 +44,22 @@ def open_fence(text: str) -> Fence | None:
     runs = [run for run in ("```", "~~~") if run[0] in text and run in text]
     if not runs:
         return None
+    # Most often one character's runs are all there is, and only lines that hold one need a look.
+    lines = _lines_with(text, runs[0]) if len(runs) == 1 else text.split("\n")
     fence: Fence | None = None
-    at = _first(text, runs, 0)
-    while at >= 0:
-        end = text.find("\n", at)
-        end = len(text) if end < 0 else end
-        fence = next_fence(text[text.rfind("\n", 0, at) + 1 : end], fence)
-        at = _first(text, runs, end)
+    for line in lines:
+        fence = next_fence(line, fence)
     return fence
 
 
-def _first(text: str, runs: Sequence[str], start: int) -> int:
-    """Where the first of these stands; -1 if none does."""
-    found = [at for run in runs if (at := text.find(run, start)) >= 0]
-    return min(found) if found else -1
+def _lines_with(text: str, run: str) -> Iterator[str]:
+    at = text.find(run)
+    while at >= 0:
+        end = text.find("\n", at)
+        if end < 0:
+            end = len(text)
+        yield text[text.rfind("\n", 0, at) + 1 : end]
+        at = text.find(run, end)
 
 
 def lines_outside_fences(text: str) -> Iterator[tuple[int, str]]:

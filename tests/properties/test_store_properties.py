@@ -69,6 +69,17 @@ class StoreMachine(RuleBasedStateMachine):
         chunk = b"".join(line + b"\n" for line in newest)
         self.let_go(list(self.store.load(key, [(chunk, len(newest))], first_seq=len(history) - len(newest))))
 
+    @rule(key=st.sampled_from(KEYS), after=st.integers(0, 130), until=st.integers(0, 130))
+    def any_cut_is_that_of_the_history(self, key: SessionKey, after: int, until: int) -> None:
+        history = self.model.get(key, [])
+        first = len(history) - len(list(self.store.read(key)))
+        cut = list(self.store.read(key, after=after, until=until))
+        assert cut == list(enumerate(history))[max(first, after) : max(first, until)]
+        if after < until and self.store.covers(key, after, until):
+            assert [seq for seq, _ in cut] == list(range(after, until))
+        elif after < until:
+            assert len(cut) < until - after
+
     @invariant()
     def figures_are_true(self) -> None:
         assert self.store.check() == []

@@ -108,6 +108,22 @@ def test_an_evicted_session_is_listed_captured_in_full_and_comes_back(start: Sta
     assert body(notes / "a.md").endswith("more\n")
 
 
+def test_a_note_is_the_same_out_of_memory_and_out_of_the_journal(start: Start, notes: Path) -> None:
+    client = start({"maxSessions": 1})
+    for session in ("a", "b"):
+        append(client, *conversation(50, session=session, size=2000), cwd=str(notes))
+    for session, resident in (("a", False), ("b", True)):
+        listed = client.request("kato/status", {"includeStale": True})["sessions"]
+        assert {one["sessionId"]: one["resident"] for one in listed}[session] is resident
+        for kind in ("md", "jsonl"):
+            argument = {"provider": "claude", "sessionId": session, "path": f"{notes}/{session}.{kind}"}
+            client.request("workspace/executeCommand", {"command": "kato.export", "arguments": [argument]})
+    assert body(notes / "a.md") == body(notes / "b.md")
+    out_of_journal = (notes / "a.jsonl").read_text()
+    assert out_of_journal.count("\n") == 50
+    assert out_of_journal.replace('"sessionId":"a"', '"sessionId":"b"') == (notes / "b.jsonl").read_text()
+
+
 def test_a_capture_beyond_the_cap_is_whole(start: Start, notes: Path) -> None:
     client = start({"maxEventsPerSession": 10})
     for first in range(0, 300, 50):
