@@ -61,8 +61,9 @@ def list_found(roots: Sequence[Root]) -> list[Found]:
 
 
 def _rank(found: Found) -> tuple[bool, bool, int]:
-    """A transcript before a state, lines before a document, the newer before the older."""
-    return (found.log.variant == "transcript", not found.log.rewritten, found.mtime_ns)
+    """The best store before the others, lines before a document, the newer before the older."""
+    best = found.log.variant in found.assistant.stores[:1]
+    return (best, not found.log.rewritten, found.mtime_ns)
 
 
 def describe(found: Found, place: Surroundings) -> Conversation:

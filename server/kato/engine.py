@@ -227,7 +227,7 @@ class Ledger(Protocol):
     def put_recording(self, recording: Recording) -> None: ...  # noqa: D102
     def children(self, key: SessionKey) -> list[SessionRecord]: ...  # noqa: D102
     def log(self, path: str) -> LogRecord | None: ...  # noqa: D102
-    def variant(self, key: SessionKey) -> str | None: ...  # noqa: D102
+    def variants(self, key: SessionKey) -> list[str]: ...  # noqa: D102
     def put_log(self, log: LogRecord) -> None: ...  # noqa: D102
     def note(self, path: str) -> NoteRecord | None: ...  # noqa: D102
     def put_note(self, note: NoteRecord) -> None: ...  # noqa: D102

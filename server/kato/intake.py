@@ -9,23 +9,32 @@ Rules:
 - A session belongs here when its folder lies in an open folder of the editor, or no folder is open.
 - What was there before it was first seen is history: it is kept, it runs no command. What is typed from then on is live,
   and so is, in a session that was known already, what was typed in the last minutes before the start.
-- A session is read from one of an assistant's stores, the first that told of it.
+- A session is read from one of an assistant's stores: the first that tells something of it, until a better one does.
 """
 
 import logging
 import os
 from collections import Counter, OrderedDict
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Container, Iterable, Sequence
 
 from msgspec import Struct
 
 from kato import limits
 from kato.engine import AppendRequest, Ledger
 from kato.errors import KatoError
-from kato.lines import Lines
-from kato.model import ConversationEvent, LogRecord, SessionKey, UserMessage, encode_line, epoch_ms
+from kato.lines import Lines, numbered
+from kato.model import (
+    ConversationEvent,
+    LogRecord,
+    SessionKey,
+    UserMessage,
+    decode_line,
+    encode_line,
+    epoch_ms,
+)
 from kato.providers.base import Problem, ReadResult, Surroundings
 from kato.sources import Found, Root, Tail, look, scan
+from kato.twostores import SecondStore
 
 log = logging.getLogger("kato.intake")
 
@@ -39,6 +48,8 @@ class _Open(Struct):
     changed_at: float  # by the monotonic clock
     pending: list[ConversationEvent] = []
     in_scope: bool | None = None
+    is_record: bool = False  # it told something, and its session is read from it
+    beside: SecondStore | None = None  # another store told of this session before
     told: dict[str, tuple[object, ...]] = {}  # session id -> what the engine was last told about it
 
 
@@ -174,6 +185,7 @@ class Intake:
             self._open[path] = one
             self._close_excess()
         piece = one.tail.read()
+        one.is_record = one.is_record and not piece.anew
         one.changed_at = self._clock()
         self._open.move_to_end(path)
         self._known[path] = (one.tail.size, one.tail.mtime_ns)
@@ -202,15 +214,12 @@ class Intake:
 
     def _settle(self, path: str, one: _Open) -> None:
         self._take(one, one.tail.settle())
-        if one.in_scope is None:
-            # The log does not tell its folder: it belongs where no folder is asked for.
-            self._decide(one, in_scope=not self._folders)
+        if one.in_scope is None and len(one.pending) <= limits.LOG_FOLDERLESS_EVENTS_MAX:
+            return  # its first records tell no folder: those that follow may
         if one.in_scope:
-            self._hand_over(one)
-            key = SessionKey(one.found.assistant.name, one.tail.reader.info.session_id)
-            self._ledger.put_log(
-                LogRecord(path, *key, one.found.log.variant, one.tail.size, one.tail.mtime_ns)
-            )
+            if one.is_record:
+                variant, tail = one.found.log.variant, one.tail
+                self._ledger.put_log(LogRecord(path, *self._key(one), variant, tail.size, tail.mtime_ns))
         else:
             self._leave_out(path)
 
@@ -228,20 +237,38 @@ class Intake:
             if cwd is not None or not self._folders:
                 self._decide(one, in_scope=self._is_inside(cwd))
             elif len(one.pending) > limits.LOG_PENDING_EVENTS_MAX:
-                self._decide(one, in_scope=False)
+                one.in_scope = False
+        if one.in_scope and one.pending and not self._is_record(one):
+            one.in_scope = False
         if one.in_scope:
             self._hand_over(one)
 
     def _decide(self, one: _Open, *, in_scope: bool) -> None:
-        key = SessionKey(one.found.assistant.name, one.tail.reader.info.session_id)
-        variant = self._variants.get(key) or self._ledger.variant(key)
-        if variant is not None and variant != one.found.log.variant:
-            in_scope = False  # another store of the assistant tells this session
         one.in_scope = in_scope
-        if in_scope:
-            self._variants[key] = one.found.log.variant
-            if self._ledger.session(key) is not None:
-                one.live_since = self._started_ms - limits.COMMAND_GRACE_MS
+        if in_scope and self._ledger.session(self._key(one)) is not None:
+            one.live_since = self._started_ms - limits.COMMAND_GRACE_MS
+
+    def _key(self, one: _Open) -> SessionKey:
+        return SessionKey(one.found.assistant.name, one.tail.reader.info.session_id)
+
+    def _is_record(self, one: _Open) -> bool:
+        """Whether this log is the one that its session is read from. A better store takes over from another."""
+        key, log = self._key(one), one.found.log
+        if one.is_record and self._variants.get(key) == log.variant:
+            return True
+        stores = one.found.assistant.stores
+        if log.variant in stores and self._ledger.log(one.found.path) is None:
+            # Before the others are asked for: a process of another window may read the other store now.
+            self._ledger.put_log(LogRecord(one.found.path, *key, log.variant, 0, 0))
+        others = {self._variants.get(key, log.variant), *self._ledger.variants(key)} - {log.variant}
+        if others and log.variant not in stores[:1]:
+            return False
+        if others:
+            told = (decode_line(line) for _, line in numbered(self._ledger.read_pieces(key)))
+            one.beside = SecondStore(told, lambda event_id: self._ledger.seq_of(key, event_id) is not None)
+        self._variants[key] = log.variant
+        one.is_record = True
+        return True
 
     def _is_inside(self, cwd: str | None) -> bool:
         if not self._folders:
@@ -262,8 +289,10 @@ class Intake:
 
     def _hand_over(self, one: _Open) -> None:
         events, one.pending = one.pending, []
+        if one.beside is not None:
+            events = one.beside.new(events)
         reader, provider = one.tail.reader, one.found.assistant.name
-        runs = _runs(events, one.live_since)
+        runs = _runs(events, one.live_since, reader.copied)
         if not runs and reader.info.session_id in one.told:
             runs = [(reader.info.session_id, False, [])]  # a title may have come
         for child in reader.started:
@@ -313,14 +342,15 @@ class Intake:
 
 
 def _runs(
-    events: Sequence[ConversationEvent], live_since: int
+    events: Sequence[ConversationEvent], live_since: int, copied: Container[str] = ()
 ) -> list[tuple[str, bool, list[ConversationEvent]]]:
     """Events in runs of one session that are live, or not. What is not the user's follows what is before it."""
     runs: list[tuple[str, bool, list[ConversationEvent]]] = []
     live: dict[str, bool] = {}
     for event in events:
         if isinstance(event, UserMessage) or event.session_id not in live:
-            live[event.session_id] = epoch_ms(event.timestamp) >= live_since
+            is_new = epoch_ms(event.timestamp) >= live_since
+            live[event.session_id] = is_new and event.event_id not in copied
         is_live = live[event.session_id]
         if runs and runs[-1][0] == event.session_id and runs[-1][1] == is_live:
             runs[-1][2].append(event)

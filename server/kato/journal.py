@@ -535,10 +535,12 @@ class Journal:
         row = self._one(f"SELECT {_LOG_FIELDS} FROM log WHERE path = ?", (path,))  # noqa: S608
         return None if row is None else LogRecord(*row)
 
-    def variant(self, key: SessionKey) -> str | None:
-        """Which of an assistant's stores a session is read from."""
-        row = self._one("SELECT variant FROM log WHERE provider = ? AND session_id = ? LIMIT 1", key)
-        return None if row is None else str(row[0])
+    def variants(self, key: SessionKey) -> list[str]:
+        """Which of an assistant's stores a session was read from."""
+        return [
+            str(one)
+            for (one,) in self._all("SELECT variant FROM log WHERE provider = ? AND session_id = ?", key)
+        ]
 
     def put_log(self, log: LogRecord) -> None:
         """Keeps how far a session log was read."""

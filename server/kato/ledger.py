@@ -203,10 +203,9 @@ class MemoryLedger:
         """How far a session log was read."""
         return self._logs.get(path)
 
-    def variant(self, key: SessionKey) -> str | None:
-        """Which of an assistant's stores a session is read from."""
-        of_session = (log.variant for log in self._logs.values() if (log.provider, log.session_id) == key)
-        return next(of_session, None)
+    def variants(self, key: SessionKey) -> list[str]:
+        """Which of an assistant's stores a session was read from."""
+        return [log.variant for log in self._logs.values() if (log.provider, log.session_id) == key]
 
     def put_log(self, log: LogRecord) -> None:
         """Keeps how far a session log was read."""

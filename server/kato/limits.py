@@ -96,6 +96,8 @@ LOG_SCAN_SECONDS: Final = 20
 LOG_SCAN_SHARE: Final = 0.0002
 #: Events that wait until a log tells which folder its session belongs to.
 LOG_PENDING_EVENTS_MAX: Final = 10_000
+#: A log that is quiet and has told so many events without a folder tells none.
+LOG_FOLDERLESS_EVENTS_MAX: Final = 100
 
 # --- Wire -----------------------------------------------------------------------------------------------
 #: One header line of an LSP frame; the longest real one is about 60 bytes.

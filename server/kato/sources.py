@@ -117,10 +117,11 @@ def _parts(root: str, path: str) -> list[str] | None:
 
 
 class Piece(NamedTuple):
-    """What a piece of a log meant, and whether more lies ready."""
+    """What a piece of a log meant, whether more lies ready, and whether the log is read anew from here."""
 
     result: ReadResult
     more: bool
+    anew: bool = False
 
 
 class Tail:
@@ -148,7 +149,8 @@ class Tail:
         with open(self.found.path, "rb", buffering=0) as file:  # noqa: PTH123 - unbuffered, a piece at a time
             status = os.fstat(file.fileno())
             changed = (status.st_size, status.st_mtime_ns) != (self.size, self.mtime_ns)
-            if self._is_other(file.fileno(), status) or (self.found.log.rewritten and changed):
+            anew = self._is_other(file.fileno(), status) or (self.found.log.rewritten and changed)
+            if anew:
                 self.reader.restart()
                 self._offset = 0
             self._file = (status.st_dev, status.st_ino)
@@ -161,7 +163,8 @@ class Tail:
         self._offset += len(data)
         self.size, self.mtime_ns = status.st_size, status.st_mtime_ns
         self.unsettled = self.unsettled or bool(data)
-        return Piece(self.reader.feed(data) if data else _NOTHING, more=self._offset < status.st_size)
+        result = self.reader.feed(data) if data else _NOTHING
+        return Piece(result, more=self._offset < status.st_size, anew=anew)
 
     def settle(self) -> ReadResult:
         """The log is quiet: what was held back."""

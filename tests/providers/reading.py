@@ -5,7 +5,7 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 from kato.model import ConversationEvent, encode_line
-from kato.providers.base import LogFile, Problem, Reader
+from kato.providers.base import LogFile, Problem, Reader, Surroundings
 from kato.providers.claude import ClaudeReader
 from kato.providers.codex import CodexReader
 from kato.providers.copilot import CopilotDocument, CopilotReader
@@ -34,7 +34,8 @@ def reader_of(
         return CodexReader(log)
     if provider == "gemini":
         return GeminiDocument(log) if document else GeminiReader(log)
-    return CopilotDocument(log) if document else CopilotReader(log)
+    place = Surroundings({}, "/home/u", "linux", ("/w",))
+    return CopilotDocument(log, None, place) if document else CopilotReader(log, None, place)
 
 
 def read(reader: Reader, pieces: Iterable[bytes]) -> tuple[list[ConversationEvent], list[Problem]]:

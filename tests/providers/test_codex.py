@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from kato.model import AssistantMessage, Decision
+from kato.model import AssistantMessage, Decision, UserMessage
 from providers.reading import Json, brief, lines, read, reader_of
 
 _clock = iter(range(10**6))
@@ -208,6 +208,70 @@ def test_the_first_meta_counts_and_a_sub_agent_names_its_parent() -> None:
         "Ada",
     )
     assert brief(events) == [("assistant", "look\n::capture x.md")]
+
+
+def at(moment: str, record: Json) -> Json:
+    return record | {"timestamp": moment}
+
+
+#: A fork made at 2026-05-01T12:00:00Z, and turns that began an hour before, and a moment after.
+FORK = "019de368-f600-7000-8000-000000000000"
+OLD_TURN, NEW_TURN = "019de332-0780-7000-8000-000000000000", "019de368-f605-7000-8000-000000000000"
+
+
+@pytest.mark.parametrize("copied_at", ["2026-05-01T11:00:00.000Z", "2026-05-01T12:00:00.030Z"])
+def test_a_forks_copied_history_is_history_whatever_its_times_say(copied_at: str) -> None:
+    reader = reader_of("codex", session=FORK)
+    records = [
+        line("session_meta", id=FORK, forked_from_id="root", cwd="/w", cli_version="0.149.0"),
+        line("session_meta", id="root", cwd="/elsewhere"),
+        event("task_started", turn_id=OLD_TURN),
+        user_item("::capture old.md"),
+        event("user_message", message="::capture old.md"),
+        text_item("copied"),
+        user_item("::export last.md"),
+        event("task_started", turn_id=NEW_TURN),
+        user_item("::capture new.md"),
+        event("user_message", message="::capture new.md"),
+    ]
+    moments = [copied_at] * 7 + ["2026-05-01T12:00:00.500Z"] * 3
+    records = [at(moment, record) for moment, record in zip(moments, records, strict=True)]
+    events, _ = read(reader, [lines(*records)])
+    said = {event.content: event.event_id for event in events if isinstance(event, UserMessage)}
+    assert list(said) == ["::capture old.md", "::export last.md", "::capture new.md"]
+    assert {words for words, event_id in said.items() if event_id in reader.copied} == {
+        "::capture old.md",
+        "::export last.md",
+    }
+    assert reader.info.cwd == "/w"
+
+
+def test_where_turns_tell_no_time_what_is_said_well_after_the_fork_is_its_own() -> None:
+    reader = reader_of("codex", session="s")
+    meta = line("session_meta", id="s", forked_from_id="root", timestamp="2026-05-01T12:00:00.000Z")
+    records = [
+        at("2026-05-01T12:00:00.000Z", meta),
+        at("2026-05-01T12:00:01.000Z", event("user_message", message="::capture old.md")),
+        at("2026-05-01T12:00:09.000Z", event("user_message", message="::capture new.md")),
+    ]
+    events, _ = read(reader, [lines(*records)])
+    assert [event.event_id in reader.copied for event in events] == [True, False]
+
+
+def test_a_sub_agent_that_begins_with_its_parents_history_tells_its_own_part() -> None:
+    spawned = {"subagent": {"thread_spawn": {"parent_thread_id": "root", "depth": 1}}}
+    records = [
+        line("session_meta", id=FORK, forked_from_id="root", cwd="/w", source=spawned),
+        event("task_started", turn_id=OLD_TURN),
+        user_item("the parent's"),
+        text_item("the parent's answer"),
+        event("task_started", turn_id=NEW_TURN),
+        user_item("look"),
+        text_item("I did"),
+    ]
+    records = [at("2026-05-01T12:00:00.100Z", record) for record in records]
+    events, _ = read(reader_of("codex", session=FORK), [lines(*records)])
+    assert brief(events) == [("assistant", "look"), ("assistant", "I did")]
 
 
 def test_the_first_generations_are_read() -> None:

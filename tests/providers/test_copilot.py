@@ -2,6 +2,8 @@
 
 from typing import Any
 
+import pytest
+
 from kato.model import AssistantMessage, Decision, ToolCall
 from providers.reading import Json, brief, lines, read, reader_of
 
@@ -168,6 +170,28 @@ def test_a_transcript_of_events() -> None:
         ("call", "bash"), ("result", "failed"), ("assistant", "Done."),
     ]  # fmt: skip
     assert (reader.info.session_id, reader.info.cwd, reader.info.version) == ("s9", "/w", "0.47")
+
+
+@pytest.mark.parametrize(
+    ("touched", "cwd"),
+    [
+        (["/r/src/a.py", "/r/src/deep/b.py"], "/r/src"),
+        (["/r/src/a.py", "/r/docs/b.md"], "/r"),
+        (["/etc/hosts", "/w/src/a.py", "/tmp/x"], "/w"),  # /w is open
+        (["/etc/hosts", "/tmp/x"], None),
+        (["src/a.py", "file:///r/a.py"], None),
+    ],
+)
+def test_where_no_folder_is_told_the_files_that_were_touched_tell_it(
+    touched: list[str], cwd: str | None
+) -> None:
+    reader = reader_of("copilot")
+    starts = [
+        event("tool.execution_start", n, toolCallId=f"t{n}", toolName="read_file", arguments={"filePath": p})
+        for n, p in enumerate(touched)
+    ]
+    read(reader, [lines(event("session.start", 9, sessionId="s"), *starts)])
+    assert reader.info.cwd == cwd
 
 
 def test_unknown_kinds_are_kept_and_counted() -> None:

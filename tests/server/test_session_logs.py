@@ -62,7 +62,7 @@ def holds(path: Path, *texts: str) -> bool:
 
 
 def _has_events(client: Client, session: str, count: int) -> bool:
-    return bool(sessions(client)[session]["eventCount"] == count)
+    return bool(sessions(client).get(session, {}).get("eventCount") == count)
 
 
 def body(path: Path) -> str:
@@ -140,15 +140,26 @@ def test_two_windows_on_one_folder_make_one_note(
 
 
 def test_a_copied_history_neither_doubles_nor_runs(server: Client, home: Path, work: Path) -> None:
-    """A fork: a new file that begins with the other's lines, then goes on by itself."""
+    """A fork: a new file that begins with the other's lines, then goes on by itself. The lines name the session that they
+    were said in, or it is written beside them.
+    """
     log = ClaudeLog(home, work)
     lines = [log.user("one\n::export a.md"), *log.text("two")]
     log.write(*lines)
     wait_for((work / "a.md").exists, "the export")
     (work / "a.md").unlink()
-    fork = ClaudeLog(home, work)
-    fork.write(*[line | {"timestamp": now(-600)} for line in lines], fork.user("three"))
-    wait_for(lambda: sessions(server).get(fork.session, {}).get("eventCount") == 3, "the fork")
+    forks = [ClaudeLog(home, work) for _ in range(2)]
+    forks[0].write(*lines, forks[0].user("three"))
+    marks = [{"sessionId": log.session, "messageUuid": line["uuid"]} for line in lines]
+    own = {"sessionId": forks[1].session}
+    forks[1].write(
+        *[line | own | {"forkedFrom": mark} for line, mark in zip(lines, marks, strict=True)],
+        forks[1].user("three"),
+    )
+    for fork in forks:
+        wait_for(partial(_has_events, server, fork.session, 3), "the fork")
+    forks[0].write(forks[0].user("::export own.md"))
+    wait_for((work / "own.md").exists, "the fork's own command")
     log.write(*lines)  # the same lines once more
     log.write(*log.text("four"))
     wait_for(lambda: sessions(server)[log.session]["eventCount"] == 3, "the first session")
@@ -242,6 +253,62 @@ def test_copilots_transcript_is_read_and_its_other_store_is_not(
     append(path, event("user.message", 3, content="Bye", attachments=[]))
     wait_for(lambda: holds(note, "Bye"), "the next message")
     assert sessions(server)["s-1"]["eventCount"] == 3
+
+
+def test_what_one_store_of_copilot_told_the_other_does_not_tell_again(
+    server: Client, home: Path, work: Path
+) -> None:
+    """The state comes first, with nothing in it, then with a turn and a question; the transcript tells all of it."""
+    storage = home / ".config" / "Code" / "User" / "workspaceStorage" / "abc"
+    storage.mkdir(parents=True)
+    (storage / "workspace.json").write_text(f'{{"folder": "file://{work}"}}')
+    state, transcript = (
+        storage / "chatSessions" / "s-1.jsonl",
+        storage / "GitHub.copilot-chat/transcripts/s-1.jsonl",
+    )
+    note = work / "p.md"
+
+    def asked(number: int, text: str, *answer: str, value: int = 1) -> dict[str, Any]:
+        return {
+            "requestId": f"r{number}",
+            "timestamp": int(time.time() * 1000),
+            "message": {"text": text},
+            "response": [{"value": one} for one in answer],
+            "modelState": {"value": value},
+        }
+
+    def event(kind: str, number: int, **data: Any) -> dict[str, Any]:
+        return {"type": kind, "data": data, "id": f"e{number}", "timestamp": now(), "parentId": None}
+
+    append(state, {"kind": 0, "v": {"version": 3, "sessionId": "s-1", "requests": []}})
+    append(transcript, event("session.start", 0, sessionId="s-1", copilotVersion="0.47.0"))
+    append(state, {"kind": 2, "k": ["requests"], "v": [asked(1, "Hi\n::capture p.md", "Hel", "lo.")]})
+    append(state, {"kind": 2, "k": ["requests"], "v": [asked(2, "And?", value=0)]})
+    wait_for(lambda: holds(note, "Hello.", "And?"), "the first turn, and the question")
+    append(
+        transcript,
+        event("user.message", 1, content="Hi\n::capture p.md", attachments=[]),
+        event("assistant.message", 2, messageId="m", content="Hello.", toolRequests=[]),
+        event("user.message", 3, content="And?", attachments=[]),
+        event("assistant.message", 4, messageId="n", content="So it is.", toolRequests=[]),
+    )
+    wait_for(lambda: holds(note, "So it is."), "the answer, out of the transcript")
+    append(state, {"kind": 1, "k": ["requests", 1], "v": asked(2, "And?", "So it is.")})
+    append(transcript, event("user.message", 5, content="Bye", attachments=[]))
+    wait_for(lambda: holds(note, "Bye"), "the next message")
+    lines = [line for line in body(note).splitlines() if line and not line.startswith("#")]
+    assert lines == ["Hi", "::capture p.md", "Hello.", "And?", "So it is.", "Bye"]
+    assert sessions(server)["s-1"]["eventCount"] == 5
+
+
+def test_a_log_that_tells_its_folder_late_is_waited_for(server: Client, home: Path, work: Path) -> None:
+    log, other = ClaudeLog(home, work), ClaudeLog(home, work)
+    log.write({"type": "file-history-snapshot", "messageId": "m", "snapshot": {}})
+    # A reply without its end is handed out when a log is quiet: the first log was quiet for longer then.
+    other.write(other.user("hello"), *other.reply({"type": "text", "text": "hm"}, stop=None))
+    wait_for(lambda: sessions(server).get(other.session, {}).get("eventCount") == 2, "the quiet moment")
+    log.write(log.user("::capture late.md"))
+    wait_for((work / "late.md").exists, "the note")
 
 
 def test_roots_can_be_switched_off_and_moved(start: Start, tmp_path: Path, home: Path, work: Path) -> None:

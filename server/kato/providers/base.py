@@ -11,7 +11,7 @@ Rules, for each reader:
 
 import hashlib
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Container, Iterator, Mapping, Sequence
 from datetime import datetime
 from pathlib import PurePath, PurePosixPath, PureWindowsPath
 from typing import Any, ClassVar, Final, Literal, Protocol
@@ -89,6 +89,13 @@ class Reader(Protocol):
         """The sub-agents' sessions that this one is known to have started, with the tool calls that did."""
         ...
 
+    @property
+    def copied(self) -> Container[str]:
+        """The ids of events that were copied out of the session that this one was forked from: whatever their times
+        say, they are history. Only those of messages that may hold commands are there.
+        """
+        ...
+
     def about(self, session_id: str) -> SessionInfo:
         """What is known of a session that this log tells of: its own, or a sub-agent's."""
         ...
@@ -149,6 +156,7 @@ class Assistant(Struct, frozen=True):
 
     `match` says what a file below a root is (its path in parts, relative to the root), None for no log; `enter` says
     whether a folder can hold logs. `reader` makes a reader, given what the companions hold (by their last name).
+    `stores` names the variants that tell one session each in its own way, the best first.
     """
 
     name: str
@@ -157,6 +165,7 @@ class Assistant(Struct, frozen=True):
     match: Callable[[Sequence[str]], LogFile | None]
     enter: Callable[[Sequence[str]], bool]
     reader: Callable[[LogFile, Mapping[str, bytes], Surroundings], Reader]
+    stores: tuple[str, ...] = ()
 
 
 # --- Values out of records ---------------------------------------------------------------------------
@@ -353,6 +362,8 @@ class BaseReader(ABC):
         self.parent_id = log.parent_id
         self.parent_tool_call_id: str | None = None
         self.started: dict[str, str] = {}
+        self.copied: set[str] = set()
+        self.is_copy = False  # what is read now was copied
         self.save_picture: SavePicture | None = None
         self._events: list[ConversationEvent] = []
         self._problems: list[Problem] = []
@@ -426,8 +437,10 @@ class BaseReader(ABC):
         if self.parent_id is not None:
             self.tell_assistant(event_id, at, kind, content, origin)
             return
-        head = self._head(event_id, at, kind, origin)
-        self._events.append(UserMessage(**head, role="user", content=content))
+        message = UserMessage(**self._head(event_id, at, kind, origin), role="user", content=content)
+        if self.is_copy and "::" in content:
+            self.copied.add(message.event_id)
+        self._events.append(message)
 
     def tell_assistant(
         self,

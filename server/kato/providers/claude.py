@@ -1,6 +1,7 @@
 """Claude Code: `projects/<slug>/<session>.jsonl`, a line a block of a reply; sub-agents in files of their own.
 
 Rule: ids come from `uuid`, so that lines that are copied (four times, or into a fork of the session) are the same events.
+In a fork, they keep the id of the session that they were said in, or name it as `forkedFrom`: they are its history.
 A reply's lines share `message.id`: its texts are held back until the reply goes on or ends, because only then is
 known whether a text was a part of a longer one and whether it was commentary or the last word.
 
@@ -131,6 +132,9 @@ class ClaudeReader(LinesReader):
         elif self.parent_id is None and record.get("isSidechain") is True:
             self._side_line(record)
             return
+        # A fork begins with the lines of the session that it was forked from; which writes down either.
+        told_by = text_of(record, "sessionId")
+        self.is_copy = "forkedFrom" in record or (told_by is not None and told_by != self.log.session_id)
         self.version = text_of(record, "version") or self.version
         self.cwd = self.cwd or text_of(record, "cwd")
         at = moment(record.get("timestamp"))

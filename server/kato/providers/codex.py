@@ -7,8 +7,9 @@ are passed over; a twin of the same kind is a repetition by the speaker and stay
 
 import re
 from collections.abc import Mapping, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Final, TypeVar
+from uuid import UUID
 
 from msgspec import Struct
 
@@ -76,6 +77,8 @@ _HEADED: Final = ("Chunk ID:", "Exit code:", "Wall time:")
 _REMEMBERED_MAX: Final = 4096
 
 
+#: So long a fork takes to write down its history (seen: 50 ms).
+_FORK_WRITTEN: Final = timedelta(seconds=2)
 #: Twins stand some records apart; what stands further apart was said again.
 _TWIN_RECORDS_MAX: Final = 64
 
@@ -113,6 +116,8 @@ class CodexReader(LinesReader):
         self._model: str | None = None
         self._turn = ""
         self._has_meta = False
+        self._forked_at: datetime | None = None
+        self.is_copy = False
         self._told: dict[str, _Told] = {}
         self._waiting: list[_Words] = []
         self._calls: dict[str, str] = {}  # call id -> what its result must know: the tool's name
@@ -131,12 +136,17 @@ class CodexReader(LinesReader):
             return
         at = moment(record.get("timestamp"))
         what = text_of(payload, "type") or ""
+        if self._forked_at is not None and self._is_own(kind, payload, at):
+            self._flush_waiting()
+            self._forked_at, self.is_copy = None, False
+        if self.is_copy and self.parent_id is not None:
+            return  # what the session that started this sub-agent had said stands there
         if kind == "event_msg":
             self._event(what, payload, at)
         elif kind == "response_item":
             self._item(what, payload, at)
         elif kind == "session_meta":
-            self._meta(payload)
+            self._meta(payload, at)
         elif kind == "turn_context":
             self._model = text_of(payload, "model") or self._model
             self._turn = text_of(payload, "turn_id") or self._turn
@@ -154,7 +164,7 @@ class CodexReader(LinesReader):
         self._model = text_of(record, "model") or self._model
         if kind is None and "role" not in record:
             if "instructions" in record or "git" in record:
-                self._meta(record)
+                self._meta(record, at)
             else:
                 self.tell_unknown("a record without a type", record, None, at)
         elif kind in (None, "message"):
@@ -182,12 +192,27 @@ class CodexReader(LinesReader):
             call_id = self._calls.pop(name, f"{name}:{self._number}")
             self.tell_result(self._id(at, kind, name), at, kind, call_id, as_text(record.get("result")))
 
-    def _meta(self, payload: Json) -> None:
+    def _is_own(self, kind: str | None, payload: Json, at: datetime | None) -> bool:
+        """Whether the history that a fork begins with, written down in one go, ends before this record: the first turn
+        that began after the fork is the session's own. Turns have ids that tell when they began (UUID version 7); copied
+        records have the times at which they were said, or that of the fork.
+        """
+        assert self._forked_at is not None
+        if kind == "turn_context" or text_of(payload, "type") == "task_started":
+            began = _uuid7_moment(text_of(payload, "turn_id") or "")
+            if began is not None:
+                return began >= self._forked_at
+        return at is not None and at > self._forked_at + _FORK_WRITTEN
+
+    def _meta(self, payload: Json, at: datetime | None) -> None:
         if self._has_meta:
             return  # copied history of the session that this one was forked from
         self._has_meta = True
         self.cwd = text_of(payload, "cwd") or self.cwd
         self.version = text_of(payload, "cli_version")
+        if text_of(payload, "forked_from_id"):
+            self._forked_at = _uuid7_moment(self.session_id) or moment(payload.get("timestamp")) or at
+            self.is_copy = self._forked_at is not None
         spawned = object_of(object_of(object_of(payload, "source"), "subagent"), "thread_spawn")
         parent = text_of(spawned, "parent_thread_id") or text_of(payload, "parent_thread_id")
         if parent:
@@ -552,6 +577,15 @@ class CodexReader(LinesReader):
             self._compaction("completed", at)
 
 
+def _uuid7_moment(identity: str) -> datetime | None:
+    """When an id of version 7 was made (RFC 9562, 5.7); None for any other."""
+    try:
+        made = UUID(identity)
+    except ValueError:
+        return None
+    return moment(made.int >> 80) if made.version == 7 else None
+
+
 def _remember(where: dict[str, _V], key: str, value: _V) -> None:
     where.pop(key, None)
     where[key] = value
@@ -637,7 +671,8 @@ def _name_in_index(index: bytes, session_id: str) -> str | None:
 # --- Where -------------------------------------------------------------------------------------------
 
 _ROLLOUT: Final = re.compile(
-    r"rollout-\d{4}-\d\d-\d\dT\d\d-\d\d-\d\d-(?P<id>[0-9A-Za-z-]+)\.jsonl(?P<packed>\.zst)?$"
+    # A fork's name may hold the id of the session that all began with before its own.
+    r"rollout-\d{4}-\d\d-\d\dT\d\d-\d\d-\d\d-(?:[0-9A-Za-z-]+_)?(?P<id>[0-9A-Za-z-]+)\.jsonl(?P<packed>\.zst)?$"
 )
 
 

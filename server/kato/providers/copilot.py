@@ -13,6 +13,7 @@ never looked at.
 import re
 from collections.abc import Mapping, Sequence
 from datetime import datetime
+from pathlib import PurePath
 from typing import Any, Final
 from urllib.parse import unquote, urlsplit
 
@@ -49,20 +50,67 @@ _SILENT_EVENTS: Final = frozenset(
     hook.end system.message system.notification permission.requested permission.completed skill.invoked
     pending_messages.modified command.queued command.completed""".split()
 )
+#: Arguments of tools that name a file or a folder.
+_PATHS: Final = ("filePath", "file_path", "path", "dirPath", "uri")
 _EMPTY_FENCE: Final = re.compile(r"^\s*```[\w-]*\s*(?:```)?\s*$")
 _EMPTY_FENCES: Final = re.compile(r"^(?:\s*`{3,}[\w-]*[ \t]*(?:\n|$))+\s*$")
 _BARE_LINK: Final = re.compile(r"\[\]\((?P<uri>[^)]*)\)")
 _LINK: Final = re.compile(r"\[(?P<text>[^\]]+)\]\([^)]*\)")
 
 
-class CopilotReader(LinesReader):
-    """Reads a log of lines: mutations of a state, or events."""
+class _Copilot(BaseReader):
+    """What the stores have in common: where they do not tell the session's folder, the files that its tools touch do."""
 
     provider = "copilot"
 
-    def __init__(self, log: LogFile, cwd: str | None = None) -> None:
+    def __init__(self, log: LogFile, cwd: str | None, surroundings: Surroundings) -> None:
         super().__init__(log)
         self.cwd = cwd
+        self._surroundings = surroundings
+        self._touched: PurePath | None = None  # the folder that they have in common
+        self._touched_open: str | None = None  # the open folder that the first of them lies in
+
+    def tell_call(
+        self,
+        event_id: str,
+        at: datetime | None,
+        kind: str,
+        call_id: str,
+        name: str,
+        given: object,
+        *,
+        about: str | None = None,
+        origin: str | None = None,
+    ) -> None:
+        """A tool call; `about` says in a line what it is for, else its arguments do."""
+        super().tell_call(event_id, at, kind, call_id, name, given, about=about, origin=origin)
+        if self.cwd is None and isinstance(given, dict):
+            for key in _PATHS:
+                path = self._surroundings.pure(text_of(given, key) or "")
+                if path.is_absolute():
+                    self._touch(path.parent)
+
+    def _touch(self, folder: PurePath) -> None:
+        if self._touched_open is None:
+            around = {str(one) for one in (folder, *folder.parents)}
+            self._touched_open = next((one for one in self._surroundings.folders if one in around), None)
+        if self._touched is None:
+            self._touched = folder
+        while self._touched not in (folder, *folder.parents) and self._touched != self._touched.parent:
+            self._touched = self._touched.parent
+
+    def _guess_folder(self) -> None:
+        touched = self._touched
+        if self.cwd is None and touched is not None:
+            common = None if touched == touched.parent else str(touched)
+            self.cwd = self._touched_open or common
+
+
+class CopilotReader(_Copilot, LinesReader):
+    """Reads a log of lines: mutations of a state, or events."""
+
+    def __init__(self, log: LogFile, cwd: str | None, surroundings: Surroundings) -> None:
+        super().__init__(log, cwd, surroundings)
         self._again()
 
     def _again(self) -> None:
@@ -84,6 +132,7 @@ class CopilotReader(LinesReader):
 
     def _quiet(self) -> None:
         self._requests.look(objects_of(self._state, "requests"), 0, settled=True)
+        self._guess_folder()
 
     # --- The mutation log -------------------------------------------------------------------------------
 
@@ -225,19 +274,17 @@ class CopilotReader(LinesReader):
             self.tell_result(f"{call_id}:result", at, kind, call_id, text)
 
 
-class CopilotDocument(DocumentReader):
+class CopilotDocument(_Copilot, DocumentReader):
     """Reads a state that is stored as one document."""
 
-    provider = "copilot"
-
-    def __init__(self, log: LogFile, cwd: str | None = None) -> None:
-        super().__init__(log)
-        self.cwd = cwd
+    def __init__(self, log: LogFile, cwd: str | None, surroundings: Surroundings) -> None:
+        super().__init__(log, cwd, surroundings)
         self._requests = _Requests(self)
 
     def _document(self, document: Json) -> None:
         _take_about(self, document)
         self._requests.look(objects_of(document, "requests"), 0, settled=True)
+        self._guess_folder()
 
 
 def _take_about(reader: BaseReader, state: Json) -> None:
@@ -665,7 +712,7 @@ def _reader(
         cwd = _folder(folder) if folder else None
         if cwd is None and file:
             cwd = str(surroundings.pure(_folder(file) or "").parent)
-    return (CopilotDocument if log.rewritten else CopilotReader)(log, cwd)
+    return (CopilotDocument if log.rewritten else CopilotReader)(log, cwd, surroundings)
 
 
 def _folder(uri: str) -> str | None:
@@ -681,4 +728,6 @@ def _folder(uri: str) -> str | None:
     return path or None
 
 
-COPILOT: Final = Assistant("copilot", "GitHub Copilot", _roots, _match, _enter, _reader)
+COPILOT: Final = Assistant(
+    "copilot", "GitHub Copilot", _roots, _match, _enter, _reader, stores=("transcript", "state")
+)
