@@ -5,7 +5,8 @@ import * as path from "node:path";
 import * as vscode from "vscode";
 import { ErrorCode, Method, type CommandOutcome } from "./protocol";
 import type { Failure, Message, Server } from "./server";
-import { rootsWith } from "./settings";
+import { forUsers, isLimit, rootsWith } from "./settings";
+import { megabytes } from "./text";
 
 const QUIET_MS = 20_000;
 const DONE: Record<string, string> = { capture: "Captured to", record: "Records to", export: "Exported to", init: "Prepared", stop: "Stopped recording" };
@@ -63,18 +64,22 @@ export class Feedback implements vscode.Disposable {
     this.#timer = setTimeout(() => this.#item.hide(), QUIET_MS);
   }
 
-  async #commandFailed({ command, provider, sessionId, error }: CommandOutcome): Promise<void> {
+  async #commandFailed({ command, origin, provider, sessionId, error }: CommandOutcome): Promise<void> {
+    const what = origin === "chat" ? `::${command}` : command;
     const reason = error?.message ?? "unknown reason";
     this.#lastFailure = reason;
     const denied = error?.code === ErrorCode.pathDenied ? error.path : undefined;
     if (denied === undefined) {
-      await this.#offer(`Kato: ::${command} failed: ${reason}`, { "Show Log": () => vscode.commands.executeCommand("kato.showLog") });
+      await this.#offer(`Kato: ${what} failed: ${reason}`, { "Show Log": () => vscode.commands.executeCommand("kato.showLog") });
       return;
     }
-    await this.#offer(`Kato: ::${command} failed: ${reason}`, {
+    await this.#offer(`Kato: ${what} failed: ${reason}`, {
       "Allow this folder": async () => {
         await this.#allow(path.dirname(denied));
-        await this.server.request(Method.executeCommand, { command: `kato.${command}`, arguments: [{ provider, sessionId, path: denied }] });
+        const cured = await this.server.request<CommandOutcome>(Method.executeCommand, { command: `kato.${command}`, arguments: [{ provider, sessionId, path: denied }] });
+        if (cured.status !== "error") {
+          this.#quietly(cured); // it is no command of the chat any more, and the user waits for a word all the same
+        }
       },
       "Open Settings": () => vscode.commands.executeCommand("workbench.action.openSettings", "kato.allowedWriteRoots"),
     });
@@ -99,7 +104,7 @@ export class Feedback implements vscode.Disposable {
     if (message.startsWith("Kato stops: ")) {
       return; // the end of the process tells, with what can be done
     }
-    const text = message.startsWith("Kato") ? message : `Kato: ${message}`;
+    const text = message.startsWith("Kato") ? forUsers(message) : `Kato: ${message}`;
     if (message.includes("after its next start")) {
       await this.#offer(text, { "Restart Now": () => this.server.restart() }, "information");
       return;
@@ -123,10 +128,12 @@ export class Feedback implements vscode.Disposable {
         return;
       }
       case "settings": {
-        const { key, rule, got } = failure.fault;
-        await this.#offer(`Kato does not start: ${key} ${rule}; it is ${JSON.stringify(got)}.`, {
-          "Open Settings": () => vscode.commands.executeCommand("workbench.action.openSettings", `kato.${key}`),
+        const { fault } = failure;
+        const what = fault === undefined ? "its settings are invalid; the log says which" : fault.message;
+        await this.#offer(`Kato's server does not start: ${what}.`, {
+          "Open Settings": () => vscode.commands.executeCommand("workbench.action.openSettings", fault === undefined ? "@ext:kato.kato" : `kato.${fault.key}`),
           ...retry,
+          ...log,
         });
         return;
       }
@@ -145,26 +152,32 @@ export class Feedback implements vscode.Disposable {
   /** Asks for a new memory limit, sets it and starts the server. */
   async raiseLimit(): Promise<void> {
     const configuration = vscode.workspace.getConfiguration("kato");
-    const now = configuration.get<number>("daemonMaxMemoryMb", 200);
+    // The limit in force may come from the environment or the configuration file.
+    const inForce = this.server.status?.memory.daemonMaxMemoryBytes;
+    const now = inForce === undefined ? configuration.get<number>("daemonMaxMemoryMb", 200) : megabytes(inForce);
     const text = await vscode.window.showInputBox({
       title: "Kato: Memory Limit",
       prompt: `The most memory, in MB, that Kato's server may take (now ${now}).`,
       value: String(now * 2),
-      validateInput: (value) => (/^[1-9]\d{0,6}$/.test(value.trim()) ? undefined : "A whole number of megabytes."),
+      validateInput: (value) => (isLimit(value) ? undefined : "A whole number of megabytes, from 1 to 1,000,000."),
     });
     if (text === undefined) {
       return;
     }
     const inWorkspace = configuration.inspect<number>("daemonMaxMemoryMb")?.workspaceValue !== undefined;
     await configuration.update("daemonMaxMemoryMb", Number(text.trim()), inWorkspace ? vscode.ConfigurationTarget.Workspace : vscode.ConfigurationTarget.Global);
-    await this.server.restart();
+    await this.server.start(); // one that runs takes the change as it is
   }
 
   async #choosePython(): Promise<void> {
     const [chosen] = (await vscode.window.showOpenDialog({ title: "Choose a Python, 3.10 or newer", canSelectMany: false, openLabel: "Choose" })) ?? [];
     if (chosen !== undefined) {
-      await vscode.workspace.getConfiguration("kato").update("server.python", chosen.fsPath, vscode.ConfigurationTarget.Global);
-      await this.server.restart();
+      const configuration = vscode.workspace.getConfiguration("kato");
+      const isKnown = configuration.get<string>("server.python") === chosen.fsPath;
+      await configuration.update("server.python", chosen.fsPath, vscode.ConfigurationTarget.Global);
+      if (isKnown) {
+        await this.server.restart(); // else the changed setting does
+      }
     }
   }
 

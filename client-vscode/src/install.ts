@@ -1,13 +1,16 @@
 // Finds the server, or makes one: the setting, `kato` on the PATH, else a private environment in the extension's storage.
 //
-// Rule: an environment is made beside its place and moved there when it is whole, by one window at a time; what is there
-// is whole. Its name holds the wheel's hash: another wheel is another environment, the old ones go afterwards.
+// Rule: an environment is made beside its place and moved there when it is whole, by one window at a time. Its name holds
+// the wheel's hash: another wheel is another environment. Python runs isolated (-I): what the user's PYTHONPATH or the
+// folder it happens to run in hold is not ours.
 
-import { createHash } from "node:crypto";
+import { createHash, randomUUID } from "node:crypto";
 import { promises as fs } from "node:fs";
 import * as path from "node:path";
+import { alone } from "./alone";
+import { distrust, isWhole, putInPlace, removeHalfMade, removeOlder, use } from "./environments";
 import { installFailure, isCompatible, isPythonNewEnough, parseVersion, pythonOf, pythonsOnPath, type Version } from "./resolve";
-import { run } from "./run";
+import { run, type RunOptions } from "./run";
 
 /** Why there is no server, for people, with what they can do about it. */
 export class SetupError extends Error {
@@ -31,6 +34,8 @@ export interface Place {
   python: string;
   /** The Python extension's interpreter, if it has one. */
   pythonOfEditor: () => Promise<string | undefined>;
+  /** The server was started lately and ended by itself: a private environment is tried before it is trusted again. */
+  isDoubtful: boolean;
   log: (line: string) => void;
 }
 
@@ -51,11 +56,26 @@ export async function findServer(place: Place, installing: (work: (progress: Pro
   }
   const wheel = await findWheel(place);
   const folder = path.join(place.storage, `server-${place.version}-${await hashOf(wheel)}`);
-  if (!(await isWhole(folder))) {
-    await installing((progress) => alone(place, progress, () => make(place, wheel, folder, progress)));
-    await removeOthers(place, folder);
+  await fs.mkdir(place.storage, { recursive: true });
+  if (place.isDoubtful && (await answer(place, folder)).code !== 0) {
+    // The Python that it was made from was replaced: what was installed for the old one is of no use to the new one.
+    await distrust(folder);
   }
-  return [pythonOf(folder, place.platform), "-m", "kato", "serve"];
+  if (!(await isWhole(folder, place.platform))) {
+    await installing((progress) => install(place, wheel, folder, progress));
+  }
+  await use(folder).catch((error: unknown) => place.log(String(error))); // a full disk is no reason not to start
+  await removeOlder(place.storage, folder);
+  return [...isolated(pythonOf(folder, place.platform)), "-m", "kato", "serve"];
+}
+
+function isolated(python: string): string[] {
+  return [python, "-I"];
+}
+
+/** What the server in an environment says when it is asked for its version. */
+function answer(place: Place, folder: string): ReturnType<typeof run> {
+  return run([...isolated(pythonOf(folder, place.platform)), "-m", "kato", "--version"], { timeoutMs: 60_000 });
 }
 
 async function isOnPath(place: Place, wanted: Version): Promise<boolean> {
@@ -83,80 +103,47 @@ async function hashOf(file: string): Promise<string> {
     .slice(0, 8);
 }
 
-const MARK = "kato-installed";
-
-async function isWhole(folder: string): Promise<boolean> {
-  return fs.access(path.join(folder, MARK)).then(
-    () => true,
-    () => false,
-  );
-}
-
-const LOCK_STALE_MS = 10 * 60_000;
-
-/** Runs `work` while no other window of this machine does. */
-async function alone(place: Place, progress: Progress, work: () => Promise<void>): Promise<void> {
-  await fs.mkdir(place.storage, { recursive: true });
-  const lock = path.join(place.storage, "installing");
-  for (;;) {
-    try {
-      await fs.mkdir(lock);
-      break;
-    } catch (error) {
-      if (!(error instanceof Error && "code" in error && error.code === "EEXIST")) {
-        throw error;
-      }
-    }
-    const made = await fs.stat(lock).catch(() => undefined);
-    if (made !== undefined && Date.now() - made.mtimeMs > LOCK_STALE_MS) {
-      await fs.rm(lock, { recursive: true, force: true });
-      continue;
-    }
-    progress.report("another window installs it…");
-    await new Promise((resolve) => setTimeout(resolve, 500));
-    progress.signal.throwIfAborted();
-  }
+async function install(place: Place, wheel: string, folder: string, progress: Progress): Promise<void> {
   try {
-    await work();
-  } finally {
-    await fs.rm(lock, { recursive: true, force: true });
+    const waiting = (): void => progress.report("another window installs it…");
+    await alone(path.join(place.storage, "installing"), progress.signal, waiting, async () => {
+      if (!(await isWhole(folder, place.platform))) {
+        await removeHalfMade(place.storage);
+        await make(place, wheel, folder, progress);
+      }
+    });
+  } catch (error) {
+    throw progress.signal.aborted ? new SetupError("Setting up Kato's server was cancelled.", "retry") : error;
   }
 }
 
 async function make(place: Place, wheel: string, folder: string, progress: Progress): Promise<void> {
-  if (await isWhole(folder)) {
-    return; // another window was faster
-  }
   progress.report("looking for Python…");
-  const python = await findPython(place);
-  const beside = `${folder}.${process.pid}.new`;
-  const steps = { timeoutMs: 5 * 60_000, signal: progress.signal, onOutput: (text: string) => place.log(text.trimEnd()) };
+  const python = await findPython(place, progress.signal);
+  const beside = `${folder}.${randomUUID().slice(0, 8)}.new`;
+  const steps: RunOptions = { timeoutMs: 5 * 60_000, signal: progress.signal, cwd: place.storage, onOutput: (text) => place.log(text.trimEnd()) };
   try {
     const inside = pythonOf(beside, place.platform);
     const pip: Installer = {
-      make: [python, "-m", "venv", beside],
-      install: [inside, "-m", "pip", "install", "--disable-pip-version-check", "--no-input", wheel],
+      make: [...isolated(python), "-m", "venv", beside],
+      install: [...isolated(inside), "-m", "pip", "install", "--disable-pip-version-check", "--no-input", wheel],
     };
     const uv: Installer = { make: ["uv", "venv", "--python", python, beside], install: ["uv", "pip", "install", "--python", inside, wheel] };
     const hasUv = (await run(["uv", "--version"], { timeoutMs: 10_000 })).code === 0;
     // uv is fast, but knows nothing of an index that only pip is configured for.
-    const isMade = hasUv && (await install(uv, beside, steps, progress)) === undefined;
-    const fault = isMade ? undefined : await install(pip, beside, steps, progress);
-    if (progress.signal.aborted) {
-      throw new SetupError("Setting up Kato's server was cancelled.", "retry");
-    }
+    const isMade = hasUv && (await fill(uv, beside, steps, progress)) === undefined;
+    const fault = isMade ? undefined : await fill(pip, beside, steps, progress);
+    progress.signal.throwIfAborted();
     if (fault !== undefined) {
       throw failure(fault, python, wheel);
     }
-    const tried = await run([inside, "-m", "kato", "--version"], { timeoutMs: 60_000 });
+    const tried = await answer(place, beside);
     if (tried.code !== 0) {
       throw new SetupError(`Kato's server was installed but does not start: ${lastLine(tried.output)}`, "retry");
     }
-    await fs.writeFile(path.join(beside, MARK), `${place.version}\n`);
-    await fs.rm(folder, { recursive: true, force: true });
-    await fs.rename(beside, folder);
+    await putInPlace(beside, folder, place.platform);
   } finally {
-    await fs.rm(beside, { recursive: true, force: true });
+    await fs.rm(beside, { recursive: true, force: true, maxRetries: 3 }).catch(() => undefined); // it cannot be taken for whole
   }
 }
 
@@ -166,7 +153,7 @@ interface Installer {
 }
 
 /** Makes an environment with the server in it; what the installer said, if it failed. */
-async function install(installer: Installer, folder: string, steps: Parameters<typeof run>[1], progress: Progress): Promise<string | undefined> {
+async function fill(installer: Installer, folder: string, steps: RunOptions, progress: Progress): Promise<string | undefined> {
   await fs.rm(folder, { recursive: true, force: true });
   progress.report("making its environment…");
   const made = await run(installer.make, steps);
@@ -178,13 +165,14 @@ async function install(installer: Installer, folder: string, steps: Parameters<t
   return installed.code === 0 ? undefined : installed.output;
 }
 
-async function findPython(place: Place): Promise<string> {
+async function findPython(place: Place, signal: AbortSignal): Promise<string> {
   const tried: string[] = [];
   const ofEditor = await place.pythonOfEditor().catch(() => undefined);
   const candidates = place.python === "" ? [...(ofEditor === undefined ? [] : [[ofEditor]]), ...pythonsOnPath(place.platform)] : [[place.python]];
   for (const candidate of candidates) {
+    signal.throwIfAborted();
     // Says where it really is: a launcher (py, a shim) is not what an environment is made from.
-    const { code, output } = await run([...candidate, "-c", "import sys; print('%d.%d.%d' % sys.version_info[:3]); print(sys.executable)"], { timeoutMs: 15_000 });
+    const { code, output } = await run([...candidate, "-I", "-c", "import sys; print('%d.%d.%d' % sys.version_info[:3]); print(sys.executable)"], { timeoutMs: 15_000, signal });
     if (code !== 0) {
       continue;
     }
@@ -213,13 +201,4 @@ function failure(output: string, python: string, wheel: string): SetupError {
 
 function lastLine(output: string): string {
   return output.trim().split(/\r?\n/).at(-1) ?? "";
-}
-
-async function removeOthers(place: Place, folder: string): Promise<void> {
-  for (const name of await fs.readdir(place.storage).catch(() => [] as string[])) {
-    if (name.startsWith("server-") && !path.join(place.storage, name).startsWith(folder)) {
-      // On Windows another window's server may still run from there; the next upgrade removes it.
-      await fs.rm(path.join(place.storage, name), { recursive: true, force: true }).catch(() => undefined);
-    }
-  }
 }

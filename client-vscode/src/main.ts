@@ -33,7 +33,7 @@ export function activate(context: vscode.ExtensionContext): KatoApi {
 
 /** The editor waits a moment for this: the server is asked to end, and ends. */
 export async function deactivate(): Promise<void> {
-  await running?.stop();
+  await running?.close();
 }
 
 function start(context: vscode.ExtensionContext, output: vscode.LogOutputChannel): KatoApi {
@@ -48,11 +48,13 @@ function start(context: vscode.ExtensionContext, output: vscode.LogOutputChannel
 
   const server = new Server({ place: () => place(context, manifest.version, output), settings, installing }, output);
   running = server;
+  let isOffered = false;
   const sendSettings = async (): Promise<void> => {
     const { settings: changed, restart } = change(server.started, settings(), defaults);
     await server.notify(Method.didChangeConfiguration, { settings: { kato: changed } });
-    if (restart && server.state.kind === "running" && JSON.stringify(Object.keys(server.started).sort()) !== JSON.stringify(Object.keys(settings()).sort())) {
-      void offerRestart(server);
+    if (restart && !isOffered && server.state.kind === "running") {
+      isOffered = true;
+      void offerRestart(server).finally(() => (isOffered = false));
     }
   };
 
@@ -95,7 +97,7 @@ async function offerRestart(server: Server): Promise<void> {
   }
 }
 
-function place(context: vscode.ExtensionContext, version: string, output: vscode.LogOutputChannel): Place {
+function place(context: vscode.ExtensionContext, version: string, output: vscode.LogOutputChannel): Omit<Place, "isDoubtful"> {
   const configuration = vscode.workspace.getConfiguration("kato.server");
   return {
     storage: context.globalStorageUri.fsPath,

@@ -99,7 +99,7 @@ export interface RenderedSession {
   truncated: boolean;
 }
 
-/** What `initialize` answers when a setting is wrong. */
+/** What `initialize` answers with when a setting is wrong. */
 export interface SettingFault {
   key: string;
   rule: string;

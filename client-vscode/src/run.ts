@@ -8,16 +8,23 @@ export interface Ran {
   output: string;
 }
 
+export interface RunOptions {
+  timeoutMs: number;
+  signal?: AbortSignal;
+  cwd?: string;
+  onOutput?: (text: string) => void;
+}
+
 const OUTPUT_CHARS_MAX = 64 * 1024;
 
 /** Never rejects: a program that cannot be started has no code and says why in `output`. */
-export function run(command: readonly string[], options: { timeoutMs: number; signal?: AbortSignal; onOutput?: (text: string) => void }): Promise<Ran> {
+export function run(command: readonly string[], options: RunOptions): Promise<Ran> {
   return new Promise((resolve) => {
     const [program, ...args] = command;
     let output = "";
     let child;
     try {
-      child = spawn(program ?? "", args, { stdio: ["ignore", "pipe", "pipe"], windowsHide: true, timeout: options.timeoutMs, ...(options.signal && { signal: options.signal }) });
+      child = spawn(program ?? "", args, { stdio: ["ignore", "pipe", "pipe"], windowsHide: true, timeout: options.timeoutMs, ...(options.cwd !== undefined && { cwd: options.cwd }), ...(options.signal && { signal: options.signal }) });
     } catch (error) {
       resolve({ code: null, output: String(error) });
       return;

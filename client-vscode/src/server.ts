@@ -11,11 +11,11 @@ import type { ServerState } from "./appearance";
 import { findServer, SetupError, type Place, type Progress } from "./install";
 import { ExitCode, Method, type CommandOutcome, type SettingFault, type StatusSnapshot } from "./protocol";
 import { pauseBeforeRestart } from "./resolve";
-import type { Values } from "./settings";
+import { forUsers, type Values } from "./settings";
 
 /** What the server needs of its surroundings. */
 export interface Host {
-  place: () => Place;
+  place: () => Omit<Place, "isDoubtful">;
   settings: () => Values;
   /** Runs an installation with progress that the user sees. */
   installing: (work: (progress: Progress) => Promise<void>) => Promise<void>;
@@ -27,9 +27,13 @@ export interface Message {
 }
 
 /** Why the last start failed, for whoever offers a cure. */
-export type Failure = { kind: "setup"; error: SetupError } | { kind: "settings"; fault: SettingFault } | { kind: "crash"; reason: string } | { kind: "budget"; reason: string };
+export type Failure = { kind: "setup"; error: SetupError } | { kind: "settings"; fault?: { key: string; message: string } } | { kind: "crash"; reason: string } | { kind: "budget"; reason: string };
 
 const STOP_MS = 3000;
+/** A damaged journal may take a minute to be read; what does not answer by then never will. */
+const START_MS_MAX = 120_000;
+/** From the end of a server that refused its settings until its last words are surely read. */
+const LAST_WORDS_MS = 1000;
 
 /** Errors are told by us, with a cure; the base class would show popups of its own. */
 class QuietClient extends LanguageClient {
@@ -56,12 +60,14 @@ export class Server implements vscode.Disposable {
   #process: ChildProcess | undefined;
   #restarting: Promise<void> | undefined;
   #queued = false;
-  #disposed = false;
+  readonly #closing = new AbortController();
   #crashes: number[] = [];
   #timer: NodeJS.Timeout | undefined;
   #started: Values = {};
   #starts = 0;
   #lastWords = "";
+  #isRefused = false;
+  #giveUp: (reason: Error) => void = () => undefined;
 
   constructor(
     private readonly host: Host,
@@ -112,9 +118,10 @@ export class Server implements vscode.Disposable {
     const work = async (): Promise<void> => {
       do {
         this.#queued = false;
-        await this.stop();
+        this.#become({ kind: "starting" });
+        await this.#halt();
         await this.#start();
-      } while (this.#queued && !this.#disposed);
+      } while (this.#queued && !this.#isClosing);
     };
     this.#restarting = work().finally(() => {
       this.#restarting = undefined;
@@ -122,8 +129,15 @@ export class Server implements vscode.Disposable {
     return this.#restarting;
   }
 
+  /** The window closes: nothing is started any more, what runs is ended, an installation is given up. */
+  async close(): Promise<void> {
+    this.#closing.abort();
+    await this.#halt();
+    await this.#restarting?.catch(() => undefined);
+  }
+
   /** Ends it: asked first, made to after a moment. */
-  async stop(): Promise<void> {
+  async #halt(): Promise<void> {
     clearTimeout(this.#timer);
     const [client, process] = [this.#client, this.#process];
     this.#client = this.#process = undefined;
@@ -134,7 +148,10 @@ export class Server implements vscode.Disposable {
     if (process !== undefined && process.exitCode === null && process.signalCode === null) {
       process.kill("SIGKILL");
     }
-    this.#become({ kind: "stopped" });
+  }
+
+  get #isClosing(): boolean {
+    return this.#closing.signal.aborted;
   }
 
   async request<T>(method: string, params?: unknown): Promise<T> {
@@ -149,43 +166,51 @@ export class Server implements vscode.Disposable {
   }
 
   dispose(): void {
-    this.#disposed = true;
-    void this.stop();
+    void this.close();
   }
 
   async #start(): Promise<void> {
-    if (this.#disposed) {
+    if (this.#isClosing) {
       return;
     }
-    this.#become({ kind: "starting" });
-    const place = this.host.place();
+    const place = { ...this.host.place(), isDoubtful: this.#crashes.length > 0 };
     let command: string[];
     try {
-      command = await findServer(place, this.host.installing);
+      command = await findServer(place, (work) => this.host.installing((progress) => work({ ...progress, signal: AbortSignal.any([progress.signal, this.#closing.signal]) })));
       await fs.mkdir(place.storage, { recursive: true });
     } catch (error) {
-      const setup = error instanceof SetupError ? error : new SetupError(`Kato's server could not be set up: ${error instanceof Error ? error.message : String(error)}`, "retry");
-      this.output.error(setup.message);
-      this.#become({ kind: "stopped", reason: setup.message });
-      this.#failed.fire({ kind: "setup", error: setup });
+      const setup = error instanceof SetupError ? error : new SetupError(`Kato's server could not be set up: ${reasonOf(error)}`, "retry");
+      this.#fail(setup.message, { kind: "setup", error: setup });
+      return;
+    }
+    if (this.#isClosing) {
       return;
     }
     this.output.info(`starting ${command.join(" ")}`);
     this.#started = this.host.settings();
     this.#starts++;
+    this.#lastWords = "";
+    this.#isRefused = false;
     const client = new QuietClient("kato", "Kato", () => this.#spawn(command, place.storage), this.#options());
     client.onNotification(Method.statusChanged, (status: StatusSnapshot) => this.#take(status));
     client.onNotification(Method.commandExecuted, (outcome: CommandOutcome) => this.#executed.fire(outcome));
     this.#client = client;
+    // What never answers is ended; its end is told as any other.
+    const patience = setTimeout(() => this.#process?.kill("SIGKILL"), START_MS_MAX);
+    // The client itself may wait for an answer of a process that is gone.
+    const ended = new Promise<never>((_, reject) => (this.#giveUp = reject));
     try {
-      await client.start();
+      await Promise.race([client.start(), ended]);
       if (this.#client === client) {
         this.#become({ kind: "running" });
       }
     } catch (error) {
       if (this.#client === client) {
+        this.#client = undefined;
         this.#startFailed(error, command);
       }
+    } finally {
+      clearTimeout(patience);
     }
   }
 
@@ -204,7 +229,7 @@ export class Server implements vscode.Disposable {
           handleMessage: (message, next) => {
             const { method, params } = message as { method?: string; params?: Message };
             if (method === Method.showMessage && params !== undefined) {
-              this.#lastWords = params.message;
+              this.#lastWords = /^Kato stops: (.*)/s.exec(params.message)?.[1] ?? this.#lastWords;
               this.#told.fire(params);
             } else {
               next(message);
@@ -222,6 +247,9 @@ export class Server implements vscode.Disposable {
       const child = spawn(program, args, { cwd: folder, stdio: "pipe", windowsHide: true });
       child.once("error", reject);
       child.once("spawn", () => {
+        if (this.#isClosing) {
+          child.kill("SIGKILL"); // the window was closed while it came up
+        }
         this.#process = child;
         resolve(child);
       });
@@ -238,34 +266,38 @@ export class Server implements vscode.Disposable {
   #startFailed(error: unknown, command: readonly string[]): void {
     const data = (error as { data?: Partial<SettingFault> } | undefined)?.data;
     if (data?.key !== undefined && data.rule !== undefined) {
-      const fault = { key: data.key, rule: data.rule, got: data.got };
-      this.#become({ kind: "stopped", reason: `${fault.key}: ${fault.rule}` });
-      this.#failed.fire({ kind: "settings", fault });
+      const message = forUsers(reasonOf(error));
+      this.#fail(message, { kind: "settings", fault: { key: data.key, message } });
+    } else if (this.#isRefused) {
+      this.#fail("its settings are invalid", { kind: "settings" });
     } else if (this.#process === undefined) {
-      const reason = `${command[0]} could not be started: ${error instanceof Error ? error.message : String(error)}`;
-      this.#become({ kind: "stopped", reason });
-      this.#failed.fire({ kind: "setup", error: new SetupError(`Kato: ${reason}`, "settings") });
+      const isMissing = error instanceof Error && "code" in error && error.code === "ENOENT";
+      const reason = `${command[0]} ${isMissing ? "was not found" : `could not be started: ${reasonOf(error)}`}`;
+      this.#fail(reason, { kind: "setup", error: new SetupError(`Kato's server does not start: ${reason}.`, "settings") });
     }
     // Else the process ended before it answered, and its end is told by itself.
   }
 
   #ended(child: ChildProcess, code: number | null, signal: string | null): void {
-    if (this.#process !== child || this.#disposed) {
+    if (this.#process !== child || this.#isClosing) {
       return; // it was stopped
     }
     this.#process = undefined;
+    this.output.warn(`the server ended (${code ?? signal})`);
+    if (code === ExitCode.invalidConfiguration) {
+      // Its answer names the setting and may still be on its way: whoever waits for it tells. It is not started again.
+      this.#isRefused = true;
+      setTimeout(this.#giveUp, LAST_WORDS_MS, new Error("it refused its settings"));
+      return;
+    }
+    this.#giveUp(new Error("it ended"));
     const client = this.#client;
     this.#client = undefined;
     void client?.dispose(STOP_MS).catch(() => undefined);
-    this.output.warn(`the server ended (${code ?? signal})`);
     if (code === ExitCode.overBudget) {
-      const reason = this.#lastWords.replace(/^Kato stops: /, "");
+      const reason = this.#lastWords === "" ? "one conversation outgrew the memory limit." : this.#lastWords;
       this.#become({ kind: "overBudget", reason });
       this.#failed.fire({ kind: "budget", reason });
-      return;
-    }
-    if (code === ExitCode.invalidConfiguration) {
-      this.#become({ kind: "stopped", reason: this.#state.kind === "stopped" ? this.#state.reason ?? "" : "its settings are invalid" });
       return;
     }
     const now = Date.now();
@@ -274,12 +306,20 @@ export class Server implements vscode.Disposable {
     if (pause === undefined) {
       const reason = `it ended unexpectedly ${this.#crashes.length} times (last: ${code ?? signal})`;
       this.#crashes = [];
-      this.#become({ kind: "stopped", reason });
-      this.#failed.fire({ kind: "crash", reason });
+      this.#fail(reason, { kind: "crash", reason });
       return;
     }
     this.#become({ kind: "starting" });
     this.#timer = setTimeout(() => void this.restart(), pause);
+  }
+
+  #fail(reason: string, failure: Failure): void {
+    if (this.#isClosing) {
+      return;
+    }
+    this.output.error(reason);
+    this.#become({ kind: "stopped", reason });
+    this.#failed.fire(failure);
   }
 
   #become(state: ServerState): void {
@@ -290,4 +330,8 @@ export class Server implements vscode.Disposable {
     }
     this.#changedState.fire(state);
   }
+}
+
+function reasonOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
 }

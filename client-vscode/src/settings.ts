@@ -4,7 +4,6 @@
 export type Values = Record<string, unknown>;
 
 const CLIENT_KEYS = new Set(["server.command", "server.python", "captureDirectory"]);
-const RESTART_KEYS = ["stateDir", "journal"];
 
 /** What `WorkspaceConfiguration.inspect` tells of a key. */
 export interface Inspected {
@@ -34,11 +33,12 @@ export function chosen(keys: readonly string[], inspect: (key: string) => Inspec
 
 /**
  * A live change. The server lays it over what it was started with: a key that was taken back is sent with its default,
- * and where there is none to send, or the key counts at the start only, the server has to be started anew.
+ * and where there is none to send the server has to be started anew. (Of keys that count at the start only the server
+ * itself tells.)
  */
 export function change(started: Values, now: Values, defaults: Values): { settings: Values; restart: boolean } {
   const settings: Values = { ...now };
-  let restart = RESTART_KEYS.some((key) => !isSame(started[key], now[key]));
+  let restart = false;
   for (const key of Object.keys(started)) {
     if (key in now) {
       continue;
@@ -63,10 +63,16 @@ export function rootsWith(
   return [...new Set([...now, folder])];
 }
 
-function isEmpty(value: unknown): boolean {
-  return value === "" || (typeof value === "object" && value !== null && Object.keys(value).length === 0);
+/** Whether a user's text is a memory limit, in the range that the setting has. */
+export function isLimit(text: string): boolean {
+  return /^[1-9]\d{0,6}$/.test(text.trim()) && Number(text) <= 1_000_000;
 }
 
-function isSame(a: unknown, b: unknown): boolean {
-  return JSON.stringify(a) === JSON.stringify(b);
+/** What the server says of a wrong setting: to the user of an editor it does not matter how settings were handed over. */
+export function forUsers(message: string): string {
+  return message.replace(" (initializationOptions):", "").replace(" (didChangeConfiguration):", "");
+}
+
+function isEmpty(value: unknown): boolean {
+  return value === "" || (typeof value === "object" && value !== null && Object.keys(value).length === 0);
 }

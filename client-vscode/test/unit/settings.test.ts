@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import { test } from "node:test";
-import { change, chosen, rootsWith, serverKeys } from "../../src/settings";
+import { change, chosen, forUsers, isLimit, rootsWith, serverKeys } from "../../src/settings";
 
 const DEFAULTS = { daemonMaxMemoryMb: 200, journal: true, stateDir: "", allowedWriteRoots: [] };
 
@@ -24,9 +24,19 @@ test("a setting without a default that can be sent needs a new start to be taken
   assert.equal(change({ allowedWriteRoots: ["/a"] }, { allowedWriteRoots: ["/b"] }, DEFAULTS).restart, false);
 });
 
-test("the journal and its place count at the start only", () => {
-  assert.equal(change({}, { journal: false }, DEFAULTS).restart, true);
-  assert.equal(change({}, { stateDir: "/x" }, DEFAULTS).restart, true);
+test("of keys that count at the start only the server tells: it is not said twice", () => {
+  assert.equal(change({}, { journal: false, stateDir: "/x" }, DEFAULTS).restart, false);
+  assert.deepEqual(change({ journal: false }, {}, DEFAULTS), { settings: { journal: true }, restart: false });
+});
+
+test("a limit is a whole number in the range of the setting", () => {
+  assert.deepEqual(["1", " 300 ", "1000000"].map(isLimit), [true, true, true]);
+  assert.deepEqual(["0", "-1", "1.5", "1000001", "9999999", "", "2e3"].map(isLimit), [false, false, false, false, false, false, false]);
+});
+
+test("what the server says of a wrong setting is told in the words of a user's editor", () => {
+  assert.equal(forUsers("Kato keeps its settings: maxSessions (initializationOptions): must be a positive integer; got 0"), "Kato keeps its settings: maxSessions must be a positive integer; got 0");
+  assert.equal(forUsers("maxSessions (KATO_MAX): must be a positive integer; got 0"), "maxSessions (KATO_MAX): must be a positive integer; got 0");
 });
 
 test("allowing a folder keeps what was allowed before", () => {
@@ -44,3 +54,22 @@ test("the extension contributes every setting of the server, with its default", 
   assert.ok(names.length > 15);
   assert.deepEqual(serverKeys(Object.keys(properties)).sort(), names.sort());
 });
+
+test("every setting has a description, a scope, and its type's bounds", () => {
+  const manifest = JSON.parse(readFileSync("package.json", "utf8")) as { contributes: { configuration: { properties: Record<string, Record<string, unknown>> } } };
+  for (const [name, setting] of Object.entries(manifest.contributes.configuration.properties)) {
+    assert.ok(setting["description"] ?? setting["markdownDescription"], `${name} is described`);
+    assert.ok(setting["scope"], `${name} has a scope`);
+    if (setting["type"] === "integer" || setting["type"] === "number") {
+      assert.ok("minimum" in setting || "exclusiveMinimum" in setting, `${name} has a least value`);
+      assert.ok("maximum" in setting, `${name} has a greatest value`);
+    }
+  }
+});
+
+for (const [text, fits] of [["", true], ["/notes", true], ["~", true], ["~/notes", true], ["C:\\notes", true], ["\\\\host\\notes", true], ["notes", false], ["./notes", false], ["~other/notes", false]] as const) {
+  test(`the settings editor ${fits ? "takes" : "refuses"} ${JSON.stringify(text)} as a folder`, () => {
+    const manifest = JSON.parse(readFileSync("package.json", "utf8")) as { contributes: { configuration: { properties: Record<string, { pattern: string }> } } };
+    assert.equal(new RegExp(manifest.contributes.configuration.properties["kato.stateDir"]?.pattern ?? assert.fail()).test(text), fits);
+  });
+}
