@@ -4,16 +4,18 @@ import { promises as fs } from "node:fs";
 import * as os from "node:os";
 import * as path from "node:path";
 import * as vscode from "vscode";
-import { captureDirectory, fileName } from "./destination";
+import { captureDirectory, fileName, unused } from "./destination";
 import type { Feedback } from "./feedback";
 import type { MemoryView } from "./memoryView";
 import { Method, type CommandName, type CommandOutcome, type SessionStatus } from "./protocol";
 import type { Server } from "./server";
 import { workspaceSessions } from "./sessionList";
-import { describe, forPicking, isRecording, titleOf, type Entry } from "./sessions";
+import { describe, folderOf, forPicking, isRecording, titleOf, type Entry } from "./sessions";
 import type { SessionsView } from "./sessionsView";
 import { assistantName } from "./text";
 import type { Transcripts } from "./transcripts";
+
+const CAPTURE = "Kato: Capture Conversation";
 
 interface Parts {
   server: Server;
@@ -28,6 +30,12 @@ interface SessionItem extends vscode.QuickPickItem {
   session: SessionStatus;
 }
 
+interface Action {
+  icon: string;
+  label: string;
+  run: () => Promise<unknown>;
+}
+
 export function registerCommands(parts: Parts): vscode.Disposable {
   const commands: Record<string, (entry?: Entry) => Promise<unknown>> = {
     captureConversation: (entry) => capture(parts, entry),
@@ -37,7 +45,10 @@ export function registerCommands(parts: Parts): vscode.Disposable {
     openSession: (entry) => openSession(parts, entry),
     openRecording: (entry) => openRecording(entry),
     showSessions: () => showSessions(parts),
-    showMemory: async () => parts.memory.show(),
+    showMemory: async () => {
+      parts.memory.show(); // what was measured before is there to see
+      await isRunning(parts);
+    },
     openLastCapture: () => openLastCapture(parts),
     showLog: async () => parts.output.show(),
     restartServer: () => parts.server.restart(),
@@ -61,7 +72,7 @@ async function isRunning({ server, feedback }: Parts): Promise<boolean> {
     await (chosen === "Raise limit…" ? feedback.raiseLimit() : chosen === "Restart" ? server.restart() : undefined);
     return chosen !== undefined && runs(server);
   } else if (server.state.kind === "stopped") {
-    const chosen = await vscode.window.showWarningMessage(`Kato's server is stopped${server.state.reason === undefined ? "" : `: ${server.state.reason}`}.`, "Start");
+    const chosen = await vscode.window.showWarningMessage(`Kato's server is stopped${server.state.reason === undefined ? "" : `: ${server.state.reason.replace(/\.$/, "")}`}.`, "Start");
     await (chosen === "Start" ? server.start() : undefined);
     return chosen !== undefined && runs(server);
   }
@@ -80,16 +91,23 @@ async function pick(parts: Parts, entry: Entry | undefined, title: string, wante
   if (entry?.kind === "session") {
     return entry.session;
   }
-  const sessions = forPicking(await workspaceSessions(parts.server)).filter(wanted);
-  if (sessions.length === 0) {
-    await vscode.window.showInformationMessage(`Kato: no conversation of this workspace ${wanted === isRecording ? "is being recorded" : "is known yet"}.`);
-    return undefined;
-  }
-  if (sessions.length === 1 && wanted === isRecording) {
+  const sessions = await candidates(parts, wanted);
+  if (sessions.length <= 1 && wanted === isRecording) {
     return sessions[0];
   }
-  const chosen = await vscode.window.showQuickPick<SessionItem>(items(sessions), { title, placeHolder: "Which conversation?", matchOnDescription: true, matchOnDetail: true });
-  return chosen?.session;
+  const chosen = sessions.length > 0 && (await vscode.window.showQuickPick<SessionItem>(items(sessions), { title, ...ASKED }));
+  return chosen ? chosen.session : undefined;
+}
+
+const ASKED = { placeHolder: "Which conversation?", matchOnDescription: true, matchOnDetail: true };
+
+/** Conversations of this window; that there is none is said. */
+async function candidates(parts: Parts, wanted: (session: SessionStatus) => boolean): Promise<SessionStatus[]> {
+  const sessions = forPicking(await workspaceSessions(parts.server)).filter(wanted);
+  if (sessions.length === 0) {
+    void vscode.window.showInformationMessage(`Kato: no conversation of this workspace ${wanted === isRecording ? "is being recorded" : "is known yet"}.`);
+  }
+  return sessions;
 }
 
 function items(sessions: readonly SessionStatus[]): SessionItem[] {
@@ -107,8 +125,8 @@ async function execute(parts: Parts, command: CommandName, { provider, sessionId
 }
 
 async function capture(parts: Parts, entry?: Entry): Promise<void> {
-  const session = await pick(parts, entry, "Kato: Capture Conversation");
-  const destination = session && (await askPath(session, "Kato: Capture Conversation", "md"));
+  const session = await pick(parts, entry, CAPTURE);
+  const destination = session && (await askPath(session, CAPTURE, "md"));
   if (session !== undefined && destination !== undefined) {
     await open(await execute(parts, "capture", session, destination === "" ? {} : { path: destination }));
   }
@@ -125,7 +143,7 @@ async function exportConversation(parts: Parts, entry?: Entry): Promise<void> {
   ];
   const format = await vscode.window.showQuickPick(formats, { title: "Kato: Export", placeHolder: "In which format?" });
   const destination = format && (await askPath(session, "Kato: Export", format.extension));
-  if (format !== undefined && destination !== undefined && destination !== "") {
+  if (format !== undefined && destination !== undefined) {
     await open(await execute(parts, "export", session, { path: destination, format: format.format }));
   }
 }
@@ -163,48 +181,93 @@ async function openLastCapture({ feedback }: Parts): Promise<void> {
   const file = feedback.lastCapture;
   if (file === undefined) {
     await vscode.window.showInformationMessage("Kato: nothing was captured in this workspace yet.");
-  } else {
+  } else if (await isThere(file)) {
     await vscode.window.showTextDocument(vscode.Uri.file(file));
+  } else {
+    await vscode.window.showInformationMessage(`Kato: the last capture is not there any more (${file}).`);
   }
 }
 
+/** What the status bar opens: the sessions with what can be done with each, by button or, after Enter, by name. */
 async function showSessions(parts: Parts): Promise<void> {
-  const session = await pick(parts, undefined, "Kato: Sessions");
-  if (session === undefined) {
+  const sessions = (await isRunning(parts)) ? await candidates(parts, () => true) : [];
+  if (sessions.length === 0) {
     return;
   }
+  const list = vscode.window.createQuickPick<SessionItem & { actions: Action[] }>();
+  list.title = "Kato: Sessions";
+  list.placeholder = "Which conversation?";
+  list.matchOnDescription = list.matchOnDetail = true;
+  list.items = items(sessions).map((item) => {
+    const actions = actionsOn(parts, item.session);
+    return { ...item, actions, buttons: actions.map(({ icon, label }) => ({ iconPath: new vscode.ThemeIcon(icon), tooltip: label })) };
+  });
+  const run = (action: Action | undefined): void => {
+    list.hide();
+    action?.run().catch(told);
+  };
+  list.onDidTriggerItemButton(({ item, button }) => run(item.actions.find(({ label }) => label === button.tooltip)));
+  list.onDidAccept(() => {
+    const [item] = list.selectedItems;
+    run(item && { icon: "", label: "", run: () => chooseAction(item.session, item.actions) });
+  });
+  list.onDidHide(() => list.dispose());
+  list.show();
+}
+
+async function chooseAction(session: SessionStatus, actions: readonly Action[]): Promise<void> {
+  const named = actions.map((action) => ({ label: `$(${action.icon}) ${action.label}`, action }));
+  const chosen = await vscode.window.showQuickPick(named, { title: titleOf(session), placeHolder: describe(session, Date.now()) });
+  await chosen?.action.run();
+}
+
+function actionsOn(parts: Parts, session: SessionStatus): Action[] {
   const entry: Entry = { kind: "session", id: "", session, label: "", description: "", tooltip: "", recording: isRecording(session), children: [] };
-  const actions = [
-    { label: "$(save) Capture…", run: () => capture(parts, entry) },
-    entry.recording ? { label: "$(debug-stop) Stop Recording", run: () => stopRecording(parts, entry) } : { label: "$(record) Record", run: () => record(parts, entry) },
-    ...(session.recording === undefined ? [] : [{ label: "$(go-to-file) Open Note", run: () => openRecording(entry) }]),
-    { label: "$(export) Export…", run: () => exportConversation(parts, entry) },
-    { label: "$(open-preview) Open as Markdown", run: () => openSession(parts, entry) },
+  return [
+    { icon: "save", label: "Capture…", run: () => capture(parts, entry) },
+    entry.recording ? { icon: "debug-stop", label: "Stop Recording", run: () => stopRecording(parts, entry) } : { icon: "record", label: "Record", run: () => record(parts, entry) },
+    ...(session.recording === undefined ? [] : [{ icon: "go-to-file", label: "Open Note", run: () => openRecording(entry) }]),
+    { icon: "export", label: "Export…", run: () => exportConversation(parts, entry) },
+    { icon: "open-preview", label: "Open as Markdown", run: () => openSession(parts, entry) },
   ];
-  const action = await vscode.window.showQuickPick(actions, { title: titleOf(session), placeHolder: describe(session, Date.now()) });
-  await action?.run();
 }
 
 /** A path that the user agrees to; "" lets the server choose where nothing can be proposed; undefined: cancelled. */
 async function askPath(session: SessionStatus, title: string, extension: string): Promise<string | undefined> {
-  const folder = vscode.workspace.workspaceFolders?.find(({ uri }) => uri.scheme === "file");
-  const setting = vscode.workspace.getConfiguration("kato", folder?.uri).get<string>("captureDirectory", "");
-  const directory = captureDirectory(setting, folder?.uri.fsPath, os.homedir());
-  const name = fileName(titleOf(session), new Date(session.lastMessageAt ?? session.updatedAt), extension);
-  const proposed = session.recording?.outputPath !== undefined && extension === "md" ? session.recording.outputPath : directory === undefined ? "" : path.join(directory, name);
+  const isCapture = title === CAPTURE;
+  // A conversation has one note: captured again it goes there. Everything else gets a name that is free.
+  const own = isCapture ? session.recording?.outputPath : undefined;
+  const proposed = own ?? (await propose(session, extension));
   const start = proposed.length - path.basename(proposed).length;
   const chosen = await vscode.window.showInputBox({
     title,
-    prompt: proposed === "" ? "An absolute path; leave it empty to let Kato choose." : "Where to? Enter takes what is proposed.",
+    prompt: proposed !== "" ? "The file to write." : isCapture ? "An absolute path; leave it empty to let Kato choose." : "The file to write: an absolute path.",
     value: proposed,
     valueSelection: [start, Math.max(start, proposed.length - extension.length - 1)],
-    validateInput: async (value) => ((await isOther(value.trim(), proposed)) ? { message: "This file is there already. Text in it that Kato did not write is copied to a backup first.", severity: vscode.InputBoxValidationSeverity.Info } : undefined),
+    validateInput: async (value) => {
+      const file = value.trim();
+      if (file === "" && !isCapture) {
+        return "The path of the file to write.";
+      }
+      const isOther = file !== own && path.isAbsolute(file) && (await isThere(file));
+      return isOther ? { message: "This file is there already. Text in it that Kato did not write is copied to a backup first.", severity: vscode.InputBoxValidationSeverity.Info } : undefined;
+    },
   });
   return chosen?.trim();
 }
 
-async function isOther(file: string, proposed: string): Promise<boolean> {
-  return file !== "" && file !== proposed && path.isAbsolute(file) && fs.access(file).then(() => true, () => false);
+/** A new file in the capture directory of the conversation's folder; "" where that is not known. */
+async function propose(session: SessionStatus, extension: string): Promise<string> {
+  const folders = (vscode.workspace.workspaceFolders ?? []).filter(({ uri }) => uri.scheme === "file").map(({ uri }) => uri.fsPath);
+  const folder = folderOf(session, folders);
+  const setting = vscode.workspace.getConfiguration("kato", folder === undefined ? undefined : vscode.Uri.file(folder)).get<string>("captureDirectory", "");
+  const directory = captureDirectory(setting, folder, os.homedir());
+  const name = fileName(titleOf(session), new Date(session.lastMessageAt ?? session.updatedAt), extension);
+  return directory === undefined ? "" : unused(path.join(directory, name), isThere);
+}
+
+async function isThere(file: string): Promise<boolean> {
+  return fs.access(file).then(() => true, () => false);
 }
 
 /** The note; a failure was told by whoever hears of every outcome. */

@@ -43,6 +43,13 @@ export function ofWorkspace(sessions: readonly SessionStatus[], folders: readonl
   return sessions.filter(({ cwd }) => folders.length === 0 || cwd === undefined || folders.some((folder) => isInside(cwd, folder)));
 }
 
+/** The innermost of these folders that a session belongs to; the first one where it belongs to none. */
+export function folderOf(session: SessionStatus, folders: readonly string[]): string | undefined {
+  const { cwd } = session;
+  const around = folders.filter((folder) => cwd !== undefined && isInside(cwd, folder));
+  return around.sort((a, b) => b.length - a.length)[0] ?? folders[0];
+}
+
 function isInside(path: string, folder: string): boolean {
   const [inner, outer] = [normalised(path), normalised(folder)];
   return inner === outer || inner.startsWith(`${outer}/`);
@@ -94,17 +101,14 @@ export function tree(sessions: readonly SessionStatus[], now: number): Assistant
   }));
 }
 
-/** Beside the title: age, size, and whether it is in memory or records. */
+/** Beside the title, what matters most first, as a narrow side bar cuts it: age, size in memory or where else it is, events, recording. */
 export function describe(session: SessionStatus, now: number): string {
-  const parts = [age(session.lastMessageAt ?? session.updatedAt, now), count(session.eventCount + session.truncatedEvents, "event")];
-  if (session.resident) {
-    parts.push(bytes(session.estimatedBytes));
-  } else {
-    parts.push("on disk");
-  }
-  if (isRecording(session)) {
-    parts.unshift("recording");
-  }
+  const parts = [
+    age(session.lastMessageAt ?? session.updatedAt, now),
+    session.resident ? bytes(session.estimatedBytes) : "on disk",
+    count(session.eventCount + session.truncatedEvents, "event"),
+    isRecording(session) ? "recording" : "",
+  ];
   return parts.filter((part) => part !== "").join(" · ");
 }
 

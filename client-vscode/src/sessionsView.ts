@@ -1,6 +1,7 @@
 // The sessions view. Rule: a row is drawn anew only when it says something else; the tree only when rows come, go or move.
 
 import * as vscode from "vscode";
+import type { SessionStatus } from "./protocol";
 import type { Server } from "./server";
 import { workspaceSessions } from "./sessionList";
 import { changes, tree, type AssistantEntry, type Entry } from "./sessions";
@@ -14,6 +15,7 @@ export class SessionsView implements vscode.TreeDataProvider<Entry>, vscode.Disp
   readonly onDidChangeTreeData = this.#changed.event;
   readonly #view: vscode.TreeView<Entry>;
   readonly #subscriptions: vscode.Disposable[];
+  #sessions: readonly SessionStatus[] = [];
   #roots: AssistantEntry[] = [];
   #entries = new Map<string, Entry>();
   #timer: NodeJS.Timeout | undefined;
@@ -52,13 +54,11 @@ export class SessionsView implements vscode.TreeDataProvider<Entry>, vscode.Disp
     clearTimeout(this.#timer);
     this.#timer = undefined;
     if (this.server.state.kind === "running") {
-      const sessions = await workspaceSessions(this.server).catch(() => undefined);
-      if (sessions !== undefined) {
-        this.#show(tree(sessions, Date.now()));
-      }
+      this.#sessions = await workspaceSessions(this.server).catch(() => this.#sessions);
     } else if (this.server.state.kind !== "starting") {
-      this.#show([]);
+      this.#sessions = [];
     }
+    this.#draw();
   }
 
   getTreeItem(entry: Entry): vscode.TreeItem {
@@ -87,7 +87,7 @@ export class SessionsView implements vscode.TreeDataProvider<Entry>, vscode.Disp
   #look(): void {
     clearInterval(this.#tick);
     if (this.#view.visible) {
-      this.#tick = setInterval(() => void this.refresh(), AGE_TICK_MS); // "5 min" becomes "6 min"
+      this.#tick = setInterval(() => this.#draw(), AGE_TICK_MS); // "5 min" becomes "6 min"; nobody is asked for it
       void this.refresh();
     }
   }
@@ -98,7 +98,8 @@ export class SessionsView implements vscode.TreeDataProvider<Entry>, vscode.Disp
     }
   }
 
-  #show(roots: AssistantEntry[]): void {
+  #draw(): void {
+    const roots = tree(this.#sessions, Date.now());
     const changed = changes(this.#roots, roots);
     if (changed !== "all") {
       // The tree knows the entries it was given, by identity: those say something else now.

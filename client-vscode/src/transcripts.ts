@@ -36,6 +36,9 @@ export class Transcripts implements vscode.TextDocumentContentProvider, vscode.D
 
   async provideTextDocumentContent(uri: vscode.Uri): Promise<string> {
     const key = JSON.parse(uri.query) as SessionKey;
+    if (this.server.state.kind === "starting") {
+      await this.server.start();
+    }
     const { markdown, truncated } = await this.server.request<RenderedSession>(Method.renderSession, key);
     return truncated ? `${markdown}\n\n---\n\n*The rest is not shown here: export or capture the conversation to read all of it.*\n` : markdown;
   }

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import { test } from "node:test";
 import { chart } from "../../src/chart";
-import { captureDirectory, fileName } from "../../src/destination";
+import { captureDirectory, fileName, unused } from "../../src/destination";
 import { Method } from "../../src/protocol";
 import { installFailure, isCompatible, isPythonNewEnough, parseVersion, pauseBeforeRestart, pythonOf } from "../../src/resolve";
 import { Samples } from "../../src/samples";
@@ -23,6 +23,22 @@ for (const [title, name] of [
     assert.equal(fileName(title, DAY), name);
   });
 }
+
+for (const [there, free] of [
+  [[], "/n/a.md"],
+  [["/n/a.md"], "/n/a-2.md"],
+  [["/n/a.md", "/n/a-2.md", "/n/a-4.md"], "/n/a-3.md"],
+] as const) {
+  test(`beside ${there.join(", ") || "nothing"} the proposal is ${free}`, async () => {
+    assert.equal(await unused("/n/a.md", async (file) => (there as readonly string[]).includes(file)), free);
+  });
+}
+
+test("a number goes before the extension, not into a folder's name", async () => {
+  const isNew = async (file: string): Promise<boolean> => !/-2(\.|$)/.test(file);
+  assert.equal(await unused("/n.d/conversation", isNew), "/n.d/conversation-2");
+  assert.equal(await unused("C:\\n.d\\a.b.jsonl", isNew), "C:\\n.d\\a.b-2.jsonl");
+});
 
 for (const [setting, folder, path] of [
   ["${workspaceFolder}/notes", "/work", "/work/notes"],
@@ -91,6 +107,17 @@ test("samples are bounded and count evictions between two statuses, also over a 
     samples.add(status());
   }
   assert.equal(samples.all.length, 720);
+});
+
+test("the lines go on to this moment while nothing changes, without an eviction of their own", () => {
+  const samples = new Samples();
+  samples.add(status({ evictions: 1, at: "2026-03-01T10:00:00Z" }));
+  samples.add(status({ evictions: 3, at: "2026-03-01T10:00:05Z" }));
+  const now = Date.parse("2026-03-01T10:09:00Z");
+  assert.deepEqual(samples.until(now).map(({ evicted }) => evicted), [0, 2, 0]);
+  assert.equal(samples.until(now).at(-1)?.time, now);
+  assert.equal(samples.all.length, 2);
+  assert.deepEqual(new Samples().until(now), []);
 });
 
 test("the chart's lines stay in their box, higher memory is higher up, evictions have their place", () => {

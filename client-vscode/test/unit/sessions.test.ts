@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { changes, describe, forPicking, ofWorkspace, tree, type Entry } from "../../src/sessions";
+import { changes, describe, folderOf, forPicking, ofWorkspace, tree, type Entry } from "../../src/sessions";
 import { session } from "./builders";
 
 const NOW = Date.parse("2026-03-01T10:05:00Z");
@@ -40,11 +40,17 @@ for (const [cwd, folders, shown] of [
   });
 }
 
-test("a row tells age, events, and what is in memory or on disk", () => {
-  assert.equal(describe(session("s"), NOW), "5 min · 3 events · 2.0 kB");
-  assert.equal(describe(session("s", { resident: false, truncatedEvents: 7 }), NOW), "5 min · 10 events · on disk");
+test("of several folders a conversation belongs to the innermost around it, else to the first", () => {
+  const folders = ["/a", "/work", "/work/app"];
+  assert.deepEqual(["/work/app/src", "/work/other", "/elsewhere", undefined].map((cwd) => folderOf(session("s", cwd === undefined ? {} : { cwd }), folders)), ["/work/app", "/work", "/a", "/a"]);
+  assert.equal(folderOf(session("s", { cwd: "/work" }), []), undefined);
+});
+
+test("a row tells age, what is in memory or on disk, and events", () => {
+  assert.equal(describe(session("s"), NOW), "5 min · 2.0 kB · 3 events");
+  assert.equal(describe(session("s", { resident: false, truncatedEvents: 7 }), NOW), "5 min · on disk · 10 events");
   const recording = { recordingId: "r", outputPath: "/n.md", active: true, startedAt: "" };
-  assert.equal(describe(session("s", { recording }), NOW), "recording · 5 min · 3 events · 2.0 kB");
+  assert.equal(describe(session("s", { recording }), NOW), "5 min · 2.0 kB · 3 events · recording");
 });
 
 test("one session that grows changes its own row only", () => {
