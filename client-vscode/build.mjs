@@ -1,7 +1,9 @@
 // Bundles the extension (dist/main.js), the memory view's page (dist/memory.js) and, with --tests, the unit tests.
 import { build } from "esbuild";
-import { readdirSync } from "node:fs";
+import { readdirSync, statSync } from "node:fs";
 
+/** It is read at every start of an editor. */
+const BUNDLE_BYTES_MAX = 600_000;
 const production = process.argv.includes("--production");
 const common = { bundle: true, minify: production, sourcemap: production ? false : "inline", logLevel: "warning" };
 const node = { ...common, platform: "node", target: "node18", format: "cjs", external: ["vscode"] };
@@ -12,4 +14,6 @@ if (process.argv.includes("--tests")) {
 } else {
   await build({ ...node, entryPoints: ["src/main.ts"], outfile: "dist/main.js" });
   await build({ ...common, entryPoints: ["src/webview/memory.ts"], outfile: "dist/memory.js", platform: "browser", target: "es2022", format: "iife" });
+  const bytes = statSync("dist/main.js").size + statSync("dist/memory.js").size;
+  if (production && bytes > BUNDLE_BYTES_MAX) throw new Error(`the bundle has ${bytes} bytes, more than ${BUNDLE_BYTES_MAX}`);
 }

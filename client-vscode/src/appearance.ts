@@ -44,12 +44,12 @@ export function appearance(state: ServerState, status: StatusSnapshot | undefine
   }
   const recordings = status.recordings.activeRecordings;
   const dot = recordings === 0 ? "" : ` $(record) ${recordings}`;
-  const { snapshots } = status.memory;
+  const isOver = status.memory.snapshots.overBudget || share(status) > 1;
   return {
-    text: `$(database) ${used(status)}${dot}`,
+    text: isOver ? `$(error) Kato over budget ${used(status)}${dot}` : `$(database) ${used(status)}${dot}`,
     tooltip: table(status),
-    background: snapshots.overBudget || share(status) > 1 ? "error" : share(status) >= WARNING_SHARE ? "warning" : "none",
-    label: `Kato uses ${used(status)}${recordings === 0 ? "" : `, ${count(recordings, "recording")}`}`,
+    background: isOver ? "error" : share(status) >= WARNING_SHARE ? "warning" : "none",
+    label: `Kato ${isOver ? "is over budget: it uses" : "uses"} ${used(status)}${recordings === 0 ? "" : `, ${count(recordings, "recording")}`}`,
   };
 }
 

@@ -51,7 +51,7 @@ export class MemoryView implements vscode.Disposable {
     }
     const resources = [vscode.Uri.joinPath(this.extension, "dist"), vscode.Uri.joinPath(this.extension, "media")];
     this.#panel = vscode.window.createWebviewPanel("kato.memory", "Kato Memory", vscode.ViewColumn.Active, { enableScripts: true, localResourceRoots: resources });
-    this.#panel.iconPath = vscode.Uri.joinPath(this.extension, "media", "kato.svg");
+    this.#panel.iconPath = vscode.Uri.joinPath(this.extension, "media", "icon.svg"); // the other one is white: a mask
     this.#panel.onDidDispose(() => {
       this.#panel = undefined;
     });
@@ -66,7 +66,8 @@ export class MemoryView implements vscode.Disposable {
       return;
     }
     const now = Date.now();
-    const sessions = this.server.state.kind === "running" ? await workspaceSessions(this.server).catch(() => []) : [];
+    const isRunning = this.server.state.kind === "running";
+    const sessions = isRunning ? await workspaceSessions(this.server).catch(() => []) : [];
     const largest = sessions
       .filter(({ resident }) => resident)
       .sort((a, b) => b.estimatedBytes - a.estimatedBytes)
@@ -79,7 +80,7 @@ export class MemoryView implements vscode.Disposable {
         events: session.eventCount,
         age: age(session.lastMessageAt ?? session.updatedAt, now),
       }));
-    const page: MemoryPage = { samples: this.samples.all, largest, state: this.server.state.kind };
+    const page: MemoryPage = { samples: isRunning ? this.samples.until(now) : this.samples.all, largest, state: this.server.state.kind };
     await panel.webview.postMessage(page);
   }
 
@@ -98,13 +99,14 @@ export class MemoryView implements vscode.Disposable {
 </head>
 <body>
 <h1>Memory</h1>
-<p id="summary" role="status"></p>
+<p id="state" role="status" hidden></p>
+<p id="summary"></p>
 <figure>
-<svg id="chart" role="img" aria-labelledby="summary" preserveAspectRatio="none"></svg>
+<svg id="chart" role="img" aria-label="Memory over time" aria-describedby="summary"></svg>
 <figcaption class="legend"><span class="key rss">Process</span><span class="key snapshots">Snapshots</span><span class="key limit">Limit</span><span class="key evicted">Eviction</span></figcaption>
 </figure>
-<h2>Largest sessions in memory</h2>
-<table>
+<h2 id="largest">Largest sessions in memory</h2>
+<table aria-labelledby="largest">
 <thead><tr><th scope="col">Session</th><th scope="col">Assistant</th><th scope="col" class="number">Size</th><th scope="col" class="number">Events</th><th scope="col">Last message</th></tr></thead>
 <tbody id="sessions"></tbody>
 </table>

@@ -37,4 +37,10 @@ export class Samples {
   get all(): readonly Sample[] {
     return this.#samples;
   }
+
+  /** Up to this moment: the server tells of changes only, so what it told last still holds. */
+  until(now: number): readonly Sample[] {
+    const last = this.#samples.at(-1);
+    return last === undefined || now <= last.time ? this.#samples : [...this.#samples, { ...last, time: now, evicted: 0 }];
+  }
 }

@@ -79,17 +79,19 @@ function list({ largest }: MemoryPage): void {
   element("none").toggleAttribute("hidden", rows.length > 0);
 }
 
+/** The figures change every few seconds: a screen reader finds them here, but only hears of a server that stopped. */
 function summarise({ samples, state }: MemoryPage): void {
   const last = samples.at(-1);
   const isRunning = state === "running";
   const takes = isRunning ? "takes" : "took";
   const figures =
     last === undefined ? "" : `The process ${takes} ${bytes(last.rss)} of ${bytes(last.limit)}; snapshots ${isRunning ? "take" : "took"} ${bytes(last.snapshots)} of that.`;
-  const stopped = isRunning ? "" : `Kato's server is ${state === "overBudget" ? "stopped: over budget" : state}. `;
-  const text = `${stopped}${figures}`;
-  const summary = element("summary");
-  if (summary.textContent !== text) {
-    summary.textContent = text; // a screen reader hears of it only when it says something else
+  element("summary").textContent = figures;
+  const stopped = isRunning ? "" : `Kato's server is ${state === "overBudget" ? "stopped: over budget" : state}.`;
+  const news = element("state");
+  news.toggleAttribute("hidden", isRunning);
+  if (news.textContent !== stopped) {
+    news.textContent = stopped;
   }
 }
 

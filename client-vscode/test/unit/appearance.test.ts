@@ -19,6 +19,12 @@ for (const [rssMb, background] of [[159, "none"], [160, "warning"], [200, "warni
   });
 }
 
+test("a process over its limit says so in words, not in colour alone", () => {
+  const { text, label } = appearance(RUNNING, status({ rssMb: 201, recordings: 1 }));
+  assert.equal(text, "$(error) Kato over budget 201 / 200 MB $(record) 1");
+  assert.match(label, /over budget/);
+});
+
 test("snapshots over their budget are an error whatever the process takes", () => {
   assert.equal(appearance(RUNNING, status({ rssMb: 10, overBudget: true })).background, "error");
 });
