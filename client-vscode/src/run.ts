@@ -1,6 +1,8 @@
 // Other programs, run to their end with a bound on time and output.
+//
+// Rule: who is given up is ended with all that it started: an installer's own children would go on writing otherwise.
 
-import { spawn } from "node:child_process";
+import { spawn, type ChildProcess } from "node:child_process";
 
 export interface Ran {
   code: number | null;
@@ -16,27 +18,55 @@ export interface RunOptions {
 }
 
 const OUTPUT_CHARS_MAX = 64 * 1024;
+const HAS_GROUPS = process.platform !== "win32";
 
 /** Never rejects: a program that cannot be started has no code and says why in `output`. */
-export function run(command: readonly string[], options: RunOptions): Promise<Ran> {
+export function run(command: readonly string[], { timeoutMs, signal, cwd, onOutput }: RunOptions): Promise<Ran> {
   return new Promise((resolve) => {
-    const [program, ...args] = command;
+    const [program = "", ...args] = command;
     let output = "";
-    let child;
+    if (signal?.aborted === true) {
+      resolve({ code: null, output: "cancelled" });
+      return;
+    }
+    let child: ChildProcess;
     try {
-      child = spawn(program ?? "", args, { stdio: ["ignore", "pipe", "pipe"], windowsHide: true, timeout: options.timeoutMs, ...(options.cwd !== undefined && { cwd: options.cwd }), ...(options.signal && { signal: options.signal }) });
+      child = spawn(program, args, { stdio: ["ignore", "pipe", "pipe"], windowsHide: true, detached: HAS_GROUPS, ...(cwd !== undefined && { cwd }) });
     } catch (error) {
       resolve({ code: null, output: String(error) });
       return;
     }
+    const end = (): void => endAll(child);
+    const timer = setTimeout(end, timeoutMs);
+    signal?.addEventListener("abort", end);
+    const settle = (code: number | null, text: string): void => {
+      clearTimeout(timer);
+      signal?.removeEventListener("abort", end);
+      resolve({ code, output: text });
+    };
     const take = (chunk: Buffer): void => {
       const text = chunk.toString();
       output = (output + text).slice(-OUTPUT_CHARS_MAX);
-      options.onOutput?.(text);
+      onOutput?.(text);
     };
-    child.stdout.on("data", take);
-    child.stderr.on("data", take);
-    child.on("error", (error) => resolve({ code: null, output: `${output}${error.message}` }));
-    child.on("close", (code) => resolve({ code, output }));
+    child.stdout?.on("data", take);
+    child.stderr?.on("data", take);
+    child.on("error", (error) => settle(null, `${output}${error.message}`));
+    child.on("close", (code) => settle(code, output));
   });
+}
+
+function endAll(child: ChildProcess): void {
+  if (child.pid === undefined) {
+    return;
+  }
+  if (!HAS_GROUPS) {
+    spawn("taskkill", ["/pid", String(child.pid), "/t", "/f"], { stdio: "ignore", windowsHide: true }).on("error", () => child.kill());
+    return;
+  }
+  try {
+    process.kill(-child.pid, "SIGKILL");
+  } catch {
+    // it is gone
+  }
 }
