@@ -479,11 +479,18 @@ class Journal:
         )
         return None if row is None else _recording(key, row)
 
+    def newest_recordings(self) -> list[Recording]:
+        """The newest recording of each session that ever recorded."""
+        return self._recordings("recording.id IN (SELECT max(id) FROM recording GROUP BY session)")
+
     def active_recordings(self) -> list[Recording]:
         """All that record now."""
+        return self._recordings("active")
+
+    def _recordings(self, which: str) -> list[Recording]:
         rows = self._all(
             f"SELECT provider, session_id, {_RECORDING_FIELDS} FROM recording"  # noqa: S608
-            " JOIN session ON session.id = recording.session WHERE active",
+            f" JOIN session ON session.id = recording.session WHERE {which}",
             (),
         )
         return [_recording(SessionKey(row[0], row[1]), row[2:]) for row in rows]
@@ -706,8 +713,9 @@ class _Checkpointer:
     """Copies the log into the database beside the work: the fsyncs of a checkpoint are a third of an append's cost.
 
     It has a connection of its own and holds nobody up (PASSIVE). While events pour in it never finds the log at rest, and
-    the log grows: then writers wait until it begins anew (RESTART), for the few pages that the last pass left. If that
-    never comes through, the connection's own limit (`wal_autocheckpoint`) does the work in line.
+    the log grows: then writers wait until it begins anew (RESTART). They wait as long as the copying of the pages takes
+    that came during the last pass, so it is passed over once more before, which leaves few. If that never comes through,
+    the connection's own limit (`wal_autocheckpoint`) does the work in line.
     """
 
     def __init__(self, path: Path) -> None:
@@ -733,6 +741,7 @@ class _Checkpointer:
                 with suppress(sqlite3.Error):
                     _, logged, _ = db.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchone()
                     if logged > limits.JOURNAL_WAL_PAGES_MAX * 3 // 4:
+                        db.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchone()
                         db.execute("PRAGMA wal_checkpoint(RESTART)").fetchone()
 
 

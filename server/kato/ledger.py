@@ -177,9 +177,13 @@ class MemoryLedger:
         recordings = self._recordings.get(key)
         return recordings[-1] if recordings else None
 
+    def newest_recordings(self) -> list[Recording]:
+        """The newest recording of each session that ever recorded."""
+        return [recordings[-1] for recordings in self._recordings.values()]
+
     def active_recordings(self) -> list[Recording]:
         """All that record now."""
-        return [one for recordings in self._recordings.values() for one in recordings[-1:] if one.active]
+        return [recording for recording in self.newest_recordings() if recording.active]
 
     def put_recording(self, recording: Recording) -> None:
         """Keeps a recording, as the session's newest; its others are ended if it is active."""

@@ -164,6 +164,7 @@ class KatoProtocol(LanguageServerProtocol):
         else:
             if request_id is not None and result is not DEFERRED:
                 self.answer(request_id, result)
+                self._server.flush_output()  # who asks does not wait for the messages behind
 
     def _receive_standard_request(
         self, message: dict[str, Any], method: str, request_id: int | str | None
