@@ -713,9 +713,8 @@ class _Checkpointer:
     """Copies the log into the database beside the work: the fsyncs of a checkpoint are a third of an append's cost.
 
     It has a connection of its own and holds nobody up (PASSIVE). While events pour in it never finds the log at rest, and
-    the log grows: then writers wait until it begins anew (RESTART). They wait as long as the copying of the pages takes
-    that came during the last pass, so it is passed over once more before, which leaves few. If that never comes through,
-    the connection's own limit (`wal_autocheckpoint`) does the work in line.
+    the log grows: then writers wait until it begins anew (RESTART), for the few pages that the last pass left and an
+    fsync. If that never comes through, the connection's own limit (`wal_autocheckpoint`) does the work in line.
     """
 
     def __init__(self, path: Path) -> None:
@@ -741,7 +740,6 @@ class _Checkpointer:
                 with suppress(sqlite3.Error):
                     _, logged, _ = db.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchone()
                     if logged > limits.JOURNAL_WAL_PAGES_MAX * 3 // 4:
-                        db.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchone()
                         db.execute("PRAGMA wal_checkpoint(RESTART)").fetchone()
 
 
