@@ -10,9 +10,8 @@ from collections.abc import Sequence
 from datetime import tzinfo
 from pathlib import Path
 from typing import Final
-from zoneinfo import ZoneInfo
 
-from kato import __version__, config, frontmatter, limits, statusfiles
+from kato import __version__, config, frontmatter, limits, settings, statusfiles
 from kato import engine as engines
 from kato import process as processes
 from kato.journal import Journal
@@ -138,7 +137,7 @@ def now_ms() -> int:
 def time_zone(chosen: Settings) -> tzinfo:
     """The zone of headings and file names."""
     if chosen.markdown_timezone is not None:
-        return ZoneInfo(chosen.markdown_timezone)
+        return settings.zone(chosen.markdown_timezone)
     return config.LocalZone()
 
 

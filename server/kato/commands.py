@@ -9,13 +9,12 @@ is told; any other `::word` is ordinary text. Never raises, whatever the text.
 """
 
 import re
-from difflib import get_close_matches
 from typing import Final, Literal
 
 from kato import limits
 from kato.errors import CommandRefused
 from kato.model import COMMAND_NAMES, Command, CommandName, CommandProblem
-from kato.text import lines_outside_fences
+from kato.text import lines_outside_fences, nearest
 
 _LINE: Final = re.compile(
     r"^\s*::(?P<name>[A-Za-z]+)(?P<glued>[^\sA-Za-z]\S*)?(?:\s+(?P<argument>.*?))?\s*$", re.DOTALL
@@ -68,14 +67,14 @@ def _judge(line: int, word: str, glued: str | None, argument: str | None) -> Com
     name = word.lower()
     known = _known(name)
     if known is None or glued is not None:
-        near = get_close_matches(name, COMMAND_NAMES, n=1, cutoff=0.75)
-        if not near:
+        near = nearest(name, COMMAND_NAMES, likeness=0.75)
+        if near is None:
             return None
         if known is not None and not (glued or "").startswith(("/", "~", '"', "'", "`", "@", "[", "<", ":")):
             return None  # ::record-player and ::stop! are words
         if known is not None:
             return CommandProblem(line, name, f"::{name} and its path need a space between them")
-        return CommandProblem(line, name, f"::{name} is no command; did you mean ::{near[0]}?")
+        return CommandProblem(line, name, f"::{name} is no command; did you mean ::{near}?")
     path = unwrap(argument) if argument else None
     problem = _argument_problem(known, path)
     if problem is not None:

@@ -6,14 +6,14 @@ unknown key is refused with the nearest known one. A wrong limit is never silent
 
 import re
 from collections.abc import Callable, Mapping
-from difflib import get_close_matches
+from datetime import tzinfo
 from typing import Any, Final, Literal, NamedTuple
-from zoneinfo import ZoneInfo
 
 from msgspec import Struct, structs
 
 from kato import limits
 from kato.errors import SettingsInvalid
+from kato.text import nearest
 
 LogLevel = Literal["debug", "info", "warning", "error"]
 PROVIDERS: Final = ("claude", "codex", "gemini", "copilot")
@@ -102,8 +102,8 @@ def _checked(given: Mapping[str, Any], origin: str) -> dict[str, Any]:
     for name, value in given.items():
         key = _BY_NAME.get(name)
         if key is None:
-            nearest = get_close_matches(name, _BY_NAME, n=1)
-            hint = f"; did you mean {nearest[0]}?" if nearest else f"; known are {', '.join(_BY_NAME)}"
+            near = nearest(name, _BY_NAME)
+            hint = f"; known are {', '.join(_BY_NAME)}" if near is None else f"; did you mean {near}?"
             raise SettingsInvalid(name, f"is not a setting{hint}", value, origin)
         values[key.field] = _check(key, value, origin)
     return values
@@ -170,8 +170,8 @@ def _provider_paths(value: Any) -> Mapping[str, tuple[str, ...]]:
         raise ValueError
     for name in value:
         if name not in PROVIDERS:
-            nearest = get_close_matches(str(name), PROVIDERS, n=1) or PROVIDERS
-            raise ValueError(f"a map whose keys are {', '.join(PROVIDERS)} ({name!r} is none: {nearest[0]}?)")
+            near = nearest(str(name), PROVIDERS) or PROVIDERS[0]
+            raise ValueError(f"a map whose keys are {', '.join(PROVIDERS)} ({name!r} is none: {near}?)")
     return {name: _paths(paths) for name, paths in value.items()}
 
 
@@ -185,10 +185,17 @@ def _time_zone(value: Any) -> str:
     if not isinstance(value, str):
         raise ValueError
     try:
-        ZoneInfo(value)
+        zone(value)
     except (KeyError, OSError):
         raise ValueError from None
     return value
+
+
+def zone(name: str) -> tzinfo:
+    """The IANA time zone of this name. Raises KeyError, OSError or ValueError if there is none."""
+    from zoneinfo import ZoneInfo  # noqa: PLC0415 - 0.3 MB; most users have the machine's own zone
+
+    return ZoneInfo(name)
 
 
 _INTEGER: Final = "a positive integer (no boolean, no float, no string)"

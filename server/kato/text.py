@@ -1,4 +1,4 @@
-"""Markdown lines as Kato needs them: which lines lie inside fenced code.
+"""Texts as Kato needs them: which Markdown lines lie inside fenced code, what a word may have been meant as.
 
 Rule: one reading of fences for the whole program, CommonMark's: an opening run of at least three backticks
 or tildes, indented by at most three spaces, is closed by a run of the same character at least as long,
@@ -6,7 +6,7 @@ with nothing after it; a backtick fence's info string holds no backtick.
 """
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 
 _FENCE = re.compile(r"^ {0,3}(`{3,}|~{3,})(.*)$", re.DOTALL)
@@ -76,3 +76,10 @@ def fence_longer_than_any_in(text: str, char: str = "`", at_least: int = 3) -> s
     """A fence that no run of `char` inside `text` can close."""
     longest = max((len(run) for run in re.findall(re.escape(char) + "+", text)), default=0)
     return char * max(at_least, longest + 1)
+
+
+def nearest(word: str, choices: Iterable[str], *, likeness: float = 0.6) -> str | None:
+    """The choice that a mistyped word comes closest to (`likeness` from 0 to 1), None if none is close."""
+    from difflib import get_close_matches  # noqa: PLC0415 - 0.2 MB, for mistakes alone
+
+    return next(iter(get_close_matches(word, list(choices), n=1, cutoff=likeness)), None)

@@ -13,7 +13,6 @@ Decisions show these keys of `metadata`, if they are there: `header`, `question`
 """
 
 import hashlib
-import html
 import re
 from collections.abc import Callable, Mapping, Sequence
 from datetime import tzinfo
@@ -368,4 +367,5 @@ def _one_line(text: str) -> str:
 def _summary(text: str) -> str:
     line = _one_line(text)
     short = line if len(line) <= _SUMMARY_CHARS_MAX else line[: _SUMMARY_CHARS_MAX - 1].rstrip() + "…"
-    return html.escape(short, quote=False)
+    # `html` would load a table of 2,231 entities (0.4 MB) for this.
+    return short.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
