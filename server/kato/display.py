@@ -1,6 +1,8 @@
 """The terminal's tables: a status snapshot, as JSON values, for people."""
 
+import os
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any, Final
 
 from rich import box
@@ -49,7 +51,8 @@ def memory_table(status: Mapping[str, Any]) -> RenderableType:
         table.add_row("journal", mb(journal["bytes"]), "on disk")
         table.add_row("  sessions / events", f"{journal['sessionCount']:,} / {journal['eventCount']:,}", "")
     recordings = status["recordings"]
-    table.add_row("recordings", str(recordings["activeRecordings"]), f"{recordings['destinations']} notes")
+    notes = "1 note" if recordings["destinations"] == 1 else f"{recordings['destinations']} notes"
+    table.add_row("recordings", str(recordings["activeRecordings"]), notes)
     return table
 
 
@@ -69,7 +72,7 @@ def sessions_table(status: Mapping[str, Any]) -> RenderableType:
             Text(session.get("title") or session.get("snippet") or session["sessionId"]),
             events,
             mb(session["estimatedBytes"]) if session["resident"] else "on disk",
-            Text(f"● {recording['outputPath']}") if recording and recording["active"] else "",
+            Text(f"● {shown_path(recording['outputPath'])}") if recording and recording["active"] else "",
         )
     return table
 
@@ -93,7 +96,7 @@ def conversations_view(listed: Sequence[Conversation], now_ms: int) -> Renderabl
                 mb(one.found.size),
                 Text(one.info.session_id[:13], style="dim"),
             )
-        parts += [Text(folder, style="bold"), table]
+        parts += [Text(shown_path(folder), style="bold"), table]
     return Group(*parts)
 
 
@@ -111,6 +114,13 @@ def conversation_json(one: Conversation) -> dict[str, Any]:
     }
 
 
+def shown_path(path: str) -> str:
+    """A path as people write it: `~` for the user's home folder."""
+    home = str(Path.home())
+    inside = path == home or path.startswith(home.rstrip(os.sep) + os.sep)
+    return f"~{path[len(home.rstrip(os.sep)) :]}" if inside else path
+
+
 def ago(milliseconds: int) -> str:
     """`now`, `5 min ago`, `3 h ago`, `12 days ago`."""
     minutes = max(0, milliseconds) // 60_000
@@ -124,7 +134,7 @@ def ago(milliseconds: int) -> str:
 def doctor_table(reports: Sequence[RootReport], now_ms: int) -> RenderableType:
     """Where Kato looks, and what is there; of an assistant that is not used, the first place alone."""
     table = Table(box=box.SIMPLE_HEAD)
-    for name in ("assistant", "place", "sessions", "newest", "read", "events", "not understood"):
+    for name in ("assistant, place", "sessions", "newest", "read", "events", "not understood"):
         table.add_column(
             name, overflow="fold", justify="right" if name in ("sessions", "read", "events") else "left"
         )
@@ -134,16 +144,14 @@ def doctor_table(reports: Sequence[RootReport], now_ms: int) -> RenderableType:
         name = report.assistant.name
         if not report.exists and (name in used or name in shown):
             continue
-        title = "" if name in shown else report.assistant.title
+        title = "" if name in shown else f"{report.assistant.title}\n"
         shown.add(name)
+        place = Text.assemble((title, "bold"), (f"  {shown_path(report.path)}", "dim"))
         if not report.exists:
-            table.add_row(
-                title, Text(report.path, style="dim"), Text("not there", style="dim"), "", "", "", ""
-            )
+            table.add_row(place, Text("not there", style="dim"), "", "", "", "")
             continue
         table.add_row(
-            title,
-            Text(report.path),
+            place,
             f"{report.sessions:,}",
             "" if report.newest_ms is None else ago(now_ms - report.newest_ms),
             f"{report.examined:,}",
