@@ -4,9 +4,11 @@
 // it went over its budget or refused its settings; nothing polls, everything follows what the server tells.
 
 import { spawn, type ChildProcess } from "node:child_process";
+import { once } from "node:events";
 import { promises as fs } from "node:fs";
+import { PassThrough } from "node:stream";
 import * as vscode from "vscode";
-import { CloseAction, ErrorAction, LanguageClient, type LanguageClientOptions } from "vscode-languageclient/node";
+import { CloseAction, ErrorAction, LanguageClient, type LanguageClientOptions, type StreamInfo } from "vscode-languageclient/node";
 import type { ServerState } from "./appearance";
 import { findServer, SetupError, type Place, type Progress } from "./install";
 import { ExitCode, Method, type CommandOutcome, type SettingFault, type StatusSnapshot } from "./protocol";
@@ -33,7 +35,7 @@ const STOP_MS = 3000;
 /** A damaged journal may take a minute to be read; what does not answer by then never will. */
 const START_MS_MAX = 120_000;
 /** From the end of a server that refused its settings until its last words are surely read. */
-const LAST_WORDS_MS = 1000;
+const LAST_WORDS_MS = 500;
 
 /** Errors are told by us, with a cure; the base class would show popups of its own. */
 class QuietClient extends LanguageClient {
@@ -91,7 +93,7 @@ export class Server implements vscode.Disposable {
   /** Starts it if it does not run. */
   async start(): Promise<void> {
     if (this.#state.kind !== "running") {
-      await (this.#restarting ?? this.restart());
+      await this.#startAnew();
     }
   }
 
@@ -109,10 +111,16 @@ export class Server implements vscode.Disposable {
     return this.#starts !== start && this.#state.kind === "running";
   }
 
-  /** Starts it anew, once for all who ask while it is being done. */
+  /** Starts it anew because the user wants it: what crashed before does not count any more. */
   restart(): Promise<void> {
+    this.#crashes = [];
+    this.#queued = this.#restarting !== undefined;
+    return this.#startAnew();
+  }
+
+  /** Once for all who ask while it is being done. */
+  #startAnew(): Promise<void> {
     if (this.#restarting !== undefined) {
-      this.#queued = true;
       return this.#restarting;
     }
     const work = async (): Promise<void> => {
@@ -146,7 +154,8 @@ export class Server implements vscode.Disposable {
       await client.dispose(STOP_MS).catch(() => undefined);
     }
     if (process !== undefined && process.exitCode === null && process.signalCode === null) {
-      process.kill("SIGKILL");
+      // It was asked, and may still write what it has to.
+      await once(process, "exit", { signal: AbortSignal.timeout(STOP_MS) }).catch(() => process.kill("SIGKILL"));
     }
   }
 
@@ -241,20 +250,25 @@ export class Server implements vscode.Disposable {
   }
 
   /** Not in the workspace's folder: `python -m` would take a `kato` that lies there for ours. */
-  #spawn(command: readonly string[], folder: string): Promise<ChildProcess> {
+  #spawn(command: readonly string[], folder: string): Promise<StreamInfo> {
     const [program = "", ...args] = command;
     return new Promise((resolve, reject) => {
       const child = spawn(program, args, { cwd: folder, stdio: "pipe", windowsHide: true });
+      // The client drops what it has read when the other side closes; why a server ended at once is in there.
+      const reader = new PassThrough();
+      child.stdout.pipe(reader, { end: false });
+      child.stdout.once("end", () => setTimeout(() => reader.end(), LAST_WORDS_MS));
+      child.stderr.on("data", (chunk: Buffer) => this.#isClosing || this.output.append(chunk.toString()));
       child.once("error", reject);
       child.once("spawn", () => {
         if (this.#isClosing) {
           child.kill("SIGKILL"); // the window was closed while it came up
         }
         this.#process = child;
-        resolve(child);
+        resolve({ reader, writer: child.stdin });
       });
       child.once("exit", (code, signal) => this.#ended(child, code, signal));
-      child.stdin?.on("error", () => undefined); // it went away while it was spoken to: `exit` tells
+      child.stdin.on("error", () => undefined); // it went away while it was spoken to: `exit` tells
     });
   }
 
@@ -287,19 +301,16 @@ export class Server implements vscode.Disposable {
     if (code === ExitCode.invalidConfiguration) {
       // Its answer names the setting and may still be on its way: whoever waits for it tells. It is not started again.
       this.#isRefused = true;
-      setTimeout(this.#giveUp, LAST_WORDS_MS, new Error("it refused its settings"));
+      setTimeout(this.#giveUp, 2 * LAST_WORDS_MS, new Error("it refused its settings"));
       return;
     }
-    this.#giveUp(new Error("it ended"));
     const client = this.#client;
-    this.#client = undefined;
-    void client?.dispose(STOP_MS).catch(() => undefined);
     if (code === ExitCode.overBudget) {
-      const reason = this.#lastWords === "" ? "one conversation outgrew the memory limit." : this.#lastWords;
-      this.#become({ kind: "overBudget", reason });
-      this.#failed.fire({ kind: "budget", reason });
+      // What it said of it, and its last figures, may still be on their way as well.
+      setTimeout(() => this.#client === client && this.#overBudget(), LAST_WORDS_MS);
       return;
     }
+    this.#forget();
     const now = Date.now();
     this.#crashes.push(now);
     const pause = pauseBeforeRestart(this.#crashes, now);
@@ -310,7 +321,28 @@ export class Server implements vscode.Disposable {
       return;
     }
     this.#become({ kind: "starting" });
-    this.#timer = setTimeout(() => void this.restart(), pause);
+    this.#timer = setTimeout(() => void this.#again(), pause);
+  }
+
+  /** After a crash. The start that it ended may not have been told yet: then one more follows it. */
+  #again(): Promise<void> {
+    this.#queued = this.#restarting !== undefined;
+    return this.#startAnew();
+  }
+
+  #overBudget(): void {
+    this.#forget();
+    const reason = this.#lastWords === "" ? "one conversation outgrew the memory limit." : this.#lastWords;
+    this.#become({ kind: "overBudget", reason });
+    this.#failed.fire({ kind: "budget", reason });
+  }
+
+  /** Lets go of the client of a process that ended. */
+  #forget(): void {
+    this.#giveUp(new Error("it ended"));
+    const client = this.#client;
+    this.#client = undefined;
+    void client?.dispose(STOP_MS).catch(() => undefined);
   }
 
   #fail(reason: string, failure: Failure): void {
