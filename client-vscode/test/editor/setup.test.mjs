@@ -1,19 +1,37 @@
-// The first start on machines that lack something, and what the user is told.
+// The first start on machines that lack something or have something of their own, and what the user is told.
 
 import assert from "node:assert/strict";
-import { promises as fs } from "node:fs";
+import { promises as fs, readdirSync, readFileSync } from "node:fs";
 import path from "node:path";
 import { afterEach, test } from "node:test";
-import { Editor, until } from "./harness.mjs";
+import { Editor, says, until } from "./harness.mjs";
 
 let editor;
 afterEach(() => editor?.end());
 
-/** A PATH of one folder that holds these programs only. */
+/** A folder for the PATH that holds these programs. */
 async function folderWith(programs) {
   const folder = await fs.mkdtemp(path.join(process.env.KATO_EDITOR, "path-"));
   for (const [name, script] of Object.entries(programs)) await fs.writeFile(path.join(folder, name), `#!/bin/sh\n${script}\n`, { mode: 0o755 });
   return folder;
+}
+
+/** The PATH of a machine on which the server was installed by hand. */
+async function pathWithKato() {
+  return `${await folderWith({ kato: `exec "${process.env.KATO_PROGRAM}" "$@"` })}:${process.env.PATH}`;
+}
+
+const figures = async () => /\d+ \/ 200 MB/.test(await editor.statusBar.innerText());
+
+/** Programs that run from the extension's storage: installers and servers. */
+function ofStorage() {
+  return readdirSync("/proc").filter((pid) => {
+    try {
+      return /^\d+$/.test(pid) && readFileSync(`/proc/${pid}/cmdline`, "utf8").includes(editor.storage);
+    } catch {
+      return false;
+    }
+  });
 }
 
 test("without a Python that is new enough the user is told what was found, and can choose one", { timeout: 120_000 }, async () => {
@@ -26,10 +44,9 @@ test("without a Python that is new enough the user is told what was found, and c
   for (const name of ["Choose Python…", "Retry", "Show Log"]) assert.ok(await toast.getByRole("button", { name }).isVisible(), name);
   assert.match(await editor.statusBar.innerText(), /Kato stopped/);
   await editor.screenshot("20-no-python");
-  await fs.rm(folder, { recursive: true });
 });
 
-test("without a network the user is told so; Retry works once it is there", { timeout: 240_000 }, async () => {
+test("without a network the user is told so; Retry works once it is there; what breaks later is mended", { timeout: 240_000 }, async () => {
   // pip asks an index that nobody answers, and finds nothing beside it.
   const config = path.join(process.env.KATO_EDITOR, "no-network.conf");
   await fs.writeFile(config, "[global]\nindex-url = http://127.0.0.1:9/simple\nextra-index-url =\nfind-links =\nretries = 0\n");
@@ -38,9 +55,65 @@ test("without a network the user is told so; Retry works once it is there", { ti
   const toast = editor.toast("could not download").first();
   await until(() => toast.isVisible(), "the notification", 100);
   await editor.screenshot("21-no-network");
-  const storage = path.join(editor.root, "user/User/globalStorage/kato.kato");
-  assert.deepEqual((await fs.readdir(storage)).filter((name) => name !== "logs"), [], "nothing half-made is left");
+  assert.deepEqual(await editor.stored(), [], "nothing half-made is left");
   await fs.writeFile(config, "");
   await toast.getByRole("button", { name: "Retry" }).click();
-  await until(async () => /\d+ \/ 200 MB/.test(await editor.statusBar.innerText()), "the server after all", 150);
+  await until(figures, "the server after all", 150);
+
+  // As when the system's Python was replaced: the interpreter starts, and finds nothing of what was installed.
+  const [environment] = await editor.stored();
+  const library = path.join(editor.storage, environment, "lib");
+  const [python] = await fs.readdir(library);
+  await fs.rename(path.join(library, python), path.join(library, "python2.5"));
+  const [pid] = editor.servers();
+  process.kill(pid, "SIGKILL");
+  await until(async () => editor.servers().some((one) => one !== pid) && (await figures()), "a server from an environment that was made anew", 100);
+});
+
+test("a window that is closed while it installs leaves nothing behind, and the next one does not wait for it", { timeout: 240_000 }, async () => {
+  editor = await Editor.start();
+  await editor.open();
+  await until(() => editor.toast("downloading").first().isVisible(), "the download", 60);
+  assert.ok(ofStorage().length > 0, "an installer runs");
+  await editor.close();
+  await until(() => ofStorage().length === 0, "the end of the installer", 20);
+  await until(async () => (await editor.stored()).length === 0, "the end of what it made", 20);
+  await editor.open();
+  await until(figures, "the server in the next window", 100);
+});
+
+test("a kato on the PATH is used, and nothing is installed beside it", { timeout: 120_000 }, async () => {
+  editor = await Editor.start({ environment: { PATH: await pathWithKato() } });
+  await editor.open();
+  await until(figures, "figures in the status bar", 60);
+  assert.equal(editor.servers().length, 1);
+  assert.deepEqual(await editor.stored(), []);
+});
+
+test("a setting that is wrong from the start is named, nothing restarts by itself, and the right one starts the server", { timeout: 120_000 }, async () => {
+  editor = await Editor.start({ environment: { PATH: await pathWithKato() }, settings: { "kato.markdown.timezone": "Mars/Olympus" } });
+  await editor.open();
+  const toast = editor.toast("does not start").first();
+  await until(() => toast.isVisible(), "the notification", 60);
+  assert.match(await toast.innerText(), /markdown\.timezone must be an IANA time zone such as Europe\/Berlin; got 'Mars\/Olympus'/);
+  assert.ok(await toast.getByRole("button", { name: "Open Settings" }).isVisible());
+  assert.match(await editor.statusBar.innerText(), /Kato stopped/);
+  assert.deepEqual(editor.servers(), []);
+  await editor.screenshot("22-wrong-setting");
+  await editor.setting("kato.markdown.timezone", "Europe/Berlin");
+  await until(figures, "the server", 60);
+});
+
+test("in a workspace that is not trusted its settings do not say where Kato writes", { timeout: 120_000 }, async () => {
+  const settings = { "kato.allowedWriteRoots": ["/"], "kato.captureDirectory": "/evil", "kato.markdown.includeThinking": true };
+  editor = await Editor.start({ environment: { PATH: await pathWithKato() }, files: { "my-project/.vscode/settings.json": JSON.stringify(settings) }, isTrusted: false });
+  await editor.open();
+  await until(figures, "figures in the status bar", 60);
+  assert.equal(await editor.call("isTrusted"), false);
+  assert.deepEqual(await editor.call("get", "kato.allowedWriteRoots"), []);
+  assert.equal(await editor.call("get", "kato.captureDirectory"), "${workspaceFolder}/notes");
+  assert.equal(await editor.call("get", "kato.markdown.includeThinking"), true, "the others count");
+  await editor.append("claude", "s", [says("claude", "s").user("Hello")]);
+  const outcome = await editor.call("capture", { provider: "claude", sessionId: "s", path: path.join(editor.root, "outside.md") });
+  assert.deepEqual([outcome.status, outcome.error.code], ["error", -32012]);
 });

@@ -14,6 +14,7 @@ exports.activate = async (context) => {
     statusCount: () => statuses.length,
     version: () => kato.version,
     set: (name, value, target) => vscode.workspace.getConfiguration().update(name, value ?? undefined, vscode.ConfigurationTarget[target]),
+    isTrusted: () => vscode.workspace.isTrusted,
     get: (name) => vscode.workspace.getConfiguration().get(name) ?? null,
     activeEditor: () => {
       const editor = vscode.window.activeTextEditor;
