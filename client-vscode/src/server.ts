@@ -315,7 +315,7 @@ export class Server implements vscode.Disposable {
     this.#crashes.push(now);
     const pause = pauseBeforeRestart(this.#crashes, now);
     if (pause === undefined) {
-      const reason = `it ended unexpectedly ${this.#crashes.length} times (last: ${code ?? signal})`;
+      const reason = `it ended unexpectedly ${this.#crashes.length} times (the last time with ${code === null ? `signal ${signal}` : `exit code ${code}`})`;
       this.#crashes = [];
       this.#fail(reason, { kind: "crash", reason });
       return;

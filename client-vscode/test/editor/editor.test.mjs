@@ -224,6 +224,14 @@ test("settings change live: the limit in the status bar, what a note holds", asy
   const [pid] = editor.servers();
   await editor.setting("kato.daemonMaxMemoryMb", undefined);
   await until(async () => /\/ 200 MB/.test(await editor.statusBar.innerText()), "the default again");
+  const key = { provider: "codex", sessionId: "session-three" };
+  const note = async (name) => fs.readFile((await editor.call("capture", { ...key, path: path.join(editor.workspace, name) })).outputPath, "utf8");
+  assert.ok(!(await note("plain.md")).includes("*Why is my build slow?*"));
+  await editor.setting("kato.markdown.italicizeUserMessages", true);
+  await until(async () => (await note("italic.md")).includes("*Why is my build slow?*"), "italics in the next note");
+  await editor.setting("kato.markdown.italicizeUserMessages", undefined);
+  await until(async () => !(await note("plain.md")).includes("*Why is my build slow?*"), "none after it was taken back");
+  await editor.call("execute", "kato.stopRecording", { kind: "session", session: key });
   assert.deepEqual(editor.servers(), [pid], "the server was not restarted for it");
 });
 

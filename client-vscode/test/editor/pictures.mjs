@@ -1,4 +1,4 @@
-// Takes the pictures of the READMEs from a real editor: node pictures.mjs (run.sh sets the environment).
+// Takes the pictures of the READMEs from a real editor: run.sh KATO.vsix --pictures.
 
 import path from "node:path";
 import { promises as fs } from "node:fs";
@@ -33,11 +33,12 @@ try {
   await until(() => editor.outcomeItem.isVisible(), "the outcome");
   await editor.outcomeItem.click();
   await until(async () => (await editor.call("activeEditor"))?.path.endsWith("b-trees.md"), "the note");
-  const sash = editor.page.locator(".monaco-sash.vertical").first();
-  const box = await sash.boundingBox();
-  await editor.page.mouse.move(box.x + 1, 300);
+  // The side bar's edge, drawn to the right: rows in full.
+  const sidebar = await editor.page.locator(".part.sidebar").boundingBox();
+  const edge = sidebar.x + sidebar.width;
+  await editor.page.mouse.move(edge + 1, 300);
   await editor.page.mouse.down();
-  await editor.page.mouse.move(box.x + 130, 300, { steps: 5 });
+  await editor.page.mouse.move(edge + 130, 300, { steps: 5 });
   await editor.page.mouse.up();
   await editor.page.mouse.move(700, 500);
   const shoot = async (name, clip) => {
@@ -51,6 +52,8 @@ try {
   await editor.page.mouse.move(700, 300);
   await editor.palette("Kato: Capture Conversation");
   await until(async () => (await editor.picks.count()) >= 5, "the conversations");
+  await editor.page.mouse.move(700, 600);
+  await until(async () => (await editor.page.locator(".monaco-hover:visible").count()) === 0, "the end of the hover");
   await shoot("walkthrough-capture", { x: 200, y: 0, width: 800, height: 400 });
   await editor.page.keyboard.press("Escape");
   await editor.palette("Kato: Show Memory");

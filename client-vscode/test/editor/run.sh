@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Installs the editor (once, in client-vscode/.vscode-test) and drives it: run.sh KATO.vsix [test name pattern]
+# Installs the editor (once, in client-vscode/.vscode-test) and drives it: run.sh KATO.vsix [test name pattern | --pictures]
 set -euo pipefail
 vsix=$(realpath "$1")
 cd "$(dirname "$0")"
@@ -26,4 +26,5 @@ rm -rf "$cache"/path-*
 # The server as one installs it by hand: what `make` set up.
 export KATO_PROGRAM=$(realpath "$client/../.venv/bin/kato")
 export KATO_VSIX=$vsix KATO_TEST_VSIX=$cache/kato-test.vsix KATO_EDITOR=$cache KATO_RESULTS=$client/test-results
+if [ "${2:-}" = --pictures ]; then exec "$node/node" pictures.mjs; fi
 exec "$node/node" --test --test-concurrency=1 --test-reporter=spec ${2:+--test-name-pattern="$2"} editor.test.mjs setup.test.mjs

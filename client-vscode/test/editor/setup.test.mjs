@@ -94,7 +94,7 @@ test("a setting that is wrong from the start is named, nothing restarts by itsel
   editor = await Editor.start({ environment: { PATH: await pathWithKato() }, settings: { "kato.markdown.timezone": "Mars/Olympus" } });
   await editor.open();
   const toast = editor.toast("does not start").first();
-  await until(() => toast.isVisible(), "the notification", 60);
+  await until(() => toast.isVisible(), "the notification", 20).catch(async (e) => { await editor.screenshot("99-fail"); console.log(await editor.statusBar.innerText()); const { execSync } = await import("node:child_process"); console.log(execSync(`find ${editor.root}/user/logs -name '*.log' -size +0 | xargs tail -n 30; ls -R ${editor.root}/state; cat ${editor.root}/state/*.log || true`).toString()); throw e; });
   assert.match(await toast.innerText(), /markdown\.timezone must be an IANA time zone such as Europe\/Berlin; got 'Mars\/Olympus'/);
   assert.ok(await toast.getByRole("button", { name: "Open Settings" }).isVisible());
   assert.match(await editor.statusBar.innerText(), /Kato stopped/);
