@@ -69,6 +69,7 @@ export class Server implements vscode.Disposable {
   #starts = 0;
   #lastWords = "";
   #isRefused = false;
+  #isOver = false;
   #giveUp: (reason: Error) => void = () => undefined;
 
   constructor(
@@ -199,22 +200,32 @@ export class Server implements vscode.Disposable {
     this.#started = this.host.settings();
     this.#starts++;
     this.#lastWords = "";
-    this.#isRefused = false;
+    this.#isRefused = this.#isOver = false;
     const client = new QuietClient("kato", "Kato", () => this.#spawn(command, place.storage), this.#options());
     client.onNotification(Method.statusChanged, (status: StatusSnapshot) => this.#take(status));
     client.onNotification(Method.commandExecuted, (outcome: CommandOutcome) => this.#executed.fire(outcome));
     this.#client = client;
     // What never answers is ended; its end is told as any other.
-    const patience = setTimeout(() => this.#process?.kill("SIGKILL"), START_MS_MAX);
+    let patience = setTimeout(() => this.#process?.kill("SIGKILL"), START_MS_MAX);
     // The client itself may wait for an answer of a process that is gone.
     const ended = new Promise<never>((_, reject) => (this.#giveUp = reject));
     try {
       await Promise.race([client.start(), ended]);
+      if (this.#client === client && this.#process === undefined) {
+        throw new Error("it ended meanwhile");
+      }
       if (this.#client === client) {
         this.#become({ kind: "running" });
       }
     } catch (error) {
-      if (this.#client === client) {
+      this.output.warn(`it did not start: ${reasonOf(error)}`);
+      if (faultOf(error) === undefined && this.#process !== undefined) {
+        // The connection complained before the process ended, whose end says more. One that goes on is ended.
+        clearTimeout(patience);
+        patience = setTimeout(() => this.#process?.kill("SIGKILL"), STOP_MS);
+        await ended.catch(() => undefined);
+      }
+      if (this.#client === client && !this.#isOver) {
         this.#client = undefined;
         this.#startFailed(error, command);
       }
@@ -254,8 +265,10 @@ export class Server implements vscode.Disposable {
     const [program = "", ...args] = command;
     return new Promise((resolve, reject) => {
       const child = spawn(program, args, { cwd: folder, stdio: "pipe", windowsHide: true });
-      // The client drops what it has read when the other side closes; why a server ended at once is in there.
-      const reader = new PassThrough();
+      // When a pipe closes, the client drops what it has read, and takes a start that fails then for a good one. Why a
+      // server ended at once is in there: the client sees the end a moment later.
+      const [reader, writer] = [new PassThrough(), new PassThrough()];
+      writer.pipe(child.stdin);
       child.stdout.pipe(reader, { end: false });
       child.stdout.once("end", () => setTimeout(() => reader.end(), LAST_WORDS_MS));
       child.stderr.on("data", (chunk: Buffer) => this.#isClosing || this.output.append(chunk.toString()));
@@ -265,7 +278,7 @@ export class Server implements vscode.Disposable {
           child.kill("SIGKILL"); // the window was closed while it came up
         }
         this.#process = child;
-        resolve({ reader, writer: child.stdin });
+        resolve({ reader, writer });
       });
       child.once("exit", (code, signal) => this.#ended(child, code, signal));
       child.stdin.on("error", () => undefined); // it went away while it was spoken to: `exit` tells
@@ -278,10 +291,10 @@ export class Server implements vscode.Disposable {
   }
 
   #startFailed(error: unknown, command: readonly string[]): void {
-    const data = (error as { data?: Partial<SettingFault> } | undefined)?.data;
-    if (data?.key !== undefined && data.rule !== undefined) {
+    const fault = faultOf(error);
+    if (fault !== undefined) {
       const message = forUsers(reasonOf(error));
-      this.#fail(message, { kind: "settings", fault: { key: data.key, message } });
+      this.#fail(message, { kind: "settings", fault: { key: fault.key, message } });
     } else if (this.#isRefused) {
       this.#fail("its settings are invalid", { kind: "settings" });
     } else if (this.#process === undefined) {
@@ -289,7 +302,7 @@ export class Server implements vscode.Disposable {
       const reason = `${command[0]} ${isMissing ? "was not found" : `could not be started: ${reasonOf(error)}`}`;
       this.#fail(reason, { kind: "setup", error: new SetupError(`Kato's server does not start: ${reason}.`, "settings") });
     }
-    // Else the process ended before it answered, and its end is told by itself.
+    // Else it answers nobody, and its end is told by itself.
   }
 
   #ended(child: ChildProcess, code: number | null, signal: string | null): void {
@@ -301,11 +314,17 @@ export class Server implements vscode.Disposable {
     if (code === ExitCode.invalidConfiguration) {
       // Its answer names the setting and may still be on its way: whoever waits for it tells. It is not started again.
       this.#isRefused = true;
+      if (this.#state.kind === "running") {
+        this.#forget();
+        this.#fail("its settings are invalid", { kind: "settings" });
+        return;
+      }
       setTimeout(this.#giveUp, 2 * LAST_WORDS_MS, new Error("it refused its settings"));
       return;
     }
     const client = this.#client;
     if (code === ExitCode.overBudget) {
+      this.#isOver = true;
       // What it said of it, and its last figures, may still be on their way as well.
       setTimeout(() => this.#client === client && this.#overBudget(), LAST_WORDS_MS);
       return;
@@ -366,4 +385,10 @@ export class Server implements vscode.Disposable {
 
 function reasonOf(error: unknown): string {
   return error instanceof Error ? error.message : String(error);
+}
+
+/** The setting that the server refused, if it answered so. */
+function faultOf(error: unknown): SettingFault | undefined {
+  const data = (error as { data?: Partial<SettingFault> } | undefined)?.data;
+  return data?.key !== undefined && data.rule !== undefined ? { key: data.key, rule: data.rule, got: data.got } : undefined;
 }
