@@ -113,6 +113,7 @@ class Assembly:
             workspace_folders=tuple(folders),
             home=str(Path.home()),
             recordings_dir=str(self.state_dir / "recordings"),
+            windows=os.name == "nt",
         )
 
 

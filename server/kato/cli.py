@@ -422,6 +422,7 @@ def _capture(arguments: argparse.Namespace) -> int:
             target = str(Path.cwd() / notebook.default_file_name(session))
         else:
             target = str(Path(path).expanduser().absolute())
+        pictures: Pictures | None = None
         if target and arguments.images:
             pictures = Pictures(writer, target)
             events = conversations.LogEvents(found, place, since_ms=since, save=pictures.save)
@@ -445,6 +446,8 @@ def _capture(arguments: argparse.Namespace) -> int:
         whole = conversations.capture(target, session, events, notebook)
     finally:
         journal.close()
+    if pictures is not None and pictures.failure is not None:
+        print(f"not every picture could be written: {pictures.failure}", file=sys.stderr)  # noqa: T201
     if whole.backup_path is not None:
         print(f"{target} held other text; it was copied to {whole.backup_path} first", file=sys.stderr)  # noqa: T201
     print(f"{target}: {whole.events:,} events")  # noqa: T201

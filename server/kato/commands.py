@@ -14,10 +14,10 @@ from typing import Final, Literal
 from kato import limits
 from kato.errors import CommandRefused
 from kato.model import COMMAND_NAMES, Command, CommandName, CommandProblem
-from kato.text import lines_outside_fences, nearest
+from kato.text import lines_outside_fences, nearest, with_newlines
 
 _LINE: Final = re.compile(
-    r"^\s*::(?P<name>[A-Za-z]+)(?P<glued>[^\sA-Za-z]\S*)?(?:\s+(?P<argument>.*?))?\s*$", re.DOTALL
+    r"^::(?P<name>[A-Za-z]+)(?P<glued>[^\sA-Za-z]\S*)?(?:\s+(?P<argument>\S.*))?$", re.DOTALL
 )
 _LINK: Final = re.compile(r"^!?\[[^\]]*\]\((?P<path><[^<>]*>|[^()]*(?:\([^()]*\)[^()]*)*)\)$")
 _QUOTES: Final = (("```", "```"), ("`", "`"), ('"', '"'), ("'", "'"), ("“", "”"), ("‘", "’"), ("<", ">"))
@@ -30,8 +30,8 @@ def parse(text: str) -> tuple[list[Command], list[CommandProblem]]:
     problems: list[CommandProblem] = []
     if "::" not in text:
         return commands, problems
-    for number, line in lines_outside_fences(text):
-        if "::" not in line or (match := _LINE.match(line)) is None:
+    for number, line in lines_outside_fences(with_newlines(text)):
+        if "::" not in line or (match := _LINE.match(line.strip())) is None:
             continue
         if len(commands) + len(problems) >= limits.COMMANDS_PER_MESSAGE_MAX:
             message = f"a message runs at most {limits.COMMANDS_PER_MESSAGE_MAX} commands; this one and the rest are left out"
@@ -75,6 +75,10 @@ def _judge(line: int, word: str, glued: str | None, argument: str | None) -> Com
         if known is not None:
             return CommandProblem(line, name, f"::{name} and its path need a space between them")
         return CommandProblem(line, name, f"::{name} is no command; did you mean ::{near}?")
+    if argument and len(argument) > 2 * limits.PATH_CHARS_MAX:
+        return CommandProblem(
+            line, name, f"the path after ::{name} has more than {limits.PATH_CHARS_MAX} characters"
+        )
     path = unwrap(argument) if argument else None
     problem = _argument_problem(known, path)
     if problem is not None:
@@ -99,8 +103,8 @@ def _argument_problem(name: CommandName, path: str | None) -> str | None:
         return f"::{name} takes no argument"
     if not path:
         return f"the path after ::{name} is empty"
-    if "\0" in path:
-        return f"the path after ::{name} contains NUL"
+    if any(char < " " or char == "\x7f" for char in path):
+        return f"the path after ::{name} contains a control character"
     if len(path) > limits.PATH_CHARS_MAX:
         return f"the path after ::{name} has more than {limits.PATH_CHARS_MAX} characters"
     return None

@@ -212,6 +212,7 @@ class Ledger(Protocol):
         self, key: SessionKey, *, max_events: int, max_bytes: int
     ) -> tuple[int, Sequence[tuple[bytes, int]]] | None: ...
     def seq_of(self, key: SessionKey, event_id: str) -> int | None: ...  # noqa: D102
+    def is_elsewhere(self, key: SessionKey, event_id: str) -> bool: ...  # noqa: D102
     def extra_bytes(self, key: SessionKey) -> int: ...  # noqa: D102 - memory kept here for a resident session
     def evicted(self, keys: Sequence[SessionKey]) -> None: ...  # noqa: D102 - the store let go of these
     def claim(self, key: SessionKey, event_id: str, line: int, owner: str) -> bool: ...  # noqa: D102
@@ -267,6 +268,7 @@ class Place(Struct, frozen=True):
     workspace_folders: tuple[str, ...]
     home: str
     recordings_dir: str
+    windows: bool = False
 
 
 class Bounds(Struct, frozen=True):
@@ -395,7 +397,8 @@ class Engine:
             if ticket.error is None:
                 self._run_chat_commands(ticket)
         for group in groups:
-            if group.error is None and group.receipt is not None and group.receipt.accepted:
+            if group.error is None:
+                # Also where nothing was new: a process that was faster may not write where this one may.
                 self.flush(group.key)
         if self._ingested >= limits.RSS_CHECK_INTERVAL_BYTES:
             self._ingested = 0
@@ -625,11 +628,8 @@ class Engine:
             failure = WriteFailed(error.strerror or str(error), str(error.filename or ""))
             return self._failed(key, command.name, command.line, origin, event_id, failure)
         except Exception as error:  # noqa: BLE001 - see below
-            # One command's defect must end neither the process nor the other commands; the traceback is logged
-            # without the error's text, which may hold the conversation's.
-            log.error(
-                "::%s is defective:\n%s", command.name, "".join(traceback.format_tb(error.__traceback__))
-            )
+            # One command's defect must end neither the process nor the other commands.
+            _log_defect(f"::{command.name}", error)
             defect = KatoError(f"an internal error ({type(error).__name__}); see Kato's log")
             return self._failed(key, command.name, command.line, origin, event_id, defect)
         outcome = CommandOutcome(
@@ -810,7 +810,9 @@ class Engine:
     def _resolve(self, session: SessionRecord, argument: str) -> str:
         folders = self.place.workspace_folders
         base = session.cwd or (folders[0] if folders else None)
-        return self.notebook.writer.check(paths.resolve(argument, cwd=base, home=self.place.home))
+        return self.notebook.writer.check(
+            paths.resolve(argument, cwd=base, home=self.place.home, windows=self.place.windows)
+        )
 
     # --- Recordings -------------------------------------------------------------------------------------
 
@@ -824,16 +826,20 @@ class Engine:
             while more:
                 more = self._flush_piece(key, until)
         except (KatoError, OSError) as error:
-            if recording.recording_id not in self._troubled:
-                self._troubled.add(recording.recording_id)
-                reason = error.message if isinstance(error, KatoError) else error.strerror
-                self._listener.tell(
-                    "error",
-                    f"Recording to {recording.output_path} is held up and will be tried again: {reason}",
-                )
-            log.warning("recording %s is held up: %s", recording.recording_id, type(error).__name__)
+            reason = error.message if isinstance(error, KatoError) else error.strerror
+            self._held_up(recording, reason or type(error).__name__)
+        except Exception as error:  # noqa: BLE001 - one session's defect must not stop the others, nor the start
+            _log_defect(f"recording {recording.recording_id}", error)
+            self._held_up(recording, f"an internal error ({type(error).__name__}); see Kato's log")
         else:
             self._troubled.discard(recording.recording_id)
+
+    def _held_up(self, recording: Recording, reason: str) -> None:
+        log.warning("recording %s is held up", recording.recording_id)
+        if recording.recording_id not in self._troubled:
+            self._troubled.add(recording.recording_id)
+            message = f"Recording to {recording.output_path} is held up and will be tried again: {reason}"
+            self._listener.tell("error", message)
 
     def _flush_piece(self, key: SessionKey, until: Position | None) -> bool:
         """One bounded piece, alone over all processes; True when there is more."""
@@ -942,6 +948,12 @@ class Engine:
         """Settles what is open and lets go of the ledger."""
         self.settle()
         self.ledger.close()
+
+
+def _log_defect(what: str, error: Exception) -> None:
+    """A traceback without the error's text, which may hold the conversation's."""
+    trace = "".join(traceback.format_tb(error.__traceback__))
+    log.error("%s is defective (%s):\n%s", what, type(error).__name__, trace)
 
 
 class _Done(Struct, frozen=True):

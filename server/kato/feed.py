@@ -100,8 +100,9 @@ class LogFeed:
             self._appear = self._loop.call_later(_APPEAR_SECONDS, self._look_for_roots)
 
     def _go_on(self) -> None:
-        if self._turn is None and self.intake.has_news:
-            self._turn = self._loop.call_soon(self._take_turn)
+        pause = self.intake.pause if self._turn is None else None
+        if pause is not None:
+            self._turn = self._loop.call_later(pause, self._take_turn)
 
     def _take_turn(self) -> None:
         self._turn = None

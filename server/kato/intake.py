@@ -5,7 +5,8 @@
 Rules:
 
 - All three producers are hints. A log is read when its size or time is not what it was when it was last read.
-- One bounded piece a step, so that nobody else waits: whoever drives (`step`) decides when the next one comes.
+- One bounded piece a step, so that nobody else waits: whoever drives (`step`) decides when the next one comes. What changed
+  last is read first, and a log is read to its end before the next one, so that few are half read at any time.
 - A session belongs here when its folder lies in an open folder of the editor, or no folder is open.
 - What was there before it was first seen is history: it is kept, it runs no command. What is typed from then on is live,
   and so is, in a session that was known already, what was typed in the last minutes before the start.
@@ -14,8 +15,9 @@ Rules:
 
 import logging
 import os
+import traceback
 from collections import Counter, OrderedDict
-from collections.abc import Callable, Container, Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 
 from msgspec import Struct
 
@@ -67,6 +69,7 @@ class Intake:
         append: Callable[[AppendRequest], object],
         now_ms: Callable[[], int],
         clock: Callable[[], float],
+        make_room: Callable[[int], None] = lambda _: None,
         started_ms: int | None = None,
         recent_seconds: float = limits.LOG_RECENT_SECONDS,
     ) -> None:
@@ -76,6 +79,7 @@ class Intake:
         self._folders = _resolved(place.folders)
         self._ledger = ledger
         self._append = append
+        self._make_room = make_room
         self._now_ms = now_ms
         self._clock = clock
         self._started_ms = now_ms() if started_ms is None else started_ms
@@ -86,6 +90,8 @@ class Intake:
         self._open: OrderedDict[str, _Open] = OrderedDict()  # the one that changed last is last
         self._outside: set[str] = set()
         self._waiting: OrderedDict[str, Found] = OrderedDict()  # logs with news
+        self._noticed: dict[str, float] = {}  # since when, by the monotonic clock
+        self._patience = 0.0 if self._folders else limits.LOG_PATIENCE_SECONDS
         self._variants: dict[SessionKey, str] = {}
         self._first_scan = True
         self.scan_seconds = 0.0
@@ -96,7 +102,7 @@ class Intake:
         """Lists all roots. The first time, only logs that changed lately have news; later, all that changed since."""
         started = self._clock()
         found = [one for root in self.roots for one in scan(root)]
-        found.sort(key=lambda one: one.mtime_ns)
+        found.sort(key=lambda one: one.mtime_ns)  # each goes before those that were noticed earlier
         recent = (self._now_ms() - self._recent_seconds * 1000) * 1_000_000
         for one in found:
             if self._first_scan and one.mtime_ns < recent:
@@ -123,10 +129,10 @@ class Intake:
         """A log was seen, with this size and time."""
         if self._known.get(found.path) != (found.size, found.mtime_ns) and found.path not in self._outside:
             self._waiting[found.path] = found
-            if found.path in self._open:
-                self._waiting.move_to_end(
-                    found.path, last=False
-                )  # what is said now goes before what was said then
+            self._noticed.setdefault(found.path, self._clock())
+            self._waiting.move_to_end(
+                found.path, last=False
+            )  # what is said now goes before what was said then
 
     def look_at(self, seconds: float) -> None:
         """Looks at the logs that changed in the last seconds: their news is never missed for longer than until the next
@@ -152,27 +158,38 @@ class Intake:
     # --- Reading ----------------------------------------------------------------------------------------
 
     @property
-    def has_news(self) -> bool:
-        """True while a log waits to be read."""
-        return bool(self._waiting)
+    def pause(self) -> float | None:
+        """In how many seconds a log may be read; None while there are no news. Where no folder is open, all sessions
+        belong here, those of a folder that is open in another window too: that window, which may write there, is first.
+        """
+        if not self._waiting or not self._patience:
+            return 0.0 if self._waiting else None
+        return max(0.0, min(self._noticed[path] for path in self._waiting) + self._patience - self._clock())
 
     def step(self) -> None:
-        """Reads a piece of the log that has waited longest."""
-        if not self._waiting:
+        """Reads a piece of the log that changed last."""
+        due = self._clock() - self._patience
+        path = next((path for path in self._waiting if self._noticed[path] <= due), None)
+        if path is None:
             return
-        path, found = self._waiting.popitem(last=False)
+        found, noticed = self._waiting.pop(path), self._noticed.pop(path)
         try:
             if self._read(path, found):
-                self._waiting[path] = found
-        except (OSError, KatoError) as error:
+                self._waiting[path], self._noticed[path] = found, noticed
+                self._waiting.move_to_end(path, last=False)
+        except Exception as error:  # noqa: BLE001 - one log's defect must not keep the others from being read
             self._failed(path, error)
 
-    def _failed(self, path: str, error: OSError | KatoError) -> None:
-        """Nothing is taken as read: the next scan finds the log again, and it is read from its beginning."""
-        reason = error.message if isinstance(error, KatoError) else error.strerror
-        log.warning("%s was not read: %s", path, reason)
+    def _failed(self, path: str, error: Exception) -> None:
+        """Nothing is taken as read: when the log changes, it is read from its beginning."""
+        if isinstance(error, KatoError | OSError):
+            reason = error.message if isinstance(error, KatoError) else error.strerror
+            log.warning("%s was not read: %s", _printable(path), reason)
+            self._known.pop(path, None)  # the next scan finds it again
+        else:
+            trace = "".join(traceback.format_tb(error.__traceback__))  # without the error's text
+            log.error("%s was not read (%s):\n%s", _printable(path), type(error).__name__, trace)
         self._open.pop(path, None)
-        self._known.pop(path, None)
 
     def _read(self, path: str, found: Found) -> bool:
         """One piece; True when more lies ready."""
@@ -184,6 +201,9 @@ class Intake:
             one = _Open(Tail(found, self.place), found, self._started_ms, self._clock())
             self._open[path] = one
             self._close_excess()
+        if found.log.is_held and found.size > one.tail.size:
+            self._close_held(limits.LOG_HELD_BYTES_MAX - found.size)
+            self._make_room(limits.LOG_HELD_COST * (found.size - one.tail.size))
         piece = one.tail.read()
         one.is_record = one.is_record and not piece.anew
         one.changed_at = self._clock()
@@ -204,7 +224,7 @@ class Intake:
             if one.tail.unsettled and path not in self._waiting and (all_of_them or one.changed_at <= quiet):
                 try:
                     self._settle(path, one)
-                except KatoError as error:
+                except Exception as error:  # noqa: BLE001 - as in `step`
                     self._failed(path, error)
 
     @property
@@ -235,18 +255,13 @@ class Intake:
         if one.in_scope is None:
             cwd = one.tail.reader.info.cwd
             if cwd is not None or not self._folders:
-                self._decide(one, in_scope=self._is_inside(cwd))
+                one.in_scope = self._is_inside(cwd)
             elif len(one.pending) > limits.LOG_PENDING_EVENTS_MAX:
                 one.in_scope = False
         if one.in_scope and one.pending and not self._is_record(one):
             one.in_scope = False
         if one.in_scope:
             self._hand_over(one)
-
-    def _decide(self, one: _Open, *, in_scope: bool) -> None:
-        one.in_scope = in_scope
-        if in_scope and self._ledger.session(self._key(one)) is not None:
-            one.live_since = self._started_ms - limits.COMMAND_GRACE_MS
 
     def _key(self, one: _Open) -> SessionKey:
         return SessionKey(one.found.assistant.name, one.tail.reader.info.session_id)
@@ -257,12 +272,18 @@ class Intake:
         if one.is_record and self._variants.get(key) == log.variant:
             return True
         stores = one.found.assistant.stores
-        if log.variant in stores and self._ledger.log(one.found.path) is None:
-            # Before the others are asked for: a process of another window may read the other store now.
-            self._ledger.put_log(LogRecord(one.found.path, *key, log.variant, 0, 0))
-        others = {self._variants.get(key, log.variant), *self._ledger.variants(key)} - {log.variant}
-        if others and log.variant not in stores[:1]:
+        others: set[str] = set()
+        if log.variant in stores:
+            if self._ledger.log(one.found.path) is None:
+                # Before the others are asked for: a process of another window may read the other store now.
+                self._ledger.put_log(LogRecord(one.found.path, *key, log.variant, 0, 0))
+            others = {self._variants.get(key, log.variant), *self._ledger.variants(key)} & {*stores} - {
+                log.variant
+            }
+        if others and log.variant != stores[0]:
             return False
+        if self._ledger.session(key) is not None:
+            one.live_since = self._started_ms - limits.COMMAND_GRACE_MS
         if others:
             told = (decode_line(line) for _, line in numbered(self._ledger.read_pieces(key)))
             one.beside = SecondStore(told, lambda event_id: self._ledger.seq_of(key, event_id) is not None)
@@ -275,7 +296,10 @@ class Intake:
             return True
         if cwd is None or not os.path.isabs(cwd):  # noqa: PTH117 - of this platform, as realpath takes it
             return False
-        (inner,) = _resolved([cwd])
+        try:
+            (inner,) = _resolved([cwd])
+        except ValueError:  # a NUL
+            return False
         return any(
             folder == inner or inner.startswith(folder.rstrip(os.sep) + os.sep) for folder in self._folders
         )
@@ -292,7 +316,7 @@ class Intake:
         if one.beside is not None:
             events = one.beside.new(events)
         reader, provider = one.tail.reader, one.found.assistant.name
-        runs = _runs(events, one.live_since, reader.copied)
+        runs = _runs(events, one.live_since, lambda event: self._is_copied(one, event))
         if not runs and reader.info.session_id in one.told:
             runs = [(reader.info.session_id, False, [])]  # a title may have come
         for child in reader.started:
@@ -320,6 +344,15 @@ class Intake:
                 )
             )
 
+    def _is_copied(self, one: _Open, event: UserMessage) -> bool:
+        """Whether what could be a command was said in another session, and copied."""
+        if "::" not in event.content:
+            return False
+        if event.event_id in one.tail.reader.copied:
+            return True
+        key = SessionKey(one.found.assistant.name, event.session_id)
+        return one.found.assistant.has_global_ids and self._ledger.is_elsewhere(key, event.event_id)
+
     # --- What is remembered -----------------------------------------------------------------------------
 
     def _is_unchanged(self, found: Found) -> bool:
@@ -333,16 +366,35 @@ class Intake:
             self._known.popitem(last=False)
 
     def _close_excess(self) -> None:
-        """A log that is closed is read from its beginning when it changes again."""
-        while len(self._open) > limits.TAILS_MAX:
-            path, one = next(iter(self._open.items()))
-            if one.tail.unsettled:
-                self._settle(path, one)
-            self._open.pop(path, None)
+        """A log that is closed is read from its beginning when it changes again. One that is half read stays open: closed, it
+        would begin anew, and what was read of it would count as all.
+        """
+        for path in [path for path in self._open if path not in self._waiting]:
+            if len(self._open) <= limits.TAILS_MAX:
+                return
+            self._close(path)
+
+    def _close_held(self, bytes_max: int) -> None:
+        """Of logs whose readers hold their whole content, no more than this stays open beside the one that is read."""
+        held = [
+            path for path, one in self._open.items() if one.found.log.is_held and path not in self._waiting
+        ]
+        size = sum(self._open[path].tail.size for path in held[:-1])
+        for path in held[:-1]:  # the last one is read now
+            if size <= bytes_max:
+                return
+            size -= self._open[path].tail.size
+            self._close(path)
+
+    def _close(self, path: str) -> None:
+        one = self._open[path]
+        if one.tail.unsettled:
+            self._settle(path, one)
+        self._open.pop(path, None)
 
 
 def _runs(
-    events: Sequence[ConversationEvent], live_since: int, copied: Container[str] = ()
+    events: Sequence[ConversationEvent], live_since: int, is_copied: Callable[[UserMessage], bool]
 ) -> list[tuple[str, bool, list[ConversationEvent]]]:
     """Events in runs of one session that are live, or not. What is not the user's follows what is before it."""
     runs: list[tuple[str, bool, list[ConversationEvent]]] = []
@@ -350,13 +402,18 @@ def _runs(
     for event in events:
         if isinstance(event, UserMessage) or event.session_id not in live:
             is_new = epoch_ms(event.timestamp) >= live_since
-            live[event.session_id] = is_new and event.event_id not in copied
+            live[event.session_id] = is_new and not (isinstance(event, UserMessage) and is_copied(event))
         is_live = live[event.session_id]
         if runs and runs[-1][0] == event.session_id and runs[-1][1] == is_live:
             runs[-1][2].append(event)
         else:
             runs.append((event.session_id, is_live, [event]))
     return runs
+
+
+def _printable(path: str) -> str:
+    """A path for the log, also where its name is no text."""
+    return path.encode(errors="backslashreplace").decode()
 
 
 def _resolved(paths: Iterable[str]) -> tuple[str, ...]:

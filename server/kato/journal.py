@@ -446,6 +446,15 @@ class Journal:
             (self._number(key), event_id, line),
         )
 
+    def is_elsewhere(self, key: SessionKey, event_id: str) -> bool:
+        """Whether another session of the provider has an event of this id: a look-up a session."""
+        row = self._one(
+            "SELECT 1 FROM session CROSS JOIN event_id ON event_id.session = session.id AND event_id.event_id = ?"
+            " WHERE provider = ? AND session_id <> ? LIMIT 1",
+            (event_id, *key),
+        )
+        return row is not None
+
     def unfinished_claims(self) -> Sequence[Claim]:
         """Claims whose command has not ended: it runs now, or its process is gone."""
         rows = self._all(

@@ -23,7 +23,10 @@ def loads(text: bytes | bytearray | memoryview) -> Any:
         # The message of orjson's error holds no text of the document, its attribute `doc` does.
         if "surrogate" not in str(error):
             raise ValueError(error.msg) from None
-    return _without_surrogates(json.loads(bytes(text), parse_constant=_refuse_constant))
+    try:
+        return _without_surrogates(json.loads(bytes(text), parse_constant=_refuse_constant))
+    except RecursionError:
+        raise ValueError("nested too deep") from None
 
 
 def _refuse_constant(name: str) -> None:

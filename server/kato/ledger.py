@@ -146,6 +146,15 @@ class MemoryLedger:
         del key, event_id
         return None
 
+    def is_elsewhere(self, key: SessionKey, event_id: str) -> bool:
+        """Whether another session of the provider has an event of this id."""
+        mark = hash(event_id)
+        return any(
+            mark in known
+            for other, known in self._ids.items()
+            if other != key and other.provider == key.provider
+        )
+
     def unfinished_claims(self) -> Sequence[Claim]:
         """None: a claim does not outlive the process."""
         return ()

@@ -82,6 +82,12 @@ TAILS_MAX: Final = 64
 LOG_RECENT_SECONDS: Final = 24 * 3600
 #: A command that was typed this long before the start still runs, if its session was known then.
 COMMAND_GRACE_MS: Final = 10 * 60 * 1000
+#: Of logs whose readers hold all of their content (a state that is changed in place), so much is open at once; decoded it
+#: takes this many times its size (measured: 5 to 6).
+LOG_HELD_BYTES_MAX: Final = 8 * MIB
+LOG_HELD_COST: Final = 6
+#: Where no folder is open, so long a session is left to a window that has its folder open.
+LOG_PATIENCE_SECONDS: Final = 1.0
 #: A log that was quiet for this long is complete for now.
 LOG_SETTLE_SECONDS: Final = 0.25
 #: Logs that changed in the last minutes are looked at this often, whoever tells of changes or not; in the last seconds,

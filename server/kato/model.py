@@ -9,7 +9,7 @@ typed view of a line. The structs' field names are the JSON's in snake_case.
 """
 
 from collections.abc import Sequence
-from datetime import datetime, timezone
+from datetime import datetime, timedelta, timezone
 from typing import Annotated, Any, Final, Literal, NamedTuple
 
 import msgspec
@@ -149,7 +149,7 @@ def epoch_ms(moment: datetime) -> int:
 
 def utc(ms: int) -> datetime:
     """The moment `ms` milliseconds after the Unix epoch, in UTC."""
-    return datetime.fromtimestamp(ms // 1000, timezone.utc).replace(microsecond=ms % 1000 * 1000)
+    return _EPOCH + timedelta(milliseconds=ms)
 
 
 def rfc3339(ms: int) -> str:

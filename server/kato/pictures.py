@@ -8,7 +8,9 @@ import binascii
 from hashlib import blake2b
 from pathlib import Path, PurePath
 from typing import Final
+from urllib.parse import quote
 
+from kato.errors import KatoError
 from kato.writer import NoteWriter
 
 _EXTENSIONS: Final = {
@@ -27,6 +29,7 @@ class Pictures:
         self._writer = writer
         self._folder = PurePath(note).with_suffix(".images")
         self._written: set[str] = set()
+        self.failure: str | None = None  # why a picture could not be written
 
     def save(self, media: str, encoded: str) -> str:
         """The Markdown of a picture, whose file is there then; of what is no picture, a placeholder."""
@@ -39,9 +42,14 @@ class Pictures:
             return f"[image: {media}]"
         name = f"{blake2b(data, digest_size=8).hexdigest()}.{extension}"
         if name not in self._written:
-            self._written.add(name)
             path = str(self._folder / name)
-            if not Path(path).exists():
-                with self._writer.prepare(path, [data]) as prepared:
-                    prepared.commit(backup=False)
-        return f"![image]({self._folder.name}/{name})".replace(" ", "%20")
+            try:
+                if not Path(path).exists():
+                    with self._writer.prepare(path, [data]) as prepared:
+                        prepared.commit(backup=False)
+            except (KatoError, OSError) as error:
+                # What was said beside it must not go with it.
+                self.failure = error.message if isinstance(error, KatoError) else str(error)
+                return f"[image: {media}, not written]"
+            self._written.add(name)
+        return f"![image]({quote(self._folder.name)}/{name})"

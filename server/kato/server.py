@@ -482,9 +482,11 @@ class KatoServer(LanguageServer):
             place=place,
             ledger=self._live.ledger,
             append=self._append_from_log,
+            make_room=self._live.make_room,
             now_ms=now_ms,
             clock=self._loop.time,
-            started_ms=self._started_at,
+            # What was said in a folder before it was opened is history.
+            started_ms=self._started_at if self._feed is None else now_ms(),
         )
         self._feed = LogFeed(self._loop, intake, self._on_round)
         self._feed.start()

@@ -4,6 +4,7 @@ Rules: a scan looks at names, sizes and times and reads nothing. A log is opened
 descriptor is held (but for a compressed one, while it is read). What a file system does not let us see (no right, gone meanwhile) is counted, never an error.
 """
 
+import errno
 import os
 import sys
 import threading
@@ -104,8 +105,20 @@ def _found(
     log = root.assistant.match(parts)
     if log is None:
         return None
+    path = os.fspath(file)
+    if not path.isprintable() and not _is_text(path):
+        return None
     status = file.stat()
-    return Found(root.assistant, root.path, os.fspath(file), log, status.st_size, status.st_mtime_ns)
+    return Found(root.assistant, root.path, path, log, status.st_size, status.st_mtime_ns)
+
+
+def _is_text(path: str) -> bool:
+    """Whether a name is text: no assistant makes others, and the journal keeps none."""
+    try:
+        path.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def _parts(root: str, path: str) -> list[str] | None:
@@ -196,9 +209,12 @@ class Tail:
 def _unpacked(path: str) -> Iterator[bytes]:
     import zstandard  # noqa: PLC0415 - most users have no compressed log
 
-    with Path(path).open("rb") as file, zstandard.ZstdDecompressor().stream_reader(file) as stream:
-        while data := stream.read(limits.LOG_READ_BYTES):
-            yield data
+    try:
+        with Path(path).open("rb") as file, zstandard.ZstdDecompressor().stream_reader(file) as stream:
+            while data := stream.read(limits.LOG_READ_BYTES):
+                yield data
+    except zstandard.ZstdError as error:
+        raise OSError(errno.EIO, f"no zstd data: {error}", path) from None
 
 
 _HEAD_BYTES: Final = 1024

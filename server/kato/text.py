@@ -72,6 +72,11 @@ def lines_outside_fences(text: str) -> Iterator[tuple[int, str]]:
         fence = after
 
 
+def with_newlines(text: str) -> str:
+    """The text with its lines ended as here: what ends one is counted alike everywhere."""
+    return text.replace("\r\n", "\n").replace("\r", "\n") if "\r" in text else text
+
+
 def fence_longer_than_any_in(text: str, char: str = "`", at_least: int = 3) -> str:
     """A fence that no run of `char` inside `text` can close."""
     longest = max((len(run) for run in re.findall(re.escape(char) + "+", text)), default=0)

@@ -15,7 +15,7 @@ Decisions show these keys of `metadata`, if they are there: `header`, `question`
 import hashlib
 import re
 from collections.abc import Callable, Mapping, Sequence
-from datetime import tzinfo
+from datetime import datetime, tzinfo
 from functools import cache
 from typing import Any, Final, Union
 
@@ -33,7 +33,7 @@ from kato.model import (
     ToolResult,
     UserMessage,
 )
-from kato.text import Fence, fence_longer_than_any_in, next_fence, open_fence
+from kato.text import Fence, fence_longer_than_any_in, next_fence, open_fence, with_newlines
 
 #: Calls without a result that are remembered by name; of more, the oldest are forgotten and their results are
 #: shown with the call's id. A turn of an assistant holds some dozens.
@@ -217,7 +217,7 @@ class Transcript:
         state.speaker, state.kind = speaker, kind
         if speaker not in state.speakers:
             state.speakers.append(speaker)
-        at = event.timestamp.astimezone(self._tz)
+        at = _local(event.timestamp, self._tz)
         # An f-string takes three times as long to pad six numbers.
         when = (at.year, at.month, at.day, at.hour, at.minute, at.second)
         return "%s %s_%04d-%02d-%02d_%02d%02d_%02d\n\n" % (self._marks, speaker, *when)  # noqa: UP031
@@ -269,6 +269,14 @@ class Transcript:
             self._state.kind = AssistantMessage.__name__
         inner = f"\n{body}\n" if body else ""
         return self._block(f"{heading}<details>\n<summary>{_summary(summary)}</summary>\n{inner}\n</details>")
+
+
+def _local(moment: datetime, tz: tzinfo) -> datetime:
+    """The moment in this zone; as it is, where that is beyond the calendar (a time of 0001-01-01 is nobody's, but comes)."""
+    try:
+        return moment.astimezone(tz)
+    except (OverflowError, ValueError, OSError):
+        return moment
 
 
 def _decision(event: Decision) -> str:
@@ -324,8 +332,7 @@ def _fenced(text: str, language: str = "") -> str:
 
 
 def _normalised(text: str) -> str:
-    if "\r" in text:
-        text = text.replace("\r\n", "\n").replace("\r", "\n")
+    text = with_newlines(text)
     return text.replace("\0", "\N{REPLACEMENT CHARACTER}") if "\0" in text else text
 
 

@@ -5,7 +5,9 @@ turns, and in little else (how an answer is cut into texts, what is told of a ca
 them: from the first that told its answer.
 """
 
+import re
 from collections.abc import Callable, Iterable, Sequence
+from typing import Final
 
 from kato.model import ConversationEvent, UserMessage
 
@@ -45,5 +47,9 @@ class SecondStore:
         return not self._is_told
 
 
+#: What one store writes and the other does not: placeholders of pictures, whom the words are for, a slash command.
+_BESIDE: Final = re.compile(r"\[image(?:: [^\]\n]*)?\]|\A\s*(?:@\S+\s+)?(?:/\S+(?:\s+|\Z))?")
+
+
 def _words(event: UserMessage) -> str:
-    return " ".join(event.content.split())
+    return " ".join(_BESIDE.sub("", event.content).split())

@@ -4,11 +4,12 @@ Rule: the same engine, the same feed; only who is told is another one.
 """
 
 import asyncio
-import os
+import logging
 import signal
 from collections import deque
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
+from pathlib import Path
 from typing import Final
 
 import msgspec
@@ -18,12 +19,15 @@ from rich.text import Text
 
 from kato import display, sources, statusfiles
 from kato import engine as engines
+from kato import process as processes
 from kato.assembly import Assembly, now_ms
-from kato.errors import EXIT_BUDGET, EXIT_OK
+from kato.errors import EXIT_BUDGET, EXIT_OK, KatoError
 from kato.feed import LogFeed
 from kato.intake import Intake
 from kato.model import CommandOutcome
 from kato.settings import Settings
+
+log = logging.getLogger("kato.watch")
 
 _LINES_MAX: Final = 12
 _REFRESH_SECONDS: Final = 0.5
@@ -63,9 +67,11 @@ class Watch:
             place=place,
             ledger=self._engine.ledger,
             append=self._append,
+            make_room=self._engine.make_room,
             now_ms=now_ms,
             clock=loop.time,
         )
+        self._engine.resume(processes.is_alive)
         feed = LogFeed(loop, intake, self._engine.settle)
         feed.start()
         beat = 0.0
@@ -74,8 +80,7 @@ class Watch:
                 while not ended.is_set() and self._engine.fatal_error is None:
                     if loop.time() >= beat:
                         beat = loop.time() + self._settings.heartbeat_seconds
-                        self._engine.heartbeat()
-                        statusfiles.write(assembly.state_dir, self._engine.status())
+                        self._beat(assembly.state_dir)
                         self._news = True
                     if self._news:
                         self._news = False
@@ -87,13 +92,21 @@ class Watch:
         finally:
             feed.stop()
             self._engine.settle()
-            statusfiles.write(assembly.state_dir, self._engine.status(running=False))
+            with suppress(OSError):
+                statusfiles.write(assembly.state_dir, self._engine.status(running=False))
             self._engine.close()
         fatal = self._engine.fatal_error
         if fatal is not None:
             self._console.print(Text(fatal.message, style="red"))
             return EXIT_BUDGET
         return EXIT_OK
+
+    def _beat(self, state_dir: Path) -> None:
+        try:
+            self._engine.heartbeat()
+            statusfiles.write(state_dir, self._engine.status())
+        except (KatoError, OSError) as error:
+            log.warning("heartbeat: %s", error)
 
     def _append(self, request: engines.AppendRequest) -> None:
         ticket = self._engine.append(request)
@@ -121,7 +134,7 @@ class Watch:
         if outcome.status == "error":
             return  # told as an error
         path = "" if outcome.output_path is msgspec.UNSET else outcome.output_path
-        shown = os.path.relpath(path) if path else ""
+        shown = display.shown_path(path) if path else ""
         self._said.append(("✔", f"::{outcome.command} {shown}"))
         self._news = True
 

@@ -94,12 +94,19 @@ class WritePolicy:
             return Place(real, os.path.splitdrive(real)[0] + os.sep)
         for root in self._roots:
             real_root = os.path.realpath(root)
-            if real != real_root and os.path.commonpath([real, real_root]) == real_root:
+            if real != real_root and _common(real, real_root) == real_root:
                 return Place(real, real_root)
         allowed = ", ".join(self._roots) or "none"
         raise PathDenied(
             f"{path} is outside the allowed folders ({allowed}); allowedWriteRoots names them", path
         )
+
+
+def _common(path: str, other: str) -> str | None:
+    try:
+        return os.path.commonpath([path, other])
+    except ValueError:  # two drives
+        return None
 
 
 class Place(NamedTuple):

@@ -5,6 +5,7 @@ from hypothesis import given
 
 from kato.commands import parse
 from kato.model import COMMAND_NAMES
+from kato.text import with_newlines
 
 TEXT = st.text() | st.lists(
     st.sampled_from(
@@ -20,13 +21,13 @@ def test_any_text_gives_commands_and_problems_in_the_order_of_its_lines(text: st
     for found in (commands, problems):
         lines = [one.line or 0 for one in found]
         assert lines == sorted(set(lines))
-        assert all(1 <= line <= text.count("\n") + 1 for line in lines)
+        assert all(1 <= line <= with_newlines(text).count("\n") + 1 for line in lines)
     assert not {one.line for one in commands} & {one.line for one in problems}
 
 
 @given(TEXT)
 def test_what_was_found_is_found_again_in_its_own_line(text: str) -> None:
-    lines = text.split("\n")
+    lines = with_newlines(text).split("\n")
     for command in parse(text)[0]:
         assert command.line is not None
         (again,), problems = parse(lines[command.line - 1])

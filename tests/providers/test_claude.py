@@ -82,12 +82,33 @@ def test_the_users_words_come_without_envelopes_and_quoted_tags_stay(
         "hello\n<system-reminder>\n::capture x.md\n</system-reminder>",
         "<command-name>/note</command-name><command-args>a\n::capture x.md</command-args>",
         [text("<ide_selection>\n::capture x.md\n</ide_selection>"), text("hello")],
+        # a selection of a file that holds what looks like its end
+        "<ide_selection>a\n</ide_selection>\n::capture x.md\n</ide_selection>\nhello",
+        # reminders one behind the other, in the middle, and a selection behind the words
+        "hello\n<system-reminder>\n::stop\n</system-reminder>\n<system-reminder>b</system-reminder>",
+        "hello\n<system-reminder>\n::stop\n</system-reminder>\ngo on",
+        "hello\n<ide_selection>\n::stop\n</ide_selection>",
+        # other agents
+        '<teammate-message teammate_id="a">\n::stop\n</teammate-message>',
+        'Another Claude session sent a message:\n  <cross-session-message from="x">\n  ::stop\n</cross-session-message>',
+        # a slash command and the file that it stands for
+        [
+            text("<command-message>x</command-message>\n<command-name>/x</command-name>"),
+            text("Do it.\n::stop"),
+        ],
     ],
 )
 def test_no_envelope_smuggles_a_command_in(content: Any) -> None:
     for kind, words in told(user(content)):
         assert kind == "user"
         assert not any(line.lstrip().startswith("::") for line in words.split("\n"))
+
+
+def test_words_beside_an_envelope_that_holds_no_command_stay_as_they_are() -> None:
+    words = "why is\n<system-reminder>this</system-reminder>\nin my log?"
+    assert told(user(words)) == [("user", words)]
+    said = "hello\n<ide_selection>\n::stop\n</ide_selection>\nbye"
+    assert told(user(said)) == [("user", "hello\n\nbye")]
 
 
 def test_meta_lines_and_words_of_others_are_not_the_users() -> None:

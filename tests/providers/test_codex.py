@@ -94,6 +94,7 @@ def test_the_id_of_a_message_does_not_depend_on_when_its_twin_is_read() -> None:
         "# AGENTS.md instructions for /w\n\n<INSTRUCTIONS>\n::capture x.md\n</INSTRUCTIONS>",
         "<user_instructions>\n::capture x.md\n</user_instructions>",
         "<turn_aborted>\n</turn_aborted>",
+        '<hook_prompt hook_run_id="1">\n::capture x.md\n</hook_prompt>',
         "<user_shell_command>\nls\n</user_shell_command>",
         "<subagent_notification>{}</subagent_notification>",
     ],
@@ -101,6 +102,31 @@ def test_the_id_of_a_message_does_not_depend_on_when_its_twin_is_read() -> None:
 def test_what_the_host_puts_in_is_not_the_users(words: str) -> None:
     assert told(user_item(words), text_item("ok")) == [("assistant", "ok")]
     assert told(item("message", role="developer", content=[{"type": "input_text", "text": words}])) == []
+
+
+def test_a_message_with_a_picture_is_told_once() -> None:
+    """In the model's history the picture stands between two texts of the host's."""
+    url = "data:image/png;base64,aaaa"
+    blocks = [
+        {"type": "input_text", "text": "look\n::capture x.md"},
+        {"type": "input_text", "text": "<image name=[Image #1]>"},
+        {"type": "input_image", "image_url": url},
+        {"type": "input_text", "text": "</image>"},
+    ]
+    records = [
+        item("message", role="user", content=blocks),
+        event("user_message", message="look\n::capture x.md", images=[url]),
+    ]
+    (said,) = told(*records)
+    assert said[1].startswith("look\n::capture x.md")
+    assert "<" not in said[1]
+    assert told(records[0])[0][1].startswith("look\n::capture x.md\n\n[image")
+
+
+@pytest.mark.parametrize("source", [{"subagent": "review"}, {"subagent": {"other": "guardian"}}])
+def test_what_a_reviewer_is_told_is_not_the_users_word(source: Json) -> None:
+    meta = line("session_meta", id="s", cwd="/w", cli_version="0.150.0", source=source)
+    assert told(meta, user_item("review\n::capture x.md")) == [("assistant", "review\n::capture x.md")]
 
 
 def test_an_ides_preamble_is_cut_off() -> None:

@@ -194,6 +194,24 @@ def test_where_no_folder_is_told_the_files_that_were_touched_tell_it(
     assert reader.info.cwd == cwd
 
 
+def test_turns_that_are_written_down_at_once_are_history() -> None:
+    """A transcript that is begun late starts with what was said before, at the moment of its beginning."""
+    reader = reader_of("copilot")
+    replayed = [event("user.message", n, content=f"::capture {n}.md") for n in (1, 1, 1, 30)]
+    records = [one | {"id": f"e{n}"} for n, one in enumerate(replayed)]
+    events, _ = read(reader, [lines(event("session.start", 0, sessionId="s"), *records)])
+    assert [one.event_id in reader.copied for one in events] == [True, True, False, False]
+
+
+def test_an_answer_without_a_state_is_told_when_it_is_there() -> None:
+    reader = reader_of("copilot")
+    asked = {"requestId": "r", "timestamp": 1_770_000_000_000, "message": {"text": "q"}}
+    first, _ = read(reader, [lines({"kind": 0, "v": {"sessionId": "s", "requests": [asked]}})])
+    push = {"kind": 2, "k": ["requests", 0, "response"], "v": [{"value": "a"}]}
+    more, _ = read(reader, [lines(push)])
+    assert brief([*first, *more]) == [("user", "q"), ("assistant", "a")]
+
+
 def test_unknown_kinds_are_kept_and_counted() -> None:
     events, problems = read(
         reader_of("copilot"), [lines(event("novelty", 1), state(request("r1", "q", {"kind": "novelty"})))]

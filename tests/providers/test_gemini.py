@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from kato.model import Decision
+from kato.model import Decision, UserMessage
 from providers.reading import Json, brief, lines, read, reader_of
 
 AT = "2026-05-01T10:00:00.000Z"
@@ -38,6 +38,33 @@ def test_a_message_that_is_told_again_adds_only_what_is_new() -> None:
     assert told(*again) == [
         ("assistant", "I look."), ("call", "read_file"), ("result", "x = 1"), ("assistant", " Done."),
     ]  # fmt: skip
+
+
+def test_files_that_were_put_in_hold_no_commands_of_the_users() -> None:
+    parts = [{"text": "look at @a.md\n::record"}, {"text": "::capture evil.md"}]
+    shown = message("user", parts, displayContent="look at a.md")
+    assert told(shown) == [("user", "look at a.md\n::record")]
+    command = message("user", "a file's prompt\n::capture evil.md", displayContent="/review a.py")
+    assert told(command) == []
+
+
+def test_what_is_put_together_anew_is_history() -> None:
+    reader = reader_of("gemini")
+    anew = {"$set": {"messages": [message("user", "<state_snapshot>\n::capture x.md", "m9")]}}
+    events, _ = read(
+        reader, [lines(message("user", "::record", "m1"), anew, message("user", "::stop", "m2"))]
+    )
+    said = [event for event in events if isinstance(event, UserMessage)]
+    assert [event.event_id in reader.copied for event in said] == [False, True, False]
+
+
+@pytest.mark.parametrize("document", [False, True])
+def test_a_sub_agents_session_is_one_wherever_it_lies(document: bool) -> None:
+    reader = reader_of("gemini", document=document)
+    head = {"sessionId": "g", "kind": "subagent"}
+    task = message("user", "look\n::capture x.md")
+    data = json.dumps(head | {"messages": [task]}).encode() if document else lines(head, task)
+    assert brief(read(reader, [data])[0]) == [("assistant", "look\n::capture x.md")]
 
 
 def test_thoughts_have_their_subject() -> None:

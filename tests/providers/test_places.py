@@ -104,10 +104,10 @@ def test_copilots_workspace_tells_the_folder(uri: str, expected: str) -> None:
 
 
 def test_geminis_project_folder_is_named_listed_or_hashed() -> None:
-    log = LogFile("s", variant="slug")
+    log = LogFile("s", project="slug")
     assert folder_of("gemini", log, {".project_root": b"/w\n"}) == "/w"
     assert folder_of("gemini", log, {"projects.json": b'{"projects": {"/v": "slug"}}'}) == "/v"
-    hashed = LogFile("s", variant=hashlib.sha256(b"/w").hexdigest())
+    hashed = LogFile("s", project=hashlib.sha256(b"/w").hexdigest())
     assert folder_of("gemini", hashed, {}, ["/x", "/w"]) == "/w"
     assert folder_of("gemini", log, {"projects.json": b"[]"}, ["/w"]) is None
 

@@ -76,9 +76,15 @@ def test_a_line_is_ordinary_text(text: str) -> None:
         ('::export ""', "empty"),
         ("::record notes.md", "takes no argument"),
         ("::stop now", "takes no argument"),
-        ("::capture a\0b", "NUL"),
+        ("::capture a\0b", "control character"),
+        ("::capture a\x1b[2Jb", "control character"),
         ("::capture/notes/x.md", "space"),
         ("::capture " + "x" * (limits.PATH_CHARS_MAX + 1), "characters"),
+        (
+            "::capture a" + " " * 200_000 + "b",
+            "characters",
+        ),  # each within a moment, not the square of its length
+        ("::capture " + "@" * 200_000, "characters"),
     ],
 )
 def test_a_line_that_was_meant_as_a_command_is_a_problem_that_names_the_rule(text: str, words: str) -> None:

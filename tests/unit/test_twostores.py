@@ -32,6 +32,12 @@ def answered(event_id: str) -> ConversationEvent:
         ([said("go", "1"), answered("2")], [said("go", "u"), answered("a"), said("go", "v"), answered("b")], ["v", "b"]),
         # what stands before the user's first words belongs to no turn
         ([said("hi", "1"), answered("2")], [answered("a"), said("hi", "u")], ["a"]),
+        # a picture, a slash command and an agent's name stand in one store only
+        (
+            [said("@workspace /fix it\n\n[image: Pasted Image]", "1"), answered("2")],
+            [said("it", "u"), answered("a")],
+            [],
+        ),
         # read again: what is kept already came from here, and its turn goes on
         (
             [said("hi", "1"), answered("mine-answer")],

@@ -115,13 +115,17 @@ class Reader(Protocol):
 
 class LogFile(Struct, frozen=True):
     """What a path tells about a log. `rewritten`: the assistant replaces the file as a whole, so it is read as a whole
-    each time. `companions` are files that are read with it, as paths relative to the root.
+    each time. `variant` names the store, where the assistant has several. `project` is the folder of a project, where it
+    says more than the log. `is_held`: the reader holds the log's whole content. `companions` are files that are read with
+    it, as paths relative to the root.
     """
 
     session_id: str
     parent_id: str | None = None
     rewritten: bool = False
     variant: str = ""
+    project: str = ""
+    is_held: bool = False
     companions: tuple[str, ...] = ()
 
 
@@ -156,7 +160,8 @@ class Assistant(Struct, frozen=True):
 
     `match` says what a file below a root is (its path in parts, relative to the root), None for no log; `enter` says
     whether a folder can hold logs. `reader` makes a reader, given what the companions hold (by their last name).
-    `stores` names the variants that tell one session each in its own way, the best first.
+    `stores` names the variants that tell one session each in its own way, the best first. `has_global_ids`: an event has
+    its id in whatever session it stands.
     """
 
     name: str
@@ -166,6 +171,7 @@ class Assistant(Struct, frozen=True):
     enter: Callable[[Sequence[str]], bool]
     reader: Callable[[LogFile, Mapping[str, bytes], Surroundings], Reader]
     stores: tuple[str, ...] = ()
+    has_global_ids: bool = False
 
 
 # --- Values out of records ---------------------------------------------------------------------------

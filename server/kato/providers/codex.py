@@ -65,7 +65,12 @@ _ENVELOPES: Final = (
     "apps_instructions",
     "plugins_instructions",
     "hook_context",
+    "hook_prompt",
+    "recommended_plugins",
+    "goal_context",
 )
+#: What stands around a picture in the model's history.
+_PICTURE_TAG: Final = re.compile(r"\s*</?(?:local_)?image(?:\s[^<>]*)?>\s*")
 _PREAMBLES: Final = ("# Context from my IDE setup:", "# Files mentioned by the user:")
 _REQUEST: Final = "## My request for Codex:"
 _PHASES: Final[Mapping[str, Phase]] = {"commentary": "commentary", "final_answer": "final", "output": "other"}
@@ -213,12 +218,14 @@ class CodexReader(LinesReader):
         if text_of(payload, "forked_from_id"):
             self._forked_at = _uuid7_moment(self.session_id) or moment(payload.get("timestamp")) or at
             self.is_copy = self._forked_at is not None
-        spawned = object_of(object_of(object_of(payload, "source"), "subagent"), "thread_spawn")
+        source = object_of(payload, "source")
+        spawned = object_of(object_of(source, "subagent"), "thread_spawn")
         parent = text_of(spawned, "parent_thread_id") or text_of(payload, "parent_thread_id")
-        if parent:
-            self.parent_id = parent
+        if parent or "subagent" in source:
+            # A review or a guardian names no parent; what it is told is not the user's word all the same.
+            self.parent_id = parent or text_of(payload, "forked_from_id") or ""
             name = text_of(spawned, "agent_nickname") or text_of(spawned, "agent_role")
-            self.title = self.title or name
+            self.title = self.title or name or text_of(source, "subagent")
 
     # --- Who said what ----------------------------------------------------------------------------------
 
@@ -342,7 +349,9 @@ class CodexReader(LinesReader):
             text = "\n\n".join(part for block in blocks if (part := text_of(block, "text")))
             self._answer(text, text_of(item, "phase"), "item", at)
         elif role == "user":
-            words = "\n\n".join(part for block in blocks if (part := _words(text_of(block, "text") or "")))
+            texts = [text_of(block, "text") or "" for block in blocks]
+            typed = [one for one in texts if not _PICTURE_TAG.fullmatch(one)]
+            words = "\n\n".join(part for one in typed if (part := _words(one)))
             pictures = [
                 shown for block in blocks if block.get("image_url") and (shown := self.picture(block))
             ]

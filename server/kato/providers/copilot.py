@@ -12,7 +12,7 @@ never looked at.
 
 import re
 from collections.abc import Mapping, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from pathlib import PurePath
 from typing import Any, Final
 from urllib.parse import unquote, urlsplit
@@ -28,6 +28,7 @@ from kato.providers.base import (
     LogFile,
     Surroundings,
     as_text,
+    identifier,
     moment,
     object_of,
     objects_of,
@@ -52,6 +53,8 @@ _SILENT_EVENTS: Final = frozenset(
 )
 #: Arguments of tools that name a file or a folder.
 _PATHS: Final = ("filePath", "file_path", "path", "dirPath", "uri")
+#: No turn takes less than this.
+_TURN_MIN: Final = timedelta(seconds=1)
 _EMPTY_FENCE: Final = re.compile(r"^\s*```[\w-]*\s*(?:```)?\s*$")
 _EMPTY_FENCES: Final = re.compile(r"^(?:\s*`{3,}[\w-]*[ \t]*(?:\n|$))+\s*$")
 _BARE_LINK: Final = re.compile(r"\[\]\((?P<uri>[^)]*)\)")
@@ -118,6 +121,9 @@ class CopilotReader(_Copilot, LinesReader):
         self._requests = _Requests(self)
         self._model: str | None = None
         self._known: set[str] = set()
+        self._asked: tuple[str, datetime | None, bool] | None = (
+            None  # the last user's message, and if it may hold a command
+        )
 
     def _record(self, record: Json) -> None:
         if isinstance(record.get("kind"), int):
@@ -199,6 +205,7 @@ class CopilotReader(_Copilot, LinesReader):
             words = [text_of(data, "content") or "", *_pictures(objects_of(data, "attachments"))]
             content = "\n\n".join(part for part in words if part.strip())
             if content and text_of(data, "source") in (None, "user"):
+                self._replayed(event_id, at, content)
                 self.tell_user(event_id, at, kind, content, event_id)
         elif kind == "assistant.message":
             self._said(event_id, data, at)
@@ -235,6 +242,17 @@ class CopilotReader(_Copilot, LinesReader):
             )
         elif kind not in _SILENT_EVENTS:
             self.tell_unknown(kind, record, event_id or None, at)
+
+    def _replayed(self, event_id: str, at: datetime | None, content: str) -> None:
+        """A transcript that is begun late starts with the turns so far, all written at that moment: what is followed by
+        the next message at once was said before.
+        """
+        before, self._asked = self._asked, (event_id, at, "::" in content)
+        if before is None or at is None:
+            return
+        said, said_at, may_hold_command = before
+        if may_hold_command and said_at is not None and timedelta() <= at - said_at < _TURN_MIN:
+            self.copied.add(identifier(said))
 
     def _said(self, event_id: str, data: Json, at: datetime | None) -> None:
         self.tell_thinking(
@@ -351,7 +369,8 @@ class _Requests:
                 continue
             self._reader.guarded(self._ask, request)
             state = object_of(request, "modelState").get("value")
-            complete = state in (None, 1, 2, 3) or request.get("isCanceled") is True
+            ended = any(request.get(key) for key in ("isCanceled", "result", "response"))
+            complete = ended if state is None else state in (1, 2, 3) or request.get("isCanceled") is True
             # The newest answer may still be corrected: it is handed out when the log is quiet.
             if index + 1 < len(requests) or (complete and settled):
                 self._answered.add(request_id)
@@ -678,7 +697,7 @@ def _match(parts: Sequence[str]) -> LogFile | None:
     if len(parts) == 4 and tuple(parts[1:3]) == _TRANSCRIPTS and kind == "jsonl":
         return LogFile(stem, variant="transcript", companions=workspace)
     if len(parts) == 3 and parts[1] == "chatSessions":
-        return LogFile(stem, rewritten=kind == "json", variant="state", companions=workspace)
+        return LogFile(stem, rewritten=kind == "json", variant="state", is_held=True, companions=workspace)
     if (
         len(parts) == 2
         and (parts[1] == "events.jsonl" or parts[1].startswith("partition-"))
@@ -686,7 +705,7 @@ def _match(parts: Sequence[str]) -> LogFile | None:
     ):
         return LogFile(parts[0], variant="events")
     if len(parts) == 1:
-        return LogFile(stem, rewritten=kind == "json", variant="state")
+        return LogFile(stem, rewritten=kind == "json", variant="state", is_held=True)
     return None
 
 
@@ -711,7 +730,11 @@ def _reader(
         file = text_of(workspace, "workspace") or text_of(workspace, "configuration")
         cwd = _folder(folder) if folder else None
         if cwd is None and file:
-            cwd = str(surroundings.pure(_folder(file) or "").parent)
+            # A workspace of several folders: where it lies elsewhere, the files that are touched tell.
+            parent = surroundings.pure(_folder(file) or "").parent
+            around = {str(one) for one in (parent, *parent.parents)}
+            if not surroundings.folders or around.intersection(surroundings.folders):
+                cwd = str(parent)
     return (CopilotDocument if log.rewritten else CopilotReader)(log, cwd, surroundings)
 
 

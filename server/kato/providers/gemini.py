@@ -59,6 +59,8 @@ class _Messages(BaseReader):
     def _about(self, record: Json) -> None:
         """The fields of a session that stand beside its messages."""
         self.session_id = text_of(record, "sessionId") or self.session_id
+        if text_of(record, "kind") == "subagent" and self.parent_id is None:
+            self.parent_id = ""  # whose it is, is not told
         self.title = text_of(record, "summary") or self.title
         directories = record.get("directories")
         if (
@@ -194,8 +196,10 @@ class GeminiReader(_Messages, LinesReader):
         if gone and messages:
             event_id = f"compaction:{hashlib.blake2b(repr(gone).encode(), digest_size=8).hexdigest()}"
             self.tell_note(event_id, None, "$set", "The conversation was compacted.", subtype="compaction")
+        self.is_copy = True  # what the host puts together anew is history
         for message in messages:
             self.guarded(self._message, message)
+        self.is_copy = False
 
 
 def _plain(content: object, save: SavePicture | None = None) -> str:
@@ -232,11 +236,15 @@ def _part(part: object, save: SavePicture | None = None) -> str:
 def _words(message: Json, save: SavePicture | None) -> str:
     """What the user typed: what was displayed, else the content without the files that were put into it."""
     content = message.get("content")
-    own = content[:1] if isinstance(content, list) and _FILES in _plain(content) else content
-    typed = _plain(own, save).partition(_FILES)[0]
     shown = _plain(message.get("displayContent"), save) if message.get("displayContent") else ""
+    # The parts behind the first are files that were put in, where there are such.
+    has_files = isinstance(content, list) and (shown.strip() or _FILES in _plain(content))
+    own = content[:1] if isinstance(content, list) and has_files else content
+    typed = _plain(own, save).partition(_FILES)[0]
     words = typed
-    if shown.strip():
+    if shown.lstrip().startswith("/"):
+        words = shown  # a slash command: what it stands for is a file's
+    elif shown.strip():
         hidden = [
             line for line in typed.split("\n") if line.strip().startswith("::") and line.strip() not in shown
         ]
@@ -283,7 +291,7 @@ def _match(parts: Sequence[str]) -> LogFile | None:
     found = _SESSION.match(parts[2])
     if found is None:
         return None
-    return LogFile(found["id"], rewritten=found["kind"] == "json", variant=parts[0], companions=companions)
+    return LogFile(found["id"], rewritten=found["kind"] == "json", project=parts[0], companions=companions)
 
 
 def _enter(parts: Sequence[str]) -> bool:
@@ -295,7 +303,7 @@ def _reader(
 ) -> GeminiReader | GeminiDocument:
     cwd = companions.get(".project_root", b"").decode(errors="replace").strip() or None
     if cwd is None:
-        cwd = _project(log.variant, companions.get("projects.json", b""), surroundings)
+        cwd = _project(log.project, companions.get("projects.json", b""), surroundings)
     return (GeminiDocument if log.rewritten else GeminiReader)(log, cwd)
 
 
