@@ -1,0 +1,230 @@
+"""The intake of session logs in one process: many of them, damaged ones, copies, other windows."""
+
+import os
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import zstandard
+
+from kato import limits, settings, sources
+from kato.assembly import Assembly, now_ms
+from kato.intake import Intake
+from kato.model import CommandOutcome, SessionKey, rfc3339
+from logs import ClaudeLog, append, now
+
+Scene = Callable[..., "Machine"]
+
+
+class Machine:
+    """A home, a folder, and the engine with its intake, driven by hand."""
+
+    def __init__(self, tmp_path: Path, folders: list[str], **more: Any) -> None:
+        self.home, self.work = tmp_path / "home", tmp_path / "work"
+        self.work.mkdir(exist_ok=True)
+        self.outcomes: list[CommandOutcome] = []
+        self.clock = 0.0
+        explicit = {"stateDir": str(tmp_path / "state")}
+        chosen = settings.resolve(explicit=explicit, environment={}, file=None, file_name="config.toml")
+        self.assembly = Assembly(chosen, listener=self, folders=folders, started_at=now_ms())
+        self.engine = self.assembly.engine
+        place = sources.surroundings({}, folders)
+        place = type(place)(place.environment, str(self.home), place.platform, place.folders)
+        self.intake = Intake(
+            roots=sources.roots(place, {}),
+            place=place,
+            ledger=self.engine.ledger,
+            append=self._append,
+            now_ms=now_ms,
+            clock=lambda: self.clock,
+            **more,
+        )
+
+    def _append(self, request: Any) -> None:
+        ticket = self.engine.append(request)
+        self.engine.settle()
+        if ticket.error is not None:
+            raise ticket.error
+
+    def read_all(self, steps_max: int = 5000) -> int:
+        """Scans, reads until nothing is new, and lets everything settle; how many pieces it took."""
+        self.intake.scan()
+        steps = 0
+        while (pause := self.intake.pause) is not None:
+            self.clock += pause
+            self.intake.step()
+            steps += 1
+            assert steps < steps_max, "reading does not end"
+        self.clock += 1
+        self.intake.settle(all_of_them=True)
+        return steps
+
+    def count(self, session: str, provider: str = "claude") -> int:
+        record = self.engine.ledger.session(SessionKey(provider, session))
+        return 0 if record is None else record.event_count
+
+    def changed(self) -> None: ...
+    def executed(self, outcome: CommandOutcome) -> None:
+        self.outcomes.append(outcome)
+
+    def tell(self, level: str, message: str) -> None: ...
+
+    @property
+    def ran(self) -> list[str]:
+        return [f"{one.command} {one.status}" for one in self.outcomes]
+
+
+@pytest.fixture
+def scene(tmp_path: Path) -> Iterator[Scene]:
+    made: list[Machine] = []
+
+    def make(folders: list[str] | None = None, **more: Any) -> Machine:
+        for machine in made:
+            machine.assembly.engine.close()
+        made.clear()
+        made.append(Machine(tmp_path, [str(tmp_path / "work")] if folders is None else folders, **more))
+        return made[-1]
+
+    yield make
+    for machine in made:
+        machine.engine.close()
+
+
+def test_more_logs_than_may_be_open_are_all_read_to_their_ends(scene: Scene) -> None:
+    machine = scene()
+    logs = [ClaudeLog(machine.home, machine.work) for _ in range(limits.TAILS_MAX + 6)]
+    for log in logs:
+        log.write(*[log.user(f"{number} {'x' * 5000}", timestamp=now(-3600)) for number in range(100)])
+    pieces = -(-logs[0].path.stat().st_size // limits.LOG_READ_BYTES)
+    assert pieces > 1
+    assert machine.read_all() == pieces * len(logs), "each piece once"
+    assert {machine.count(log.session) for log in logs} == {100}
+
+
+def test_logs_that_tell_no_folder_are_given_up_and_not_begun_again(scene: Scene) -> None:
+    machine = scene()
+    for session in range(limits.TAILS_MAX + 6):
+        log = ClaudeLog(machine.home, machine.work)
+        records = [log.user("x" * 3000, timestamp=now(-60)) for _ in range(200)]
+        log.write(*[{key: value for key, value in one.items() if key != "cwd"} for one in records])
+        del session
+    assert machine.read_all() < 4 * (limits.TAILS_MAX + 6)
+
+
+def test_one_damaged_log_keeps_no_other_from_being_read(scene: Scene) -> None:
+    machine = scene()
+    day = machine.home / ".codex" / "sessions" / "2026" / "05" / "01"
+    day.mkdir(parents=True)
+    broken = day / "rollout-2026-05-01T10-00-00-aaaa.jsonl.zst"
+    broken.write_bytes(zstandard.compress(b"x" * 1000)[:-4] + b"no zstd data at all")
+    named = machine.home / ".claude" / "projects" / "p"
+    named.mkdir(parents=True)
+    (named / os.fsdecode(b"\xff\xfe.jsonl")).write_text("{}\n")
+    log, deep, nul = (ClaudeLog(machine.home, machine.work) for _ in range(3))
+    nul.write(nul.user("hello", cwd="/a\0b"))
+    deep.write(deep.user("one"))
+    with deep.path.open("a") as file:
+        file.write('{"type":"user","x":"\\ud800","deep":' + "[" * 900 + "]" * 900 + "}\n")
+    deep.write(deep.user("two"))
+    log.write(log.user("hello"))
+    machine.read_all()
+    assert machine.count(log.session) == 1
+    assert machine.count(deep.session) == 2
+    assert machine.count(nul.session) == 0
+
+
+def test_a_time_beyond_every_calendar_stops_nothing(
+    scene: Scene, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for timezone in ("America/New_York", "Pacific/Auckland"):
+        monkeypatch.setenv("TZ", timezone)
+        machine = scene()
+        log = ClaudeLog(machine.home, machine.work)
+        note = machine.work / f"{timezone.partition('/')[2]}.md"
+        log.write(log.user(f"hi\n::record {note}"))
+        log.write(log.user(f"::capture {note}"))
+        log.write(*[one | {"timestamp": "0001-01-01T00:00:00Z"} for one in log.text("first of all")])
+        log.write(*[one | {"timestamp": "9999-12-31T23:59:59.999Z"} for one in log.text("last of all")])
+        machine.read_all()
+        assert "first of all" in note.read_text()
+        assert "last of all" in note.read_text()
+        machine.engine.resume(lambda _: False)
+        assert machine.engine.status(include_stale=True).sessions
+
+
+def test_a_fork_that_has_the_lines_under_its_own_id_runs_nothing_again(scene: Scene) -> None:
+    machine = scene()
+    log, fork = ClaudeLog(machine.home, machine.work), ClaudeLog(machine.home, machine.work)
+    said = log.user("::capture a.md")
+    log.write(said)
+    machine.read_all()
+    fork.write(said | {"sessionId": fork.session}, fork.user("::export b.md"))
+    machine.read_all()
+    assert machine.ran == ["capture ok", "export ok"]
+    assert machine.count(fork.session) == 2
+
+
+def test_what_was_said_before_a_folder_was_opened_is_history(scene: Scene) -> None:
+    machine = scene()
+    log = ClaudeLog(machine.home, machine.work)
+    log.write(log.user("::capture a.md", timestamp=now(-5)))
+    log.write(log.user("::export b.md", timestamp=rfc3339(now_ms() + 1000)))
+    machine.read_all()
+    assert machine.ran == ["export ok"]
+
+
+@pytest.mark.parametrize("last", [".jsonl", ".json"])
+def test_a_gemini_session_that_moved_to_another_folder_is_read_on(scene: Scene, last: str) -> None:
+    machine = scene()
+    chats = machine.home / ".gemini" / "tmp"
+    name = "session-2026-05-01T10-00-1234abcd"
+    for folder in ("old", "new"):
+        (chats / folder / "chats").mkdir(parents=True)
+        (chats / folder / ".project_root").write_text(str(machine.work))
+    messages = [
+        {"id": f"m{number}", "timestamp": now(), "type": "user", "content": text}
+        for number, text in enumerate(("one", "two", "::export n.md"))
+    ]
+    head = {"sessionId": "1234abcd-0000", "startTime": now()}
+    append(chats / "old" / "chats" / f"{name}.jsonl", head, *messages[:2])
+    machine.read_all()
+    moved = chats / "new" / "chats" / f"{name}{last}"
+    if last == ".json":
+        append(moved, head | {"messages": messages})
+    else:
+        append(moved, head, *messages)
+    machine.read_all()
+    assert machine.count("1234abcd-0000", "gemini") == 3
+    assert machine.ran == ["export ok"]
+
+
+def test_states_that_their_readers_hold_do_not_pile_up(scene: Scene) -> None:
+    asked: list[int] = []
+    machine = scene(make_room=asked.append)
+    storage = machine.home / ".config" / "Code" / "User" / "workspaceStorage" / "abc"
+    storage.mkdir(parents=True)
+    (storage / "workspace.json").write_text(f'{{"folder": "file://{machine.work}"}}')
+    size = limits.LOG_HELD_BYTES_MAX // 3
+    for number in range(6):
+        request = {"requestId": f"r{number}", "timestamp": now_ms(), "message": {"text": "q" * size}}
+        state = {"version": 3, "sessionId": f"s{number}", "requests": [request]}
+        append(storage / "chatSessions" / f"s{number}.jsonl", {"kind": 0, "v": state})
+    machine.read_all()
+    assert [machine.count(f"s{number}", "copilot") for number in range(6)] == [1] * 6
+    held = [one.tail.size for one in machine.intake._open.values()]
+    assert sum(held) <= limits.LOG_HELD_BYTES_MAX
+    assert max(asked) >= limits.LOG_HELD_COST * size, "room is asked for before it is taken"
+
+
+def test_without_a_folder_a_session_is_left_to_a_window_that_has_it_open(scene: Scene) -> None:
+    machine = scene([])
+    log = ClaudeLog(machine.home, machine.work)
+    log.write(log.user("::record"))
+    machine.intake.scan()
+    assert machine.intake.pause == limits.LOG_PATIENCE_SECONDS
+    machine.intake.step()
+    assert machine.count(log.session) == 0
+    machine.clock += limits.LOG_PATIENCE_SECONDS
+    machine.intake.step()
+    assert machine.count(log.session) == 1
