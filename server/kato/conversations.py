@@ -70,9 +70,10 @@ def describe(found: Found, place: Surroundings) -> Conversation:
     """What a list shows of a log."""
     tail = Tail(found, place)
     first: str | None = None
+    title: str | None = None
+    more = True
     read = 0
     with suppress(OSError):
-        more = True
         while more and read < _HEAD_BYTES:
             piece = tail.read()
             more, read = piece.more, read + limits.LOG_READ_BYTES

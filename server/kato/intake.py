@@ -17,15 +17,17 @@ import logging
 import os
 import traceback
 from collections import Counter, OrderedDict
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from kato import limits
 from kato.engine import AppendRequest, Ledger
 from kato.errors import KatoError
 from kato.lines import Lines, numbered
 from kato.model import (
+    AssistantMessage,
     ConversationEvent,
     LogRecord,
     SessionKey,
@@ -51,6 +53,9 @@ class _Open(Struct):
     pending: list[ConversationEvent] = []
     in_scope: bool | None = None
     is_record: bool = False  # it told something, and its session is read from it
+    last_said: dict[
+        str, str
+    ] = {}  # ids and texts of the assistant's last messages, where the session was known
     beside: SecondStore | None = None  # another store told of this session before
     told: dict[str, tuple[object, ...]] = {}  # session id -> what the engine was last told about it
 
@@ -282,8 +287,13 @@ class Intake:
             }
         if others and log.variant != stores[0]:
             return False
-        if self._ledger.session(key) is not None:
+        record = self._ledger.session(key)
+        if record is not None:
             one.live_since = self._started_ms - limits.COMMAND_GRACE_MS
+            first = max(0, record.event_count - limits.LOG_RESUMED_EVENTS)
+            newest = [decode_line(line) for _, line in numbered(self._ledger.read_pieces(key, after=first))]
+            said = [event for event in newest if isinstance(event, AssistantMessage)]
+            one.last_said = {event.event_id: event.content for event in said}
         if others:
             told = (decode_line(line) for _, line in numbered(self._ledger.read_pieces(key)))
             one.beside = SecondStore(told, lambda event_id: self._ledger.seq_of(key, event_id) is not None)
@@ -315,6 +325,8 @@ class Intake:
         events, one.pending = one.pending, []
         if one.beside is not None:
             events = one.beside.new(events)
+        if one.last_said:
+            events = [_beyond(one.last_said, event) for event in events]
         reader, provider = one.tail.reader, one.found.assistant.name
         runs = _runs(events, one.live_since, lambda event: self._is_copied(one, event))
         if not runs and reader.info.session_id in one.told:
@@ -391,6 +403,20 @@ class Intake:
         if one.tail.unsettled:
             self._settle(path, one)
         self._open.pop(path, None)
+
+
+def _beyond(kept: Mapping[str, str], event: ConversationEvent) -> ConversationEvent:
+    """The event; of a text that was kept when it was shorter, what has come since, under the id that a reader that had
+    seen it grow would have given.
+    """
+    if not isinstance(event, AssistantMessage) or event.event_id not in kept:
+        return event
+    event_id, told = event.event_id, 0
+    while (part := kept.get(event_id)) and event.content.startswith(part, told):
+        told += len(part)
+        event_id = f"{event.event_id}+{told}"
+    rest = event.content[told:]
+    return replace(event, event_id=event_id, content=rest) if told and rest.strip() else event
 
 
 def _runs(

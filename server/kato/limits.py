@@ -86,6 +86,8 @@ COMMAND_GRACE_MS: Final = 10 * 60 * 1000
 #: takes this many times its size (measured: 5 to 6).
 LOG_HELD_BYTES_MAX: Final = 8 * MIB
 LOG_HELD_COST: Final = 6
+#: Of a session that was known, so many events are looked at for a text that was shorter then: a reply has some dozens.
+LOG_RESUMED_EVENTS: Final = 64
 #: Where no folder is open, so long a session is left to a window that has its folder open.
 LOG_PATIENCE_SECONDS: Final = 1.0
 #: A log that was quiet for this long is complete for now.

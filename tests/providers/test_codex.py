@@ -134,6 +134,13 @@ def test_an_ides_preamble_is_cut_off() -> None:
         "# Context from my IDE setup:\n\n## Open tabs:\n- a.py\n\n## My request for Codex:\nfix it\n::record"
     )
     assert told(user_item(words), event("user_message", message=words)) == [("user", "fix it\n::record")]
+    assert told(event("user_message", message=words.replace(" for Codex", ""))) == [
+        ("user", "fix it\n::record")
+    ]
+    reader = reader_of("codex")
+    cut = words.partition("## My request")[0] + "::capture evil.md"
+    (event_told,), _ = read(reader, [lines(event("user_message", message=cut))])
+    assert event_told.event_id in reader.copied, "nobody knows where the user's words begin"
 
 
 def test_the_model_and_the_phase_come_along() -> None:

@@ -11,7 +11,7 @@ import zstandard
 from kato import limits, settings, sources
 from kato.assembly import Assembly, now_ms
 from kato.intake import Intake
-from kato.model import CommandOutcome, SessionKey, rfc3339
+from kato.model import AssistantMessage, CommandOutcome, SessionKey, decode_line, rfc3339
 from logs import ClaudeLog, append, now
 
 Scene = Callable[..., "Machine"]
@@ -172,6 +172,29 @@ def test_what_was_said_before_a_folder_was_opened_is_history(scene: Scene) -> No
     log.write(log.user("::export b.md", timestamp=rfc3339(now_ms() + 1000)))
     machine.read_all()
     assert machine.ran == ["export ok"]
+
+
+@pytest.mark.parametrize("steps", [("Hel", "Hello, you."), ("Hel", "Hello", "Hello, you."), ("Hello, you.",)])
+def test_a_text_that_grew_while_nobody_looked_is_told_to_its_end(
+    scene: Scene, steps: tuple[str, ...]
+) -> None:
+    chats = scene().home / ".gemini" / "tmp" / "p" / "chats"
+    chats.mkdir(parents=True)
+    log = chats / "session-2026-05-01T10-00-1234abcd.json"
+    for text in steps * 2:
+        machine = scene()  # a restart each time
+        (chats.parent / ".project_root").write_text(str(machine.work))
+        messages = [
+            {"id": "m1", "timestamp": now(), "type": "user", "content": "hi"},
+            {"id": "m2", "timestamp": now(), "type": "gemini", "content": text},
+        ]
+        log.unlink(missing_ok=True)
+        append(log, {"sessionId": "1234abcd-0000", "messages": messages})
+        machine.read_all()
+    key = SessionKey("gemini", "1234abcd-0000")
+    kept = [decode_line(line) for _, line in machine.engine.ledger.read(key)]
+    assert "".join(event.content for event in kept if isinstance(event, AssistantMessage)) == "Hello, you."
+    assert len(kept) == 1 + len(steps)
 
 
 @pytest.mark.parametrize("last", [".jsonl", ".json"])

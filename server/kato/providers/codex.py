@@ -72,7 +72,7 @@ _ENVELOPES: Final = (
 #: What stands around a picture in the model's history.
 _PICTURE_TAG: Final = re.compile(r"\s*</?(?:local_)?image(?:\s[^<>]*)?>\s*")
 _PREAMBLES: Final = ("# Context from my IDE setup:", "# Files mentioned by the user:")
-_REQUEST: Final = "## My request for Codex:"
+_REQUEST: Final = re.compile(r"^## My request[^\n]*$", re.MULTILINE)
 _PHASES: Final[Mapping[str, Phase]] = {"commentary": "commentary", "final_answer": "final", "output": "other"}
 _CALLS: Final = frozenset("function_call custom_tool_call local_shell_call tool_search_call mcp_call".split())
 _RUNNING: Final = re.compile(r"Process running with session ID (\d+)")
@@ -265,7 +265,11 @@ class CodexReader(LinesReader):
     def _say(self, event_id: str, at: datetime | None, words: str, pictures: Sequence[str]) -> None:
         content = "\n\n".join(part for part in (words.strip("\n"), *pictures) if part.strip())
         if content:
+            was_copy = self.is_copy
+            # Where the user's own words begin in a preamble is not known: no command is taken from it.
+            self.is_copy = was_copy or content.lstrip().startswith(_PREAMBLES)
             self.tell_user(event_id, at, "user_message", content)
+            self.is_copy = was_copy
 
     def _flush_waiting(self) -> None:
         """No event followed: the history's copies are all there is."""
@@ -604,8 +608,10 @@ def _remember(where: dict[str, _V], key: str, value: _V) -> None:
 
 def _request(text: str) -> str:
     """The user's words in a message that an IDE has put a preamble in front of."""
-    if text.lstrip().startswith(_PREAMBLES) and _REQUEST in text:
-        return text.rpartition(_REQUEST)[2].strip("\n")
+    if text.lstrip().startswith(_PREAMBLES):
+        ends = [marker.end() for marker in _REQUEST.finditer(text)]
+        if ends:
+            return text[ends[-1] :].strip("\n")
     return text
 
 
