@@ -426,6 +426,8 @@ class KatoServer(LanguageServer):
             environment=self._environment,
             file=file,
             file_name=name,
+            # What came at the start was valid.
+            explicit_name="didChangeConfiguration" if self._changed_settings else "initializationOptions",
         )
 
     def _start_engine(self, chosen: Settings) -> None:

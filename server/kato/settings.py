@@ -60,8 +60,9 @@ def resolve(
     environment: Mapping[str, str],
     file: Mapping[str, Any] | None,
     file_name: str = "config.toml",
+    explicit_name: str = "initializationOptions",
 ) -> Settings:
-    """The settings in force: explicit, then environment, then file, then default, key by key.
+    """The settings in force: explicit, then environment, then file, then default, key by key. The names are for errors.
 
     Raises SettingsInvalid that names the key, its rule, what was there and where.
     """
@@ -70,7 +71,7 @@ def resolve(
         chosen |= _checked(_flat(file, file_name), file_name)
     chosen |= _from_environment(environment)
     if explicit is not None:
-        chosen |= _checked(_flat(explicit, "initializationOptions"), "initializationOptions")
+        chosen |= _checked(_flat(explicit, explicit_name), explicit_name)
     return Settings(**chosen)
 
 
