@@ -55,6 +55,10 @@ def run(arguments: Sequence[str]) -> int:
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
         return EXIT_FAILED
+    except OSError as error:
+        where = f"{error.filename}: " if error.filename else ""
+        print(f"kato: {where}{error.strerror or error}", file=sys.stderr)  # noqa: T201
+        return EXIT_FAILED
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -192,7 +196,7 @@ def _settings(arguments: argparse.Namespace) -> "Settings":
 
     state_dir = getattr(arguments, "state_dir", None)
     explicit = {
-        "stateDir": None if state_dir is None else str(Path(state_dir).expanduser().absolute()),
+        "stateDir": None if state_dir is None else _absolute(state_dir),
         "daemonMaxMemoryMb": getattr(arguments, "max_memory_mb", None),
     }
     file, name = config.load_config(os.environ)
@@ -299,7 +303,7 @@ def _write_file(arguments: argparse.Namespace, pieces: "Iterator[bytes]") -> Non
 
     backups = _state_dir(arguments) / "backups"
     writer = NoteWriter(WritePolicy(None), backups_dir=backups, now_ms=_now_ms)
-    path = str(Path(arguments.output).expanduser().absolute())
+    path = _absolute(arguments.output)
     with writer.prepare(path, pieces) as prepared:
         written = prepared.commit(backup=writer.inspect(path).exists)
     if written.backup_path is not None:
@@ -421,7 +425,7 @@ def _capture(arguments: argparse.Namespace) -> int:
         elif path is None:
             target = str(Path.cwd() / notebook.default_file_name(session))
         else:
-            target = str(Path(path).expanduser().absolute())
+            target = _absolute(path)
         pictures: Pictures | None = None
         if target and arguments.images:
             pictures = Pictures(writer, target)
@@ -452,6 +456,14 @@ def _capture(arguments: argparse.Namespace) -> int:
         print(f"{target} held other text; it was copied to {whole.backup_path} first", file=sys.stderr)  # noqa: T201
     print(f"{target}: {whole.events:,} events")  # noqa: T201
     return EXIT_OK
+
+
+def _absolute(path: str) -> str:
+    """The path from the current folder or `~`. Raises CommandRefused where `~` names nobody."""
+    try:
+        return str(Path(path).expanduser().absolute())
+    except RuntimeError:
+        raise CommandRefused(f"{path}: there is no such user") from None
 
 
 def _take_left_over(arguments: argparse.Namespace, left_over: Sequence[str]) -> bool:
@@ -496,7 +508,7 @@ def _watch(arguments: argparse.Namespace) -> int:
     from kato.watch import Watch  # noqa: PLC0415
 
     process.tame_allocator()
-    folders = [str(Path(folder).expanduser().resolve()) for folder in arguments.folder]
+    folders = [str(Path(_absolute(folder)).resolve()) for folder in arguments.folder]
     for folder in folders:
         if not Path(folder).is_dir():
             raise CommandRefused(f"{folder} is no folder")

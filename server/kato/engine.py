@@ -585,11 +585,14 @@ class Engine:
                 continue  # its commands ran when it first came
             found, problems = commands.parse(event.content)
             steps: list[Command | CommandProblem] = [*found, *problems]
-            for step in sorted(steps, key=lambda one: one.line or 0):
+            steps.sort(key=lambda one: one.line or 0)
+            # All are claimed before the first one runs: whatever ends this process in it, the next one runs the rest.
+            mine = [
+                step for step in steps if self.ledger.claim(key, event.event_id, step.line or 0, self._owner)
+            ]
+            for step in mine:
                 line = step.line
                 assert line is not None
-                if not self.ledger.claim(key, event.event_id, line, self._owner):
-                    continue
                 if isinstance(step, Command):
                     outcome = self._execute(key, step, Position(seq, line), "chat", event.event_id)
                 else:

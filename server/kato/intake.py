@@ -261,7 +261,7 @@ class Intake:
             cwd = one.tail.reader.info.cwd
             if cwd is not None or not self._folders:
                 one.in_scope = self._is_inside(cwd)
-            elif len(one.pending) > limits.LOG_PENDING_EVENTS_MAX:
+            elif one.tail.offset > limits.LOG_FOLDERLESS_BYTES_MAX:
                 one.in_scope = False
         if one.in_scope and one.pending and not self._is_record(one):
             one.in_scope = False

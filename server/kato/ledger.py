@@ -94,9 +94,13 @@ class MemoryLedger:
         return len(self._ids.get(key, ())) * ID_BYTES
 
     def evicted(self, keys: Sequence[SessionKey]) -> None:
-        """The store let go of these: their ids go too, a recording of theirs ends."""
+        """The store let go of these: their ids go too, but for those of sessions that record, whose notes must not get
+        anything twice.
+        """
         for key in keys:
-            self._ids.pop(key, None)
+            recording = self.recording(key)
+            if recording is None or not recording.active:
+                self._ids.pop(key, None)
         while len(self._records) > _FORGOTTEN_MAX:
             oldest, _ = self._records.popitem(last=False)
             self._recordings.pop(oldest, None)

@@ -102,8 +102,8 @@ LOG_WATCH_STEP_MS: Final = 150
 #: All roots are listed this often, or less often where that takes long: a share of the time.
 LOG_SCAN_SECONDS: Final = 20
 LOG_SCAN_SHARE: Final = 0.0002
-#: Events that wait until a log tells which folder its session belongs to.
-LOG_PENDING_EVENTS_MAX: Final = 10_000
+#: So much of a log is read and waits until it tells which folder its session belongs to.
+LOG_FOLDERLESS_BYTES_MAX: Final = 4 * MIB
 #: A log that is quiet and has told so many events without a folder tells none.
 LOG_FOLDERLESS_EVENTS_MAX: Final = 100
 

@@ -6,6 +6,7 @@ descriptor is held (but for a compressed one, while it is read). What a file sys
 
 import errno
 import os
+import stat
 import sys
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -109,6 +110,8 @@ def _found(
     if not path.isprintable() and not _is_text(path):
         return None
     status = file.stat()
+    if not stat.S_ISREG(status.st_mode):
+        return None  # a pipe would be waited for
     return Found(root.assistant, root.path, path, log, status.st_size, status.st_mtime_ns)
 
 
@@ -153,7 +156,13 @@ class Tail:
         self._offset = 0
         self._file: tuple[int, int] | None = None
         self._head = b""
+        self._end = b""  # the last bytes before the offset
         self._unpacked: Iterator[bytes] = iter(())
+
+    @property
+    def offset(self) -> int:
+        """How far it was read, in bytes of the file; of a compressed one, 0."""
+        return self._offset
 
     def read(self) -> Piece:
         """The next piece; an empty one if there is nothing new. Raises OSError when the log cannot be read."""
@@ -171,6 +180,8 @@ class Tail:
             data = file.read(limits.LOG_READ_BYTES)
             if self._offset == 0:
                 self._head = data[:_HEAD_BYTES]
+                self._end = b""
+            self._end = (self._end + data[-_HEAD_BYTES:])[-_HEAD_BYTES:]
         if self.found.log.rewritten and self._offset == 0 and not changed:
             return Piece(_NOTHING, more=False)
         self._offset += len(data)
@@ -192,7 +203,10 @@ class Tail:
             return True
         if (status.st_size, status.st_mtime_ns) == (self.size, self.mtime_ns):
             return False
-        return os.read(descriptor, len(self._head)) != self._head
+        if os.read(descriptor, len(self._head)) != self._head:
+            return True
+        os.lseek(descriptor, self._offset - len(self._end), os.SEEK_SET)
+        return os.read(descriptor, len(self._end)) != self._end
 
     def _read_packed(self) -> Piece:
         """A compressed log does not grow: it is read once, and again only if it is another one."""

@@ -7,7 +7,7 @@ with nothing after it; a backtick fence's info string holds no backtick.
 
 import re
 from collections.abc import Iterable, Iterator
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 _FENCE = re.compile(r"^ {0,3}(`{3,}|~{3,})(.*)$", re.DOTALL)
 
@@ -62,11 +62,16 @@ def _lines_with(text: str, run: str) -> Iterator[str]:
         at = text.find(run, end)
 
 
+_INSIDE_LIST: Final = re.compile(r"^(?:\s*(?:[-*+>]|\d{1,9}[.)])(?=\s))*\s*")
+
+
 def lines_outside_fences(text: str) -> Iterator[tuple[int, str]]:
-    """Number (from 1) and text of the lines that are neither inside a fence nor its delimiters."""
+    """Number (from 1) and text of the lines that are neither inside a fence nor its delimiters, where fences inside lists
+    and quotes, and indented ones, count too.
+    """
     fence: Fence | None = None
     for number, line in enumerate(text.split("\n"), start=1):
-        after = next_fence(line, fence)
+        after = next_fence(_INSIDE_LIST.sub("", line), fence)
         if fence is None and after is None:
             yield number, line
         fence = after

@@ -233,7 +233,10 @@ def test_the_first_meta_counts_and_a_sub_agent_names_its_parent() -> None:
     spawned = {"subagent": {"thread_spawn": {"parent_thread_id": "p1", "depth": 1, "agent_nickname": "Ada"}}}
     meta = line("session_meta", id="s", cwd="/w", cli_version="0.150.0", source=spawned)
     copied = line("session_meta", id="old", cwd="/old", cli_version="0.1")
-    events, _ = read(reader, [lines(meta, copied, user_item("look\n::capture x.md"))])
+    own = at("2026-06-01T00:00:00.000Z", user_item("look\n::capture x.md"))
+    before = user_item("what the parent was told")
+    begun = [at("2026-05-31T00:00:00.000Z", record) for record in (meta, copied, before)]
+    events, _ = read(reader, [lines(*begun, own)])
     assert (reader.info.cwd, reader.info.version, reader.info.parent_id, reader.info.title) == (
         "/w",
         "0.150.0",
@@ -277,6 +280,51 @@ def test_a_forks_copied_history_is_history_whatever_its_times_say(copied_at: str
         "::export last.md",
     }
     assert reader.info.cwd == "/w"
+
+
+def test_a_second_sessions_meta_begins_a_copy_also_where_the_first_names_no_fork() -> None:
+    reader = reader_of("codex", session=FORK)
+    records = [
+        line("session_meta", id=FORK, cwd="/w", cli_version="0.149.0"),
+        line("session_meta", id="root", cwd="/elsewhere"),
+        event("user_message", message="::capture old.md"),
+        event("task_started", turn_id=NEW_TURN),
+        event("user_message", message="::capture new.md"),
+    ]
+    events, _ = read(reader, [lines(*[at("2026-05-01T12:00:00.040Z", record) for record in records])])
+    assert [event.event_id in reader.copied for event in events] == [True, False]
+
+
+def test_where_events_tell_what_was_typed_nothing_else_runs_a_command() -> None:
+    reader = reader_of("codex")
+    records = [
+        user_item("hi"),
+        event("user_message", message="hi"),
+        user_item("<heartbeat>\n::capture x.md\n</heartbeat>"),
+        text_item("ok"),
+        event("user_message", message="::export y.md"),
+    ]
+    records[-1]["payload"]["kind"] = "user_instructions"
+    events, _ = read(reader, [lines(*records)])
+    said = [one for one in events if isinstance(one, UserMessage)]
+    assert [one.content for one in said] == ["hi", "<heartbeat>\n::capture x.md\n</heartbeat>"]
+    assert said[1].event_id in reader.copied
+
+
+def test_records_that_join_a_messages_blocks_differently_are_one() -> None:
+    blocks = [{"type": "input_text", "text": "look"}, {"type": "input_text", "text": "::capture x.md"}]
+    item_first = item("message", role="user", content=blocks)
+    assert [
+        words for _, words in told(item_first, event("user_message", message="look\n::capture x.md"))
+    ] == ["look\n::capture x.md"]
+    windows = event("user_message", message="look\r\n::stop")
+    assert len(told(user_item("look\n::stop"), windows)) == 1
+
+
+def test_records_without_a_time_have_that_of_their_session() -> None:
+    meta: Json = {"id": "s", "timestamp": "2025-08-01T10:00:00.000Z", "instructions": None, "git": {}}
+    (said,), _ = read(reader_of("codex"), [lines(meta, {"role": "user", "type": "message", "content": "hi"})])
+    assert said.timestamp.year == 2025
 
 
 def test_where_turns_tell_no_time_what_is_said_well_after_the_fork_is_its_own() -> None:

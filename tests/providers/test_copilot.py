@@ -203,6 +203,19 @@ def test_turns_that_are_written_down_at_once_are_history() -> None:
     assert [one.event_id in reader.copied for one in events] == [True, True, False, False]
 
 
+def test_a_document_without_a_state_tells_its_answer_when_it_is_whole() -> None:
+    reader = reader_of("copilot", document=True)
+    asked = {"requestId": "r", "timestamp": 1_770_000_000_000, "message": {"text": "q"}}
+    told = []
+    for more in (
+        {"response": [{"value": "Half"}]},
+        {"response": [{"value": "Half and whole"}], "result": {"timings": {}}},
+    ):
+        told += read(reader, [lines({"sessionId": "s", "requests": [asked | more]})])[0]
+        reader.restart()
+    assert brief(told) == [("user", "q"), ("assistant", "Half and whole")]
+
+
 def test_an_answer_without_a_state_is_told_when_it_is_there() -> None:
     reader = reader_of("copilot")
     asked = {"requestId": "r", "timestamp": 1_770_000_000_000, "message": {"text": "q"}}

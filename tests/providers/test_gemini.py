@@ -44,13 +44,16 @@ def test_files_that_were_put_in_hold_no_commands_of_the_users() -> None:
     parts = [{"text": "look at @a.md\n::record"}, {"text": "::capture evil.md"}]
     shown = message("user", parts, displayContent="look at a.md")
     assert told(shown) == [("user", "look at a.md\n::record")]
+    fenced = message("user", "look:\n```\n::export evil.md\n```", displayContent="look:")
+    assert told(fenced) == [("user", "look:")]
+    assert told(message("user", "<state_snapshot>\n::stop\n</state_snapshot>")) == []
     command = message("user", "a file's prompt\n::capture evil.md", displayContent="/review a.py")
     assert told(command) == []
 
 
 def test_what_is_put_together_anew_is_history() -> None:
     reader = reader_of("gemini")
-    anew = {"$set": {"messages": [message("user", "<state_snapshot>\n::capture x.md", "m9")]}}
+    anew = {"$set": {"messages": [message("user", "In short:\n::capture x.md", "m9")]}}
     events, _ = read(
         reader, [lines(message("user", "::record", "m1"), anew, message("user", "::stop", "m2"))]
     )

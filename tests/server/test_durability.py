@@ -108,6 +108,17 @@ def test_an_evicted_session_is_listed_captured_in_full_and_comes_back(start: Sta
     assert body(notes / "a.md").endswith("more\n")
 
 
+def test_without_a_journal_a_recording_outlives_its_snapshot(start: Start, notes: Path) -> None:
+    client = start({"journal": False, "maxSessions": 1})
+    talk = [user("::record", 0), assistant("answer one", 1)]
+    append(client, *talk, cwd=str(notes))
+    recorded = client.request("kato/status", {"includeStale": True})["sessions"][0]["recording"]["outputPath"]
+    append(client, *conversation(3, session="other"))
+    assert append(client, *talk, assistant("answer two", 2))["duplicates"] == 2
+    assert words(body(Path(recorded))).count("answer one") == 1
+    assert words(body(Path(recorded)))[-1] == "answer two"
+
+
 def test_a_note_is_the_same_out_of_memory_and_out_of_the_journal(start: Start, notes: Path) -> None:
     client = start({"maxSessions": 1})
     for session in ("a", "b"):

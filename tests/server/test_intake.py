@@ -112,6 +112,53 @@ def test_logs_that_tell_no_folder_are_given_up_and_not_begun_again(scene: Scene)
     assert machine.read_all() < 4 * (limits.TAILS_MAX + 6)
 
 
+def test_a_log_without_a_folder_is_given_up_before_it_takes_memory(scene: Scene) -> None:
+    machine = scene()
+    log = ClaudeLog(machine.home, machine.work)
+    records = [log.user("x" * 100_000, timestamp=now(-60)) for _ in range(200)]
+    log.write(*[{key: value for key, value in one.items() if key != "cwd"} for one in records])
+    assert log.path.stat().st_size > 2 * limits.LOG_FOLDERLESS_BYTES_MAX
+    assert machine.read_all() <= limits.LOG_FOLDERLESS_BYTES_MAX // limits.LOG_READ_BYTES + 2
+
+
+def test_a_log_that_was_replaced_by_one_that_begins_alike_is_read_anew(scene: Scene) -> None:
+    machine = scene()
+    log = ClaudeLog(machine.home, machine.work)
+    lines = [log.user(f"message {number} {'x' * 2000}") for number in range(12)]
+    log.write(*lines[:4])
+    machine.read_all()
+    log.path.write_text("")
+    log.write(lines[0], *lines[4:])
+    machine.read_all()
+    assert machine.count(log.session) == 12
+
+
+@pytest.mark.skipif(os.name == "nt", reason="there are no such pipes")
+def test_a_pipe_named_like_a_log_is_not_waited_for(scene: Scene) -> None:
+    machine = scene()
+    folder = machine.home / ".claude" / "projects" / "p"
+    folder.mkdir(parents=True)
+    os.mkfifo(folder / "11111111-1111-4111-8111-111111111111.jsonl")
+    assert machine.read_all() == 0
+
+
+def test_what_ends_the_process_in_one_command_leaves_the_rest_to_the_next(scene: Scene) -> None:
+    machine = scene()
+    log = ClaudeLog(machine.home, machine.work)
+    log.write(log.user("go\n::capture a.md\n::export b.md"))
+
+    def die(_done: int, _total: int) -> None:
+        raise KeyboardInterrupt
+
+    machine.engine.notebook.progress = die
+    with pytest.raises(KeyboardInterrupt):
+        machine.read_all()
+    assert not (machine.work / "b.md").exists()
+    machine = scene()
+    machine.engine.resume(lambda _owner: False)
+    assert machine.ran == ["capture ok", "export ok"]
+
+
 def test_one_damaged_log_keeps_no_other_from_being_read(scene: Scene) -> None:
     machine = scene()
     day = machine.home / ".codex" / "sessions" / "2026" / "05" / "01"

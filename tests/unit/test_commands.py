@@ -59,6 +59,9 @@ def test_a_line_is_a_command(text: str, name: str, argument: str | None) -> None
         "````md\n```\n::capture\n```\n````",
         "```\n::capture",
         "~~~\n```\n::stop\n~~~",
+        "- ```\n  ::stop\n  ```",
+        "10. do\n\n    ```\n    ::stop\n    ```",
+        "> ```\n> text\n> ```\n- ~~~\n::stop",
     ],
 )
 def test_a_line_is_ordinary_text(text: str) -> None:

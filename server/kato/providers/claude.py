@@ -130,6 +130,7 @@ class ClaudeReader(LinesReader):
         self._titles: dict[str, str] = {}
         self._reply: _Reply | None = None
         self._asked: dict[str, Json] = {}
+        self._names: dict[str, str] = {}  # of the calls that have no result yet
         self._compacted = False
         self._sides: dict[str, ClaudeReader] = {}
 
@@ -254,6 +255,9 @@ class ClaudeReader(LinesReader):
                 self._asked[call_id] = given
                 while len(self._asked) > _ASKED_MAX:
                     del self._asked[next(iter(self._asked))]
+            self._names[call_id] = name
+            while len(self._names) > _ASKED_MAX:
+                del self._names[next(iter(self._names))]
             self.tell_call(event_id, at, "assistant", call_id, name, given, origin=uuid)
             reply.phase = None
         elif kind.endswith("_tool_result"):
@@ -324,6 +328,10 @@ class ClaudeReader(LinesReader):
         if not words:
             return
         kind = text_of(object_of(record, "origin"), "kind")
+        if any(block.get("type") == "tool_result" for block in blocks):
+            event_id = f"{event_id}:words"  # the line's own id is the result's
+        # The plan that a new conversation begins with was the assistant's.
+        self.is_copy = self.is_copy or "planContent" in record
         if self.parent_id is not None or kind in (None, "human", "cli", "user"):
             self.tell_user(event_id, at, "user", words, uuid)
         else:
@@ -350,7 +358,11 @@ class ClaudeReader(LinesReader):
             self._answers(
                 asked, answers, call_id, uuid or event_id, at, rejected=block.get("is_error") is True
             )
+        name = self._names.pop(call_id, "")
         if said:
+            # What an outside tool says of its failure can look the same: no command is taken from it.
+            denied = text_of(record, "toolDenialKind") is not None
+            self.is_copy = self.is_copy or (name.startswith("mcp__") and not denied)
             self.tell_user(f"{event_id}:said", at, "user", said, uuid)
 
     def _answers(

@@ -121,6 +121,9 @@ class CodexReader(LinesReader):
         self._model: str | None = None
         self._turn = ""
         self._has_meta = False
+        self._own_id: str | None = None
+        self._begun_at: datetime | None = None
+        self._has_typed = False  # events tell what is typed
         self._forked_at: datetime | None = None
         self.is_copy = False
         self._told: dict[str, _Told] = {}
@@ -211,12 +214,23 @@ class CodexReader(LinesReader):
 
     def _meta(self, payload: Json, at: datetime | None) -> None:
         if self._has_meta:
-            return  # copied history of the session that this one was forked from
+            # Copied history of the session that this one was forked from, whether it says so itself or not.
+            if self._forked_at is None and text_of(payload, "id") not in (
+                None,
+                self.session_id,
+                self._own_id,
+            ):
+                self._forked_at = self._begun_at or at
+                self.is_copy = self._forked_at is not None
+            return
         self._has_meta = True
+        self._own_id = text_of(payload, "id")
+        self._begun_at = _uuid7_moment(self.session_id) or moment(payload.get("timestamp")) or at
+        self._last = self._last or moment(payload.get("timestamp")) or at  # for records without a time
         self.cwd = text_of(payload, "cwd") or self.cwd
         self.version = text_of(payload, "cli_version")
         if text_of(payload, "forked_from_id"):
-            self._forked_at = _uuid7_moment(self.session_id) or moment(payload.get("timestamp")) or at
+            self._forked_at = self._begun_at
             self.is_copy = self._forked_at is not None
         source = object_of(payload, "source")
         spawned = object_of(object_of(source, "subagent"), "thread_spawn")
@@ -236,7 +250,7 @@ class CodexReader(LinesReader):
 
     def _is_twin(self, role: str, text: str, teller: str) -> bool:
         """Whether another kind of record told this already."""
-        key = f"{role}:{digest(text.strip())}"
+        key = f"{role}:{digest(_closely(text))}"
         told = self._told.get(key)
         if (
             told is not None
@@ -250,9 +264,10 @@ class CodexReader(LinesReader):
 
     def _typed(self, text: str, pictures: list[str], teller: str, at: datetime | None) -> None:
         """What the user typed, as an event tells it."""
+        self._has_typed = True
         words = _request(text)
         for waiting in self._waiting:
-            if waiting.text.strip() == words.strip():
+            if _closely(waiting.text) == _closely(words):
                 # The history's copy came first, and gave the message its id.
                 self._waiting.remove(waiting)
                 if not self._is_twin("user", words, teller):
@@ -274,9 +289,13 @@ class CodexReader(LinesReader):
     def _flush_waiting(self) -> None:
         """No event followed: the history's copies are all there is."""
         waiting, self._waiting = self._waiting, []
+        was_copy = self.is_copy
+        # In a log whose events tell what was typed, what they do not tell is the host's, in whatever envelope.
+        self.is_copy = was_copy or self._has_typed
         for words in waiting:
             if not self._is_twin("user", words.text, "item"):
                 self._say(words.event_id, words.at, words.text, words.pictures)
+        self.is_copy = was_copy
 
     def _quiet(self) -> None:
         self._flush_waiting()
@@ -446,7 +465,8 @@ class CodexReader(LinesReader):
             pictures += [
                 f"[image: {path}]" for path in event.get("local_images") or [] if isinstance(path, str)
             ]
-            self._typed(text_of(event, "message") or "", pictures, "event", at)
+            if text_of(event, "kind") in (None, "plain"):
+                self._typed(text_of(event, "message") or "", pictures, "event", at)
         elif what == "agent_message":
             self._answer(text_of(event, "message") or "", text_of(event, "phase"), "event", at)
         elif what in ("agent_reasoning", "agent_reasoning_raw_content"):
@@ -604,6 +624,11 @@ def _remember(where: dict[str, _V], key: str, value: _V) -> None:
     where[key] = value
     while len(where) > _REMEMBERED_MAX:
         del where[next(iter(where))]
+
+
+def _closely(text: str) -> str:
+    """A text's words without what lies between them: how blocks and lines are joined differs by record."""
+    return "".join(text.split())
 
 
 def _request(text: str) -> str:

@@ -118,7 +118,7 @@ class CopilotReader(_Copilot, LinesReader):
 
     def _again(self) -> None:
         self._state: Any = {}
-        self._requests = _Requests(self)
+        self._requests = _Requests(self, ("isCanceled", "result", "response"))
         self._model: str | None = None
         self._known: set[str] = set()
         self._asked: tuple[str, datetime | None, bool] | None = (
@@ -204,7 +204,8 @@ class CopilotReader(_Copilot, LinesReader):
         elif kind == "user.message":
             words = [text_of(data, "content") or "", *_pictures(objects_of(data, "attachments"))]
             content = "\n\n".join(part for part in words if part.strip())
-            if content and text_of(data, "source") in (None, "user"):
+            is_agents = "parentToolCallId" in data or "agentId" in data  # what a sub-agent was told
+            if content and text_of(data, "source") in (None, "user") and not is_agents:
                 self._replayed(event_id, at, content)
                 self.tell_user(event_id, at, kind, content, event_id)
         elif kind == "assistant.message":
@@ -297,7 +298,7 @@ class CopilotDocument(_Copilot, DocumentReader):
 
     def __init__(self, log: LogFile, cwd: str | None, surroundings: Surroundings) -> None:
         super().__init__(log, cwd, surroundings)
-        self._requests = _Requests(self)
+        self._requests = _Requests(self, ("isCanceled", "result"))
 
     def _document(self, document: Json) -> None:
         _take_about(self, document)
@@ -355,8 +356,9 @@ def _push(held: list[Any], record: Json) -> None:
 class _Requests:
     """What of a state's requests was handed out."""
 
-    def __init__(self, reader: BaseReader) -> None:
+    def __init__(self, reader: BaseReader, ends: Sequence[str]) -> None:
         self._reader = reader
+        self._ends = ends  # what tells, in a request without a state, that its answer is complete
         self._asked: set[str] = set()
         self._answered: set[str] = set()
 
@@ -369,7 +371,7 @@ class _Requests:
                 continue
             self._reader.guarded(self._ask, request)
             state = object_of(request, "modelState").get("value")
-            ended = any(request.get(key) for key in ("isCanceled", "result", "response"))
+            ended = any(request.get(key) for key in self._ends)
             complete = ended if state is None else state in (1, 2, 3) or request.get("isCanceled") is True
             # The newest answer may still be corrected: it is handed out when the log is quiet.
             if index + 1 < len(requests) or (complete and settled):

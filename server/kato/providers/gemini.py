@@ -30,8 +30,9 @@ from kato.providers.base import (
     objects_of,
     text_of,
 )
+from kato.text import lines_outside_fences
 
-_HOSTS_TEXT: Final = ("<session_context>", "<hook_context>")
+_HOSTS_TEXT: Final = ("<session_context>", "<hook_context>", "<state_snapshot>")
 _SLASH: Final = re.compile(r"/[A-Za-z][\w:-]*(\s|$)")
 _FILES: Final = "--- Content from referenced files ---"
 _ENDED: Final = frozenset(["success", "error", "cancelled"])
@@ -245,9 +246,8 @@ def _words(message: Json, save: SavePicture | None) -> str:
     if shown.lstrip().startswith("/"):
         words = shown  # a slash command: what it stands for is a file's
     elif shown.strip():
-        hidden = [
-            line for line in typed.split("\n") if line.strip().startswith("::") and line.strip() not in shown
-        ]
+        outside = [line for _, line in lines_outside_fences(typed)]
+        hidden = [line for line in outside if line.strip().startswith("::") and line.strip() not in shown]
         words = "\n".join([shown, *hidden])
     start = words.strip()
     if start.startswith(_HOSTS_TEXT) or start == "?" or ("\n" not in start and _SLASH.match(start)):
