@@ -508,6 +508,10 @@ class BaseReader(ABC):
                 input=arguments or UNSET,
             )
         )
+        self._called(arguments)
+
+    def _called(self, arguments: Json) -> None:  # noqa: B027 - most readers have no use for it
+        """A call with these arguments was told."""
 
     def tell_result(
         self,

@@ -73,23 +73,11 @@ class _Copilot(BaseReader):
         self._touched: PurePath | None = None  # the folder that they have in common
         self._touched_open: str | None = None  # the open folder that the first of them lies in
 
-    def tell_call(
-        self,
-        event_id: str,
-        at: datetime | None,
-        kind: str,
-        call_id: str,
-        name: str,
-        given: object,
-        *,
-        about: str | None = None,
-        origin: str | None = None,
-    ) -> None:
-        """A tool call; `about` says in a line what it is for, else its arguments do."""
-        super().tell_call(event_id, at, kind, call_id, name, given, about=about, origin=origin)
-        if self.cwd is None and isinstance(given, dict):
+    def _called(self, arguments: Json) -> None:
+        """A call with these arguments was told: which files it touched."""
+        if self.cwd is None:
             for key in _PATHS:
-                path = self._surroundings.pure(text_of(given, key) or "")
+                path = self._surroundings.pure(text_of(arguments, key) or "")
                 if path.is_absolute():
                     self._touch(path.parent)
 
