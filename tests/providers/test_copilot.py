@@ -216,6 +216,24 @@ def test_a_document_without_a_state_tells_its_answer_when_it_is_whole() -> None:
     assert brief(told) == [("user", "q"), ("assistant", "Half and whole")]
 
 
+def test_what_a_sub_agent_does_is_a_session_of_its_own() -> None:
+    def invocation(call: str, **more: Any) -> Json:
+        return {"kind": "toolInvocationSerialized", "toolCallId": call, "toolId": f"copilot_{call}", **more}
+
+    parts = [invocation("run"), invocation("look", subAgentInvocationId="run"), {"value": "Done."}]
+    reader = reader_of("copilot")
+    events, problems = read(reader, [lines(state(request("r1", "q", *parts)))])
+    assert problems == []
+    assert [(event.session_id, kind) for event, (kind, _) in zip(events, brief(events), strict=True)] == [
+        (reader.info.session_id, "user"),
+        (reader.info.session_id, "call"),
+        ("subagent-run", "call"),
+        (reader.info.session_id, "assistant"),
+    ]
+    about = reader.about("subagent-run")
+    assert (about.parent_id, about.parent_tool_call_id) == (reader.info.session_id, "run")
+
+
 def test_an_answer_without_a_state_is_told_when_it_is_there() -> None:
     reader = reader_of("copilot")
     asked = {"requestId": "r", "timestamp": 1_770_000_000_000, "message": {"text": "q"}}

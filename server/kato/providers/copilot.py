@@ -11,7 +11,8 @@ never looked at.
 """
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from datetime import datetime, timedelta
 from pathlib import PurePath
 from typing import Any, Final
@@ -80,6 +81,18 @@ class _Copilot(BaseReader):
                 path = self._surroundings.pure(text_of(arguments, key) or "")
                 if path.is_absolute():
                     self._touch(path.parent)
+
+    @contextmanager
+    def agent(self, call_id: str) -> Iterator[BaseReader]:
+        """Tells what the sub-agent did that this call started: in a session of its own."""
+        child = CopilotReader(
+            LogFile(f"subagent-{call_id}", parent_id=self.session_id), self.cwd, self._surroundings
+        )
+        self.started[child.session_id] = identifier(call_id)
+        yield child
+        result = child.feed(b"")
+        self._events += result.events
+        self._problems += result.problems
 
     def _touch(self, folder: PurePath) -> None:
         if self._touched_open is None:
@@ -344,7 +357,7 @@ def _push(held: list[Any], record: Json) -> None:
 class _Requests:
     """What of a state's requests was handed out."""
 
-    def __init__(self, reader: BaseReader, ends: Sequence[str]) -> None:
+    def __init__(self, reader: _Copilot, ends: Sequence[str]) -> None:
         self._reader = reader
         self._ends = ends  # what tells, in a request without a state, that its answer is complete
         self._asked: set[str] = set()
@@ -386,7 +399,7 @@ class _Requests:
 class _Answer:
     """One request's answer: texts, calls and thoughts in their order."""
 
-    def __init__(self, reader: BaseReader, request: Json) -> None:
+    def __init__(self, reader: _Copilot, request: Json) -> None:
         self._reader = reader
         self._request = request
         self._id = text_of(request, "requestId") or ""
@@ -477,7 +490,14 @@ class _Answer:
 
     def _invocation(self, call_id: str, part: Json) -> None:
         self._flush()
-        reader = self._reader
+        agent = text_of(part, "subAgentInvocationId")
+        if agent is None or agent == call_id:
+            self._call(self._reader, call_id, part)
+        else:
+            with self._reader.agent(agent) as child:
+                self._call(child, call_id, part)
+
+    def _call(self, reader: BaseReader, call_id: str, part: Json) -> None:
         call = self._calls.get(call_id, {})
         data = object_of(part, "toolSpecificData")
         details = object_of(part, "resultDetails")
