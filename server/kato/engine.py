@@ -632,7 +632,7 @@ class Engine:
             return self._failed(key, command.name, command.line, origin, event_id, failure)
         except Exception as error:  # noqa: BLE001 - see below
             # One command's defect must end neither the process nor the other commands.
-            _log_defect(f"::{command.name}", error)
+            log_defect(log, f"::{command.name}", error)
             defect = KatoError(f"an internal error ({type(error).__name__}); see Kato's log")
             return self._failed(key, command.name, command.line, origin, event_id, defect)
         outcome = CommandOutcome(
@@ -832,7 +832,7 @@ class Engine:
             reason = error.message if isinstance(error, KatoError) else error.strerror
             self._held_up(recording, reason or type(error).__name__)
         except Exception as error:  # noqa: BLE001 - one session's defect must not stop the others, nor the start
-            _log_defect(f"recording {recording.recording_id}", error)
+            log_defect(log, f"recording {recording.recording_id}", error)
             self._held_up(recording, f"an internal error ({type(error).__name__}); see Kato's log")
         else:
             self._troubled.discard(recording.recording_id)
@@ -953,10 +953,10 @@ class Engine:
         self.ledger.close()
 
 
-def _log_defect(what: str, error: Exception) -> None:
+def log_defect(to: logging.Logger, what: str, error: Exception) -> None:
     """A traceback without the error's text, which may hold the conversation's."""
     trace = "".join(traceback.format_tb(error.__traceback__))
-    log.error("%s is defective (%s):\n%s", what, type(error).__name__, trace)
+    to.error("%s is defective (%s):\n%s", what, type(error).__name__, trace)
 
 
 class _Done(Struct, frozen=True):

@@ -15,7 +15,6 @@ Rules:
 
 import logging
 import os
-import traceback
 from collections import Counter, OrderedDict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 
@@ -23,7 +22,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from kato import limits
-from kato.engine import AppendRequest, Ledger
+from kato.engine import AppendRequest, Ledger, log_defect
 from kato.errors import KatoError
 from kato.lines import Lines, numbered
 from kato.model import (
@@ -192,8 +191,7 @@ class Intake:
             log.warning("%s was not read: %s", _printable(path), reason)
             self._known.pop(path, None)  # the next scan finds it again
         else:
-            trace = "".join(traceback.format_tb(error.__traceback__))  # without the error's text
-            log.error("%s was not read (%s):\n%s", _printable(path), type(error).__name__, trace)
+            log_defect(log, _printable(path), error)
         self._open.pop(path, None)
 
     def _read(self, path: str, found: Found) -> bool:
@@ -205,9 +203,9 @@ class Intake:
                 return False
             one = _Open(Tail(found, self.place), found, self._started_ms, self._clock())
             self._open[path] = one
-            self._close_excess()
+            self._close_excess(path)
         if found.log.is_held and found.size > one.tail.size:
-            self._close_held(limits.LOG_HELD_BYTES_MAX - found.size)
+            self._close_held(path, limits.LOG_HELD_BYTES_MAX - found.size)
             self._make_room(limits.LOG_HELD_COST * (found.size - one.tail.size))
         piece = one.tail.read()
         one.is_record = one.is_record and not piece.anew
@@ -377,26 +375,27 @@ class Intake:
         while len(self._known) > limits.LOGS_MAX:
             self._known.popitem(last=False)
 
-    def _close_excess(self) -> None:
-        """A log that is closed is read from its beginning when it changes again. One that is half read stays open: closed, it
-        would begin anew, and what was read of it would count as all.
-        """
-        for path in [path for path in self._open if path not in self._waiting]:
+    def _close_excess(self, read_now: str) -> None:
+        for path in self._idle(read_now):
             if len(self._open) <= limits.TAILS_MAX:
                 return
             self._close(path)
 
-    def _close_held(self, bytes_max: int) -> None:
+    def _close_held(self, read_now: str, bytes_max: int) -> None:
         """Of logs whose readers hold their whole content, no more than this stays open beside the one that is read."""
-        held = [
-            path for path, one in self._open.items() if one.found.log.is_held and path not in self._waiting
-        ]
-        size = sum(self._open[path].tail.size for path in held[:-1])
-        for path in held[:-1]:  # the last one is read now
+        held = [path for path in self._idle(read_now) if self._open[path].found.log.is_held]
+        size = sum(self._open[path].tail.size for path in held)
+        for path in held:
             if size <= bytes_max:
                 return
             size -= self._open[path].tail.size
             self._close(path)
+
+    def _idle(self, read_now: str) -> list[str]:
+        """The open logs that may be closed: one that is closed is read from its beginning when it changes again. One that is
+        half read stays open: closed, it would begin anew, and what was read of it would count as all.
+        """
+        return [path for path in self._open if path != read_now and path not in self._waiting]
 
     def _close(self, path: str) -> None:
         one = self._open[path]

@@ -11,7 +11,6 @@ every request is answered. Handlers are synchronous. Logs carry methods, ids and
 import asyncio
 import logging
 import signal
-import traceback
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future
 from pathlib import Path
@@ -158,7 +157,7 @@ class KatoProtocol(LanguageServerProtocol):
             else:
                 log.warning("a notification was refused: %s", error.message)
         except Exception as error:  # noqa: BLE001 - one request's defect must not end the process
-            _log_defect(error)
+            engines.log_defect(log, "a request's handler", error)
             if request_id is not None:
                 self._answer_error(request_id, INTERNAL_ERROR, f"internal error ({type(error).__name__})")
         else:
@@ -801,8 +800,3 @@ def _notification(method: str, params: Any) -> dict[str, Any]:
 
 def _is_id(value: Any) -> bool:
     return isinstance(value, int | str) and not isinstance(value, bool)
-
-
-def _log_defect(error: Exception) -> None:
-    """A traceback without the error's text, which may hold the conversation's."""
-    log.error("%s\n%s", type(error).__name__, "".join(traceback.format_tb(error.__traceback__)))

@@ -285,6 +285,13 @@ def test_states_that_their_readers_hold_do_not_pile_up(scene: Scene) -> None:
     held = [one.tail.size for one in machine.intake._open.values()]
     assert sum(held) <= limits.LOG_HELD_BYTES_MAX
     assert max(asked) >= limits.LOG_HELD_COST * size, "room is asked for before it is taken"
+    oldest = Path(next(iter(machine.intake._open)))
+    again = {"requestId": "again", "timestamp": now_ms(), "message": {"text": "q" * 2 * size}}
+    append(oldest, {"kind": 2, "k": ["requests"], "v": [again]})
+    machine.read_all()
+    assert machine.count(oldest.stem, "copilot") == 2, (
+        "the one that is read is not closed, however long ago it was"
+    )
 
 
 def test_without_a_folder_a_session_is_left_to_a_window_that_has_it_open(scene: Scene) -> None:
