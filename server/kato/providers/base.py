@@ -91,8 +91,9 @@ class Reader(Protocol):
 
     @property
     def copied(self) -> Container[str]:
-        """The ids of events that were copied out of the session that this one was forked from: whatever their times
-        say, they are history. Only those of messages that may hold commands are there.
+        """The ids of events that were copied out of the session that this one was forked from, and of those that others
+        can have put there: whatever their times say, they run nothing. Only those of messages that may hold commands are
+        there.
         """
         ...
 
@@ -437,14 +438,23 @@ class BaseReader(ABC):
         }
 
     def tell_user(
-        self, event_id: str, at: datetime | None, kind: str, content: str, origin: str | None = None
+        self,
+        event_id: str,
+        at: datetime | None,
+        kind: str,
+        content: str,
+        origin: str | None = None,
+        *,
+        is_doubtful: bool = False,
     ) -> None:
-        """What the user said; in a sub-agent's log, what the assistant that started it told it to do."""
+        """What the user said; in a sub-agent's log, what the assistant that started it told it to do. Of what is doubtful
+        (others can have put it there) no command is taken.
+        """
         if self.parent_id is not None:
             self.tell_assistant(event_id, at, kind, content, origin)
             return
         message = UserMessage(**self._head(event_id, at, kind, origin), role="user", content=content)
-        if self.is_copy and "::" in content:
+        if (self.is_copy or is_doubtful) and "::" in content:
             self.copied.add(message.event_id)
         self._events.append(message)
 

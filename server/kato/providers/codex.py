@@ -277,25 +277,29 @@ class CodexReader(LinesReader):
         if not self._is_twin("user", words, teller):
             self._say(self._id(at, "user", words), at, words, pictures)
 
-    def _say(self, event_id: str, at: datetime | None, words: str, pictures: Sequence[str]) -> None:
+    def _say(
+        self,
+        event_id: str,
+        at: datetime | None,
+        words: str,
+        pictures: Sequence[str],
+        *,
+        is_doubtful: bool = False,
+    ) -> None:
         content = "\n\n".join(part for part in (words.strip("\n"), *pictures) if part.strip())
         if content:
-            was_copy = self.is_copy
-            # Where the user's own words begin in a preamble is not known: no command is taken from it.
-            self.is_copy = was_copy or content.lstrip().startswith(_PREAMBLES)
-            self.tell_user(event_id, at, "user_message", content)
-            self.is_copy = was_copy
+            # Where the user's own words begin in a preamble is not known.
+            doubtful = is_doubtful or content.lstrip().startswith(_PREAMBLES)
+            self.tell_user(event_id, at, "user_message", content, is_doubtful=doubtful)
 
     def _flush_waiting(self) -> None:
         """No event followed: the history's copies are all there is."""
         waiting, self._waiting = self._waiting, []
-        was_copy = self.is_copy
-        # In a log whose events tell what was typed, what they do not tell is the host's, in whatever envelope.
-        self.is_copy = was_copy or self._has_typed
         for words in waiting:
             if not self._is_twin("user", words.text, "item"):
-                self._say(words.event_id, words.at, words.text, words.pictures)
-        self.is_copy = was_copy
+                # In a log whose events tell what was typed, what they do not tell is the host's, in whatever envelope.
+                doubtful = self._has_typed
+                self._say(words.event_id, words.at, words.text, words.pictures, is_doubtful=doubtful)
 
     def _quiet(self) -> None:
         self._flush_waiting()
