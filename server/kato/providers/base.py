@@ -14,7 +14,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Container, Iterator, Mapping, Sequence
 from datetime import datetime
 from pathlib import PurePath, PurePosixPath, PureWindowsPath
-from typing import Any, ClassVar, Final, Literal, Protocol
+from typing import Any, ClassVar, Final, Literal, Protocol, TypeVar
 
 import msgspec
 from msgspec import UNSET, Struct, UnsetType
@@ -310,6 +310,17 @@ def one_line(text: str, chars_max: int) -> str:
     """A text's words in one line, cut at so many characters."""
     line = " ".join(text[: chars_max * 4].split())
     return line if len(line) <= chars_max else line[: chars_max - 1].rstrip() + "…"
+
+
+_V = TypeVar("_V")
+
+
+def remember(where: dict[str, _V], key: str, value: _V, count_max: int) -> None:
+    """Keeps a value as the newest; of more than so many, the oldest are forgotten."""
+    where.pop(key, None)
+    where[key] = value
+    while len(where) > count_max:
+        del where[next(iter(where))]
 
 
 # --- Lines -------------------------------------------------------------------------------------------

@@ -28,6 +28,7 @@ from kato.providers.base import (
     moment,
     object_of,
     objects_of,
+    remember,
     text_of,
 )
 
@@ -252,12 +253,8 @@ class ClaudeReader(LinesReader):
             name, call_id = text_of(block, "name") or "", text_of(block, "id") or event_id
             given = block.get("input")
             if name == "AskUserQuestion" and isinstance(given, dict):
-                self._asked[call_id] = given
-                while len(self._asked) > _ASKED_MAX:
-                    del self._asked[next(iter(self._asked))]
-            self._names[call_id] = name
-            while len(self._names) > _ASKED_MAX:
-                del self._names[next(iter(self._names))]
+                remember(self._asked, call_id, given, _ASKED_MAX)
+            remember(self._names, call_id, name, _ASKED_MAX)
             self.tell_call(event_id, at, "assistant", call_id, name, given, origin=uuid)
             reply.phase = None
         elif kind.endswith("_tool_result"):

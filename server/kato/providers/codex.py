@@ -8,7 +8,7 @@ are passed over; a twin of the same kind is a repetition by the speaker and stay
 import re
 from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
-from typing import Final, TypeVar
+from typing import Final
 from uuid import UUID
 
 from msgspec import Struct
@@ -26,6 +26,7 @@ from kato.providers.base import (
     moment,
     object_of,
     objects_of,
+    remember,
     text_of,
 )
 
@@ -86,8 +87,6 @@ _REMEMBERED_MAX: Final = 4096
 _FORK_WRITTEN: Final = timedelta(seconds=2)
 #: Twins stand some records apart; what stands further apart was said again.
 _TWIN_RECORDS_MAX: Final = 64
-
-_V = TypeVar("_V")
 
 
 class _Words(Struct):
@@ -259,7 +258,7 @@ class CodexReader(LinesReader):
         ):
             told.tellers.add(teller)
             return True
-        _remember(self._told, key, _Told(self._number, {teller}))
+        remember(self._told, key, _Told(self._number, {teller}), _REMEMBERED_MAX)
         return False
 
     def _typed(self, text: str, pictures: list[str], teller: str, at: datetime | None) -> None:
@@ -395,13 +394,13 @@ class CodexReader(LinesReader):
         if name == "write_stdin" and isinstance(given, dict) and not given.get("chars"):
             parent = self._processes.get(str(given.get("session_id")))
             if parent is not None:
-                _remember(self._polls, call_id, parent)
+                remember(self._polls, call_id, parent, _REMEMBERED_MAX)
                 return
         if call_id in self._calls:
             return
         if name == "request_user_input" and isinstance(given, dict):
-            _remember(self._questions, call_id, given)
-        _remember(self._calls, call_id, name)
+            remember(self._questions, call_id, given, _REMEMBERED_MAX)
+        remember(self._calls, call_id, name, _REMEMBERED_MAX)
         self.tell_call(call_id, at, what, call_id, name, given)
 
     def _item_output(self, item: Json, at: datetime | None) -> None:
@@ -417,8 +416,8 @@ class CodexReader(LinesReader):
         elif call_id in self._answered:
             return
         elif running is not None:
-            _remember(self._processes, running[1], call_id)
-            _remember(self._running, call_id, [_body(text)])
+            remember(self._processes, running[1], call_id, _REMEMBERED_MAX)
+            remember(self._running, call_id, [_body(text)], _REMEMBERED_MAX)
         else:
             self._finish(call_id, _body(text), at, "function_call_output")
 
@@ -433,7 +432,7 @@ class CodexReader(LinesReader):
         if call_id in self._answered:
             return
         self._flush_waiting()
-        _remember(self._answered, call_id, None)
+        remember(self._answered, call_id, None, _REMEMBERED_MAX)
         self._running.pop(call_id, None)
         self._calls.pop(call_id, None)
         self.tell_result(f"{call_id}:result", at, kind, call_id, text)
@@ -621,13 +620,6 @@ def _uuid7_moment(identity: str) -> datetime | None:
     except ValueError:
         return None
     return moment(made.int >> 80) if made.version == 7 else None
-
-
-def _remember(where: dict[str, _V], key: str, value: _V) -> None:
-    where.pop(key, None)
-    where[key] = value
-    while len(where) > _REMEMBERED_MAX:
-        del where[next(iter(where))]
 
 
 def _closely(text: str) -> str:
