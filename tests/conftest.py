@@ -37,6 +37,7 @@ def start(tmp_path: Path, environment: dict[str, str]) -> Iterator[Start]:
         *,
         initialize: bool = True,
         env: dict[str, str] | None = None,
+        capabilities: dict[str, Any] | None = None,
         **more: Any,
     ) -> Client:
         client = Client(environment=environment | (env or {}), **more)
@@ -45,7 +46,9 @@ def start(tmp_path: Path, environment: dict[str, str]) -> Iterator[Start]:
             notes = tmp_path / "notes"
             notes.mkdir(exist_ok=True)
             client.initialize(
-                options={"stateDir": str(tmp_path / "state")} | (options or {}), folders=[str(notes)]
+                options={"stateDir": str(tmp_path / "state")} | (options or {}),
+                folders=[str(notes)],
+                capabilities=capabilities,
             )
         return client
 

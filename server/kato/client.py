@@ -5,6 +5,7 @@ import subprocess
 import sys
 from collections import deque
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from types import TracebackType
 from typing import Any, Final
 
@@ -59,14 +60,21 @@ class Client:
     ) -> None:
         self.close()
 
-    def initialize(self, *, options: Mapping[str, Any], folders: Sequence[str] = ()) -> Any:
+    def initialize(
+        self,
+        *,
+        options: Mapping[str, Any],
+        folders: Sequence[str] = (),
+        capabilities: Mapping[str, Any] | None = None,
+    ) -> Any:
         """The opening of every LSP session."""
         params = {
             "processId": os.getpid(),
             "rootUri": None,
-            "capabilities": {},
+            "capabilities": capabilities or {},
             "initializationOptions": options,
-            "workspaceFolders": [{"uri": f"file://{folder}", "name": folder} for folder in folders] or None,
+            "workspaceFolders": [{"uri": Path(folder).as_uri(), "name": folder} for folder in folders]
+            or None,
         }
         result = self.request("initialize", params)
         self.notify("initialized", {})

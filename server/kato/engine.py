@@ -45,6 +45,7 @@ from kato.model import (
     LogRecord,
     MemoryStatus,
     NoteRecord,
+    Notice,
     OutcomeError,
     ProcessMemory,
     Recording,
@@ -61,8 +62,6 @@ from kato.store import Eviction, SnapshotStore
 from kato.transcript import Transcript
 
 log = logging.getLogger("kato.engine")
-
-Level = Literal["error", "warning", "info"]
 
 
 class AppendRequest(Struct, frozen=True):
@@ -247,7 +246,7 @@ class Listener(Protocol):
         """A command ran, was refused or failed."""
         ...
 
-    def tell(self, level: Level, message: str) -> None:
+    def notify(self, notice: Notice) -> None:
         """Something the user must know."""
         ...
 
@@ -651,9 +650,13 @@ class Engine:
         log.info("%s of %s/%s: %s", command.name, key.provider, key.session_id, outcome.status)
         self._listener.executed(outcome)
         if result.backup_path is not None:
-            self._listener.tell(
-                "warning",
-                f"{result.path} held text that Kato had not written; it was copied to {result.backup_path} first.",
+            self._listener.notify(
+                Notice(
+                    "text_backed_up",
+                    "warning",
+                    f"{result.path} held text that Kato had not written; it was copied to {result.backup_path} first.",
+                    {"path": result.path, "backupPath": result.backup_path},
+                )
             )
         return outcome
 
@@ -678,7 +681,10 @@ class Engine:
         )
         log.warning("%s of %s/%s failed: %d", name, key.provider, key.session_id, error.code)
         self._listener.executed(outcome)
-        self._listener.tell("error", f"::{name} failed: {error.message}")
+        data = {"command": name, "provider": key.provider, "sessionId": key.session_id, "code": error.code}
+        if "path" in error.data:
+            data["path"] = error.data["path"]
+        self._listener.notify(Notice("command_failed", "error", f"::{name} failed: {error.message}", data))
         return outcome
 
     def _init(self, session: SessionRecord, command: Command, at: Position) -> "_Done":
@@ -842,7 +848,8 @@ class Engine:
         if recording.recording_id not in self._troubled:
             self._troubled.add(recording.recording_id)
             message = f"Recording to {recording.output_path} is held up and will be tried again: {reason}"
-            self._listener.tell("error", message)
+            data = {"recordingId": recording.recording_id, "path": recording.output_path}
+            self._listener.notify(Notice("recording_paused", "error", message, data))
 
     def _flush_piece(self, key: SessionKey, until: Position | None) -> bool:
         """One bounded piece, alone over all processes; True when there is more."""

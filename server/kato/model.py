@@ -208,6 +208,39 @@ class CommandOutcome(Struct, frozen=True, kw_only=True, rename="camel", omit_def
     error: OutcomeError | UnsetType = UNSET
 
 
+# --- Notices --------------------------------------------------------------------------------------------
+
+Severity = Literal["error", "warning", "info"]
+#: What the user must know, by kind. A client reacts to the kind, never to the text (wire contract).
+NoticeKind = Literal[
+    "over_budget",
+    "settings_rejected",
+    "restart_needed",
+    "limit_not_kept",
+    "events_rejected",
+    "command_failed",
+    "command_not_run",
+    "text_backed_up",
+    "recording_paused",
+    "recording_resumed",
+    "recording_stopped",
+    "note_missing",
+    "note_repaired",
+    "journal_recovered",
+    "journal_lost",
+    "watcher_failed",
+]
+
+
+class Notice(Struct, frozen=True, rename="camel", omit_defaults=True):
+    """Something the user must know. `data` holds what a client needs to offer a remedy: paths, ids, lines."""
+
+    kind: NoticeKind
+    severity: Severity
+    message: str
+    data: dict[str, Any] | UnsetType = UNSET
+
+
 # --- Memory and status ----------------------------------------------------------------------------------
 
 EvictionReason = Literal["max_sessions", "memory_pressure"]

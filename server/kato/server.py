@@ -45,7 +45,7 @@ from kato.feed import LogFeed
 from kato.framing import Broken, Frame, FrameReader, Oversize, encode_frame, find_request_id
 from kato.intake import Intake
 from kato.json_text import loads
-from kato.model import CommandOutcome, SessionKey
+from kato.model import CommandOutcome, Notice, SessionKey, Severity
 from kato.settings import Settings
 from kato.transport import Input, Output
 
@@ -221,6 +221,11 @@ class KatoProtocol(LanguageServerProtocol):
             self._server.flush_output()
 
 
+_MESSAGE_TYPES: Final[Mapping[Severity, types.MessageType]] = {
+    "error": types.MessageType.Error,
+    "warning": types.MessageType.Warning,
+    "info": types.MessageType.Info,
+}
 _WATCHERS_ID: Final = "kato-session-logs"
 #: A handler's result whose answer is sent later.
 DEFERRED: Final = object()
@@ -270,12 +275,13 @@ class KatoServer(LanguageServer):
         self._assembly: Assembly | None = None
         self._feed: LogFeed | None = None
         self._watchers_registered = False
+        self._client_takes_notices = False
         self._work: _Work | None = None
         self._spare_token: int | str | None = (
             None  # one that the client knows, for work that it did not ask for
         )
         self._tokens_made = 0
-        self._late_messages: list[str] = []  # what was found before the client may be told
+        self._late_notices: list[Notice] = []  # found before the client may be notified
         self.custom_handlers: Mapping[str, Callable[[Any, int | str | None], Any]] = {
             "kato/appendEvents": self._on_append_events,
             "kato/events": self._on_append_events,
@@ -396,9 +402,13 @@ class KatoServer(LanguageServer):
         return self._engine
 
     def note_initialize(self, params: Any) -> None:
-        """Keeps `initializationOptions` as they came: they are JSON, not an LSP type."""
-        options = params.get("initializationOptions") if isinstance(params, dict) else None
+        """Keeps `initializationOptions` and `capabilities.experimental` as they came: they are JSON, not LSP types."""
+        given = params if isinstance(params, dict) else {}
+        options = given.get("initializationOptions")
         self._initial = {} if options is None else options
+        capabilities = given.get("capabilities")
+        experimental = capabilities.get("experimental") if isinstance(capabilities, dict) else None
+        self._client_takes_notices = isinstance(experimental, dict) and experimental.get("katoNotice") is True
 
     def _on_initialize(self, params: types.InitializeParams) -> None:
         try:
@@ -436,7 +446,8 @@ class KatoServer(LanguageServer):
         self._state_dir = self._assembly.state_dir
         if self._assembly.recovery is not None:
             log.error("%s", self._assembly.recovery)
-            self._late_messages.append(f"Kato: {self._assembly.recovery}.")
+            message = f"Kato: {self._assembly.recovery}."
+            self._late_notices.append(Notice("journal_recovered", "warning", message))
         self._apply(chosen)
 
     def _apply(self, chosen: Settings) -> None:
@@ -456,9 +467,9 @@ class KatoServer(LanguageServer):
         return [folder for folder in folders if folder]
 
     def _on_initialized(self) -> None:
-        for message in self._late_messages:
-            self.tell("warning", message)
-        self._late_messages.clear()
+        for notice in self._late_notices:
+            self.notify(notice)
+        self._late_notices.clear()
         self._live.resume(processes.is_alive)
         self._send_status()
         self._heartbeat_timer = self._loop.call_soon(self._beat)
@@ -533,7 +544,8 @@ class KatoServer(LanguageServer):
             ticket = self._live.append(wire.decode_append(params))
         except InvalidParams as error:
             if request_id is None:
-                self.tell("error", f"kato/events was refused: {error.message}")
+                message = f"kato/events was refused: {error.message}"
+                self.notify(Notice("events_rejected", "error", message, error.data))
             raise
         self._deferred.append((request_id, ticket))
         if ticket.candidates:
@@ -552,10 +564,9 @@ class KatoServer(LanguageServer):
                 if request_id is not None:
                     self.protocol.answer_kato_error(request_id, ticket.error)
                 else:
-                    self.tell(
-                        "error",
-                        f"events of {ticket.key.session_id} were not kept: {ticket.error.message}",
-                    )
+                    message = f"events of {ticket.key.session_id} were not kept: {ticket.error.message}"
+                    data = {"provider": ticket.key.provider, "sessionId": ticket.key.session_id}
+                    self.notify(Notice("events_rejected", "error", message, data))
             elif request_id is not None:
                 self.protocol.answer(request_id, ticket.answer)
         self._end_if_over_budget()
@@ -565,7 +576,7 @@ class KatoServer(LanguageServer):
         if fatal is None or self.is_ending():
             return
         log.error("over budget: %s", fatal.message)
-        self.tell("error", f"Kato stops: {fatal.message}.")
+        self.notify(Notice("over_budget", "error", f"Kato stops: {fatal.message}.", fatal.data))
         self.send(_notification("kato/statusChanged", self._live.status(running=False)))
         self.end(EXIT_BUDGET)
 
@@ -704,7 +715,8 @@ class KatoServer(LanguageServer):
             chosen = self._resolve_settings()
         except SettingsInvalid as error:
             self._changed_settings = kept
-            self.tell("error", f"Kato keeps its settings: {error.message}")
+            message = f"Kato keeps its settings: {error.message}"
+            self.notify(Notice("settings_rejected", "error", message, error.data))
             return
         self._settle()
         self._apply(chosen)
@@ -712,7 +724,8 @@ class KatoServer(LanguageServer):
         if before.provider_session_roots != chosen.provider_session_roots:
             self._follow_logs()
         if late:
-            self.tell("info", f"Kato uses {', '.join(late)} after its next start.")
+            message = f"Kato uses {', '.join(late)} after its next start."
+            self.notify(Notice("restart_needed", "info", message, {"keys": late}))
         self._end_if_over_budget()
 
     # --- What the engine tells (engine.Listener) --------------------------------------------------------
@@ -727,14 +740,15 @@ class KatoServer(LanguageServer):
         self._end_work()
         self.send(_notification("kato/commandExecuted", outcome))
 
-    def tell(self, level: engines.Level, message: str) -> None:
-        """Shows the user a message."""
-        kind = {
-            "error": types.MessageType.Error,
-            "warning": types.MessageType.Warning,
-            "info": types.MessageType.Info,
-        }[level]
-        self.send(_notification(types.WINDOW_SHOW_MESSAGE, {"type": kind.value, "message": message}))
+    def notify(self, notice: Notice) -> None:
+        """Sends a notice: as `kato/notice` to a client that announced `experimental.katoNotice`, else as a message that
+        the editor shows.
+        """
+        if self._client_takes_notices:
+            self.send(_notification("kato/notice", notice))
+            return
+        params = {"type": _MESSAGE_TYPES[notice.severity].value, "message": notice.message}
+        self.send(_notification(types.WINDOW_SHOW_MESSAGE, params))
 
     # --- Status -----------------------------------------------------------------------------------------
 

@@ -24,7 +24,7 @@ from kato.assembly import Assembly, now_ms
 from kato.errors import EXIT_BUDGET, EXIT_OK, KatoError
 from kato.feed import LogFeed
 from kato.intake import Intake
-from kato.model import CommandOutcome
+from kato.model import CommandOutcome, Notice
 from kato.settings import Settings
 
 log = logging.getLogger("kato.watch")
@@ -59,7 +59,7 @@ class Watch:
                 loop.add_signal_handler(number, ended.set)
         assembly = Assembly(self._settings, listener=self, folders=self._folders, started_at=now_ms())
         if assembly.recovery is not None:
-            self.tell("warning", assembly.recovery)
+            self.notify(Notice("journal_recovered", "warning", assembly.recovery))
         self._engine = assembly.engine
         place = sources.surroundings(self._environment, self._folders)
         intake = Intake(
@@ -138,7 +138,7 @@ class Watch:
         self._said.append(("✔", f"::{outcome.command} {shown}"))
         self._news = True
 
-    def tell(self, level: engines.Level, message: str) -> None:
+    def notify(self, notice: Notice) -> None:
         """Something the user must know."""
-        self._said.append(({"error": "✘", "warning": "!", "info": "·"}[level], message))
+        self._said.append(({"error": "✘", "warning": "!", "info": "·"}[notice.severity], notice.message))
         self._news = True

@@ -11,7 +11,7 @@ import zstandard
 from kato import limits, settings, sources
 from kato.assembly import Assembly, now_ms
 from kato.intake import Intake
-from kato.model import AssistantMessage, CommandOutcome, SessionKey, decode_line, rfc3339
+from kato.model import AssistantMessage, CommandOutcome, Notice, SessionKey, decode_line, rfc3339
 from logs import ClaudeLog, append, now
 
 Scene = Callable[..., "Machine"]
@@ -68,7 +68,7 @@ class Machine:
     def executed(self, outcome: CommandOutcome) -> None:
         self.outcomes.append(outcome)
 
-    def tell(self, level: str, message: str) -> None: ...
+    def notify(self, notice: Notice) -> None: ...
 
     @property
     def ran(self) -> list[str]:
