@@ -67,6 +67,7 @@ class Assembly:
             place=self._place(folders),
             process=Process(__version__, os.getpid(), started_at),
             owner=processes.identity(os.getpid()) or str(os.getpid()),
+            is_alive=processes.is_alive,
             now_ms=now_ms,
             new_id=lambda: frontmatter.make_id(os.urandom(32)),
         )

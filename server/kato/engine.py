@@ -6,18 +6,23 @@ Rules:
 
 - Durable before visible: nothing enters the store, runs a command or is answered before the ledger has committed it.
 - Live events and replayed ones take this same path; a replayed one runs no command.
-- A command sees the conversation as it stood at its line. Its failure changes no state and is always told.
+- The commands of a message are claimed in the transaction that stores it. A claim is finished in the transaction that
+  stores what the command did; until then the command runs again, at the heartbeat or in the next process.
+- The commands of a session run in the order of their lines, over all processes; no recording writes beyond the first line
+  whose command has not run.
+- A command sees the conversation as it stood at its line. Its failure changes no state and is always reported.
 - The engine knows no LSP and no JSON of the wire; the server, the command line and the demo drive it directly.
-- One session that fails (a note that cannot be written) never stops another.
+- After the commit, a failure of one session (a note that cannot be written, a full disk) stops no other session.
 """
 
 import logging
 import traceback
 from bisect import bisect_left
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import AbstractContextManager
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, contextmanager
 from datetime import datetime
 from pathlib import PurePath
+from types import MappingProxyType
 from typing import Literal, Protocol
 
 from msgspec import UNSET, Struct
@@ -62,6 +67,10 @@ from kato.store import Eviction, SnapshotStore
 from kato.transcript import Transcript
 
 log = logging.getLogger("kato.engine")
+
+
+#: A line of a message that is a command, or was meant as one.
+Step = Command | CommandProblem
 
 
 class AppendRequest(Struct, frozen=True):
@@ -214,14 +223,16 @@ class Ledger(Protocol):
     def is_elsewhere(self, key: SessionKey, event_id: str) -> bool: ...  # noqa: D102
     def extra_bytes(self, key: SessionKey) -> int: ...  # noqa: D102 - memory kept here for a resident session
     def evicted(self, keys: Sequence[SessionKey]) -> None: ...  # noqa: D102 - the store let go of these
-    def claim(self, key: SessionKey, event_id: str, line: int, owner: str) -> bool: ...  # noqa: D102
-    def unfinished_claims(self) -> Sequence[Claim]: ...  # noqa: D102
+    def claim(self, key: SessionKey, event_id: str, line: int, owner: str, seq: int) -> bool: ...  # noqa: D102
+    def unfinished_claims(self, key: SessionKey | None = None) -> Sequence[Claim]: ...  # noqa: D102
     def take_over_claim(self, claim: Claim, owner: str) -> bool: ...  # noqa: D102
     def finish_claim(self, key: SessionKey, event_id: str, line: int) -> None: ...  # noqa: D102
     def set_destination(self, key: SessionKey, path: str | None) -> None: ...  # noqa: D102
     def recording(self, key: SessionKey) -> Recording | None: ...  # noqa: D102
     def newest_recordings(self) -> list[Recording]: ...  # noqa: D102
     def active_recordings(self) -> list[Recording]: ...  # noqa: D102
+    def open_recordings(self, key: SessionKey) -> list[Recording]: ...  # noqa: D102
+    def sessions_behind(self) -> list[SessionKey]: ...  # noqa: D102
     def put_recording(self, recording: Recording) -> None: ...  # noqa: D102
     def children(self, key: SessionKey) -> list[SessionRecord]: ...  # noqa: D102
     def log(self, path: str) -> LogRecord | None: ...  # noqa: D102
@@ -295,7 +306,9 @@ def bounds(daemon_max_bytes: int, footprint_bytes: int) -> Bounds:
 
 
 class Engine:
-    """See the module. `owner` names this process in claims; `now_ms` is the only clock."""
+    """See the module. `owner` names this process in claims, `is_alive` says whether the process of an owner still runs;
+    `now_ms` is the only clock.
+    """
 
     def __init__(
         self,
@@ -310,6 +323,7 @@ class Engine:
         place: Place,
         process: status.Process,
         owner: str,
+        is_alive: Callable[[str], bool],
         now_ms: Callable[[], int],
         new_id: Callable[[], str],
     ) -> None:
@@ -323,6 +337,7 @@ class Engine:
         self._max_events = max_events_per_session
         self._process = process
         self._owner = owner
+        self._is_alive = is_alive
         self._now_ms = now_ms
         self._new_id = new_id
         self._open: dict[SessionKey, _Group] = {}
@@ -330,7 +345,12 @@ class Engine:
         self._heartbeat_at = process.started_at
         self._has_freed = False
         self._ingested = 0
-        self._troubled: set[str] = set()  # recordings whose last write failed, and were told
+        self._steps: dict[tuple[SessionKey, str, int], Step] = {}  # claimed by this process, not finished
+        self._delayed: set[SessionKey] = (
+            set()
+        )  # sessions with commands that another process has to finish first
+        self._reported: set[tuple[SessionKey, str, int]] = set()  # delayed commands that the user knows of
+        self._troubled: set[str] = set()  # recordings whose last write failed, and were reported
         notebook.sub_agents = self._sub_agents
 
     # --- Events -----------------------------------------------------------------------------------------
@@ -379,22 +399,28 @@ class Engine:
                 lines = Lines.joined(group.lines)
                 group.receipt = self.ledger.append(group.key, group.ids, lines, group.meta(now))
                 self._ingested += lines.size
+            for ticket in with_candidates:
+                self._claim_commands(ticket)
             self.ledger.commit()
         except JournalUnavailable as error:
             self._undo(groups, error)
             return
-        except Exception as error:
+        except Exception as error:  # noqa: BLE001 - a defect refuses these events, it must not end the process
+            log_failure("an append", error)
             self._undo(groups, KatoError(f"an internal error ({type(error).__name__}); see Kato's log"))
-            raise
+            return
+        # The events are kept: from here on nothing may refuse them, and one session's failure is its own.
         for group in groups:
             self._hold(group)
         over = self._over_budget_error()
         for group in groups:
             if group.key in self.store:
                 group.error = over
+        asked: dict[tuple[SessionKey, str], Ticket] = {}
         for ticket in with_candidates:
-            if ticket.error is None:
-                self._run_chat_commands(ticket)
+            asked |= {(ticket.key, event.event_id): ticket for _, event in ticket.candidates}
+        for key in {ticket.key: None for ticket in with_candidates if ticket.error is None}:
+            self._run_due(key, asked)
         for group in groups:
             if group.error is None:
                 # Also where nothing was new: a process that was faster may not write where this one may.
@@ -409,11 +435,19 @@ class Engine:
         self.ledger.rollback()
         for group in groups:
             group.error = error
+            self._steps = {mark: step for mark, step in self._steps.items() if mark[0] != group.key}
 
     def _hold(self, group: _Group) -> None:
-        """Puts a session's new events into the store; one that is not there as a whole comes back first."""
+        """Puts a session's new events into the store; one that is not there as a whole comes back first. A session that
+        cannot be read now is not resident: it comes back with its next events.
+        """
         assert group.receipt is not None
-        self._hold_new(group, group.receipt)
+        try:
+            self._hold_new(group, group.receipt)
+        except Exception as error:  # noqa: BLE001 - the events are kept: this must not refuse them
+            log_failure(f"bringing {group.key.session_id} into memory", error)
+            self.store.forget(group.key)
+            self._has_freed = True
         held = self.store.held(group.key)
         group.held_events = self._max_events if held is None else held.event_count
 
@@ -540,64 +574,112 @@ class Engine:
     def run_editor_command(self, key: SessionKey, command: Command) -> CommandOutcome:
         """A command of the editor, on the conversation as it stands now."""
         self.settle()
+        self._run_due(key)
         record = self.ledger.session(key)
         at = Position(0 if record is None else record.event_count)
-        outcome = self._execute(key, command, at, "editor", None)
+        outcome = self._execute(key, command, at, "editor", None, _Finish(lambda: None))
         self._listener.changed()
         return outcome
 
-    def resume(self, is_alive: Callable[[str], bool]) -> None:
-        """Goes on where processes that are gone had to stop: their commands first, then the recordings."""
-        self._resume_claims(is_alive)
-        for recording in self.ledger.active_recordings():
-            self.flush(recording.key)
+    def resume(self) -> None:
+        """Goes on where this process, or one that is gone, had to stop: commands first, then recordings."""
+        with _guarded("unfinished commands"):
+            for key in {claim.key: None for claim in self.ledger.unfinished_claims()} | dict.fromkeys(
+                self._delayed
+            ):
+                self._run_due(key)
+        with _guarded("recordings"):
+            for key in self.ledger.sessions_behind():
+                self.flush(key)
 
-    def _resume_claims(self, is_alive: Callable[[str], bool]) -> None:
-        """Runs the commands that a process which is gone had claimed and not finished."""
-        for claim in self.ledger.unfinished_claims():
-            if is_alive(claim.owner) or not self.ledger.take_over_claim(claim, self._owner):
-                continue
-            seq = self.ledger.seq_of(claim.key, claim.event_id)
-            event = None if seq is None else self._event_at(claim.key, seq)
-            if seq is not None and isinstance(event, UserMessage):
-                found, _ = commands.parse(event.content)
-                for command in found:
-                    if command.line == claim.line:
-                        log.info(
-                            "resuming ::%s of line %d, claimed by a process that is gone",
-                            command.name,
-                            claim.line,
-                        )
-                        self._execute(claim.key, command, Position(seq, claim.line), "chat", claim.event_id)
-            self.ledger.finish_claim(claim.key, claim.event_id, claim.line)
+    @property
+    def is_waiting(self) -> bool:
+        """True while commands of this process wait for another process to finish earlier ones."""
+        return bool(self._delayed)
 
-    def _event_at(self, key: SessionKey, seq: int) -> ConversationEvent | None:
-        for _, line in self.ledger.read(key, after=seq, until=seq + 1):
-            return decode_line(line)
-        return None
+    def run_waiting(self) -> None:
+        """Runs the commands whose turn has come."""
+        for key in list(self._delayed):
+            self._run_due(key)
+            self.flush(key)
 
-    def _run_chat_commands(self, ticket: Ticket) -> None:
-        key = ticket.key
+    def _claim_commands(self, ticket: Ticket) -> None:
+        """Claims the commands of a ticket's new messages, in the transaction that stores them."""
         for place, event in ticket.candidates:
             seq = ticket.seq_of(place)
             if seq is None:
-                continue  # its commands ran when it first came
-            found, problems = commands.parse(event.content)
-            steps: list[Command | CommandProblem] = [*found, *problems]
-            steps.sort(key=lambda one: one.line or 0)
-            # All are claimed before the first one runs: whatever ends this process in it, the next one runs the rest.
-            mine = [
-                step for step in steps if self.ledger.claim(key, event.event_id, step.line or 0, self._owner)
-            ]
-            for step in mine:
-                line = step.line
-                assert line is not None
-                if isinstance(step, Command):
-                    outcome = self._execute(key, step, Position(seq, line), "chat", event.event_id)
-                else:
-                    outcome = self._refused(key, step, event.event_id)
-                self.ledger.finish_claim(key, event.event_id, line)
-                ticket.outcomes.append(outcome)
+                continue  # they were claimed when the message first came
+            for step in _steps(event):
+                line = step.line or 0
+                if self.ledger.claim(ticket.key, event.event_id, line, self._owner, seq):
+                    self._steps[ticket.key, event.event_id, line] = step
+
+    def _run_due(
+        self, key: SessionKey, asked: Mapping[tuple[SessionKey, str], Ticket] = MappingProxyType({})
+    ) -> None:
+        """Runs the session's claimed commands in the order of their lines, until one is another process' to run. Outcomes
+        go to the tickets in `asked` too. A command that the journal cannot finish now runs again at the heartbeat.
+        """
+        self._delayed.discard(key)
+        try:
+            while claims := self.ledger.unfinished_claims(key):
+                claim = claims[0]
+                if claim.owner != self._owner:
+                    if self._is_alive(claim.owner):
+                        self._delayed.add(key)
+                        return
+                    if not self.ledger.take_over_claim(claim, self._owner):
+                        continue  # another process was faster: look again
+                    log.info(
+                        "resuming line %d of %s, claimed by a process that is gone",
+                        claim.line,
+                        claim.event_id,
+                    )
+                outcome = self._run_claim(claim)
+                ticket = asked.get((key, claim.event_id))
+                if ticket is not None and outcome is not None:
+                    ticket.outcomes.append(outcome)
+        except JournalUnavailable as error:
+            self._report_delay(key, error)
+        except Exception as error:  # noqa: BLE001 - one session's defect must not stop the others, nor the start
+            log_failure(f"running the commands of {key.session_id}", error)
+
+    def _report_delay(self, key: SessionKey, error: JournalUnavailable) -> None:
+        """Notifies the user, once, of commands that wait until the journal can be written again."""
+        waiting = {mark: step for mark, step in self._steps.items() if mark[0] == key}
+        log.warning("%d commands of %s wait: %s", len(waiting), key.session_id, error.message)
+        for mark, step in waiting.items():
+            if mark not in self._reported:
+                self._reported.add(mark)
+                message = f"::{step.name} waits, Kato tries it again at each heartbeat: {error.message}"
+                data = {"command": step.name, "provider": key.provider, "sessionId": key.session_id}
+                self._listener.notify(Notice("command_delayed", "warning", message, data))
+
+    def _run_claim(self, claim: Claim) -> CommandOutcome | None:
+        """Runs a claimed command and finishes its claim; None if its message is gone. Raises JournalUnavailable."""
+        mark = (claim.key, claim.event_id, claim.line)
+        step = self._steps.get(mark) or self._step_of(claim)
+        finish = _Finish(lambda: self.ledger.finish_claim(*mark))
+        outcome = None
+        if isinstance(step, Command):
+            at = Position(claim.seq, claim.line)
+            outcome = self._execute(claim.key, step, at, "chat", claim.event_id, finish)
+        elif step is not None:
+            finish()
+            outcome = self._refused(claim.key, step, claim.event_id)
+        else:
+            finish()
+        self._steps.pop(mark, None)
+        self._reported.discard(mark)
+        return outcome
+
+    def _step_of(self, claim: Claim) -> Step | None:
+        """What stands in the line of a claim that an earlier process made."""
+        for _, line in self.ledger.read(claim.key, after=claim.seq, until=claim.seq + 1):
+            event = decode_line(line)
+            if isinstance(event, UserMessage):
+                return next((step for step in _steps(event) if step.line == claim.line), None)
+        return None
 
     def _refused(self, key: SessionKey, problem: CommandProblem, event_id: str) -> CommandOutcome:
         refusal = CommandRefused(problem.message)
@@ -610,8 +692,11 @@ class Engine:
         at: Position,
         origin: Literal["chat", "editor"],
         event_id: str | None,
+        finish: "_Finish",
     ) -> CommandOutcome:
-        """Runs one command; whatever happens becomes an outcome that is told."""
+        """Runs one command; whatever happens becomes an outcome that is reported. `finish` is called in the transaction that
+        stores what the command did. A command of the chat raises JournalUnavailable: it runs again later.
+        """
         run = {
             "init": self._init,
             "record": self._record,
@@ -619,21 +704,28 @@ class Engine:
             "export": self._export,
             "stop": self._stop,
         }[command.name]
+        result = _Done()
+        failure: KatoError | None = None
         try:
             session = self.ledger.session(key)
             if session is None:
                 raise UnknownSession(key.provider, key.session_id)
-            result = run(session, command, at)
+            result = run(session, command, at, finish)
+        except JournalUnavailable as error:
+            if origin == "chat":
+                raise
+            failure = error
         except KatoError as error:
-            return self._failed(key, command.name, command.line, origin, event_id, error)
+            failure = error
         except OSError as error:
             failure = WriteFailed(error.strerror or str(error), str(error.filename or ""))
-            return self._failed(key, command.name, command.line, origin, event_id, failure)
         except Exception as error:  # noqa: BLE001 - see below
             # One command's defect must end neither the process nor the other commands.
-            log_defect(log, f"::{command.name}", error)
-            defect = KatoError(f"an internal error ({type(error).__name__}); see Kato's log")
-            return self._failed(key, command.name, command.line, origin, event_id, defect)
+            failure = KatoError(log_failure(f"::{command.name}", error))
+        if not finish.done:
+            finish()
+        if failure is not None:
+            return self._failed(key, command.name, command.line, origin, event_id, failure)
         outcome = CommandOutcome(
             command=command.name,
             provider=key.provider,
@@ -687,25 +779,29 @@ class Engine:
         self._listener.notify(Notice("command_failed", "error", f"::{name} failed: {error.message}", data))
         return outcome
 
-    def _init(self, session: SessionRecord, command: Command, at: Position) -> "_Done":
+    def _init(self, session: SessionRecord, command: Command, at: Position, finish: "_Finish") -> "_Done":
         path = self._destination(session, command.argument)
         self.notebook.create_if_missing(path, session, None)
-        self._stop_at(session, at)
-        self.ledger.set_destination(session.key, path)
+        self.flush(session.key, at)
+        with self.ledger.exclusive():
+            self._end_recordings(session.key, at)
+            self.ledger.set_destination(session.key, path)
+            finish()
         return _Done(path=path)
 
-    def _record(self, session: SessionRecord, command: Command, at: Position) -> "_Done":
+    def _record(self, session: SessionRecord, command: Command, at: Position, finish: "_Finish") -> "_Done":
         recording = self.ledger.recording(session.key)
         if recording is not None and recording.active:
             return _Done(path=recording.output_path, recording_id=recording.recording_id, noop=True)
         path = self._destination(session, command.argument)
         # From this line on: the position before it. From the editor, from the next event on.
         start = Position(at.seq, at.line - 1) if at.line else at
-        resumed = recording is not None and recording.output_path == path
-        assert recording is not None or not resumed
-        recording_id = recording.recording_id if resumed and recording is not None else self._new_id()
+        # One that still lacks lines before its end gets them first: what follows is another recording of the same note.
+        resumed = recording if recording and recording.output_path == path and not recording.is_open else None
+        recording_id = self._new_id() if resumed is None else resumed.recording_id
         self.notebook.create_if_missing(path, session, recording_id)
         with self.ledger.exclusive():
+            reached = start if resumed is None else max(start, Position(resumed.seq, resumed.line))
             self.ledger.set_destination(session.key, path)
             self.ledger.put_recording(
                 Recording(
@@ -716,18 +812,19 @@ class Engine:
                     started_at=self._now_ms(),
                     start_seq=start.seq,
                     start_line=start.line,
-                    seq=start.seq,
-                    line=start.line,
-                    transcript_state=recording.transcript_state if resumed and recording is not None else b"",
-                    last_write_at=recording.last_write_at if resumed and recording is not None else None,
+                    seq=reached.seq,
+                    line=reached.line,
+                    transcript_state=b"" if resumed is None else resumed.transcript_state,
+                    last_write_at=None if resumed is None else resumed.last_write_at,
                 )
             )
+            finish()
         if at.line == 0:
             return _Done(path=path, recording_id=recording_id, events=0)
         self.flush(session.key, at)
         return _Done(path=path, recording_id=recording_id, events=1)
 
-    def _capture(self, session: SessionRecord, command: Command, at: Position) -> "_Done":
+    def _capture(self, session: SessionRecord, command: Command, at: Position, finish: "_Finish") -> "_Done":
         recording = self.ledger.recording(session.key)
         path = self._destination(session, command.argument)
         same = recording is not None and recording.active and recording.output_path == path
@@ -737,6 +834,8 @@ class Engine:
 
         def remember(whole: Whole) -> None:
             now = self._now_ms()
+            if not same:
+                self._end_recordings(session.key, at)
             self.ledger.set_destination(session.key, path)
             self.ledger.put_recording(
                 Recording(
@@ -753,13 +852,15 @@ class Engine:
                     last_write_at=now,
                 )
             )
+            finish()
 
         whole = self.notebook.write_markdown(
             path, session, self._events(session.key), at, recording_id=recording_id, remember=remember
         )
         return _Done(path=path, recording_id=recording_id, events=whole.events, backup_path=whole.backup_path)
 
-    def _export(self, session: SessionRecord, command: Command, at: Position) -> "_Done":
+    def _export(self, session: SessionRecord, command: Command, at: Position, finish: "_Finish") -> "_Done":
+        del finish  # an export stores nothing
         if command.argument is None:
             raise CommandRefused("::export needs a path, for example ::export notes/conversation.md")
         path = self._resolve(session, command.argument)
@@ -773,24 +874,29 @@ class Engine:
             whole = self.notebook.write_markdown(path, session, events, at)
         return _Done(path=path, events=whole.events, backup_path=whole.backup_path)
 
-    def _stop(self, session: SessionRecord, command: Command, at: Position) -> "_Done":  # noqa: ARG002
-        recording = self._stop_at(session, at)
-        if recording is None:
-            return _Done(noop=True)
-        return _Done(path=recording.output_path, recording_id=recording.recording_id)
-
-    def _stop_at(self, session: SessionRecord, at: Position) -> Recording | None:
-        """Ends the active recording, if there is one, with what was said up to here."""
-        recording = self.ledger.recording(session.key)
-        if recording is None or not recording.active:
-            return None
+    def _stop(self, session: SessionRecord, command: Command, at: Position, finish: "_Finish") -> "_Done":
+        del command
         self.flush(session.key, at)
         with self.ledger.exclusive():
-            recording = self.ledger.recording(session.key)
-            if recording is None or not recording.active:
-                return None
-            self.ledger.put_recording(replace(recording, active=False))
-        return recording
+            ended = self._end_recordings(session.key, at)
+            finish()
+        if ended is None:
+            return _Done(noop=True)
+        return _Done(path=ended.output_path, recording_id=ended.recording_id)
+
+    def _end_recordings(self, key: SessionKey, at: Position) -> Recording | None:
+        """Ends the active recording at a position, if there is one. Lines before it that could not be written are still
+        owed to its note. The caller is in a transaction.
+        """
+        recording = next((one for one in self.ledger.open_recordings(key) if one.active), None)
+        if recording is None:
+            return None
+        is_whole = Position(recording.seq, recording.line) >= at
+        ended = replace(
+            recording, active=False, end_seq=None if is_whole else at.seq, end_line=0 if is_whole else at.line
+        )
+        self.ledger.put_recording(ended)
+        return ended
 
     def _sub_agents(self, key: SessionKey, tool_call_id: str) -> Iterator[SubAgent]:
         for child in self.ledger.children(key):
@@ -826,43 +932,65 @@ class Engine:
     # --- Recordings -------------------------------------------------------------------------------------
 
     def flush(self, key: SessionKey, until: Position | None = None) -> None:
-        """Brings the session's note up to date, if it records. A failure is told once and tried again later."""
-        recording = self.ledger.recording(key)
-        if recording is None or not recording.active:
-            return
+        """Brings the notes of the session's recordings up to date, the oldest recording first. A failure is reported once
+        and tried again at each heartbeat.
+        """
+        with _guarded(f"recordings of {key.session_id}"):
+            for recording in self.ledger.open_recordings(key):
+                if not self._flush_recording(recording, until):
+                    return  # the next one may write to the same note, and comes after it
+
+    def _flush_recording(self, recording: Recording, until: Position | None) -> bool:
+        """False when the recording's note cannot be written now."""
         try:
             more = True
             while more:
-                more = self._flush_piece(key, until)
-        except (KatoError, OSError) as error:
-            reason = error.message if isinstance(error, KatoError) else error.strerror
-            self._held_up(recording, reason or type(error).__name__)
+                more = self._flush_piece(recording.key, recording.recording_id, until)
         except Exception as error:  # noqa: BLE001 - one session's defect must not stop the others, nor the start
-            log_defect(log, f"recording {recording.recording_id}", error)
-            self._held_up(recording, f"an internal error ({type(error).__name__}); see Kato's log")
+            self._held_up(recording, log_failure(f"recording {recording.recording_id}", error))
         else:
             self._troubled.discard(recording.recording_id)
+            return True
+        return False
 
     def _held_up(self, recording: Recording, reason: str) -> None:
-        log.warning("recording %s is held up", recording.recording_id)
         if recording.recording_id not in self._troubled:
             self._troubled.add(recording.recording_id)
             message = f"Recording to {recording.output_path} is held up and will be tried again: {reason}"
             data = {"recordingId": recording.recording_id, "path": recording.output_path}
             self._listener.notify(Notice("recording_paused", "error", message, data))
 
-    def _flush_piece(self, key: SessionKey, until: Position | None) -> bool:
+    def _flush_piece(self, key: SessionKey, recording_id: str, until: Position | None) -> bool:
         """One bounded piece, alone over all processes; True when there is more."""
         with self.ledger.exclusive():
-            recording = self.ledger.recording(key)
+            found = [one for one in self.ledger.open_recordings(key) if one.recording_id == recording_id]
             session = self.ledger.session(key)
-            if recording is None or session is None or not recording.active:
+            if not found or session is None:
                 return False
-            end = Position(session.event_count) if until is None else until
-            for moved in self.notebook.append(recording, session, self._events(key), end):
-                self.ledger.put_recording(moved)
+            end = self._end_of(found[0], session, until)
+            for moved in self.notebook.append(found[0], session, self._events(key), end):
+                is_whole = moved.end_seq is not None and (moved.seq, moved.line) >= (
+                    moved.end_seq,
+                    moved.end_line,
+                )
+                self.ledger.put_recording(replace(moved, end_seq=None, end_line=0) if is_whole else moved)
                 return (moved.seq, moved.line) < end
         return False
+
+    def _end_of(self, recording: Recording, session: SessionRecord, until: Position | None) -> Position:
+        """How far a recording may be written now: to the line at which it was stopped, else to the first line whose command
+        has not run, for that command may stop the recording there.
+        """
+        ends = [Position(session.event_count)]
+        if until is not None:
+            ends.append(until)
+        if recording.end_seq is not None:
+            ends.append(Position(recording.end_seq, recording.end_line))
+        else:
+            ends += [
+                Position(claim.seq, claim.line) for claim in self.ledger.unfinished_claims(session.key)[:1]
+            ]
+        return min(ends)
 
     # --- Status -----------------------------------------------------------------------------------------
 
@@ -870,11 +998,9 @@ class Engine:
         """The regular round: durability, recordings that were held up, memory."""
         self.settle()
         self._heartbeat_at = self._now_ms()
-        self.ledger.sync()
-        if self._troubled:
-            for recording in self.ledger.active_recordings():
-                if recording.recording_id in self._troubled:
-                    self.flush(recording.key)
+        with _guarded("making the journal durable"):
+            self.ledger.sync()
+        self.resume()
         self._give_back()
         self.guard_memory()
 
@@ -960,10 +1086,49 @@ class Engine:
         self.ledger.close()
 
 
+def _steps(event: UserMessage) -> list[Step]:
+    """The commands of a message and what was meant as one, in the order of their lines."""
+    found, problems = commands.parse(event.content)
+    return sorted([*found, *problems], key=lambda step: step.line or 0)
+
+
+@contextmanager
+def _guarded(what: str) -> Iterator[None]:
+    """Logs a failure of work that the next heartbeat repeats."""
+    try:
+        yield
+    except Exception as error:  # noqa: BLE001 - a defect in it must not end the process
+        log_failure(what, error)
+
+
+def log_failure(what: str, error: Exception) -> str:
+    """Logs why something failed, a defect with its traceback; returns the reason for the user."""
+    if isinstance(error, KatoError | OSError):
+        reason = error.message if isinstance(error, KatoError) else error.strerror or type(error).__name__
+        log.warning("%s failed: %s", what, reason)
+        return reason
+    log_defect(log, what, error)
+    return f"an internal error ({type(error).__name__}); see Kato's log"
+
+
 def log_defect(to: logging.Logger, what: str, error: Exception) -> None:
     """A traceback without the error's text, which may hold the conversation's."""
     trace = "".join(traceback.format_tb(error.__traceback__))
     to.error("%s is defective (%s):\n%s", what, type(error).__name__, trace)
+
+
+class _Finish:
+    """Marks a command as finished, in the transaction that stores what it did. A command that stored nothing is marked
+    after it ran.
+    """
+
+    def __init__(self, mark: Callable[[], None]) -> None:
+        self._mark = mark
+        self.done = False
+
+    def __call__(self) -> None:
+        self._mark()
+        self.done = True
 
 
 class _Done(Struct, frozen=True):

@@ -99,13 +99,23 @@ MIGRATIONS: Final = (
     ) STRICT, WITHOUT ROWID;
     CREATE INDEX log_by_session ON log (provider, session_id);
     """,
+    """
+    ALTER TABLE recording ADD COLUMN end_seq INTEGER;
+    ALTER TABLE recording ADD COLUMN end_line INTEGER NOT NULL DEFAULT 0;
+    CREATE INDEX recording_open ON recording (session) WHERE active OR end_seq IS NOT NULL;
+    """,
 )
 
 _SESSION_FIELDS: Final = (
     "provider, session_id, event_count, json_bytes, created_at, updated_at, title, snippet, cwd, last_message_at,"
     " destination, parent_id, parent_call_id"
 )
-_RECORDING_FIELDS: Final = "recording_id, output_path, active, started_at, start_seq, start_line, seq, line, transcript_state, last_write_at"
+#: The columns of a recording, and where they lie in the value.
+_RECORDING_FIELDS: Final = (
+    "recording_id, output_path, active, started_at, start_seq, start_line, seq, line, transcript_state, last_write_at,"
+    " end_seq, end_line"
+)
+_IS_OPEN: Final = "(active OR end_seq IS NOT NULL)"
 
 
 _LOG_FIELDS: Final = "path, provider, session_id, variant, size, mtime_ns"
@@ -305,9 +315,14 @@ class Journal:
                 self._unsynced = True
             if self._logged > limits.JOURNAL_CHECKPOINT_BYTES:
                 self._logged = 0
-                if self._checkpointer is None:
-                    self._checkpointer = _Checkpointer(self._path)
-                self._checkpointer.wake()
+                self._wake_checkpointer()
+
+    def _wake_checkpointer(self) -> None:
+        """Failing here must not fail the commit, which is done: without the thread, SQLite checkpoints inline."""
+        with suppress(RuntimeError):  # no thread can be started
+            if self._checkpointer is None:
+                self._checkpointer = _Checkpointer(self._path)
+            self._checkpointer.wake()
 
     def rollback(self) -> None:
         """Undoes the group as a whole."""
@@ -430,8 +445,11 @@ class Journal:
 
     # --- Claims -----------------------------------------------------------------------------------------
 
-    def claim(self, key: SessionKey, event_id: str, line: int, owner: str) -> bool:
-        """True for the one process, of all there ever are, that may run this command."""
+    def claim(self, key: SessionKey, event_id: str, line: int, owner: str, seq: int) -> bool:
+        """True for the one process, of all there ever are, that may run this command: line `line` of event number `seq`.
+        Joins the open group: the claim is committed with the event it belongs to.
+        """
+        del seq  # the event's row has it
         with _errors(self._path):
             made = self._db.execute(
                 "INSERT OR IGNORE INTO claim (session, event_id, line, owner, claimed_at) VALUES (?, ?, ?, ?, ?)",
@@ -455,12 +473,14 @@ class Journal:
         )
         return row is not None
 
-    def unfinished_claims(self) -> Sequence[Claim]:
-        """Claims whose command has not ended: it runs now, or its process is gone."""
+    def unfinished_claims(self, key: SessionKey | None = None) -> Sequence[Claim]:
+        """Claims whose command has not ended (of one session, or of all), in the order of their lines."""
+        one = "" if key is None else " AND provider = ? AND session_id = ?"
         rows = self._all(
-            "SELECT provider, session_id, event_id, line, owner, claimed_at FROM claim"
-            " JOIN session ON session.id = claim.session WHERE NOT finished",
-            (),
+            "SELECT provider, session_id, event_id, line, owner, claimed_at, seq FROM claim"  # noqa: S608
+            " JOIN session ON session.id = claim.session JOIN event_id USING (session, event_id)"
+            f" WHERE NOT finished{one} ORDER BY session, seq, line",
+            key or (),
         )
         return [Claim(SessionKey(row[0], row[1]), *row[2:]) for row in rows]
 
@@ -496,11 +516,24 @@ class Journal:
         """All that record now."""
         return self._recordings("active")
 
-    def _recordings(self, which: str) -> list[Recording]:
+    def open_recordings(self, key: SessionKey) -> list[Recording]:
+        """The session's recordings that may still write, the oldest first."""
+        return self._recordings(f"{_IS_OPEN} AND provider = ? AND session_id = ? ORDER BY recording.id", key)
+
+    def sessions_behind(self) -> list[SessionKey]:
+        """The sessions whose open recordings lack events."""
+        rows = self._all(
+            "SELECT DISTINCT provider, session_id FROM recording JOIN session ON session.id = recording.session"  # noqa: S608
+            f" WHERE {_IS_OPEN} AND (end_seq IS NOT NULL OR seq < event_count)",
+            (),
+        )
+        return [SessionKey(*row) for row in rows]
+
+    def _recordings(self, which: str, values: Sequence[Any] = ()) -> list[Recording]:
         rows = self._all(
             f"SELECT provider, session_id, {_RECORDING_FIELDS} FROM recording"  # noqa: S608
             f" JOIN session ON session.id = recording.session WHERE {which}",
-            (),
+            values,
         )
         return [_recording(SessionKey(row[0], row[1]), row[2:]) for row in rows]
 
@@ -523,18 +556,22 @@ class Journal:
             recording.line,
             recording.transcript_state,
             recording.last_write_at,
+            recording.end_seq,
+            recording.end_line,
             recording.recording_id,
         )
         with _errors(self._path):
             changed = self._db.execute(
                 "UPDATE recording SET session = ?, output_path = ?, active = ?, started_at = ?, start_seq = ?,"
-                " start_line = ?, seq = ?, line = ?, transcript_state = ?, last_write_at = ? WHERE recording_id = ?",
+                " start_line = ?, seq = ?, line = ?, transcript_state = ?, last_write_at = ?, end_seq = ?, end_line = ?"
+                " WHERE recording_id = ?",
                 values,
             )
             if changed.rowcount == 0:
                 self._db.execute(
                     "INSERT INTO recording (session, output_path, active, started_at, start_seq, start_line, seq, line,"
-                    " transcript_state, last_write_at, recording_id) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+                    " transcript_state, last_write_at, end_seq, end_line, recording_id)"
+                    " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
                     values,
                 )
 
@@ -1054,6 +1091,8 @@ def _recording(key: SessionKey, row: Sequence[Any]) -> Recording:
         line=row[7],
         transcript_state=row[8],
         last_write_at=row[9],
+        end_seq=row[10],
+        end_line=row[11],
     )
 
 

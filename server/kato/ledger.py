@@ -46,6 +46,7 @@ class MemoryLedger:
         self._records: OrderedDict[SessionKey, SessionRecord] = OrderedDict()
         self._ids: dict[SessionKey, dict[int, None]] = {}
         self._claims: OrderedDict[tuple[SessionKey, str, int], None] = OrderedDict()
+        self._unfinished: dict[tuple[SessionKey, str, int], Claim] = {}
         self._recordings: dict[SessionKey, list[Recording]] = {}
         self._notes: dict[str, NoteRecord] = {}
         self._logs: OrderedDict[str, LogRecord] = OrderedDict()
@@ -146,7 +147,7 @@ class MemoryLedger:
         return None
 
     def seq_of(self, key: SessionKey, event_id: str) -> int | None:
-        """None: numbers of single events are not kept; nobody asks without claims of dead processes."""
+        """None: numbers of single events are not kept, and no claim outlives the process."""
         del key, event_id
         return None
 
@@ -159,27 +160,31 @@ class MemoryLedger:
             if other != key and other.provider == key.provider
         )
 
-    def unfinished_claims(self) -> Sequence[Claim]:
-        """None: a claim does not outlive the process."""
-        return ()
+    def unfinished_claims(self, key: SessionKey | None = None) -> Sequence[Claim]:
+        """Claims whose command has not ended (of one session, or of all), in the order of their lines."""
+        chosen = [claim for claim in self._unfinished.values() if key is None or claim.key == key]
+        return sorted(chosen, key=lambda claim: (claim.key, claim.seq, claim.line))
 
     def take_over_claim(self, claim: Claim, owner: str) -> bool:
-        """False: there is nobody to take over from."""
+        """False: no other process has claims here."""
         del claim, owner
         return False
 
-    def claim(self, key: SessionKey, event_id: str, line: int, owner: str) -> bool:  # noqa: ARG002
+    def claim(self, key: SessionKey, event_id: str, line: int, owner: str, seq: int) -> bool:
         """True the first time a command is claimed."""
         mark = (key, event_id, line)
         if mark in self._claims:
             return False
         self._claims[mark] = None
+        self._unfinished[mark] = Claim(key, event_id, line, owner, 0, seq)
         if len(self._claims) > _CLAIMS_MAX:
-            self._claims.popitem(last=False)
+            oldest, _ = self._claims.popitem(last=False)
+            self._unfinished.pop(oldest, None)
         return True
 
     def finish_claim(self, key: SessionKey, event_id: str, line: int) -> None:
-        """Nothing to do: a claim does not outlive the process."""
+        """The command was run to its end, whatever its outcome."""
+        self._unfinished.pop((key, event_id, line), None)
 
     def set_destination(self, key: SessionKey, path: str | None) -> None:
         """Where the session's commands write when they name no path."""
@@ -198,14 +203,31 @@ class MemoryLedger:
         """All that record now."""
         return [recording for recording in self.newest_recordings() if recording.active]
 
-    def put_recording(self, recording: Recording) -> None:
-        """Keeps a recording, as the session's newest; its others are ended if it is active."""
-        others = [
-            replace(one, active=False) if recording.active else one
-            for one in self._recordings.get(recording.key, [])
-            if one.recording_id != recording.recording_id
+    def open_recordings(self, key: SessionKey) -> list[Recording]:
+        """The session's recordings that may still write, the oldest first."""
+        return [one for one in self._recordings.get(key, ()) if one.is_open]
+
+    def sessions_behind(self) -> list[SessionKey]:
+        """The sessions whose open recordings lack events."""
+        return [
+            key
+            for key, recordings in self._recordings.items()
+            if any(
+                one.end_seq is not None or (one.active and one.seq < self._records[key].event_count)
+                for one in recordings
+            )
         ]
-        self._recordings[recording.key] = [*others, recording]
+
+    def put_recording(self, recording: Recording) -> None:
+        """Keeps a recording; a new one becomes the session's newest. Its others are ended if it is active."""
+        kept = self._recordings.setdefault(recording.key, [])
+        ids = [one.recording_id for one in kept]
+        if recording.active:
+            kept[:] = [replace(one, active=False) for one in kept]
+        if recording.recording_id in ids:
+            kept[ids.index(recording.recording_id)] = recording
+        else:
+            kept.append(recording)
 
     def children(self, key: SessionKey) -> list[SessionRecord]:
         """The sessions that this one started as sub-agents, the oldest first."""

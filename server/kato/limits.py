@@ -60,6 +60,9 @@ JOURNAL_GROUP_BYTES: Final = 4 * MIB
 #: Rows in memory at a time while a session streams.
 JOURNAL_READ_CHUNKS: Final = 8
 JOURNAL_PROBLEMS_MAX: Final = 1000
+#: Commands that wait for an earlier command of another process look again after this time, doubled up to the maximum.
+OTHERS_COMMANDS_SECONDS_MIN: Final = 0.02
+OTHERS_COMMANDS_SECONDS_MAX: Final = 1.0
 #: Events that are looked for in a damaged session that does not tell how many it had.
 JOURNAL_RECOVER_EVENTS: Final = 1 << 22
 

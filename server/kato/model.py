@@ -220,6 +220,7 @@ NoticeKind = Literal[
     "events_rejected",
     "command_failed",
     "command_not_run",
+    "command_delayed",
     "text_backed_up",
     "recording_paused",
     "recording_resumed",
@@ -392,7 +393,8 @@ class SessionRecord(Struct, frozen=True, kw_only=True):
 class Recording(Struct, frozen=True, kw_only=True):
     """A recording, where it began and its durable position: `seq` events of the session are wholly in the file (or
     were passed over before it began), and of the next event the first `line` lines. `transcript_state` is the
-    renderer's state at that position.
+    renderer's state at that position. `end_seq` and `end_line` are set while a recording that was stopped still lacks
+    lines before that position, because its file could not be written.
     """
 
     recording_id: str
@@ -406,16 +408,26 @@ class Recording(Struct, frozen=True, kw_only=True):
     line: int
     transcript_state: bytes = b""
     last_write_at: int | None = None
+    end_seq: int | None = None
+    end_line: int = 0
+
+    @property
+    def is_open(self) -> bool:
+        """True while lines may still be written."""
+        return self.active or self.end_seq is not None
 
 
 class Claim(Struct, frozen=True):
-    """A command that a process claimed. `owner` identifies the process, also when its id is used again."""
+    """A command that a process claimed: line `line` of event number `seq`. `owner` identifies the process, also when its
+    id is used again.
+    """
 
     key: SessionKey
     event_id: str
     line: int
     owner: str
     claimed_at: int
+    seq: int
 
 
 class NoteRecord(Struct, frozen=True):

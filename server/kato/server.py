@@ -268,6 +268,7 @@ class KatoServer(LanguageServer):
         self._deferred: list[tuple[int | str | None, engines.Ticket]] = []
         self._status_timer: asyncio.TimerHandle | None = None
         self._heartbeat_timer: asyncio.Handle | None = None
+        self._others_timer: asyncio.TimerHandle | None = None
         self._last_rss = 0
         self._exit_code: int | None = None
         self._reader = FrameReader(limits.MESSAGE_MB_MAX_DEFAULT * limits.MIB)
@@ -343,13 +344,28 @@ class KatoServer(LanguageServer):
         if not self.is_ending():
             self._settle()
             self._output.flush()
+            self._wait_for_others(limits.OTHERS_COMMANDS_SECONDS_MIN)
+
+    def _wait_for_others(self, pause: float) -> None:
+        """Looks again soon while commands of this window wait for those of another window, less and less often."""
+        if self._engine is None or not self._live.is_waiting or self._others_timer is not None:
+            return
+
+        def look() -> None:
+            self._others_timer = None
+            if not self.is_ending():
+                self._live.run_waiting()
+                self._output.flush()
+                self._wait_for_others(min(2 * pause, limits.OTHERS_COMMANDS_SECONDS_MAX))
+
+        self._others_timer = self._loop.call_later(pause, look)
 
     def end(self, code: int) -> None:
         """Writes the last status and ends with this exit code. The first call counts."""
         if self.is_ending():
             return
         self._exit_code = code
-        for timer in (self._status_timer, self._heartbeat_timer):
+        for timer in (self._status_timer, self._heartbeat_timer, self._others_timer):
             if timer is not None:
                 timer.cancel()
         self._input.stop()
@@ -470,7 +486,7 @@ class KatoServer(LanguageServer):
         for notice in self._late_notices:
             self.notify(notice)
         self._late_notices.clear()
-        self._live.resume(processes.is_alive)
+        self._live.resume()
         self._send_status()
         self._heartbeat_timer = self._loop.call_soon(self._beat)
         self._make_spare_token()
@@ -553,7 +569,7 @@ class KatoServer(LanguageServer):
         return DEFERRED
 
     def _settle(self) -> None:
-        """Settles the engine and answers the appends."""
+        """Settles the engine and answers the appends, each once."""
         if self._engine is None:
             return
         self._live.settle()
@@ -577,7 +593,10 @@ class KatoServer(LanguageServer):
             return
         log.error("over budget: %s", fatal.message)
         self.notify(Notice("over_budget", "error", f"Kato stops: {fatal.message}.", fatal.data))
-        self.send(_notification("kato/statusChanged", self._live.status(running=False)))
+        try:
+            self.send(_notification("kato/statusChanged", self._live.status(running=False)))
+        except Exception as error:  # noqa: BLE001 - whatever it is, the process has to end
+            engines.log_failure("the last status", error)
         self.end(EXIT_BUDGET)
 
     def _on_memory(self, params: Any, request_id: int | str | None) -> object:

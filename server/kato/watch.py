@@ -19,7 +19,6 @@ from rich.text import Text
 
 from kato import display, sources, statusfiles
 from kato import engine as engines
-from kato import process as processes
 from kato.assembly import Assembly, now_ms
 from kato.errors import EXIT_BUDGET, EXIT_OK, KatoError
 from kato.feed import LogFeed
@@ -71,7 +70,7 @@ class Watch:
             now_ms=now_ms,
             clock=loop.time,
         )
-        self._engine.resume(processes.is_alive)
+        self._engine.resume()
         feed = LogFeed(loop, intake, self._engine.settle)
         feed.start()
         beat = 0.0
@@ -82,6 +81,8 @@ class Watch:
                         beat = loop.time() + self._settings.heartbeat_seconds
                         self._beat(assembly.state_dir)
                         self._news = True
+                    if self._engine.is_waiting:
+                        self._engine.run_waiting()
                     if self._news:
                         self._news = False
                         live.update(self._view(), refresh=True)

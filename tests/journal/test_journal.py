@@ -153,7 +153,7 @@ def test_a_large_batch_is_packed_in_bounded_rows(journal: Journal) -> None:
 def test_a_claim_is_won_once(journal: Journal, state: Path) -> None:
     put(journal, pairs(1))
     other = Journal.open(state, now_ms=lambda: 7)
-    assert [one.claim(KEY, "event-0", 2, owner) for one, owner in ((journal, "1:0"), (other, "2:0"))] == [
+    assert [one.claim(KEY, "event-0", 2, owner, 0) for one, owner in ((journal, "1:0"), (other, "2:0"))] == [
         True,
         False,
     ]
@@ -163,7 +163,7 @@ def test_a_claim_is_won_once(journal: Journal, state: Path) -> None:
     assert not journal.take_over_claim(claim, "3:0"), "it has another owner by now"
     other.finish_claim(KEY, "event-0", 2)
     assert journal.unfinished_claims() == []
-    assert not journal.claim(KEY, "event-0", 2, "1:0")
+    assert not journal.claim(KEY, "event-0", 2, "1:0", 0)
     other.close()
 
 

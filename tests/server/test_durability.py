@@ -169,7 +169,7 @@ def test_a_command_that_was_claimed_by_a_killed_process_runs_at_the_next_start(
     append(client, user("keep\n::capture talk.md", 0), assistant("a", 1), cwd=str(notes), replay=True)
     client.close()
     journal = Journal.open(tmp_path / "state", now_ms=lambda: START_MS)
-    assert journal.claim(SESSION, "event-0", 2, "999999999:0.00")
+    assert journal.claim(SESSION, "event-0", 2, "999999999:0.00", 0)
     journal.close()
     client = start()
     client.request("kato/memory")

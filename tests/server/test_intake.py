@@ -155,7 +155,7 @@ def test_what_ends_the_process_in_one_command_leaves_the_rest_to_the_next(scene:
         machine.read_all()
     assert not (machine.work / "b.md").exists()
     machine = scene()
-    machine.engine.resume(lambda _owner: False)
+    machine.engine.resume()
     assert machine.ran == ["capture ok", "export ok"]
 
 
@@ -196,7 +196,7 @@ def test_a_time_beyond_every_calendar_stops_nothing(
         machine.read_all()
         assert "first of all" in note.read_text()
         assert "last of all" in note.read_text()
-        machine.engine.resume(lambda _: False)
+        machine.engine.resume()
         assert machine.engine.status(include_stale=True).sessions
 
 

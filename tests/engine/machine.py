@@ -1,0 +1,115 @@
+"""Engines in this process: a real journal, real notes, and windows that stand for processes."""
+
+import sqlite3
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from builders import Json, request
+from kato import settings, wire
+from kato.assembly import Assembly, now_ms
+from kato.engine import Ticket
+from kato.journal import Journal
+from kato.model import CommandOutcome, Notice
+
+
+class Window:
+    """One editor window: an engine with an owner of its own, and what it reported."""
+
+    def __init__(self, tmp_path: Path, name: str = "window-1", **options: Any) -> None:
+        self.notes = tmp_path / "notes"
+        self.notes.mkdir(exist_ok=True)
+        self.alive = {name}
+        self.name = name
+        self.outcomes: list[CommandOutcome] = []
+        self.notices: list[Notice] = []
+        explicit = {"stateDir": str(tmp_path / "state")} | options
+        chosen = settings.resolve(explicit=explicit, environment={}, file=None, file_name="config.toml")
+        self.assembly = Assembly(chosen, listener=self, folders=[str(self.notes)], started_at=now_ms())
+        self.engine = self.assembly.engine
+        self.engine._owner = name
+        self.engine._is_alive = lambda owner: owner in self.alive
+
+    @property
+    def journal(self) -> Journal:
+        assert isinstance(self.engine.ledger, Journal)
+        return self.engine.ledger
+
+    def append(self, *events: Json, **fields: Any) -> Ticket:
+        """Appends and settles."""
+        fields = {"cwd": str(self.notes)} | fields
+        ticket = self.engine.append(wire.decode_append(request(list(events), **fields)))
+        self.engine.settle()
+        return ticket
+
+    def beat(self) -> None:
+        self.engine.heartbeat()
+
+    def close(self) -> None:
+        self.engine.close()
+
+    def changed(self) -> None: ...
+
+    def executed(self, outcome: CommandOutcome) -> None:
+        self.outcomes.append(outcome)
+
+    def notify(self, notice: Notice) -> None:
+        self.notices.append(notice)
+
+    @property
+    def ran(self) -> list[str]:
+        return [f"{one.command} {one.status}" for one in self.outcomes]
+
+    @property
+    def kinds(self) -> list[str]:
+        return [notice.kind for notice in self.notices]
+
+
+#: Whether a statement fails: its number from the start, its text, its values.
+Fails = Callable[[int, str, Any], bool]
+
+
+class FaultyConnection:
+    """A connection whose statements fail where `fails` says so."""
+
+    def __init__(self, real: sqlite3.Connection, message: str) -> None:
+        self.statements: list[str] = []
+        self.fails: Fails = never
+        self._real = real
+        self._message = message
+
+    def _check(self, sql: str, values: Any) -> None:
+        self.statements.append(sql)
+        if self.fails(len(self.statements) - 1, sql, values):
+            raise sqlite3.OperationalError(self._message)
+
+    def execute(self, sql: str, values: Any = ()) -> sqlite3.Cursor:
+        self._check(sql, values)
+        return self._real.execute(sql, values)
+
+    def executemany(self, sql: str, values: Any) -> sqlite3.Cursor:
+        self._check(sql, values)
+        return self._real.executemany(sql, values)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._real, name)
+
+
+def never(number: int, sql: str, values: Any) -> bool:
+    return False
+
+
+def faulty(window: Window, message: str = "database or disk is full") -> FaultyConnection:
+    """From now on the window's journal works on a connection that can fail."""
+    connection = FaultyConnection(window.journal._db, message)
+    window.journal._db = connection  # type: ignore[assignment]
+    return connection
+
+
+def words(path: Path) -> list[str]:
+    """The conversation in a note: every line below the frontmatter that is neither blank nor a heading."""
+    body = path.read_text().split("---\n\n", 1)[1]
+    return [line for line in body.split("\n") if line and not line.startswith("# ")]
+
+
+MakeWindow = Callable[..., Window]
