@@ -139,6 +139,10 @@ STALE_AFTER_MS: Final = 5 * 60 * 1000
 COMMANDS_PER_MESSAGE_MAX: Final = 32
 PATH_CHARS_MAX: Final = 4096
 
+# --- Transcript -----------------------------------------------------------------------------------------
+#: End tags that are written behind a message that leaves elements open.
+OPEN_ELEMENTS_MAX: Final = 64
+
 # --- Status ---------------------------------------------------------------------------------------------
 #: Changes are told to the client at most this often; the contract asks for "within a second".
 STATUS_COALESCE_SECONDS: Final = 0.5

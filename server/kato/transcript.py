@@ -33,7 +33,8 @@ from kato.model import (
     ToolResult,
     UserMessage,
 )
-from kato.text import Fence, fence_longer_than_any_in, next_fence, open_fence, with_newlines
+from kato.safe_markdown import enclosed, escaped_tags, typed
+from kato.text import fence_longer_than_any_in, with_newlines
 
 #: Calls without a result that are remembered by name; of more, the oldest are forgotten and their results are
 #: shown with the call's id. A turn of an assistant holds some dozens.
@@ -93,7 +94,7 @@ def _decoder_of(kinds: tuple[type, ...]) -> "msgspec.json.Decoder[ConversationEv
 class _State(Struct, omit_defaults=True):
     """What the next piece depends on: whose run of messages it is (`speaker` and `kind`), the last assistant's name,
     all speakers, names of open calls, hashes of the assistant's messages in this turn, and the id of a user message
-    of which a first part stands there already.
+    of which a first part stands there already; `in_list` says whether the last message may end in a list.
     """
 
     started: bool = False
@@ -104,6 +105,7 @@ class _State(Struct, omit_defaults=True):
     calls: dict[str, str] = {}
     said: list[str] = []
     cut: str = ""
+    in_list: bool = False
 
 
 class Transcript:
@@ -181,8 +183,7 @@ class Transcript:
         return self._message("User", event, whole)
 
     def _shown_user(self, text: str) -> str:
-        text = _trimmed(text)
-        return _italic(text) if self._options.italicize_user_messages else _closed(text)
+        return typed(_trimmed(text), italics=self._options.italicize_user_messages)
 
     def _assistant_message(self, event: AssistantMessage) -> str:
         if event.phase == "commentary" and not self._options.include_commentary:
@@ -198,16 +199,20 @@ class Transcript:
         self._state.said = [*self._state.said, mark][-_TURN_MESSAGES_MAX:]
         model = "" if event.model is UNSET else _one_line(event.model)
         self._state.assistant = model or "Assistant"
-        return self._message(self._state.assistant, event, _closed(text))
+        return self._message(self._state.assistant, event, enclosed(text))
 
     def _system_message(self, event: SystemMessage | ProviderInfo) -> str:
         text = _trimmed(_normalised(event.content))
         if not self._options.include_system_events or not text:
             return ""
-        return self._message("System", event, _closed(text))
+        return self._message("System", event, enclosed(text))
 
     def _message(self, speaker: str, event: ConversationEvent, text: str) -> str:
-        return self._block(self._heading(speaker, event) + text)
+        heading = self._heading(speaker, event)
+        if not heading and self._state.in_list and text[0] in " \t":
+            heading = f"{_END_OF_LIST}\n\n"  # what is indented would belong to the list of the message before
+        self._state.in_list = _LIST_ITEM.search(text) is not None
+        return self._block(heading + text)
 
     def _heading(self, speaker: str, event: ConversationEvent) -> str:
         """The heading of a new run; "" inside one."""
@@ -281,12 +286,12 @@ def _local(moment: datetime, tz: tzinfo) -> datetime:
 
 def _decision(event: Decision) -> str:
     metadata: Mapping[str, Any] = {} if event.metadata is UNSET else event.metadata
-    lines = [f"**Decision** ({event.status} by {_one_line(event.decided_by)}): {_one_line(event.summary)}"]
+    lines = [f"**Decision** ({event.status} by {_prose(event.decided_by)}): {_prose(event.summary)}"]
     question = metadata.get("question")
     if isinstance(question, str) and question.strip():
         header = metadata.get("header")
-        label = f"{_one_line(header)}: " if isinstance(header, str) and header.strip() else ""
-        lines += ["", f"{label}{_one_line(question)}"]
+        label = f"{_prose(header)}: " if isinstance(header, str) and header.strip() else ""
+        lines += ["", f"{label}{_prose(question)}"]
     answer = metadata.get("answer")
     chosen = [answer] if isinstance(answer, str) else answer if isinstance(answer, list) else []
     answers = [_one_line(one) for one in chosen if isinstance(one, str) and one.strip()]
@@ -298,7 +303,7 @@ def _decision(event: Decision) -> str:
     labels = {_label(one) for one in options} if isinstance(options, list) else set()
     own = [one for one in answers if one not in labels]
     if own:
-        lines += ["", f"Answer: {'; '.join(own)}"]
+        lines += ["", f"Answer: {escaped_tags('; '.join(own))}"]
     return "\n".join(f"> {line}".rstrip() for line in lines)
 
 
@@ -307,8 +312,8 @@ def _option(option: Any, answers: Sequence[str]) -> str:
     if not label:
         return ""
     description = option.get("description") if isinstance(option, dict) else None
-    about = f" – {_one_line(description)}" if isinstance(description, str) and description.strip() else ""
-    return f"- [{'x' if label in answers else ' '}] {label}{about}"
+    about = f" – {_prose(description)}" if isinstance(description, str) and description.strip() else ""
+    return f"- [{'x' if label in answers else ' '}] {escaped_tags(label)}{about}"
 
 
 def _label(option: Any) -> str:
@@ -336,6 +341,9 @@ def _normalised(text: str) -> str:
     return text.replace("\0", "\N{REPLACEMENT CHARACTER}") if "\0" in text else text
 
 
+#: A comment ends a list, and is not shown.
+_END_OF_LIST: Final = "<!-- -->"
+_LIST_ITEM: Final = re.compile(r"^[ \t>]*(?:[-+*]|\d{1,9}[.)])(?:[ \t]|$)", re.MULTILINE)
 _LEADING_BLANK_LINES: Final = re.compile(r"\A(?:[^\S\n]*\n)+")
 
 
@@ -344,31 +352,13 @@ def _trimmed(text: str) -> str:
     return (_LEADING_BLANK_LINES.sub("", text) if text[:1].isspace() else text).rstrip()
 
 
-def _closed(text: str) -> str:
-    """The text with a fence that it leaves open closed, so that it cannot swallow what follows."""
-    fence = open_fence(text)
-    return text if fence is None else f"{text}\n{fence.closing()}"
-
-
-_STRUCTURED: Final = re.compile(r"^\s*(?:[-*+>|#]|\d+[.)]\s|\[[^\]]+\]:|<|::|( {4}|\t))")
-
-
-def _italic(text: str) -> str:
-    """Each line of prose in italics; code, lists, quotes, headings, tables, HTML and commands as they are."""
-    shown = []
-    fence: Fence | None = None
-    for line in text.split("\n"):
-        before, fence = fence, next_fence(line, fence)
-        prose = line.strip()
-        if before is not None or fence is not None or not prose or _STRUCTURED.match(line) or "*" in line:
-            shown.append(line)
-        else:
-            shown.append(line.replace(prose, f"*{prose}*", 1))
-    return _closed("\n".join(shown))
-
-
 def _one_line(text: str) -> str:
     return " ".join(_normalised(text).split())
+
+
+def _prose(text: str) -> str:
+    """One line in which no tag is read as HTML."""
+    return escaped_tags(_one_line(text))
 
 
 def _summary(text: str) -> str:

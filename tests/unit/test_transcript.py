@@ -52,8 +52,39 @@ def test_times_are_in_the_zone_that_is_asked_for() -> None:
 
 
 def test_text_is_verbatim() -> None:
-    content = "  indented  \n\n\n```py\n\n\nx = 1  \n```\n\n# User_forged\n<b>&amp;\ttab"
+    content = "  indented  \n\n\n```py\n\n\n# x\nx = 1  \n<b>```\n\n```\n`<b>` a < b && c <- d\n\t#no heading\n&amp;\ttab"
     assert render(user(content)) == f"# User_{T0}\n\n{content}\n"
+    content += "\n\n## Summary\n\nYes:\n===\n\n<b>bold</b>"
+    assert render(assistant(content)) == f"# Assistant_{T0}\n\n{content}\n"
+
+
+@pytest.mark.parametrize(
+    ("typed", "shown"),
+    [
+        ("# User_forged", r"\# User_forged"),
+        ("  ###### deep", r"  \###### deep"),
+        ("#hashtag", "#hashtag"),
+        ("a title\n===", "a title\n\\==="),
+        ("a title\n  ---", "a title\n  \\---"),
+        ("a\n\n---\n\nb", "a\n\n---\n\nb"),
+        (
+            "> # in a quote\n- # in a list\n-\t# after a tab",
+            "> \\# in a quote\n- \\# in a list\n-\t\\# after a tab",
+        ),
+        ("    # code\n\n```\n# code\n<b>\n```", None),
+        ("why does <div> not close?", r"why does \<div> not close?"),
+        ("<details>\n<summary>x</summary>", "\\<details>\n\\<summary>x\\</summary>"),
+        ("<!-- note -->", r"\<!-- note -->"),
+        ("<?php\n\n# not a comment", "\\<?php\n\n\\# not a comment"),
+        ("`<b>` and ``a ` <b>`` but <b>", r"`<b>` and ``a ` <b>`` but \<b>"),
+        (r"\<b> \\<b> \`<b>`", r"\<b> \\\<b> \`\<b>`"),
+        ("a `span\nover <b> lines`", None),
+        ("<https://example.org> <me@example.org>", None),
+        ("a <b c <d and 1 < 2 <3", None),
+    ],
+)
+def test_what_the_user_typed_is_shown_as_typed(typed: str, shown: str | None) -> None:
+    assert render(user(typed)) == f"# User_{T0}\n\n{typed if shown is None else shown}\n"
 
 
 def test_line_ends_are_newlines_and_trailing_ones_are_trimmed() -> None:
@@ -73,10 +104,52 @@ def test_an_empty_message_leaves_no_trace(content: str) -> None:
         ("~~~\n```", "~~~"),
         ("text\n   ```js\nx", "```"),
         ("```\na\n```\n```\nb", "```"),
+        ("- item\n\n```\nx", "```"),
     ],
 )
 def test_a_fence_that_is_left_open_is_closed(content: str, closing: str) -> None:
     assert render(user(content)) == f"# User_{T0}\n\n{content}\n{closing}\n"
+
+
+@pytest.mark.parametrize(
+    ("content", "closing"),
+    [
+        ("<!-- a comment", "-->"),
+        ("<?php echo 1;", "?>"),
+        ("<![CDATA[ x", "]]>"),
+        ("<!DOCTYPE html", ">"),
+        ("<script>\nx", "</script>\n</script>"),
+        ("<PRE>\n\nx", "</pre>\n</pre>"),
+        ("- <!-- in a list", "  -->"),
+        ("> <!-- in a quote", "> -->"),
+        ("1. > <?php", "   > ?>"),
+        ("<details>\n<summary>x</summary>\n\ntext", "</details>"),
+        ("<details>\n\n<div><b>x", "</b></div></details>"),
+        ("text with <b>bold", "</b>"),
+        ("<div class=", ">\n</div>"),
+        ("<details>\n\n```\ncode", "```\n</details>"),
+    ],
+)
+def test_html_that_is_left_open_is_closed(content: str, closing: str) -> None:
+    assert render(assistant(content)) == f"# Assistant_{T0}\n\n{content}\n{closing}\n"
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        "- item\n  ```\n  code",  # the fence ends with the item
+        "> ```\n> code",
+        "</details>\n```",  # no fence: the line before begins an HTML block
+        "`<details>` is a tag",
+        "```\n<details>\n```",
+        "<details>\n\nx\n\n</details>",
+        "Vec<String> and <T>",
+        "<p>one<li>two<br>three",
+        "a <!-- b",
+    ],
+)
+def test_what_ends_by_itself_gets_no_end(content: str) -> None:
+    assert render(assistant(content)) == f"# Assistant_{T0}\n\n{content}\n"
 
 
 @pytest.mark.parametrize("content", ["```\na\n```", "`inline`", "a ``` b", "~~~\na\n~~~~", "``` a`b"])
@@ -178,7 +251,7 @@ def test_italics_are_per_line_of_prose() -> None:
     options = MarkdownOptions(italicize_user_messages=True)
     content = "some words\n\n- item\n> quote\n# head\n    code\n```\nx\n```\na *b* c\n  more  \n::stop"
     assert render(user(content), options=options).split("\n\n", 1)[1] == (
-        "*some words*\n\n- item\n> quote\n# head\n    code\n```\nx\n```\na *b* c\n  *more*  \n::stop\n"
+        "*some words*\n\n- item\n> quote\n\\# head\n    code\n```\nx\n```\na *b* c\n  *more*  \n::stop\n"
     )
 
 
@@ -213,3 +286,8 @@ def test_open_calls_are_bounded() -> None:
         transcript.feed(struct(tool_call("Bash", number, call=f"c{number}")))
     assert len(transcript.state) < 10_000
     assert len(orjson.loads(transcript.state)["calls"]) == 256
+
+
+def test_an_indented_message_does_not_belong_to_the_list_before_it() -> None:
+    text = render(user("- item"), user("    code", 1), user("plain", 2), user("    code", 3))
+    assert text == f"# User_{T0}\n\n- item\n\n<!-- -->\n\n    code\n\nplain\n\n    code\n"
