@@ -92,8 +92,8 @@ def walk(node: Any) -> Iterator[Any]:
         yield from walk(child)
 
 
-#: Elements of ELEMENTS whose end a page can miss where HTML inside them is cut off; the heading is shown all the same.
-HARMLESS = {"blockquote", "ul", "ol"}
+#: Elements of Markdown's own whose end a page can miss where HTML inside them is cut off; the heading is shown all the same.
+HARMLESS = {"blockquote", "ul", "ol", "em", "strong", "a"}
 
 
 @settings(max_examples=500, deadline=None)
