@@ -62,6 +62,68 @@ def test_lists_grow_without_repeating() -> None:
     assert "claude-sonnet" in adopted
 
 
+@pytest.mark.parametrize(
+    "line",
+    [
+        "title: {{title}}",
+        "title:   'two  blanks'   # why",
+        "aliases: [A,   B]",
+        "aliases: [ 'x', \"y\" ]",
+        "cssclasses:",
+        "code: 0123",
+        "when: 2024-01-02T03:04:05",
+        "long: " + "word " * 60 + "end",
+        "text: |\n  kept\n   as it is\n",
+        "folded: >-\n  a\n\n  b",
+        "nested:\n    deep:   {a: 1,b: 2}\n    # a comment\n    list:\n    - one",
+        '"quoted key": 1',
+        "anchor: &a [1]\nalias: *a",
+        "# only a comment\n\nid: abc",
+    ],
+)
+def test_a_line_that_does_not_change_stays_as_its_bytes_are(line: str) -> None:
+    yaml = f"id: abc\n{line}\ntags: [kato]\n" if "id:" not in line else f"{line}\n"
+    adopted = adopt(yaml, FIELDS)
+    assert adopted.startswith(f"---\n{yaml}")
+    assert adopt(adopted.removeprefix("---\n").removesuffix("---\n\n"), FIELDS) == adopted
+
+
+def test_a_line_that_changes_keeps_its_comment_and_its_place() -> None:
+    yaml = "a: 1\nupdated: 1  # by hand\n# about b\n\nb: 2\ntags: [x, y]  # mine\n"
+    adopted = adopt(yaml, FIELDS)
+    assert adopted.startswith(
+        "---\na: 1\nupdated: 2  # by hand\n# about b\n\nb: 2\ntags: [x, y, kato]  # mine\n"
+    )
+
+
+@pytest.mark.parametrize(
+    ("tags", "grown"),
+    [
+        ("tags: work, ai", "tags: [work, ai, kato]"),
+        ("tags: work", "tags: [work, kato]"),
+        ("tags:\n  - work\n  - ai", "tags:\n  - work\n  - ai\n  - kato"),
+        ("tags:\n- work", "tags:\n- work\n- kato"),
+        ("tags:", "tags: [kato]"),
+        ("tags: []", "tags: [kato]"),
+        ("tags: ''", "tags: [kato]"),
+        ("tags: {a: 1}", "tags: {a: 1}"),
+        ("tags: [kato, x]", "tags: [kato, x]"),
+    ],
+)
+def test_tags_grow_in_the_users_own_style(tags: str, grown: str) -> None:
+    assert f"---\nid: abc\n{grown}\nupdated: 2\n" in adopt(f"id: abc\n{tags}\nupdated: 1\n", FIELDS)
+
+
+def test_a_mapping_in_flow_style_is_adopted_too() -> None:
+    assert "{id: abc, tags: [x, kato]" in adopt("{id: abc, tags: [x]}\n", FIELDS)
+
+
+def test_line_ends_stay_as_they_are() -> None:
+    adopted = adopt("id: abc\r\ntags: [kato]\r\n", FIELDS)
+    assert adopted.startswith("---\r\nid: abc\r\ntags: [kato]\r\n")
+    assert adopted.count("\n") == adopted.count("\r\n")
+
+
 def test_adopting_twice_changes_nothing() -> None:
     once = adopt("title: x\nmine: 1 # c\n", FIELDS)
     assert adopt(once.removeprefix("---\n").removesuffix("---\n\n"), FIELDS) == once
