@@ -148,6 +148,7 @@ def markdown_options(chosen: Settings) -> MarkdownOptions:
     return MarkdownOptions(
         include_frontmatter=chosen.markdown_include_frontmatter,
         include_commentary=chosen.markdown_include_commentary,
+        include_boundaries=chosen.markdown_include_boundaries,
         include_thinking=chosen.markdown_include_thinking,
         include_tool_calls=chosen.markdown_include_tool_calls,
         include_system_events=chosen.markdown_include_system_events,

@@ -124,6 +124,10 @@ ConversationEvent = (
     | ProviderInfo
 )
 
+#: The subtypes of a `ProviderInfo` that marks a boundary in a conversation: the session went back to an earlier message,
+#: was compacted, interrupted, resumed, moved to another session, or forked from one. Its content is one short sentence.
+BOUNDARY_SUBTYPES: Final = frozenset(["rewind", "compaction", "interruption", "resumed", "moved", "forked"])
+
 #: The kinds of event that are a message: they set a session's `lastMessageAt`.
 MESSAGE_TYPES: Final = (UserMessage, AssistantMessage, SystemMessage)
 

@@ -33,6 +33,7 @@ class Settings(Struct, frozen=True, kw_only=True):
     provider_session_roots: Mapping[str, tuple[str, ...]] = {}
     markdown_include_frontmatter: bool = True
     markdown_include_commentary: bool = True
+    markdown_include_boundaries: bool = True
     markdown_include_thinking: bool = False
     markdown_include_tool_calls: bool = False
     markdown_include_system_events: bool = False
@@ -227,6 +228,7 @@ TABLE: Final = (
     ),
     Key("markdown.includeFrontmatter", "markdown_include_frontmatter", _BOOLEAN, _boolean),
     Key("markdown.includeCommentary", "markdown_include_commentary", _BOOLEAN, _boolean),
+    Key("markdown.includeBoundaries", "markdown_include_boundaries", _BOOLEAN, _boolean),
     Key("markdown.includeThinking", "markdown_include_thinking", _BOOLEAN, _boolean),
     Key("markdown.includeToolCalls", "markdown_include_tool_calls", _BOOLEAN, _boolean),
     Key("markdown.includeSystemEvents", "markdown_include_system_events", _BOOLEAN, _boolean),

@@ -1,6 +1,7 @@
 """Conversation events to Markdown: every rule of headings, fences and escapes.
 
     # Speaker_YYYY-MM-DD_HHMM_SS        a run of messages of one speaker, verbatim, a blank line between them
+    *The session was compacted.*        a boundary: a rewind, a compaction, an interruption, a session that goes on elsewhere
     > **Decision** (accepted by user): … what was asked, chosen and on offer
     <details>…</details>                tool calls, results, thinking, when they are switched on
 
@@ -23,6 +24,7 @@ import msgspec
 from msgspec import UNSET, Struct
 
 from kato.model import (
+    BOUNDARY_SUBTYPES,
     AssistantMessage,
     ConversationEvent,
     Decision,
@@ -49,6 +51,7 @@ class MarkdownOptions(Struct, frozen=True):
 
     include_frontmatter: bool = True
     include_commentary: bool = True
+    include_boundaries: bool = True
     include_thinking: bool = False
     include_tool_calls: bool = False
     include_system_events: bool = False
@@ -125,7 +128,7 @@ class Transcript:
         self._rules: Mapping[type, Callable[[Any], str]] = {
             AssistantMessage: self._assistant_message,
             SystemMessage: self._system_message,
-            ProviderInfo: self._system_message,
+            ProviderInfo: self._provider_info,
             ToolCall: self._tool_call,
             HiddenCall: self._note_call,
             ToolResult: self._tool_result,
@@ -206,6 +209,16 @@ class Transcript:
         if not self._options.include_system_events or not text:
             return ""
         return self._message("System", event, enclosed(text))
+
+    def _provider_info(self, event: ProviderInfo) -> str:
+        if event.subtype not in BOUNDARY_SUBTYPES:
+            return self._system_message(event)
+        text = _prose(event.content).replace("*", r"\*")
+        if not self._options.include_boundaries or not text:
+            return ""
+        self._state.speaker = self._state.kind = ""  # what follows has a heading of its own
+        self._state.in_list = False
+        return self._block(f"*{text}*")
 
     def _message(self, speaker: str, event: ConversationEvent, text: str) -> str:
         heading = self._heading(speaker, event)

@@ -7,7 +7,7 @@ import pytest
 
 from builders import Json, assistant, decision, info, struct, system, thinking, tool_call, tool_result, user
 from conftest import SHARED
-from kato.model import decode_line
+from kato.model import BOUNDARY_SUBTYPES, decode_line
 from kato.transcript import MarkdownOptions, Transcript
 
 UTC = ZoneInfo("UTC")
@@ -291,3 +291,17 @@ def test_open_calls_are_bounded() -> None:
 def test_an_indented_message_does_not_belong_to_the_list_before_it() -> None:
     text = render(user("- item"), user("    code", 1), user("plain", 2), user("    code", 3))
     assert text == f"# User_{T0}\n\n- item\n\n<!-- -->\n\n    code\n\nplain\n\n    code\n"
+
+
+@pytest.mark.parametrize("subtype", sorted(BOUNDARY_SUBTYPES))
+def test_a_boundary_is_one_line_in_italics(subtype: str) -> None:
+    mark = info("Back to an *earlier*\n<message>.", 1, subtype=subtype)
+    said = [assistant("a", model="m"), mark, assistant("b", 2, model="m")]
+    assert render(*said) == (
+        f"# m_{T0}\n\na\n\n*Back to an \\*earlier\\* \\<message>.*\n\n# m_2026-02-25_0613_22\n\nb\n"
+    )
+    assert render(*said, options=MarkdownOptions(include_boundaries=False)) == f"# m_{T0}\n\na\n\nb\n"
+
+
+def test_another_provider_info_is_no_boundary() -> None:
+    assert render(info("unknown", subtype="other")) == ""
