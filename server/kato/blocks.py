@@ -72,11 +72,11 @@ class BlockReader:
 
     `content` is the line's text inside its containers, without indentation, tabs expanded. `is_continued` is true for a line
     of the same paragraph or HTML block as the line before; `is_lazy` for one that continues a paragraph of containers whose
-    marks it lacks. `leaves_comment` is true while a comment that its container cut off goes on in a page. With `escaped`, headings and HTML blocks are reported,
+    marks it lacks. With `escaped`, headings and HTML blocks are reported,
     and what follows is read as if they were escaped: as the text of a paragraph.
     """
 
-    __slots__ = ("_containers", "_escaped", "_leaf", "content", "is_continued", "is_lazy", "leaves_comment")
+    __slots__ = ("_containers", "_escaped", "_leaf", "content", "is_continued", "is_lazy")
 
     def __init__(self, *, escaped: bool = False) -> None:
         self._containers: list[_Item] = []
@@ -85,7 +85,6 @@ class BlockReader:
         self.content = ""
         self.is_continued = False
         self.is_lazy = False
-        self.leaves_comment = False
 
     @property
     def in_quote(self) -> bool:
@@ -183,7 +182,6 @@ class BlockReader:
         self.is_continued = True
         if _ends(leaf, self.content):
             self._leaf = None
-        self.leaves_comment = self.leaves_comment and "-->" not in self.content
         if not leaf.end and not self.content:
             return "blank"
         return "html"
@@ -218,7 +216,6 @@ class BlockReader:
                 return "code"
             if first == "<" and (html := _html(content, interrupts=in_paragraph)) is not None:
                 leaf = None if _ends(html, content) else html
-                self.leaves_comment = self.leaves_comment and "-->" not in content
                 return self._escapable("html", leaf, matched, in_paragraph=in_paragraph)
             if in_paragraph and is_matched and first in "=-" and _UNDERLINE.match(content):
                 return self._escapable("underline", None, matched, in_paragraph=in_paragraph)
@@ -276,7 +273,6 @@ class BlockReader:
 
     def _close(self, matched: int) -> None:
         if matched < len(self._containers):
-            self.leaves_comment = self.leaves_comment or self._leaf == Html("-->")
             del self._containers[matched:]
             self._leaf = None
 

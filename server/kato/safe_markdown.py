@@ -24,13 +24,21 @@ ELEMENTS: Final = frozenset(
     " s samp script search section select small span strike strong style sub summary sup svg table template textarea time"
     " title tt u ul var video xmp".split()
 )
+#: What they hold is text to a page, up to their own end tag.
+_RAW_ELEMENTS: Final = frozenset(
+    ["iframe", "noembed", "noframes", "script", "style", "textarea", "title", "xmp"]
+)
 _TAG: Final = re.compile(rf"{OPEN_TAG}|{CLOSING_TAG}", re.ASCII)
 _TAG_NAME: Final = re.compile(r"</?[A-Za-z][A-Za-z0-9-]*")
 #: What could begin raw HTML: a tag, a comment, a declaration, a processing instruction.
 _OPENING: Final = re.compile(r"<(?=[A-Za-z/!?])")
+_UNESCAPED: Final = re.compile(r"(?<!\\)(?:\\\\)*(?=<[A-Za-z/!?])")
 _AUTOLINK: Final = re.compile(
     r"<(?:[A-Za-z][A-Za-z0-9+.-]{1,31}:[^\s<>]*|[\w.!#$%&'*+/=?^`{|}~-]+@[\w.-]+)>", re.ASCII
 )
+_NEWLINE: Final = re.compile(r"\n")
+#: The row below the heads of a table (GitHub's extension).
+_TABLE: Final = re.compile(r"^[ \t>]*\|?[ \t]*:?-+:?[ \t]*(?:\|[ \t]*:?-+:?[ \t]*)*\|?[ \t]*$", re.MULTILINE)
 _TICKS: Final = re.compile(r"`+")
 #: A text without any of these is shown as typed as it is: a tag, a fence, a heading, the underline of one.
 _SPECIAL: Final = re.compile(r"<[A-Za-z/!?]|```|~~~|#(?:[ \t#]|$)|^[ \t>]*(?:=+|-+)[ \t]*$", re.MULTILINE)
@@ -42,21 +50,25 @@ def enclosed(text: str) -> str:
         return text
     reader = BlockReader()
     elements = _OpenElements(may_hide="<!" in text or "<?" in text)
+    in_comment = False
     for run in _runs(text, reader):
         if run.kind in _PROSE:
             elements.read(text[run.start : run.end], is_html=run.kind == "html")
+        if run.kind == "html":
+            begins, ends = text.rfind("<!--", run.start, run.end), text.rfind("-->", run.start, run.end)
+            in_comment = begins > ends or (in_comment and ends < 0)
     closing = reader.closing_line()
     if closing is not None:
         text = f"{text}\n{closing}"
     elif reader.leaf == Html("") and text.rfind("<") > text.rfind(">"):
         text = f"{text}\n>"  # a tag that is not complete would go on in the next block
-    if reader.leaves_comment:
+    if in_comment and reader.leaf != Html("-->"):
         text = f"{text}\n<!-- -->"  # a page goes on with the comment until it finds its end
-    ends = elements.ends()
-    if not ends:
+    tags = elements.ends()
+    if not tags:
         return text
     # In the same paragraph, an end tag could complete what only looks like a tag.
-    return f"{text}\n\n{ends}" if text.rfind("<") > text.rfind(">") else f"{text}\n{ends}"
+    return f"{text}\n\n{tags}" if text.rfind("<") > text.rfind(">") else f"{text}\n{tags}"
 
 
 def typed(text: str, *, italics: bool = False) -> str:
@@ -79,8 +91,8 @@ def typed(text: str, *, italics: bool = False) -> str:
 
 
 def escaped_tags(text: str) -> str:
-    """A piece of prose in which no tag is read as HTML."""
-    return _escaped(text, []) if "<" in text else text
+    """A piece of prose in which nothing is read as the beginning of a tag, whatever follows it."""
+    return _UNESCAPED.sub(r"\g<0>\\", text) if "<" in text else text
 
 
 class _Run(NamedTuple):
@@ -165,14 +177,18 @@ class _CodeSpans:
         self._starts: list[int] = []
         self._ends: list[int] = []
         runs = [found.span() for found in _TICKS.finditer(prose)] if "`" in prose else []
-        by_length: dict[int, list[int]] = {}
+        # A span does not go beyond its row of a table.
+        breaks = (
+            [found.start() for found in _NEWLINE.finditer(prose)] if runs and _TABLE.search(prose) else []
+        )
+        by_length: dict[tuple[int, int], list[int]] = {}
         for number, (start, end) in enumerate(runs):
-            by_length.setdefault(end - start, []).append(number)
+            by_length.setdefault((bisect_right(breaks, start), end - start), []).append(number)
         number = 0
         while number < len(runs):
             start, end = runs[number]
             start += _is_escaped(prose, start)  # an escaped backtick is text: the run is shorter by one
-            same = by_length.get(end - start, [])
+            same = by_length.get((bisect_right(breaks, start), end - start), [])
             following = bisect_right(same, number)
             if start < end and following < len(same):
                 number = same[following]
@@ -217,6 +233,7 @@ class _OpenElements:
     def _take(self, name: str, *, is_end: bool) -> None:
         same = self._by_name.setdefault(name, [])
         if not is_end and len(self._open) < limits.OPEN_ELEMENTS_MAX:
+            self._may_hide = self._may_hide or name in _RAW_ELEMENTS
             self._count += 1
             self._open[self._count] = name
             same.append(self._count)

@@ -96,7 +96,7 @@ def walk(node: Any) -> Iterator[Any]:
 HARMLESS = {"blockquote", "ul", "ol", "em", "strong", "a"}
 
 
-@settings(max_examples=500, deadline=None)
+@settings(max_examples=200, deadline=None)
 @given(conversations(), OPTIONS)
 def test_after_each_piece_the_next_heading_is_a_heading(events: list[Json], options: MarkdownOptions) -> None:
     """Wherever the transcript is cut: as Markdown, and as the page that it becomes."""
@@ -113,7 +113,7 @@ def test_after_each_piece_the_next_heading_is_a_heading(events: list[Json], opti
         assert around_the_last_heading(MARKDOWN.render(f"{note}\n# Next_heading\n")) == set()
 
 
-@settings(max_examples=500, deadline=None)
+@settings(max_examples=200, deadline=None)
 @given(st.lists(TEXT, min_size=1, max_size=4), st.booleans())
 def test_what_users_type_makes_no_heading_and_no_tag(texts: list[str], italics: bool) -> None:
     # The parser takes a quote mark that is indented as code for a quote, against the specification.
@@ -144,7 +144,7 @@ def test_every_line_of_every_shown_message_is_in_the_note(texts: list[str]) -> N
         assert all(unescaped(line) in shown for line in lines if line.strip())
 
 
-@settings(max_examples=500, deadline=None)
+@settings(max_examples=200, deadline=None)
 @given(st.lists(LINES | st.just("::stop"), max_size=8).map("\n".join), st.integers(1, 10))
 def test_a_user_message_cut_at_a_command_is_the_same_text(text: str, line: int) -> None:
     lines = text.split("\n")

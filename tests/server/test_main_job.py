@@ -243,7 +243,7 @@ def test_a_new_empty_note_is_adopted(start: Start, notes: Path) -> None:
     outcome = append(client, user("hi\n::capture conv.md"), cwd=str(notes))["commands"][0]
     assert "backupPath" not in outcome
     text = note.read_text()
-    assert text.startswith("---\nid: abc\ntitle: 'My talk'   # mine\ncustom: [a, b]\ncreated: 5\n")
+    assert text.startswith("---\nid: abc\ntitle: 'My talk'   # mine\ncustom: [a,  b]\ncreated: 5\n")
     assert "updated: " in text
     assert f"recordingIds: [{outcome['recordingId']}]" in text
     assert body(note) == "# User_2026-02-25_0613_20\n\nhi\n::capture conv.md\n"
