@@ -11,6 +11,8 @@ Rules:
 - The commands of a session run in the order of their lines, over all processes; no recording writes beyond the first line
   whose command has not run.
 - A command sees the conversation as it stood at its line. Its failure changes no state and is always reported.
+- A command in a message that is not proven to be typed is not run. It is claimed like any other, so that it is reported
+  once, over all processes.
 - The engine knows no LSP and no JSON of the wire; the server, the command line and the demo drive it directly.
 - After the commit, a failure of one session (a note that cannot be written, a full disk) stops no other session.
 """
@@ -64,13 +66,26 @@ from kato.model import (
 )
 from kato.notes import BEGINNING, Events, NoteBook, Position, SubAgent, Whole, render
 from kato.store import Eviction, SnapshotStore
+from kato.text import one_line, with_newlines
 from kato.transcript import Transcript
 
 log = logging.getLogger("kato.engine")
 
 
+class DoubtfulCommand(Struct, frozen=True):
+    """A command in a message that is not proven to be typed: the line is reported and not run. `rest` counts the commands
+    of the message that are reported with it.
+    """
+
+    name: str
+    line: int
+    text: str
+    reason: str
+    rest: int = 0
+
+
 #: A line of a message that is a command, or was meant as one.
-Step = Command | CommandProblem
+Step = Command | CommandProblem | DoubtfulCommand
 
 
 class AppendRequest(Struct, frozen=True):
@@ -646,7 +661,11 @@ class Engine:
 
     def _report_delay(self, key: SessionKey, error: JournalUnavailable) -> None:
         """Notifies the user, once, of commands that wait until the journal can be written again."""
-        waiting = {mark: step for mark, step in self._steps.items() if mark[0] == key}
+        waiting = {
+            mark: step
+            for mark, step in self._steps.items()
+            if mark[0] == key and not isinstance(step, DoubtfulCommand)
+        }
         log.warning("%d commands of %s wait: %s", len(waiting), key.session_id, error.message)
         for mark, step in waiting.items():
             if mark not in self._reported:
@@ -664,11 +683,13 @@ class Engine:
         if isinstance(step, Command):
             at = Position(claim.seq, claim.line)
             outcome = self._execute(claim.key, step, at, "chat", claim.event_id, finish)
-        elif step is not None:
+        elif isinstance(step, CommandProblem):
             finish()
             outcome = self._refused(claim.key, step, claim.event_id)
         else:
             finish()
+            if step is not None:
+                self._report_doubt(claim, step)
         self._steps.pop(mark, None)
         self._reported.discard(mark)
         return outcome
@@ -680,6 +701,28 @@ class Engine:
             if isinstance(event, UserMessage):
                 return next((step for step in _steps(event) if step.line == claim.line), None)
         return None
+
+    def _report_doubt(self, claim: Claim, step: DoubtfulCommand) -> None:
+        """Notifies the user of a line that looks like a command and was not run."""
+        key = claim.key
+        log.info(
+            "::%s in line %d of %s was not run: not typed for sure", step.name, step.line, claim.event_id
+        )
+        others = f" {step.rest} more commands of the message were not run either." if step.rest else ""
+        message = (
+            f"“{step.text}” was not run: {step.reason}.{others} To run it, send the line in a message of its own, or use "
+            f"the editor's command kato.{step.name}."
+        )
+        data = {
+            "provider": key.provider,
+            "sessionId": key.session_id,
+            "eventId": claim.event_id,
+            "line": step.line,
+            "text": step.text,
+            "command": step.name,
+            "reason": step.reason,
+        }
+        self._listener.notify(Notice("command_not_run", "warning", message, data))
 
     def _refused(self, key: SessionKey, problem: CommandProblem, event_id: str) -> CommandOutcome:
         refusal = CommandRefused(problem.message)
@@ -1089,7 +1132,25 @@ class Engine:
 def _steps(event: UserMessage) -> list[Step]:
     """The commands of a message and what was meant as one, in the order of their lines."""
     found, problems = commands.parse(event.content)
+    if event.doubt is not UNSET:
+        return _doubtful_steps(event.content, found, event.doubt)
     return sorted([*found, *problems], key=lambda step: step.line or 0)
+
+
+def _doubtful_steps(content: str, found: Sequence[Command], doubt: str) -> list[Step]:
+    """The commands of a message that is not proven to be typed. What is no command for sure is not reported: most of it is
+    code.
+    """
+    reason = one_line(doubt, limits.DOUBT_CHARS_MAX)
+    shown = found[: limits.DOUBTFUL_COMMANDS_MAX]
+    lines = with_newlines(content).split("\n") if shown else []
+    steps: list[Step] = []
+    for number, command in enumerate(shown, start=1):
+        line = command.line or 0
+        text = one_line(lines[line - 1], limits.DOUBT_CHARS_MAX)
+        rest = len(found) - number if number == len(shown) else 0
+        steps.append(DoubtfulCommand(command.name, line, text, reason, rest))
+    return steps
 
 
 @contextmanager

@@ -24,7 +24,7 @@ def loads(text: bytes | bytearray | memoryview) -> Any:
         if "surrogate" not in str(error):
             raise ValueError(error.msg) from None
     try:
-        return _without_surrogates(json.loads(bytes(text), parse_constant=_refuse_constant))
+        return without_surrogates(json.loads(bytes(text), parse_constant=_refuse_constant))
     except RecursionError:
         raise ValueError("nested too deep") from None
 
@@ -33,9 +33,9 @@ def _refuse_constant(name: str) -> None:
     raise ValueError(f"{name} is not JSON")
 
 
-def _without_surrogates(value: Any) -> Any:
+def without_surrogates(value: Any) -> Any:
     """The value with lone surrogates as U+FFFD and integers beyond 64 bits as floats, as orjson reads them."""
-    clean: Callable[[Any], Any] = _without_surrogates
+    clean: Callable[[Any], Any] = without_surrogates
     if isinstance(value, str):
         return value.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
     if isinstance(value, dict):

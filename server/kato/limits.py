@@ -69,6 +69,14 @@ JOURNAL_RECOVER_EVENTS: Final = 1 << 22
 # --- Session logs ------------------------------------------------------------------------------------------
 #: One line of a log is decoded at once; a longer one is passed over and counted. Pictures of some MB occur inside.
 LOG_LINE_BYTES_MAX: Final = 16 * MIB
+#: Records on one line: two or three where a program crashed. A line of more is not a line of records.
+LOG_LINE_RECORDS_MAX: Final = 256
+#: Places of a damaged line from which reading is tried again. A record that was torn holds some dozens.
+LOG_LINE_TRIES_MAX: Final = 64
+#: Lines that one string with raw line breaks may span (a page that a tool fetched).
+LOG_JOINED_LINES_MAX: Final = 8192
+#: Events of a log that has told no time yet, held until it does: a log's first records tell theirs.
+LOG_UNDATED_EVENTS_MAX: Final = 64
 #: A log that is one JSON document.
 LOG_DOCUMENT_BYTES_MAX: Final = 32 * MIB
 #: Of a record of unknown kind, so much is kept.
@@ -137,6 +145,11 @@ TITLE_CHARS_MAX: Final = 60
 STALE_AFTER_MS: Final = 5 * 60 * 1000
 #: Commands in one message beyond this are reported and not run: nobody types them, a loop does.
 COMMANDS_PER_MESSAGE_MAX: Final = 32
+#: Commands of one message that is not proven to be typed, reported one by one; the last report counts the rest. Hostile
+#: text can hold thousands, and each report interrupts the user.
+DOUBTFUL_COMMANDS_MAX: Final = 4
+#: The reason for a doubt, in a report.
+DOUBT_CHARS_MAX: Final = 200
 PATH_CHARS_MAX: Final = 4096
 
 # --- Transcript -----------------------------------------------------------------------------------------

@@ -48,11 +48,14 @@ class _Event(Struct, frozen=True, kw_only=True, rename="camel", tag_field="kind"
 
 
 class UserMessage(_Event, frozen=True, kw_only=True, rename="camel", tag="message.user"):
-    """What the user said."""
+    """What the user said. `doubt` says why the text is not proven to be typed, in words for the user: no command in it
+    runs. Readers of session logs set it where the text could hold a command.
+    """
 
     role: Literal["user"]
     content: str
     phase: str | UnsetType = UNSET
+    doubt: str | UnsetType = UNSET
 
 
 class AssistantMessage(_Event, frozen=True, kw_only=True, rename="camel", tag="message.assistant"):

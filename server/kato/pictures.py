@@ -11,6 +11,7 @@ from typing import Final
 from urllib.parse import quote
 
 from kato.errors import KatoError
+from kato.text import visible
 from kato.writer import NoteWriter
 
 _EXTENSIONS: Final = {
@@ -39,7 +40,7 @@ class Pictures:
         except (binascii.Error, ValueError):
             extension = None
         if extension is None:
-            return f"[image: {media}]"
+            return f"[image: {visible(media)}]"
         name = f"{blake2b(data, digest_size=8).hexdigest()}.{extension}"
         if name not in self._written:
             path = str(self._folder / name)
@@ -50,6 +51,6 @@ class Pictures:
             except (KatoError, OSError) as error:
                 # What was said beside it must not go with it.
                 self.failure = error.message if isinstance(error, KatoError) else str(error)
-                return f"[image: {media}, not written]"
+                return f"[image: {visible(media)}, not written]"
             self._written.add(name)
         return f"![image]({quote(self._folder.name)}/{name})"

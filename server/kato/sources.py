@@ -17,6 +17,7 @@ from typing import Final, NamedTuple
 from kato import limits
 from kato.providers import ASSISTANTS
 from kato.providers.base import Assistant, LogFile, Reader, ReadResult, Surroundings
+from kato.providers.decoding import as_utf8
 
 PACKED: Final = ".zst"
 
@@ -241,7 +242,7 @@ def _companions(found: Found) -> dict[str, bytes]:
     for relative in found.log.companions:
         path = Path(found.root, *relative.split("/"))
         with suppress(OSError), path.open("rb") as file:
-            held[path.name] = file.read(limits.LOG_COMPANION_BYTES_MAX)
+            held[path.name] = as_utf8(file.read(limits.LOG_COMPANION_BYTES_MAX))
     return held
 
 

@@ -77,6 +77,21 @@ def lines_outside_fences(text: str) -> Iterator[tuple[int, str]]:
         fence = after
 
 
+def one_line(text: str, chars_max: int) -> str:
+    """A text's words in one line, cut at so many characters."""
+    line = " ".join(text[: chars_max * 4].split())
+    return line if len(line) <= chars_max else line[: chars_max - 1].rstrip() + "…"
+
+
+def visible(name: str) -> str:
+    """A name with what is not printable (line breaks, control characters, marks that turn the direction of text) as
+    escapes.
+    """
+    if name.isprintable():
+        return name
+    return "".join(char if char.isprintable() else ascii(char)[1:-1] for char in name)
+
+
 def with_newlines(text: str) -> str:
     """The text with its lines ended as here: what ends one is counted alike everywhere."""
     return text.replace("\r\n", "\n").replace("\r", "\n") if "\r" in text else text

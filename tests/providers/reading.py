@@ -4,7 +4,10 @@ import json
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-from kato.model import ConversationEvent, encode_line
+from msgspec import UNSET
+
+from kato import commands
+from kato.model import ConversationEvent, UserMessage, encode_line
 from kato.providers.base import LogFile, Problem, Reader, Surroundings
 from kato.providers.claude import ClaudeReader
 from kato.providers.codex import CodexReader
@@ -70,3 +73,23 @@ def words(event: ConversationEvent) -> str:
         if hasattr(event, name):
             return str(getattr(event, name))
     raise AssertionError(event)
+
+
+def runs(events: Sequence[ConversationEvent]) -> list[str]:
+    """The commands that run if all of these events are new."""
+    return [
+        command.name
+        for event in events
+        if isinstance(event, UserMessage) and event.doubt is UNSET
+        for command in commands.parse(event.content)[0]
+    ]
+
+
+def left_out(events: Sequence[ConversationEvent]) -> list[str]:
+    """The commands that do not run, and of which the user is notified."""
+    return [
+        command.name
+        for event in events
+        if isinstance(event, UserMessage) and event.doubt is not UNSET
+        for command in commands.parse(event.content)[0]
+    ]

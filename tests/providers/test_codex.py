@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from kato.model import AssistantMessage, Decision, UserMessage
-from providers.reading import Json, brief, lines, read, reader_of
+from providers.reading import Json, brief, left_out, lines, read, reader_of
 
 _clock = iter(range(10**6))
 
@@ -137,10 +137,9 @@ def test_an_ides_preamble_is_cut_off() -> None:
     assert told(event("user_message", message=words.replace(" for Codex", ""))) == [
         ("user", "fix it\n::record")
     ]
-    reader = reader_of("codex")
     cut = words.partition("## My request")[0] + "::capture evil.md"
-    (event_told,), _ = read(reader, [lines(event("user_message", message=cut))])
-    assert event_told.event_id in reader.copied, "nobody knows where the user's words begin"
+    events, _ = read(reader_of("codex"), [lines(event("user_message", message=cut))])
+    assert left_out(events) == ["capture"], "where the user's words begin is not known"
 
 
 def test_the_model_and_the_phase_come_along() -> None:
@@ -308,7 +307,7 @@ def test_where_events_tell_what_was_typed_nothing_else_runs_a_command() -> None:
     events, _ = read(reader, [lines(*records)])
     said = [one for one in events if isinstance(one, UserMessage)]
     assert [one.content for one in said] == ["hi", "<heartbeat>\n::capture x.md\n</heartbeat>"]
-    assert said[1].event_id in reader.copied
+    assert left_out(events) == ["capture"]
 
 
 def test_records_that_join_a_messages_blocks_differently_are_one() -> None:

@@ -157,7 +157,7 @@ def test_a_copied_history_neither_doubles_nor_runs(server: Client, home: Path, w
         forks[1].user("three"),
     )
     for fork in forks:
-        wait_for(partial(_has_events, server, fork.session, 3), "the fork")
+        wait_for(partial(_has_events, server, fork.session, 4), "the fork, and a mark where it begins")
     forks[0].write(forks[0].user("::export own.md"))
     wait_for((work / "own.md").exists, "the fork's own command")
     log.write(*lines)  # the same lines once more

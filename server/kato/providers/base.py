@@ -6,21 +6,23 @@ Rules, for each reader:
 - Nothing in a log makes a reader raise: a broken line, an unknown kind, an absurd value becomes a `Problem`.
 - An event's id is derived from the log's own identities, never from the time of reading: a log that is read again, or a
   line that was copied, gives the same ids, and the journal drops what it has.
-- What the user typed becomes a `message.user`, and nothing else does: commands run from there.
+- What the user typed becomes a `message.user`, and nothing else does: commands run from there. Each reader states at its
+  top what proves that a text was typed. Where the format proves nothing, any sign of a host's text (`proof.host_block`)
+  makes the whole message doubtful (`tell_user(..., doubt=...)`): no command in it runs, and the user is notified.
 """
 
 import hashlib
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Container, Iterator, Mapping, Sequence
+from collections.abc import Callable, Container, Mapping, Sequence
 from datetime import datetime
 from pathlib import PurePath, PurePosixPath, PureWindowsPath
 from typing import Any, ClassVar, Final, Literal, Protocol, TypeVar
 
 import msgspec
 from msgspec import UNSET, Struct, UnsetType
+from msgspec.structs import replace
 
 from kato import limits
-from kato.json_text import loads
 from kato.model import (
     AssistantMessage,
     ConversationEvent,
@@ -36,6 +38,8 @@ from kato.model import (
     UserMessage,
     utc,
 )
+from kato.providers.decoding import BLANK, Decoded, LineSplitter, Utf8, decode, document, quotes, whole
+from kato.text import one_line, visible
 
 ProblemKind = Literal["broken_line", "oversize_line", "unknown_kind", "invalid_record"]
 Json = Mapping[str, Any]
@@ -91,11 +95,18 @@ class Reader(Protocol):
 
     @property
     def copied(self) -> Container[str]:
-        """The ids of events that were copied out of the session that this one was forked from, and of those that others
-        can have put there: whatever their times say, they run nothing. Only those of messages that may hold commands are
-        there.
+        """The ids of events that were copied out of the session that this one was forked from: whatever their times say,
+        they run nothing. Only those of messages that may hold commands are there.
         """
         ...
+
+    @property
+    def folders(self) -> Sequence[str]:
+        """The folders that the session worked in, as far as the log tells, the first first."""
+        ...
+
+    #: The session in which the conversation of this log goes on, once the assistant moved it there.
+    continued_in: str | None
 
     def about(self, session_id: str) -> SessionInfo:
         """What is known of a session that this log tells of: its own, or a sub-agent's."""
@@ -160,7 +171,8 @@ class Assistant(Struct, frozen=True):
     """An assistant: its name on the wire, its name for people, and where its logs lie.
 
     `match` says what a file below a root is (its path in parts, relative to the root), None for no log; `enter` says
-    whether a folder can hold logs. `reader` makes a reader, given what the companions hold (by their last name).
+    whether a folder can hold logs. `reader` makes a reader, given what the companions hold (by their last name; as UTF-8
+    without a byte order mark).
     `stores` names the variants that tell one session each in its own way, the best first. `has_global_ids`: an event has
     its id in whatever session it stands.
     """
@@ -265,9 +277,16 @@ def picture(block: Json, save: SavePicture | None = None) -> str | None:
     if save is not None and data and media and kind != "document":
         return save(media, data.rpartition(",")[2])
     encoded = len(data.rpartition(",")[2]) if data else 0
-    about = [part for part in (media, name, f"{encoded * 3 // 4 // 1000 or 1} kB" if encoded else "") if part]
     noun = "document" if kind == "document" else "image"
-    return f"[{noun}: {', '.join(about)}]" if about else f"[{noun}]"
+    return placeholder(noun, media, name, f"{encoded * 3 // 4 // 1000 or 1} kB" if encoded else "")
+
+
+def placeholder(noun: str, *about: str) -> str:
+    """What stands for an attachment among the user's words: one line, whatever its name holds. A name comes from a file
+    or a web page: with a line break in it, it could add a line that looks like a command.
+    """
+    known = ", ".join(part for part in about if part)
+    return f"[{noun}: {visible(known)}]" if known else f"[{noun}]"
 
 
 def _media_of_url(url: str) -> str:
@@ -306,12 +325,6 @@ def describe(given: Json) -> str | UnsetType:
     return UNSET
 
 
-def one_line(text: str, chars_max: int) -> str:
-    """A text's words in one line, cut at so many characters."""
-    line = " ".join(text[: chars_max * 4].split())
-    return line if len(line) <= chars_max else line[: chars_max - 1].rstrip() + "…"
-
-
 _V = TypeVar("_V")
 
 
@@ -323,47 +336,13 @@ def remember(where: dict[str, _V], key: str, value: _V, count_max: int) -> None:
         del where[next(iter(where))]
 
 
-# --- Lines -------------------------------------------------------------------------------------------
-
-
-class LineSplitter:
-    """Complete lines out of pieces of any size; what an unfinished line takes is bounded."""
-
-    def __init__(self) -> None:
-        self._rest = bytearray()
-        self._skipping = False
-
-    def feed(self, data: bytes) -> Iterator[bytes | None]:
-        """The lines that are complete now, without their ends and the NULs that a crash can leave; None for one that is
-        longer than `limits.LOG_LINE_BYTES_MAX`, which is passed over.
-        """
-        start = 0
-        while (end := data.find(b"\n", start)) >= 0:
-            if self._skipping:
-                self._skipping = False
-            elif self._rest:
-                self._rest += data[start:end]
-                line = bytes(self._rest).strip(_BLANK)
-                self._rest = bytearray()
-                yield line if len(line) <= limits.LOG_LINE_BYTES_MAX else None
-            elif end - start > limits.LOG_LINE_BYTES_MAX:
-                yield None
-            else:
-                yield data[start:end].strip(_BLANK)
-            start = end + 1
-        if self._skipping:
-            return
-        self._rest += data[start:]
-        if len(self._rest) > limits.LOG_LINE_BYTES_MAX:
-            self._rest = bytearray()
-            self._skipping = True
-            yield None
-
-
-_BLANK: Final = b" \t\r\0"
-
-
 # --- What readers share ------------------------------------------------------------------------------
+
+
+#: The time of an event that waits for the first time that its log tells.
+_NO_TIME: Final = utc(0)
+#: Why the words of a record that was found inside a damaged one run nothing.
+_DAMAGED: Final = "it stands in a damaged line of the assistant's log"
 
 
 class BaseReader(ABC):
@@ -383,9 +362,14 @@ class BaseReader(ABC):
         self.copied: set[str] = set()
         self.is_copy = False  # what is read now was copied
         self.save_picture: SavePicture | None = None
+        self.continued_in: str | None = None
+        self._folders: dict[str, None] = {}
         self._events: list[ConversationEvent] = []
         self._problems: list[Problem] = []
+        self._first: datetime | None = None  # the first time that the log tells
         self._last: datetime | None = None
+        self._undated = 0  # events that wait for the first time
+        self._is_recovered = False  # what is read now may be a part of a damaged record
 
     @property
     def info(self) -> SessionInfo:
@@ -412,10 +396,30 @@ class BaseReader(ABC):
             parent_tool_call_id=self.started.get(session_id),
         )
 
-    def _taken(self) -> ReadResult:
-        result = ReadResult(self._events, self._problems)
-        self._events, self._problems = [], []
-        return result
+    @property
+    def folders(self) -> Sequence[str]:
+        """The folders that the session worked in, the first first."""
+        return list(self._folders) or ([] if self.cwd is None else [self.cwd])
+
+    def _taken(self, *, is_quiet: bool = False) -> ReadResult:
+        """What was gathered. Events from before the log's first time wait for it, unless the log is quiet."""
+        problems, self._problems = self._problems, []
+        if self._undated and self._last is None and not is_quiet:
+            return ReadResult([], problems)
+        events, self._events = self._events, []
+        if self._undated:
+            first = self._first or self._last or _NO_TIME
+            events = [
+                replace(event, timestamp=first) if event.timestamp is _NO_TIME else event for event in events
+            ]
+            self._undated = 0
+        return ReadResult(events, problems)
+
+    def _forget(self) -> None:
+        """The log is read from its beginning."""
+        self._events = []
+        self._first = self._last = None
+        self._undated = 0
 
     def picture(self, block: Json) -> str | None:
         """What stands for an image block."""
@@ -435,14 +439,18 @@ class BaseReader(ABC):
     # Events. `kind` and `origin` are the source's record type and id.
 
     def _head(self, event_id: str, at: datetime | None, kind: str, origin: str | None) -> dict[str, Any]:
-        if at is None:
-            at = self._last or utc(0)
-        self._last = at
+        if at is not None:
+            self._first = self._first or at
+            self._last = at
+        elif self._last is None:
+            self._undated += 1
+            if self._undated > limits.LOG_UNDATED_EVENTS_MAX:
+                self._last = _NO_TIME  # a log without times
         return {
             "event_id": identifier(event_id),
             "provider": self.provider,
             "session_id": self.session_id,
-            "timestamp": at,
+            "timestamp": at or self._last or _NO_TIME,
             "source": Source(
                 provider_event_type=kind or "unknown", provider_event_id=UNSET if origin is None else origin
             ),
@@ -456,16 +464,24 @@ class BaseReader(ABC):
         content: str,
         origin: str | None = None,
         *,
-        is_doubtful: bool = False,
+        doubt: str | None = None,
     ) -> None:
-        """What the user said; in a sub-agent's log, what the assistant that started it told it to do. Of what is doubtful
-        (others can have put it there) no command is taken.
+        """What the user said; in a sub-agent's log, what the assistant that started it told it to do. `doubt` is why the
+        text is not proven to be typed, a clause in words for the user ("it holds …"): no command in it runs, and the user
+        is notified of each that would have.
         """
         if self.parent_id is not None:
             self.tell_assistant(event_id, at, kind, content, origin)
             return
-        message = UserMessage(**self._head(event_id, at, kind, origin), role="user", content=content)
-        if (self.is_copy or is_doubtful) and "::" in content:
+        may_hold_command = "::" in content
+        why = _DAMAGED if self._is_recovered else doubt
+        message = UserMessage(
+            **self._head(event_id, at, kind, origin),
+            role="user",
+            content=content,
+            doubt=why if why and may_hold_command else UNSET,
+        )
+        if self.is_copy and may_hold_command:
             self.copied.add(message.event_id)
         self._events.append(message)
 
@@ -558,9 +574,10 @@ class BaseReader(ABC):
         header: str | None = None,
         options: Sequence[object] = (),
         answer: object = None,
+        notes: str = "",
         status: DecisionStatus = "accepted",
     ) -> None:
-        """A question with its options and the answer that was chosen, as a decision."""
+        """A question with its options and the answer that was chosen, as a decision; `notes` are the user's words on it."""
         metadata: dict[str, Any] = {"question": question}
         if header:
             metadata["header"] = header
@@ -568,13 +585,43 @@ class BaseReader(ABC):
             metadata["options"] = list(options)
         if answer:
             metadata["answer"] = answer
-        chosen = ", ".join(map(str, answer)) if isinstance(answer, list) else str(answer or "no answer")
+        if notes:
+            metadata["notes"] = notes
+        given = ", ".join(map(str, answer)) if isinstance(answer, list) else str(answer or "")
+        chosen = given or notes or "no answer"
         self._events.append(
             Decision(
                 **self._head(event_id, at, kind, call_id),
                 decision_id=identifier(event_id),
                 decision_key=one_line(header or question, 60) or "question",
                 summary=one_line(chosen, 200),
+                status=status,
+                decided_by="user",
+                basis_event_ids=[],
+                metadata=metadata,
+            )
+        )
+
+    def tell_plan(
+        self,
+        event_id: str,
+        at: datetime | None,
+        kind: str,
+        plan: str,
+        *,
+        call_id: str,
+        status: DecisionStatus,
+        feedback: str = "",
+    ) -> None:
+        """A plan of the assistant and what the user decided on it, with the user's words, if there were any."""
+        metadata = {"plan": plan} | ({"feedback": feedback} if feedback else {})
+        first = next((line.strip("# \t") for line in plan.split("\n", 8) if line.strip("# \t")), "")
+        self._events.append(
+            Decision(
+                **self._head(event_id, at, kind, call_id),
+                decision_id=identifier(event_id),
+                decision_key="plan",
+                summary=one_line(first, 200) or "plan",
                 status=status,
                 decided_by="user",
                 basis_event_ids=[],
@@ -618,40 +665,105 @@ class BaseReader(ABC):
 
 
 class LinesReader(BaseReader):
-    """A log of JSON objects, one a line."""
+    """A log of JSON objects, one a line; a damaged line gives what can be read of it (see `decoding`)."""
+
+    #: The keys that every record of a conversation has: what is found inside a damaged record is one if it has them.
+    record_keys: ClassVar[frozenset[str]] = frozenset(["type", "timestamp"])
 
     def __init__(self, log: LogFile) -> None:
         super().__init__(log)
+        self._begin()
+
+    def _begin(self) -> None:
+        self._utf8 = Utf8()
         self._lines = LineSplitter()
+        self._open: list[bytes] = []  # the lines of a record that ended inside a string
+        self._open_bytes = 0
+        self._tries = 0
 
     def feed(self, data: bytes) -> ReadResult:
         """Takes the log's next bytes; the rest of an unfinished line is kept until more comes."""
-        for line in self._lines.feed(data):
-            if line is None:
+        for line, is_shortened in self._lines.feed(self._utf8.feed(data)):
+            if is_shortened:
                 self.report("oversize_line", f"over {limits.LOG_LINE_BYTES_MAX // limits.MIB} MiB")
-            elif line:
-                self._line(line)
+            if line is not None:
+                self._line(line, is_shortened=is_shortened)
         return self._taken()
 
-    def _line(self, line: bytes) -> None:
-        try:
-            record = loads(line)
-        except ValueError as error:
-            self.report("broken_line", str(error))
+    def _line(self, line: bytes, *, is_shortened: bool = False) -> None:
+        if self._open and self._joins(line):
             return
-        if isinstance(record, dict):
-            self.guarded(self._record, record)
-        else:
-            self.report("invalid_record", "not an object")
+        decoded = decode(line, self.record_keys)
+        if is_shortened:
+            decoded = decoded._replace(damage=None)  # it is counted already
+        elif decoded.is_open and not decoded.found:
+            self._open, self._open_bytes, self._tries = [line], len(line), 0
+            return
+        self._take(decoded)
+
+    def _joins(self, line: bytes) -> bool:
+        """Whether a line goes on with the record that the line before left open: some programs write the line breaks of a
+        string as they are.
+        """
+        if line.lstrip(BLANK).startswith(b"{") and any(one.value for one in whole(line) or ()):
+            self._give_up()
+            return False
+        self._open.append(line)
+        self._open_bytes += len(line)
+        if quotes(line) % 2:  # the string ended
+            self._tries += 1
+            joined = decode(b"\n".join(self._open))
+            if joined.damage is None:
+                self._open = []
+                self._take(joined)
+            elif not joined.is_open:
+                self._give_up()
+        if (
+            len(self._open) > limits.LOG_JOINED_LINES_MAX
+            or self._open_bytes > limits.LOG_LINE_BYTES_MAX
+            or self._tries > limits.LOG_LINE_TRIES_MAX
+        ):
+            self._give_up()
+        return True
+
+    def _give_up(self) -> None:
+        """The lines that waited for the end of a string are lines by themselves."""
+        lines, self._open = self._open, []
+        for line in lines:
+            self._take(decode(line, self.record_keys))
+
+    def _take(self, decoded: Decoded) -> None:
+        if decoded.damage is not None:
+            self.report("broken_line", decoded.damage)
+        for value, is_doubtful in decoded.found:
+            if isinstance(value, dict):
+                self._is_recovered = is_doubtful
+                self.guarded(self._record, value)
+            else:
+                self.report("invalid_record", "not an object")
+        self._is_recovered = False
 
     def settle(self) -> ReadResult:
-        """The log has been quiet for a while: hands out what was held back because more might have come."""
-        self._quiet()
-        return self._taken()
+        """The log has been quiet for a while: hands out what was held back because more might have come. A last line that
+        is whole needs no line break.
+        """
+        rest = self._lines.rest
+        if rest.rstrip(BLANK).endswith(b"}"):
+            for lines in ([*self._open, rest], [rest]):
+                if whole(b"\n".join(lines)):
+                    self._lines.drop_rest()
+                    self._open = [] if len(lines) > 1 else self._open
+                    self._line(b"\n".join(lines))
+                    break
+        if not self._lines.rest:
+            self._give_up()
+        self.guarded(lambda _: self._quiet(), {"type": "what was held back"})
+        return self._taken(is_quiet=True)
 
     def restart(self) -> None:
         """The log was replaced or truncated: the next bytes are its first."""
-        self._lines = LineSplitter()
+        self._begin()
+        self._forget()
         self._again()
 
     @abstractmethod
@@ -687,21 +799,20 @@ class DocumentReader(BaseReader):
     def settle(self) -> ReadResult:
         """Reads the document, if it is whole: one that is being written is waited for."""
         text, self._text = bytes(self._text), bytearray()
-        if text.strip(_BLANK + b"\n"):
+        if text.strip(BLANK):
             try:
-                document = loads(text)
+                found = document(text)
             except ValueError as error:
                 self.report("broken_line", str(error))
             else:
-                self.guarded(
-                    self._document, document if isinstance(document, dict) else {"document": document}
-                )
-        return self._taken()
+                self.guarded(self._document, found if isinstance(found, dict) else {"document": found})
+        return self._taken(is_quiet=True)
 
     def restart(self) -> None:
         """The document was replaced: the next bytes are its first."""
         self._text = bytearray()
         self._too_long = False
+        self._forget()
 
     @abstractmethod
     def _document(self, document: Json) -> None:

@@ -26,6 +26,7 @@ from kato.providers.base import (
     moment,
     object_of,
     objects_of,
+    placeholder,
     remember,
     text_of,
 )
@@ -283,13 +284,13 @@ class CodexReader(LinesReader):
         words: str,
         pictures: Sequence[str],
         *,
-        is_doubtful: bool = False,
+        doubt: str | None = None,
     ) -> None:
         content = "\n\n".join(part for part in (words.strip("\n"), *pictures) if part.strip())
         if content:
-            # Where the user's own words begin in a preamble is not known.
-            doubtful = is_doubtful or content.lstrip().startswith(_PREAMBLES)
-            self.tell_user(event_id, at, "user_message", content, is_doubtful=doubtful)
+            if content.lstrip().startswith(_PREAMBLES):
+                doubt = doubt or "where the user's own words begin behind the IDE's text is not known"
+            self.tell_user(event_id, at, "user_message", content, doubt=doubt)
 
     def _flush_waiting(self) -> None:
         """No event followed: the history's copies are all there is."""
@@ -297,8 +298,8 @@ class CodexReader(LinesReader):
         for words in waiting:
             if not self._is_twin("user", words.text, "item"):
                 # In a log whose events tell what was typed, what they do not tell is the host's, in whatever envelope.
-                doubtful = self._has_typed
-                self._say(words.event_id, words.at, words.text, words.pictures, is_doubtful=doubtful)
+                doubt = "it does not stand among what was typed" if self._has_typed else None
+                self._say(words.event_id, words.at, words.text, words.pictures, doubt=doubt)
 
     def _quiet(self) -> None:
         self._flush_waiting()
@@ -466,7 +467,9 @@ class CodexReader(LinesReader):
         if what == "user_message":
             pictures = ["[image]" for _ in event.get("images") or []]
             pictures += [
-                f"[image: {path}]" for path in event.get("local_images") or [] if isinstance(path, str)
+                placeholder("image", path)
+                for path in event.get("local_images") or []
+                if isinstance(path, str)
             ]
             if text_of(event, "kind") in (None, "plain"):
                 self._typed(text_of(event, "message") or "", pictures, "event", at)

@@ -33,9 +33,10 @@ from kato.providers.base import (
     moment,
     object_of,
     objects_of,
-    one_line,
+    placeholder,
     text_of,
 )
+from kato.text import one_line
 
 _SILENT_PARTS: Final = frozenset(
     """undoStop progressMessage progressTaskSerialized progressTask multiDiffData mcpServersStarting command
@@ -146,7 +147,7 @@ class CopilotReader(_Copilot, LinesReader):
     def _mutation(self, record: Json) -> None:
         kind, path = record["kind"], record.get("k", [])
         if kind == 0:
-            self._state = record.get("v")
+            self._state = object_of(record, "v")
             self._look(0)
             return
         if not isinstance(path, list) or not path:
@@ -621,8 +622,8 @@ def _pictures(entries: Sequence[Json]) -> list[str]:
     shown = []
     for entry in entries:
         if text_of(entry, "kind") == "image" or text_of(entry, "type") in ("image", "blob"):
-            name = text_of(entry, "name") or text_of(entry, "displayName") or text_of(entry, "path")
-            shown.append(f"[image: {name}]" if name else "[image]")
+            name = text_of(entry, "name") or text_of(entry, "displayName") or text_of(entry, "path") or ""
+            shown.append(placeholder("image", name))
     return shown
 
 

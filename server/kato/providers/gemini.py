@@ -28,6 +28,7 @@ from kato.providers.base import (
     moment,
     object_of,
     objects_of,
+    placeholder,
     text_of,
 )
 from kato.text import lines_outside_fences
@@ -226,11 +227,8 @@ def _part(part: object, save: SavePicture | None = None) -> str:
             media, encoded = text_of(data, "mimeType"), text_of(data, "data")
             if save is not None and media and encoded:
                 return save(media, encoded)
-            about = [
-                text_of(data, "mimeType") or "",
-                text_of(data, "fileUri") or text_of(data, "displayName") or "",
-            ]
-            return f"[image: {', '.join(one for one in about if one)}]"
+            name = text_of(data, "fileUri") or text_of(data, "displayName") or ""
+            return placeholder("image", text_of(data, "mimeType") or "", name)
     return ""
 
 
