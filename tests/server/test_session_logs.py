@@ -432,7 +432,8 @@ def test_a_huge_log_is_read_within_the_budget(start: Start, tmp_path: Path, home
     log, note = ClaudeLog(home, work), work / "n.md"
     lines = [log.user("x" * 20_000, timestamp=now(-3600)) for _ in range(100)]
     for _ in range(20):
-        log.write(*[line | {"uuid": f"{line['uuid']}-{time.monotonic_ns()}"} for line in lines])
+        mark = time.monotonic_ns()
+        log.write(*[line | {"uuid": f"{line['uuid']}-{mark}", "parentUuid": None} for line in lines])
     log.write(log.user("::capture n.md"))
     wait_for(note.exists, "the note", seconds=60)
     assert note.stat().st_size > 40_000_000
