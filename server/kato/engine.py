@@ -55,6 +55,7 @@ from kato.model import (
     Notice,
     OutcomeError,
     ProcessMemory,
+    ProviderInfo,
     Recording,
     SessionKey,
     SessionMeta,
@@ -90,7 +91,8 @@ Step = Command | CommandProblem | DoubtfulCommand
 
 class AppendRequest(Struct, frozen=True):
     """Validated events of one session with their lines (same order, same length). With `hold` off, a session that is not
-    in memory stays out of it, if the journal has it: nobody looks at it now.
+    in memory stays out of it, if the journal has it: nobody looks at it now. `continues` is the session whose conversation
+    the assistant moved to this one: its recording moves along.
     """
 
     key: SessionKey
@@ -102,6 +104,7 @@ class AppendRequest(Struct, frozen=True):
     parent_id: str | None = None
     parent_call_id: str | None = None
     hold: bool = True
+    continues: SessionKey | None = None
 
 
 class AppendAnswer(Struct, frozen=True, rename="camel"):
@@ -121,6 +124,7 @@ class _Group:
 
     __slots__ = (
         "about",
+        "continues",
         "error",
         "held_events",
         "hold",
@@ -143,6 +147,7 @@ class _Group:
         self.receipt: AppendReceipt | None = None
         self.held_events = 0
         self.error: KatoError | None = None
+        self.continues: SessionKey | None = None
 
     def meta(self, now_ms: int) -> SessionMeta:
         title, cwd, parent_id, parent_call_id = self.about
@@ -389,6 +394,7 @@ class Engine:
                         candidates.append((place, event))
         group.lines.append(request.lines)
         group.hold = group.hold or request.hold
+        group.continues = group.continues or request.continues
         if request.title or request.cwd or request.parent_id or request.parent_call_id:
             title, cwd, parent_id, call_id = group.about
             group.about = (
@@ -438,6 +444,7 @@ class Engine:
             self._run_due(key, asked)
         for group in groups:
             if group.error is None:
+                self._follow(group)
                 # Also where nothing was new: a process that was faster may not write where this one may.
                 self.flush(group.key)
         if self._ingested >= limits.RSS_CHECK_INTERVAL_BYTES:
@@ -982,6 +989,62 @@ class Engine:
             for recording in self.ledger.open_recordings(key):
                 if not self._flush_recording(recording, until):
                     return  # the next one may write to the same note, and comes after it
+
+    def _follow(self, group: _Group) -> None:
+        """Moves a recording along with a conversation that goes on in another session, which begins with a copy of what
+        the note has already.
+        """
+        key = group.key
+        with _guarded(f"moving a recording to {key.session_id}"):
+            if group.continues is not None:
+                self._move_recording(group.continues, key)
+            if group.receipt is None or not group.receipt.accepted:
+                return
+            recording = self.ledger.recording(key)
+            if recording is None or not recording.active or recording.line or recording.start_line:
+                return
+            if recording.seq == recording.start_seq == group.receipt.first_seq:
+                start = self._own_start(key, recording.seq)
+                if start > recording.seq:
+                    self.ledger.put_recording(replace(recording, seq=start, start_seq=start))
+
+    def _move_recording(self, old: SessionKey, new: SessionKey) -> None:
+        self.flush(old)
+        with self.ledger.exclusive():
+            session, other = self.ledger.session(old), self.ledger.recording(new)
+            if session is None or (other is not None and other.active):
+                return
+            recording = self._end_recordings(old, Position(session.event_count))
+            if recording is None:
+                return
+            start = self._own_start(new, 0)
+            self.ledger.set_destination(new, recording.output_path)
+            self.ledger.put_recording(
+                Recording(
+                    recording_id=self._new_id(),
+                    key=new,
+                    output_path=recording.output_path,
+                    active=True,
+                    started_at=self._now_ms(),
+                    start_seq=start,
+                    start_line=0,
+                    seq=start,
+                    line=0,
+                    transcript_state=recording.transcript_state,
+                    last_write_at=recording.last_write_at,
+                )
+            )
+        log.info("the recording of %s goes on with %s", old.session_id, new.session_id)
+
+    def _own_start(self, key: SessionKey, after: int) -> int:
+        """Where a session's own events begin behind those that were copied from another one."""
+        for seq, line in self.ledger.read(key, after=after):
+            event = decode_line(line)
+            is_mark = isinstance(event, ProviderInfo) and event.subtype == "forked"
+            if not is_mark and not self.ledger.is_elsewhere(key, event.event_id):
+                return seq
+            after = seq + 1
+        return after
 
     def _flush_recording(self, recording: Recording, until: Position | None) -> bool:
         """False when the recording's note cannot be written now."""

@@ -7,14 +7,17 @@ Rules:
 - All three producers are hints. A log is read when its size or time is not what it was when it was last read.
 - One bounded piece a step, so that nobody else waits: whoever drives (`step`) decides when the next one comes. What changed
   last is read first, and a log is read to its end before the next one, so that few are half read at any time.
-- A session belongs here when its folder lies in an open folder of the editor, or no folder is open.
+- A session belongs here when one of its folders lies in an open folder of the editor, or no folder is open. A session that
+  belonged here is followed wherever it goes on: in another file, in another folder, in another session.
 - What was there before it was first seen is history: it is kept, it runs no command. What is typed from then on is live,
   and so is, in a session that was known already, what was typed in the last minutes before the start.
 - A session is read from one of an assistant's stores: the first that tells something of it, until a better one does.
 """
 
+import json
 import logging
 import os
+import re
 from collections import Counter, OrderedDict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 
@@ -35,8 +38,8 @@ from kato.model import (
     encode_line,
     epoch_ms,
 )
-from kato.providers.base import Problem, ReadResult, Surroundings
-from kato.sources import Found, Root, Tail, look, scan
+from kato.providers.base import Problem, ReadResult, SessionInfo, Surroundings
+from kato.sources import Found, Root, Tail, look, read_end, scan
 from kato.twostores import SecondStore
 
 log = logging.getLogger("kato.intake")
@@ -57,6 +60,8 @@ class _Open(Struct):
     ] = {}  # ids and texts of the assistant's last messages, where the session was known
     beside: SecondStore | None = None  # another store told of this session before
     told: dict[str, tuple[object, ...]] = {}  # session id -> what the engine was last told about it
+    moved_to: str | None = None  # the session that the engine knows to go on with this one's conversation
+    inside: dict[str, bool] = {}  # folders, and whether they lie in an open one
 
 
 class Intake:
@@ -92,7 +97,10 @@ class Intake:
             OrderedDict()
         )  # path -> size, time when it was last seen
         self._open: OrderedDict[str, _Open] = OrderedDict()  # the one that changed last is last
-        self._outside: set[str] = set()
+        #: Logs of sessions that do not belong here: their size and the time, in ms, when they were last looked at.
+        self._outside: dict[str, tuple[int, int]] = {}
+        self._came: dict[str, int] = {}  # logs that came here -> when they were last outside
+        self._here = _naming(place.folders, self._folders)
         self._waiting: OrderedDict[str, Found] = OrderedDict()  # logs with news
         self._noticed: dict[str, float] = {}  # since when, by the monotonic clock
         self._patience = 0.0 if self._folders else limits.LOG_PATIENCE_SECONDS
@@ -131,12 +139,26 @@ class Intake:
 
     def notice(self, found: Found) -> None:
         """A log was seen, with this size and time."""
-        if self._known.get(found.path) != (found.size, found.mtime_ns) and found.path not in self._outside:
+        if found.path in self._outside and not self._has_come(found):
+            return
+        if self._known.get(found.path) != (found.size, found.mtime_ns):
             self._waiting[found.path] = found
             self._noticed.setdefault(found.path, self._clock())
             self._waiting.move_to_end(
                 found.path, last=False
             )  # what is said now goes before what was said then
+
+    def _has_come(self, found: Found) -> bool:
+        """Whether a session that worked outside works in an open folder now."""
+        size, since = self._outside[found.path]
+        if self._here is None or found.size == size:
+            return False
+        self._outside[found.path] = (found.size, self._now_ms())
+        if self._here.search(read_end(found.path, size)) is None:
+            return False
+        del self._outside[found.path]
+        self._came[found.path] = since
+        return True
 
     def look_at(self, seconds: float) -> None:
         """Looks at the logs that changed in the last seconds: their news is never missed for longer than until the next
@@ -201,7 +223,8 @@ class Intake:
             if self._is_unchanged(found):
                 self._remember(found)
                 return False
-            one = _Open(Tail(found, self.place), found, self._started_ms, self._clock())
+            live_since = self._came.pop(path, self._started_ms)
+            one = _Open(Tail(found, self.place), found, live_since, self._clock())
             self._open[path] = one
             self._close_excess(path)
         if found.log.is_held and found.size > one.tail.size:
@@ -256,9 +279,8 @@ class Intake:
                     log.warning("%s %s: %s: %s", name, version, problem.kind, problem.detail)
         one.pending += result.events
         if one.in_scope is None:
-            cwd = one.tail.reader.info.cwd
-            if cwd is not None or not self._folders:
-                one.in_scope = self._is_inside(cwd)
+            if one.tail.reader.folders or not self._folders:
+                one.in_scope = self._belongs(one)
             elif one.tail.offset > limits.LOG_FOLDERLESS_BYTES_MAX:
                 one.in_scope = False
         if one.in_scope and one.pending and not self._is_record(one):
@@ -299,6 +321,27 @@ class Intake:
         one.is_record = True
         return True
 
+    def _belongs(self, one: _Open) -> bool:
+        if not self._folders or any(self._works_in(one, folder) for folder in one.tail.reader.folders):
+            return True
+        record = self._ledger.session(self._key(one))
+        return record is not None and self._is_inside(record.cwd)
+
+    def _cwd(self, one: _Open, info: SessionInfo) -> str | None:
+        """The folder that a session's commands start from: its own, or, where that is not open here, the first of its
+        folders that is. None leaves the one that is kept.
+        """
+        if not self._folders or info.cwd is None or self._works_in(one, info.cwd):
+            return info.cwd
+        if self._ledger.session(SessionKey(one.found.assistant.name, info.session_id)) is not None:
+            return None
+        return next((folder for folder in one.tail.reader.folders if self._works_in(one, folder)), None)
+
+    def _works_in(self, one: _Open, folder: str) -> bool:
+        if folder not in one.inside:
+            one.inside[folder] = self._is_inside(folder)
+        return one.inside[folder]
+
     def _is_inside(self, cwd: str | None) -> bool:
         if not self._folders:
             return True
@@ -313,8 +356,8 @@ class Intake:
         )
 
     def _leave_out(self, path: str) -> None:
-        self._open.pop(path, None)
-        self._outside.add(path)
+        one = self._open.pop(path, None)
+        self._outside[path] = (0 if one is None else one.tail.size, self._now_ms())
         self._known.pop(path, None)
 
     # --- To the engine ----------------------------------------------------------------------------------
@@ -336,7 +379,8 @@ class Intake:
                 )  # which call started it is known, before its result is shown
         for session_id, is_live, run in runs:
             info = reader.about(session_id)
-            about = (info.title, info.cwd, info.parent_id, info.parent_tool_call_id)
+            cwd = self._cwd(one, info)
+            about = (info.title, cwd, info.parent_id, info.parent_tool_call_id)
             if not run and one.told.get(session_id) == about:
                 continue
             one.told[session_id] = about
@@ -346,13 +390,36 @@ class Intake:
                     events=run,
                     lines=Lines.of([encode_line(event) for event in run]),
                     title=info.title,
-                    cwd=info.cwd,
+                    cwd=cwd,
                     replay=not is_live,
                     parent_id=info.parent_id or None,
                     parent_call_id=info.parent_tool_call_id,
                     hold=is_live,
                 )
             )
+
+        self._follow(one)
+
+    def _follow(self, one: _Open) -> None:
+        """Moves a recording along with a conversation that the assistant moved to another session."""
+        target = one.tail.reader.continued_in
+        if target == one.moved_to:
+            return
+        one.moved_to = target
+        key = self._key(one)
+        recording, session = self._ledger.recording(key), self._ledger.session(key)
+        if target is None or session is None or recording is None or not recording.active:
+            return
+        self._append(
+            AppendRequest(
+                key=SessionKey(key.provider, target),
+                events=[],
+                lines=Lines.of([]),
+                cwd=session.cwd,
+                hold=False,
+                continues=key,
+            )
+        )
 
     def _is_copied(self, one: _Open, event: UserMessage) -> bool:
         """Whether what could be a command was said in another session, and copied."""
@@ -434,6 +501,21 @@ def _runs(
         else:
             runs.append((event.session_id, is_live, [event]))
     return runs
+
+
+def _naming(*several: Sequence[str]) -> "re.Pattern[bytes] | None":
+    """Finds a record that names one of these folders, or one below, as the session's."""
+    written = {
+        json.dumps(folder, ensure_ascii=is_ascii)[1:-1].encode(errors="replace")
+        for folders in several
+        for folder in folders
+        for is_ascii in (False, True)
+    }
+    if not written:
+        return None
+    return re.compile(
+        rb'"cwd"\s*:\s*"(?:' + b"|".join(re.escape(one) for one in sorted(written)) + rb')[/\\"]'
+    )
 
 
 def _printable(path: str) -> str:

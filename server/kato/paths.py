@@ -51,6 +51,7 @@ _DEVICES: Final = frozenset(
     ["con", "prn", "aux", "nul", *(f"{name}{n}" for name in ("com", "lpt") for n in range(10))]
 )
 _SLUG_BYTES_MAX: Final = 80
+_SLASH_COMMAND: Final = re.compile(r"/[A-Za-z][\w:.-]*(?: \S+)?$")
 _UUID_LIKE: Final = re.compile(r"[^0-9A-Za-z]")
 
 
@@ -98,10 +99,12 @@ def title_from_filename(path: str) -> str:
 
 
 def title_from_text(content: str, is_command_line: Callable[[str], bool]) -> str | None:
-    """The first line of a message that is neither blank nor a command, 60 characters; None if there is none."""
+    """The first line of a message that is neither blank nor a command, 60 characters; None if there is none. A slash
+    command of the assistant with at most one word (`/clear`, `/model opus`) says nothing of what follows.
+    """
     for line in content.split("\n"):
         text = " ".join(line.split())
-        if text and not is_command_line(line):
+        if text and not is_command_line(line) and not _SLASH_COMMAND.match(text):
             return shorten(text, limits.TITLE_CHARS_MAX)
     return None
 

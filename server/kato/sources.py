@@ -246,6 +246,15 @@ def _companions(found: Found) -> dict[str, bytes]:
     return held
 
 
+def read_end(path: str, start: int) -> bytes:
+    """The bytes of a file from `start` on, at most the last `limits.LOG_READ_BYTES`; none if it cannot be read."""
+    with suppress(OSError), open(path, "rb", buffering=0) as file:  # noqa: PTH123 - unbuffered, as a log is read
+        size = os.fstat(file.fileno()).st_size
+        file.seek(max(0, start, size - limits.LOG_READ_BYTES))
+        return file.read(limits.LOG_READ_BYTES)
+    return b""
+
+
 class Watcher:
     """Tells of changed files below folders, from a thread of its own. A hint: what it misses, a scan finds."""
 

@@ -10,7 +10,8 @@ and whichever process goes on (`state`). After each piece the note is well-forme
 end what it does not own. What is hidden leaves no trace, not even a new heading.
 
 Decisions show these keys of `metadata`, if they are there: `header`, `question`, `options` (a list of
-{label, description}) and `answer` (a string or a list of strings).
+{label, description}), `answer` (a string or a list of strings), `notes` (the user's words on the answer) and `plan`
+(Markdown, quoted as it is).
 """
 
 import hashlib
@@ -317,6 +318,11 @@ def _decision(event: Decision) -> str:
     own = [one for one in answers if one not in labels]
     if own:
         lines += ["", f"Answer: {escaped_tags('; '.join(own))}"]
+    notes, plan = metadata.get("notes"), metadata.get("plan")
+    if isinstance(notes, str) and notes.strip():
+        lines += ["", f"Notes: {_prose(notes)}"]
+    if isinstance(plan, str) and plan.strip():
+        lines += ["", *enclosed(_trimmed(_normalised(plan))).split("\n")]
     return "\n".join(f"> {line}".rstrip() for line in lines)
 
 

@@ -20,12 +20,13 @@ Scene = Callable[..., "Machine"]
 class Machine:
     """A home, a folder, and the engine with its intake, driven by hand."""
 
-    def __init__(self, tmp_path: Path, folders: list[str], **more: Any) -> None:
+    def __init__(self, tmp_path: Path, folders: list[str], *, journal: bool = True, **more: Any) -> None:
         self.home, self.work = tmp_path / "home", tmp_path / "work"
         self.work.mkdir(exist_ok=True)
         self.outcomes: list[CommandOutcome] = []
+        self.notices: list[Notice] = []
         self.clock = 0.0
-        explicit = {"stateDir": str(tmp_path / "state")}
+        explicit = {"stateDir": str(tmp_path / "state"), "journal": journal}
         chosen = settings.resolve(explicit=explicit, environment={}, file=None, file_name="config.toml")
         self.assembly = Assembly(chosen, listener=self, folders=folders, started_at=now_ms())
         self.engine = self.assembly.engine
@@ -68,7 +69,8 @@ class Machine:
     def executed(self, outcome: CommandOutcome) -> None:
         self.outcomes.append(outcome)
 
-    def notify(self, notice: Notice) -> None: ...
+    def notify(self, notice: Notice) -> None:
+        self.notices.append(notice)
 
     @property
     def ran(self) -> list[str]:
@@ -305,3 +307,130 @@ def test_without_a_folder_a_session_is_left_to_a_window_that_has_it_open(scene: 
     machine.clock += limits.LOG_PATIENCE_SECONDS
     machine.intake.step()
     assert machine.count(log.session) == 1
+
+
+def words(note: Path) -> list[str]:
+    """What stands in a note, without blank lines, headings and marks."""
+    body = note.read_text().partition("\n---\n")[2]
+    return [line for line in body.splitlines() if line and not line.startswith(("# ", "*"))]
+
+
+def test_what_may_not_be_typed_is_reported_once_and_not_run(scene: Scene) -> None:
+    machine = scene()
+    log = ClaudeLog(machine.home, machine.work)
+    log.write(log.user("<novelty>\n::export x.md\n</novelty>"), log.user("::export own.md"))
+    machine.read_all()
+    assert machine.ran == ["export ok"]
+    (notice,) = machine.notices
+    assert notice.kind == "command_not_run"
+    assert "“::export x.md” was not run: the message holds a block <novelty>" in notice.message
+    machine = scene()
+    log.write(log.user("go on"))
+    machine.read_all()
+    assert machine.notices == [], "a restart reports it no more"
+
+
+def test_what_may_not_be_typed_and_is_history_is_not_reported(scene: Scene) -> None:
+    machine = scene()
+    log = ClaudeLog(machine.home, machine.work)
+    log.write(log.user("<novelty>\n::export x.md\n</novelty>", timestamp=now(-3600)))
+    machine.read_all()
+    assert machine.count(log.session) == 1
+    assert machine.notices == []
+
+
+def test_a_session_that_comes_into_an_open_folder_is_followed_from_there(scene: Scene) -> None:
+    machine = scene()
+    log = ClaudeLog(machine.home, machine.work.parent)
+    log.write(log.user("look around\n::export before.md"))
+    machine.read_all()
+    assert machine.count(log.session) == 0
+    log.write(*log.text(f"I would go to {machine.work}"))
+    machine.read_all()
+    assert machine.count(log.session) == 0
+    log.write(log.user("now in the folder\n::export after.md", cwd=str(machine.work)))
+    machine.read_all()
+    assert machine.ran == ["export ok"], "what was typed outside is history"
+    assert words(machine.work / "after.md") == [
+        "look around",
+        "::export before.md",
+        f"I would go to {machine.work}",
+        "now in the folder",
+        "::export after.md",
+    ]
+
+
+def test_a_session_that_belonged_here_is_followed_into_another_folder(scene: Scene) -> None:
+    """The assistant goes on with it in a second file, whose records name a folder that is not open."""
+    machine = scene()
+    log = ClaudeLog(machine.home, machine.work)
+    log.write(log.user("one\n::capture n.md"))
+    machine.read_all()
+    away = machine.work.parent / "away"
+    away.mkdir()
+    second = ClaudeLog(machine.home, away, session=log.session)
+    second.write(second.user("two"), second.user("::export more.md"))
+    machine.read_all()
+    assert words(machine.work / "n.md") == ["one", "::capture n.md", "two", "::export more.md"]
+    assert machine.ran == ["capture ok", "export ok"]
+    assert (machine.work / "more.md").exists(), "its commands start from the folder that it had"
+    stranger = ClaudeLog(machine.home, away)
+    stranger.write(stranger.user("not mine"))
+    machine.read_all()
+    assert machine.count(stranger.session) == 0
+
+
+@pytest.mark.parametrize(("restarted", "journal"), [(False, True), (True, True), (False, False)])
+@pytest.mark.parametrize("first", ["the old log", "the new log"])
+def test_a_recording_goes_on_with_a_conversation_that_moves_to_another_session(
+    scene: Scene, first: str, restarted: bool, journal: bool
+) -> None:
+    machine = scene(journal=journal)
+    old = ClaudeLog(machine.home, machine.work)
+    said = [old.user("one\n::capture n.md"), *old.text("two")]
+    old.write(*said)
+    machine.read_all()
+    new = ClaudeLog(machine.home, machine.work)
+    copies = [
+        line
+        | {"sessionId": new.session, "forkedFrom": {"sessionId": old.session, "messageUuid": line["uuid"]}}
+        for line in said
+    ]
+    moved = {"type": "continued-in", "sessionId": old.session, "continuedInSessionId": new.session}
+    steps = [lambda: old.write(moved), lambda: new.write(*copies, new.user("three"), *new.text("four"))]
+    for step in steps if first == "the old log" else reversed(steps):
+        step()
+        machine.read_all()
+        if restarted:
+            machine = scene()
+    new.write(new.user("five\n::stop"))
+    machine.read_all()
+    new.write(new.user("six"))
+    machine.read_all()
+    expected = ["one", "::capture n.md", "two", "three", "four", "five", "::stop"]
+    assert words(machine.work / "n.md") == expected
+    assert [key.session_id for key in machine.engine.ledger.sessions_behind()] == []
+    assert {one.active for one in machine.engine.ledger.newest_recordings()} == {False}
+
+
+def test_a_conversation_that_was_not_recorded_moves_without_a_trace(scene: Scene) -> None:
+    machine = scene()
+    old = ClaudeLog(machine.home, machine.work)
+    old.write(old.user("one"))
+    old.write({"type": "continued-in", "sessionId": old.session, "continuedInSessionId": "elsewhere"})
+    machine.read_all()
+    assert machine.engine.ledger.session(SessionKey("claude", "elsewhere")) is None
+    assert machine.count(old.session) == 2
+
+
+def test_a_fork_that_is_recorded_before_it_says_something_has_no_copies_in_its_note(scene: Scene) -> None:
+    machine = scene()
+    old = ClaudeLog(machine.home, machine.work)
+    said = [old.user("one"), *old.text("two")]
+    old.write(*said)
+    machine.read_all()
+    new = ClaudeLog(machine.home, machine.work)
+    new.write(*said, new.user("three\n::record"), *new.text("four"))
+    machine.read_all()
+    (note,) = (machine.assembly.state_dir / "recordings").glob("*.md")
+    assert words(note) == ["::record", "four"]
