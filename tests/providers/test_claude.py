@@ -5,7 +5,8 @@ from typing import Any
 import pytest
 
 from kato import limits
-from kato.model import AssistantMessage, Decision, ToolCall, ToolResult
+from kato.model import BOUNDARY_SUBTYPES, AssistantMessage, Decision, ProviderInfo, ToolCall, ToolResult
+from kato.providers.base import moment
 from providers.reading import Json, brief, left_out, lines, read, reader_of, runs
 
 AT = "2026-05-01T10:00:00.000Z"
@@ -302,3 +303,383 @@ def test_side_chains_inside_a_session_are_sessions_of_their_own() -> None:
         ("s", "go"), ("sidechain-x1", "Look around."), ("s", "next"), ("sidechain-x1", "Done."),
     ]  # fmt: skip
     assert reader.about("sidechain-x1").parent_id == "s"
+
+
+# --- Prompts that are typed while Claude works --------------------------------------------------------
+
+
+def queue(operation: str, content: Any = None, second: int = 0, **more: Any) -> Json:
+    at = f"2026-05-01T10:00:{second:02d}.000Z"
+    body = {"type": "queue-operation", "operation": operation, "timestamp": at, "sessionId": "s"}
+    return body | ({} if content is None else {"content": content}) | more
+
+
+def attached(prompt: Any, uuid: str | None = "q1", second: int = 0, **fields: Any) -> Json:
+    body = record("attachment", "", attachment={"type": "queued_command", "prompt": prompt} | fields)
+    body |= {"timestamp": f"2026-05-01T10:00:{second:02d}.000Z"}
+    return {key: value for key, value in (body | {"uuid": uuid}).items() if value}
+
+
+RESULT = user([{"type": "tool_result", "tool_use_id": "t1", "content": "ok"}], uuid="r1")
+ANSWER = reply(text("noted"), uuid="a9", message="m9", stop="end_turn")
+
+
+@pytest.mark.parametrize(
+    ("records", "expected"),
+    [
+        ([queue("enqueue", "use tabs"), RESULT, queue("remove")], ["use tabs"]),
+        ([queue("enqueue", "use tabs"), queue("remove"), RESULT], ["use tabs"]),
+        ([queue("enqueue", [text("use tabs")]), queue("remove", "use tabs")], ["use tabs"]),
+        ([queue("enqueue", "use tabs"), queue("remove", reason="absorbed_mid_turn")], ["use tabs"]),
+        ([queue("remove", "use tabs", reason="absorbed_mid_turn")], ["use tabs"]),
+        ([queue("enqueue", "use tabs"), queue("remove", reason="agent_stopped")], []),
+        ([queue("enqueue", "use tabs"), queue("popAll")], []),
+        ([queue("enqueue", "use tabs"), queue("popAll", "use tabs")], []),
+        ([queue("enqueue", "a"), queue("enqueue", "b"), queue("popAll", "a and b"), queue("remove")], []),
+        ([queue("enqueue", "use tabs")], []),
+        # What is dequeued becomes a line of its own.
+        ([queue("enqueue", "use tabs"), queue("dequeue"), user("use tabs", "u2")], ["use tabs"]),
+        # In order, also where one is the host's.
+        ([queue("enqueue", "<task-notification>x</task-notification>"), queue("enqueue", "a", 1), queue("remove"), queue("remove")], ["a"]),
+        ([queue("enqueue", "a"), queue("enqueue", "b", 1), queue("dequeue"), queue("remove")], ["b"]),
+        ([queue("enqueue", "a"), queue("enqueue", "b", 1), queue("remove", "b"), queue("remove")], ["b", "a"]),
+        # Since 2.1.117 an attachment has the words too, before or behind.
+        ([queue("enqueue", "use tabs"), queue("remove"), attached("use tabs")], ["use tabs"]),
+        ([queue("enqueue", "use tabs"), attached("use tabs"), queue("remove", "use tabs")], ["use tabs"]),
+        ([queue("enqueue", "use tabs"), queue("remove"), RESULT, attached([text("use  tabs")])], ["use  tabs"]),
+        ([queue("enqueue"), queue("remove"), attached("use tabs")], ["use tabs"]),
+    ],
+)  # fmt: skip
+def test_a_prompt_of_the_queue_is_told_once_when_it_was_said(
+    records: list[Json], expected: list[str]
+) -> None:
+    for tail in ([ANSWER], []):
+        said = [words for kind, words in told(*records, *tail) if kind == "user"]
+        assert said == expected
+    if records:
+        assert brief_users_in_order(records) == [*expected, "next"]
+
+
+def brief_users_in_order(records: list[Json]) -> list[str]:
+    return [words for kind, words in told(*records, ANSWER, user("next", "u9")) if kind == "user"]
+
+
+def test_a_prompt_of_the_queue_stands_before_the_reply_to_it() -> None:
+    records = [user("go"), queue("enqueue", "use tabs"), RESULT, queue("remove"), ANSWER]
+    assert [words for _, words in told(*records)] == ["go", "ok", "use tabs", "noted"]
+
+
+def test_a_prompt_that_was_told_in_a_pause_is_not_told_by_its_attachment() -> None:
+    reader = reader_of("claude")
+    first, _ = read(reader, [lines(queue("enqueue", "use tabs"), queue("remove"))])
+    more, _ = read(
+        reader, [lines(attached("use tabs"), ANSWER, user("next", "u2"), attached("use tabs", "q2"))]
+    )
+    assert brief([*first, *more]) == [
+        ("user", "use tabs"), ("assistant", "noted"), ("user", "next"), ("user", "use tabs"),
+    ]  # fmt: skip
+
+
+def test_queued_prompts_without_an_id_are_told_apart_by_their_times() -> None:
+    long = "continue with the next module please, then "
+    records = [attached(long + "one", None), attached(long + "two", None), attached("ok", None, 1), attached("ok", None, 2)]  # fmt: skip
+    events, _ = read(reader_of("claude"), [lines(*records, *records)])
+    assert [words for _, words in brief(events)][:4] == [long + "one", long + "two", "ok", "ok"]
+    assert len({event.event_id for event in events}) == 4
+
+
+# --- Questions, plans, rejections --------------------------------------------------------------------
+
+QUESTIONS: list[Json] = [
+    {
+        "question": "Which parts?",
+        "header": "Parts",
+        "multiSelect": True,
+        "options": [{"label": "Tabs"}, {"label": "Tabs, with figures"}, {"label": "Paging"}],
+    },
+    {
+        "question": 'Which "way"?',
+        "header": "Way",
+        "multiSelect": False,
+        "options": [{"label": "A"}, {"label": "B"}],
+    },
+]
+
+
+def asked(content: str, *, is_error: bool = False, **detail: Any) -> list[Decision]:
+    call: Json = {
+        "type": "tool_use",
+        "id": "t1",
+        "name": "AskUserQuestion",
+        "input": {"questions": QUESTIONS},
+    }
+    block = {"type": "tool_result", "tool_use_id": "t1", "content": content, "is_error": is_error}
+    fields: Json = {"toolUseResult": {"questions": QUESTIONS} | detail} if detail else {}
+    events, _ = read(reader_of("claude"), [lines(reply(call, stop="tool_use"), user([block], **fields))])
+    assert not any(kind == "user" for kind, _ in brief(events))
+    return [event for event in events if isinstance(event, Decision)]
+
+
+def given(decisions: list[Decision]) -> list[tuple[Any, Any, str]]:
+    found: list[tuple[Any, Any, str]] = []
+    for one in decisions:
+        assert isinstance(one.metadata, dict)
+        found.append((one.metadata.get("answer"), one.metadata.get("notes"), one.status))
+    return found
+
+
+def test_answers_are_taken_whole_from_the_fields_of_the_result() -> None:
+    answers = {"Which parts?": "Tabs, with figures, Tabs, and more, if you can", 'Which "way"?': "neither"}
+    notes = {"Which parts?": {"notes": "soon"}}
+    assert given(asked("answered", answers=answers, annotations=notes)) == [
+        (["Tabs, with figures", "Tabs", "and more, if you can"], "soon", "accepted"),
+        ("neither", None, "accepted"),
+    ]
+    only_notes = asked("answered", answers={}, annotations={'Which "way"?': {"notes": "what is B?"}})
+    assert given(only_notes) == [(None, None, "rejected"), (None, "what is B?", "accepted")]
+    assert only_notes[1].summary == "what is B?"
+
+
+@pytest.mark.parametrize(
+    ("sentence", "expected"),
+    [
+        (
+            'User has answered your questions: "Which parts?"="Tabs, Paging", "Which "way"?"="A". You can now continue with the user\'s answers in mind.',
+            [(["Tabs", "Paging"], None, "accepted"), ("A", None, "accepted")],
+        ),
+        (
+            'Your questions have been answered: "Which parts?"="Tabs". user notes: keep it, "Which "way"?"="say "hi" to B"',
+            [(["Tabs"], "keep it", "accepted"), ('say "hi" to B', None, "accepted")],
+        ),
+        (
+            'The user answered: "Which parts?"=(no option selected) notes: Should we do C too?, "Which "way"?"="my notes: none"',
+            [(None, "Should we do C too?", "accepted"), ("my notes: none", None, "accepted")],
+        ),
+        ("no answer that is known", [(None, None, "rejected"), (None, None, "rejected")]),
+    ],
+)
+def test_answers_that_stand_only_in_the_sentence_are_found_there(sentence: str, expected: Any) -> None:
+    assert given(asked(sentence)) == expected
+
+
+def test_who_wants_to_talk_first_has_said_nothing_yet_but_what_was_answered() -> None:
+    host = REJECTED + (
+        "The user wants to clarify these questions.\n    Start by asking them what they would like to clarify.\n\n"
+        '    Questions asked:\n- "Which parts?"\n  Answer: Tabs\n- "Which "way"?"\n  (No answer provided)'
+    )
+    expected = [(["Tabs"], None, "accepted"), (None, None, "rejected")]
+    assert given(asked(host, is_error=True)) == expected
+
+
+PLAN = "# The plan\n\n1. Do it.\n2. ::capture it"
+
+
+def planned(content: str, *, is_error: bool = False, plan: str | None = PLAN, **fields: Any) -> list[Any]:
+    call: Json = {
+        "type": "tool_use",
+        "id": "t1",
+        "name": "ExitPlanMode",
+        "input": {} if plan is None else {"plan": plan},
+    }
+    block = {"type": "tool_result", "tool_use_id": "t1", "content": content, "is_error": is_error}
+    events, _ = read(reader_of("claude"), [lines(reply(call, stop="tool_use"), user([block], **fields))])
+    return list(events[2:])
+
+
+def test_a_plan_is_a_decision_with_its_text() -> None:
+    (decision,) = planned("User has approved your plan. You can now start coding.")
+    assert (decision.summary, decision.status, decision.decided_by) == ("The plan", "accepted", "user")
+    assert decision.metadata == {"plan": PLAN}
+    # Newer versions keep the plan in a file; the user may have edited it.
+    (kept,) = planned("User has approved your plan.", plan=None, toolUseResult={"plan": "from the file"})
+    assert kept.metadata == {"plan": "from the file"}
+    (edited,) = planned(
+        "User has approved your plan.", toolUseResult={"plan": "better", "planWasEdited": True}
+    )
+    assert edited.metadata == {"plan": "better"}
+    (open_one,) = planned("<tool_use_error>not in plan mode</tool_use_error>", is_error=True)
+    assert open_one.status == "proposed"
+
+
+def test_a_plan_that_is_rejected_has_the_users_words() -> None:
+    decision, said = planned(REJECTED + "use tabs\n::record", is_error=True)
+    assert (decision.status, decision.metadata) == (
+        "rejected",
+        {"plan": PLAN, "feedback": "use tabs\n::record"},
+    )
+    assert said.content == "use tabs\n::record"
+    stop = "The user doesn't want to proceed with this tool use. The tool use was rejected. STOP what you are doing."
+    (silent,) = planned(stop, is_error=True)
+    assert (silent.status, silent.metadata) == ("rejected", {"plan": PLAN})
+    commented = 'User chose to stay in plan mode and continue planning\n\nComments on the plan:\n[Re: "Do it."] how?\n::stop'
+    fields = {"toolDenialKind": "permission-rule"}
+    decision, said = planned(commented, is_error=True, **fields)
+    assert (decision.status, said.content) == ("rejected", '[Re: "Do it."] how?\n::stop')
+    assert left_out([said]) == ["stop"], "it quotes the plan"
+
+
+def test_a_rejection_is_kept_in_every_wording() -> None:
+    start = REJECTED.partition(" To tell you")[0]
+    for words in (
+        REJECTED + "use tabs\n::record",
+        f"{start} The user provided the following reason for the rejection:  use tabs\n::record",
+        f"{start} The user provided the following reason for the rejection:\nuse tabs\n::record\n\nNote: The user's next message may …",
+    ):
+        block = {"type": "tool_result", "tool_use_id": "t1", "is_error": True, "content": words}
+        assert told(user([block]))[1] == ("user", "use tabs\n::record")
+    block = {"type": "tool_result", "tool_use_id": "t1", "content": "anything"}
+    assert told(user([block], userFeedback="use tabs"))[1] == ("user", "use tabs")
+    assert len(told(user([block], userFeedback="The user wants to clarify these questions.\n x"))) == 1
+
+
+# --- Slash commands, channels, other speakers --------------------------------------------------------
+
+
+def test_a_slash_command_keeps_the_lines_of_its_arguments() -> None:
+    arguments = "please fix this:\n\n```py\ndef f(x):\n    return x\n```\n\n  and keep the tests"
+    body = f"<command-message>fix</command-message>\n<command-name>/fix</command-name>\n<command-args>{arguments}</command-args>"
+    assert told(user(body)) == [("user", f"/fix {arguments}")]
+    picture = {"type": "image", "source": {"media_type": "image/png"}}
+    assert told(user([text(body), picture])) == [("user", f"/fix {arguments}\n\n[image: image/png]")]
+    assert told(user("<bash-input>cat <<E\na\nE</bash-input>")) == [("user", "! cat <<E\na\nE")]
+
+
+def test_the_file_of_a_slash_command_is_not_the_users_words() -> None:
+    body = "<command-message>x</command-message>\n<command-name>/x</command-name>\n\n<instructions>\nDo it.\n</instructions>"
+    assert told(user(body)) == [("user", "/x")]
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        "<task-notification>\n<status>completed</status>\n</task-notification>",
+        "<task-notification>\n<status>completed</status>\n</task-notification>\nRead the output file: /tmp/x",
+        "[SYSTEM NOTIFICATION - NOT USER INPUT]\n\n<task-notification>\n</task-notification>",
+        'Another Claude session sent a message:\n<cross-session-message from="x">hi</cross-session-message>',
+    ],
+)
+def test_what_others_say_is_the_hosts(content: str) -> None:
+    assert told(user(content)) == [("system", content)]
+
+
+def test_words_of_a_channel_are_the_users_and_run_nothing() -> None:
+    content = '<channel source="telegram" user="me">\nfrom my phone\n::stop\n</channel>'
+    events, _ = read(
+        reader_of("claude"), [lines(user(content, origin={"kind": "channel", "server": "telegram"}))]
+    )
+    assert brief(events) == [("user", "from my phone\n::stop")]
+    assert left_out(events) == ["stop"]
+
+
+def test_the_records_flags_judge_words_that_look_like_the_hosts() -> None:
+    for content in ("[Request interrupted by user]", "<task-notification>x</task-notification>", "Warmup"):
+        assert told(user(content, promptSource="typed")) == [("user", content)]
+    assert told(user("Warmup", isSidechain=True), parent="p") == []
+
+
+# --- Boundaries --------------------------------------------------------------------------------------
+
+
+def boundaries(*records: Json) -> list[tuple[str, str]]:
+    events, _ = read(reader_of("claude"), [lines(*records)])
+    assert len({event.event_id for event in events}) == len(events)
+    found = [event for event in events if isinstance(event, ProviderInfo)]
+    assert all(event.subtype in BOUNDARY_SUBTYPES for event in found)
+    return [(str(event.subtype), event.content) for event in found]
+
+
+def test_an_interruption_is_a_boundary() -> None:
+    for content, words in (
+        ("[Request interrupted by user]", "The user interrupted the reply."),
+        ([text("[Request interrupted by user for tool use]")], "The user interrupted a tool call."),
+    ):
+        assert boundaries(user("go", "u0"), user(content)) == [("interruption", words)]
+    beside = [{"type": "tool_result", "tool_use_id": "t"}, text("[Request interrupted by user for tool use]")]
+    assert boundaries(user(beside)) == [("interruption", "The user interrupted a tool call.")]
+
+
+def test_a_prompt_that_follows_what_another_one_followed_is_a_rewind() -> None:
+    start = [
+        user("one", "u1", parentUuid=None),
+        reply(text("two"), uuid="a1", parentUuid="u1", stop="end_turn"),
+    ]
+    first = [user("three", "u2", parentUuid="a1"), reply(text("four"), uuid="a2", message="m2", parentUuid="u2", stop="end_turn")]  # fmt: skip
+    again = user("three, better", "u3", parentUuid="a1")
+    rewind = [("rewind", "The conversation went back to an earlier message.")]
+    assert boundaries(*start, *first, user("five", "u4", parentUuid="a2")) == []
+    assert boundaries(*start, *first, again) == rewind
+    events, _ = read(reader_of("claude"), [lines(*start, *first, again, *first, again)])
+    assert len({event.event_id for event in events}) == 6, "copied lines take nothing back"
+    assert boundaries(*[user(str(number), f"u{number}", parentUuid=None) for number in range(3)]) == []
+
+
+def test_a_fork_is_marked_where_its_own_words_begin() -> None:
+    copy = {"forkedFrom": {"sessionId": "old", "messageUuid": "u0"}}
+    fork = [("forked", "The conversation was forked from another one.")]
+    assert boundaries(user("one", "u0", **copy), user("two", "u1"), user("three", "u2")) == fork
+    resumed = [("resumed", "The conversation goes on from another session.")]
+    assert boundaries(user("one", "u0", sessionId="old"), user("two", "u1")) == resumed
+    assert boundaries(user("one", "u0", **copy)) == []
+    hook = {"type": "hook_success", "hookName": "SessionStart:resume", "content": "x"}
+    records = [record("attachment", f"h{number}", attachment=hook) for number in range(2)]
+    assert boundaries(user("one"), *records) == [("resumed", "The conversation was resumed.")]
+    agent = reader_of("claude", session="agent-1", parent="s")
+    assert brief(read(agent, [lines(user("task", "x1", isSidechain=True))])[0]) == [("assistant", "task")]
+
+
+def test_a_conversation_that_moves_names_the_session_that_goes_on_with_it() -> None:
+    moved = {"type": "continued-in", "sessionId": "s", "continuedInSessionId": "new"}
+    reader = reader_of("claude")
+    events, problems = read(reader, [lines(user("one"), moved)])
+    assert (brief(events)[-1], problems) == (("info", "The conversation goes on in another session."), [])
+    assert isinstance(events[-1], ProviderInfo)
+    assert (events[-1].subtype, events[-1].source.provider_event_id) == ("moved", "new")
+    assert events[-1].timestamp == events[0].timestamp
+    assert reader.continued_in == "new"
+    read(reader, [lines(user("I go on here", "u2"))])
+    assert reader.continued_in is None
+
+
+# --- Titles, times, kinds ----------------------------------------------------------------------------
+
+
+def test_a_summary_is_a_title_where_the_line_stands_that_it_sums_up() -> None:
+    reader = reader_of("claude")
+    others = [
+        {"type": "summary", "summary": f"Other {number}", "leafUuid": f"x{number}"} for number in range(3)
+    ]
+    mine = {"type": "summary", "summary": "Mine", "leafUuid": "u1"}
+    reader.feed(lines(*others, mine, user("hi", "u0")))
+    assert reader.info.title is None
+    reader.feed(lines(user("ho", "u1")))
+    assert reader.info.title == "Mine"
+
+
+def test_words_without_a_time_have_the_first_one_that_the_log_tells() -> None:
+    first = {key: value for key, value in user("no time", "u0").items() if key != "timestamp"}
+    junk = user("junk", "u1", timestamp="yesterday")
+    events, _ = read(
+        reader_of("claude"), [lines(first, junk), lines(user("hi", "u2")), lines(first | {"uuid": "u3"})]
+    )
+    assert [words for _, words in brief(events)] == ["no time", "junk", "hi", "no time"]
+    assert {event.timestamp for event in events} == {moment(AT)}
+
+
+def test_the_folders_of_a_session_are_known_in_their_order() -> None:
+    reader = reader_of("claude")
+    reader.feed(lines(user("a", cwd="/w"), user("b", "u2", cwd="/w/inner"), user("c", "u3", cwd="/w")))
+    assert (reader.info.cwd, reader.folders) == ("/w", ["/w", "/w/inner"])
+
+
+def test_of_an_unknown_attachment_only_the_kind_is_kept() -> None:
+    novelty = {"type": "novelty", "content": "secret" * 100}
+    events, problems = read(reader_of("claude"), [lines(record("attachment", "n1", attachment=novelty))])
+    assert brief(events) == [("info", '{"type":"novelty"}')]
+    assert [problem.detail for problem in problems] == ["attachment novelty"]
+    known = ({"type": "cost-state", "totalCostUSD": 1}, {"type": "marble-origami-commit"}, {"type": "tag"})
+    assert read(reader_of("claude"), [lines(*known)]) == ([], [])
+
+
+def test_users_lines_without_an_id_are_told_apart() -> None:
+    events, _ = read(reader_of("claude"), [lines(*[user(words, uuid=None) for words in ("a", "b", "a")])])  # type: ignore[arg-type]
+    assert len({event.event_id for event in events}) == 2

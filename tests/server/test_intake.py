@@ -397,9 +397,9 @@ def test_a_recording_goes_on_with_a_conversation_that_moves_to_another_session(
         for line in said
     ]
     moved = {"type": "continued-in", "sessionId": old.session, "continuedInSessionId": new.session}
-    steps = [lambda: old.write(moved), lambda: new.write(*copies, new.user("three"), *new.text("four"))]
-    for step in steps if first == "the old log" else reversed(steps):
-        step()
+    steps = [(old, [moved]), (new, [*copies, new.user("three"), *new.text("four")])]
+    for log, records in steps if first == "the old log" else reversed(steps):
+        log.write(*records)
         machine.read_all()
         if restarted:
             machine = scene()
@@ -434,3 +434,16 @@ def test_a_fork_that_is_recorded_before_it_says_something_has_no_copies_in_its_n
     machine.read_all()
     (note,) = (machine.assembly.state_dir / "recordings").glob("*.md")
     assert words(note) == ["::record", "four"]
+
+
+@pytest.mark.parametrize("command", ["/clear", "/model opus"])
+def test_a_session_is_named_by_its_first_words_not_by_a_slash_command(scene: Scene, command: str) -> None:
+    machine = scene()
+    log = ClaudeLog(machine.home, machine.work)
+    name, _, words = command.partition(" ")
+    wrapped = f"<command-name>{name}</command-name>\n<command-args>{words}</command-args>"
+    log.write(log.user(wrapped), log.user("Refactor the importer"))
+    machine.read_all()
+    record = machine.engine.ledger.session(SessionKey("claude", log.session))
+    assert record is not None
+    assert record.snippet == "Refactor the importer"

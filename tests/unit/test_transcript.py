@@ -250,6 +250,15 @@ def test_a_decision_shows_what_was_asked_offered_and_chosen() -> None:
     assert render(decision("s", metadata={"options": 5, "answer": {}, "question": []})).count("\n") == 1
 
 
+def test_a_decision_shows_the_users_notes_and_the_plan_that_was_decided() -> None:
+    noted = render(decision("A", metadata={"question": "Which?", "answer": "A", "notes": "but\nsoon"}))
+    assert noted.endswith("> Which?\n>\n> Answer: A\n>\n> Notes: but soon\n")
+    plan = "\n# Plan\n\n1. ```\n   make\n<!-- open\n"
+    assert render(decision("Plan", status="rejected", metadata={"plan": plan})) == (
+        "> **Decision** (rejected by user): Plan\n>\n> # Plan\n>\n> 1. ```\n>    make\n> <!-- open\n"
+    )
+
+
 def test_italics_are_per_line_of_prose() -> None:
     options = MarkdownOptions(italicize_user_messages=True)
     content = "some words\n\n- item\n> quote\n# head\n    code\n```\nx\n```\na *b* c\n  more  \n::stop"

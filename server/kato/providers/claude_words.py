@@ -8,7 +8,8 @@ What proves it, from the record's own fields, never from the first words of its 
 - Neither (before 2.1.2, and where an editor's extension speaks for the user): plain text is the user's, and any block of
   tags makes the message doubtful (`proof.host_block`).
 - Claude Code and its extensions put their own text into blocks of the content of their own. A block that is nothing but one
-  of their envelopes is theirs, and says nothing about the other blocks.
+  of their envelopes is theirs, and says nothing about the other blocks. Who types fills one block: of several, which is
+  the user's is not known, unless the record says that a human wrote it.
 - A slash command: its arguments are the user's words, but may be a file's; what follows them is the command's file. A
   text beside a tool's result, a plan, a message of a channel, an accepted suggestion: shown as the user's, run nothing.
 - The words of a rejection stand in a tool's result, which a tool can forge: they are proven by `userFeedback`, by
@@ -59,6 +60,7 @@ IN_SHELL_COMMAND: Final = "it stands in a shell command"
 BESIDE_RESULT: Final = "it stands beside a tool's result"
 IN_PLAN: Final = "it stands in a plan that the assistant wrote"
 ABOUT_PLAN: Final = "it stands beside quotes of the assistant's plan"
+IN_PARTS: Final = "the message has several parts, and which of them is typed is not known"
 SUGGESTED: Final = "the assistant suggested the message, and it was accepted as it is"
 IN_REJECTION: Final = "a tool's error can look like this rejection"
 
@@ -80,7 +82,7 @@ NOTHING: Final = Words("nothing")
 
 def author(record: Json) -> Author:
     """Who wrote a user's record or a queued prompt, by its fields."""
-    origin = text_of(object_of(record, "origin"), "kind") or text_of(record, "origin")
+    origin = _origin(record)
     source = text_of(record, "promptSource")
     if origin == "channel":
         return "channel"
@@ -89,6 +91,10 @@ def author(record: Json) -> Author:
     if source == "system" or text_of(record, "turnOrigin") in _HOSTS_TURNS:
         return "host"
     return "typed" if source in _TYPED else "plain"
+
+
+def _origin(record: Json) -> str | None:
+    return text_of(object_of(record, "origin"), "kind") or text_of(record, "origin")
 
 
 def blocks_of(content: object) -> Sequence[Json]:
@@ -111,34 +117,44 @@ def words_of(record: Json, blocks: Sequence[Json], picture: Callable[[Json], str
         # The other blocks are the text that a slash command stands for, or what a shell command gave.
         shown = [placeholder for block in blocks if (placeholder := picture(block)) is not None]
         return command._replace(text="\n\n".join([command.text, *shown]))
-    parts: list[Words] = []
+    said: list[str] = []
+    others: list[Words] = []
+    typed_blocks: list[str] = []
     for block in blocks:
-        placeholder = picture(block)
-        is_alone = len(texts) == 1
-        parts.append(
-            _in_block(_text(block), who, is_alone=is_alone)
-            if placeholder is None
-            else Words("user", placeholder)
-        )
-    said = [part for part in parts if part.kind == "user" and part.text]
+        placeholder, text = picture(block), _text(block)
+        words = _in_block(text, who, is_alone=len(texts) == 1)
+        if placeholder is not None:
+            said.append(placeholder)
+        elif words.kind != "user":
+            others.append(words)
+        elif words.text:
+            said.append(words.text)
+            typed_blocks.append(text)
     if not said:
-        return next((part for part in parts if part.kind != "nothing"), NOTHING)
-    doubt = next((part.doubt for part in parts if part.doubt), None) or _doubt_of(record, who)
-    return Words("user", "\n\n".join(part.text for part in said), doubt)
+        return next((words for words in others if words.kind != "nothing"), NOTHING)
+    content = "\n\n".join(said)
+    return Words("user", content, _doubt(record, who, typed_blocks) if "::" in content else None)
 
 
 def _text(block: Json) -> str:
     return (text_of(block, "text") or "") if block.get("type") == "text" else ""
 
 
-def _doubt_of(record: Json, who: Author) -> str | None:
+def _doubt(record: Json, who: Author, texts: Sequence[str]) -> str | None:
+    """Why texts that look like the user's may not be."""
+    source = text_of(record, "promptSource")
     if "planContent" in record:
         return IN_PLAN
-    source = text_of(record, "promptSource")
     if source == "suggestion_accepted":
         return SUGGESTED
     if who == "plain" and source not in (None, "sdk"):
         return f"its source is unknown to Kato ({source[:40]})"
+    if who == "plain" and len(texts) > 1 and _origin(record) not in _HUMAN:
+        return IN_PARTS
+    for text in texts:
+        name = host_block(text, ENVELOPES if who == "typed" else None)
+        if name is not None:
+            return f"the message holds a block <{name[:40]}>, which may not be typed"
     return None
 
 
@@ -162,7 +178,7 @@ def _in_block(text: str, who: Author, *, is_alone: bool) -> Words:
     )
     if who == "typed":
         is_envelope = is_envelope and not is_alone
-        return NOTHING if is_envelope else Words("user", text, _doubt_in(text, ENVELOPES))
+        return NOTHING if is_envelope else Words("user", text)
     if start in _INTERRUPTED:
         return Words("interruption", _INTERRUPTED[start])
     if start.startswith(_CONTINUED):
@@ -171,12 +187,7 @@ def _in_block(text: str, who: Author, *, is_alone: bool) -> Words:
         return Words("host", text)
     if is_envelope or start == _LOADED or start.startswith(_CAVEAT):
         return NOTHING
-    return Words("user", text[end:].strip() if names else text, _doubt_in(text))
-
-
-def _doubt_in(text: str, only: frozenset[str] | None = None) -> str | None:
-    name = host_block(text, only)
-    return None if name is None else f"the message holds a block <{name[:40]}>, which may not be typed"
+    return Words("user", text[end:].strip() if names else text)
 
 
 def _leading_envelopes(text: str) -> tuple[list[str], int]:
