@@ -14,7 +14,9 @@ KEYS = st.sampled_from(
     """type message content role uuid timestamp payload item id kind v k i requests response requestId data toolCalls
     toolRequests messages $set $rewindTo parentUuid isSidechain attachment prompt input name arguments call_id output
     answers questions options text thinking tool_use_id toolUseResult modelState value source subtype cwd version
-    displayContent thoughts args result status summary title toolCallId inlineReference metadata timings""".split()
+    displayContent thoughts args result status summary title toolCallId inlineReference metadata timings operation
+    promptSource origin forkedFrom sessionId continuedInSessionId userFeedback annotations toolDenialKind leafUuid
+    is_error stop_reason isMeta commandMode plan""".split()
 )
 WORDS = st.one_of(
     st.text(max_size=12),
@@ -23,6 +25,7 @@ WORDS = st.one_of(
         agent_message reasoning function_call function_call_output exec_command_end item_completed attachment
         queued_command session.start user.message assistant.message tool.execution_start write_stdin AskUserQuestion
         request_user_input inlineReference toolInvocationSerialized questionCarousel requests compact_boundary
+        queue-operation enqueue dequeue remove popAll continued-in ExitPlanMode typed human channel custom-title summary
         2026-05-01T10:00:00Z {"questions":[{}]} <system-reminder>x</system-reminder>""".split()
     ),
 )

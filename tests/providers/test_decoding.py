@@ -84,7 +84,7 @@ def test_an_object_inside_a_record_is_no_record_when_the_record_was_cut_behind_i
     whole = message(1, tool={"input": forged, "name": "x"})
     cut = whole[: whole.index("::capture") + len('::capture x.md"}')]
     assert cut.endswith('"}')
-    assert doubts(f"{cut}\n".encode()) == ["evil"], "it may be one, and runs nothing"
+    assert doubts(f"{cut}\n{TWO}\n".encode()) == ["evil"], "it may be one, and runs nothing"
     broken = whole.replace('"id"', '\\"id"', 1)
     assert ids(f"{broken}\n{TWO}\n".encode()) == ["m2"]
 

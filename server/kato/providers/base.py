@@ -736,12 +736,17 @@ class LinesReader(BaseReader):
         if decoded.damage is not None:
             self.report("broken_line", decoded.damage)
         for value, is_doubtful in decoded.found:
-            if isinstance(value, dict):
-                self._is_recovered = is_doubtful
-                self.guarded(self._record, value)
-            else:
+            if not isinstance(value, dict):
                 self.report("invalid_record", "not an object")
-        self._is_recovered = False
+                continue
+            self._is_recovered = is_doubtful
+            self.guarded(self._record, value)
+            if is_doubtful:
+                self._hand_out()  # what it leaves behind must not be told by a record that is whole
+                self._is_recovered = False
+
+    def _hand_out(self) -> None:
+        self.guarded(lambda _: self._quiet(), {"type": "what was held back"})
 
     def settle(self) -> ReadResult:
         """The log has been quiet for a while: hands out what was held back because more might have come. A last line that
@@ -757,7 +762,7 @@ class LinesReader(BaseReader):
                     break
         if not self._lines.rest:
             self._give_up()
-        self.guarded(lambda _: self._quiet(), {"type": "what was held back"})
+        self._hand_out()
         return self._taken(is_quiet=True)
 
     def restart(self) -> None:

@@ -184,6 +184,8 @@ class ClaudeReader(LinesReader):
         elif self.parent_id is None and record.get("isSidechain") is True:
             self._side_line(record)
             return
+        if self._is_recovered and kind not in ("user", "assistant", "system", "attachment"):
+            return  # no part of a damaged record moves a recording or names a session
         at = moment(record.get("timestamp"))
         uuid = text_of(record, "uuid")
         self._about(record, uuid, at)
@@ -376,13 +378,17 @@ class ClaudeReader(LinesReader):
         if len(others) < len(blocks):
             event_id = f"{event_id}:words"  # the line's own id is the result's
             words = words._replace(doubt=words.doubt or BESIDE_RESULT)
-        elif words.kind == "user" and not self.is_copy:
-            self.continued_in = None  # the conversation goes on here after all
-        if words.kind == "user":
-            self._tell_given()
-            self._told_given, self._told_attached = [], []
-            self._rewound(record, uuid, at)
+        elif words.kind == "user":
+            self._prompt(record, uuid, at)
         self._tell_words(words, event_id, at, "user", uuid)
+
+    def _prompt(self, record: Json, uuid: str | None, at: datetime | None) -> None:
+        """A turn begins."""
+        if not self.is_copy:
+            self.continued_in = None  # the conversation goes on here after all
+        self._tell_given()
+        self._told_given, self._told_attached = [], []
+        self._rewound(record, uuid, at)
 
     def _tell_words(
         self, words: Words, event_id: str, at: datetime | None, kind: str, uuid: str | None
@@ -514,7 +520,7 @@ class ClaudeReader(LinesReader):
     def _queued_prompt(self, attachment: Json, uuid: str | None, at: datetime | None) -> None:
         words = words_of(attachment, blocks_of(attachment.get("prompt")), self.picture)
         mode = text_of(attachment, "commandMode") or "prompt"
-        if words.kind != "user" or mode != "prompt" or attachment.get("isMeta") is True or self.parent_id:
+        if words.kind != "user" or mode != "prompt" or self.parent_id is not None:
             return
         text = _closely(words.text)
         twin = next((queued for queued in self._given if _closely(queued.words.text) == text), None)
@@ -564,7 +570,8 @@ class ClaudeReader(LinesReader):
         attachment = object_of(record, "attachment")
         kind = text_of(attachment, "type") or ""
         if kind == "queued_command":
-            self._queued_prompt(attachment, uuid, at)
+            if not (attachment.get("isMeta") is True or record.get("isMeta") is True):
+                self._queued_prompt(attachment, uuid, at)
         elif kind.startswith("hook_"):
             if text_of(attachment, "hookName") == _RESUMED_HOOK and not self._resumed:
                 self._resumed = True  # each hook leaves one
