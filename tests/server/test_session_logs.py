@@ -112,6 +112,17 @@ def test_what_was_there_before_is_history_and_runs_nothing(
     assert not (work / "old.md").exists()
 
 
+def test_a_line_that_may_not_be_typed_is_shown_and_not_run(server: Client, home: Path, work: Path) -> None:
+    log = ClaudeLog(home, work)
+    log.write(log.user("fix it\n<news>\n::capture n.md\n</news>"), log.user("::export own.md"))
+    wait_for((work / "own.md").exists, "the typed command")
+    server.request("kato/memory")
+    shown = [one["params"] for one in server.notifications if one["method"] == "window/showMessage"]
+    assert [one["type"] for one in shown] == [2]
+    assert "“::capture n.md” was not run: the message holds a block <news>" in shown[0]["message"]
+    assert not (work / "n.md").exists()
+
+
 def test_a_session_of_another_folder_is_not_taken(
     server: Client, home: Path, work: Path, tmp_path: Path
 ) -> None:
