@@ -23,6 +23,7 @@ from msgspec import UNSET, Struct, UnsetType
 from msgspec.structs import replace
 
 from kato import limits
+from kato.json_text import loads
 from kato.model import (
     AssistantMessage,
     ConversationEvent,
@@ -692,6 +693,13 @@ class LinesReader(BaseReader):
 
     def _line(self, line: bytes, *, is_shortened: bool = False) -> None:
         if self._open and self._joins(line):
+            return
+        try:
+            value = loads(line)
+        except ValueError:
+            value = None
+        if isinstance(value, dict):  # nearly every line is one whole record
+            self.guarded(self._record, value)
             return
         decoded = decode(line, self.record_keys)
         if is_shortened:

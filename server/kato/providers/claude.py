@@ -12,6 +12,7 @@ the middle of a turn (`remove`); `dequeue` begins a turn with a line of its own,
 The format is internal to Claude Code; what is known of it is written down in docs/providers.md.
 """
 
+from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from typing import Final
@@ -154,7 +155,7 @@ class ClaudeReader(LinesReader):
         self.continued_in = None
         self._titles: dict[str, str] = {}
         self._summaries: dict[str, str] = {}  # of leafs that were not seen yet
-        self._recent: dict[str, None] = {}  # ids of the last records
+        self._recent: deque[str] = deque(maxlen=_RECENT_MAX)  # ids of the last records
         self._reply: _Reply | None = None
         self._asked: dict[str, Json] = {}
         self._plans: dict[str, str] = {}
@@ -201,22 +202,22 @@ class ClaudeReader(LinesReader):
         """What a record of any kind tells of the session."""
         self.version = text_of(record, "version") or self.version
         cwd = text_of(record, "cwd")
-        if cwd is not None:
+        if cwd is not None and cwd not in self._folders:
             self.cwd = self.cwd or cwd
             if len(self._folders) < _FOLDERS_MAX:
-                self._folders.setdefault(cwd)
+                self._folders[cwd] = None
         if uuid is not None:
-            remember(self._recent, uuid, None, _RECENT_MAX)
+            self._recent.append(uuid)
             if uuid in self._summaries:
                 self._name("summary", self._summaries.pop(uuid))
         # A fork begins with the lines of the session that it was forked from; which writes down either.
         told_by = text_of(record, "sessionId")
-        forked_from = text_of(object_of(record, "forkedFrom"), "sessionId")
-        is_others = told_by is not None and told_by != self.log.session_id
-        self.is_copy = "forkedFrom" in record or is_others
+        is_fork = "forkedFrom" in record
+        self.is_copy = is_fork or (told_by is not None and told_by != self.log.session_id)
         if self.parent_id is not None or uuid is None:
             return
         if self.is_copy:
+            forked_from = text_of(object_of(record, "forkedFrom"), "sessionId") if is_fork else None
             self._came_from = ("forked", forked_from) if forked_from else ("resumed", told_by or "")
         elif self._came_from is not None:
             (how, session_id), self._came_from = self._came_from, None
@@ -372,7 +373,7 @@ class ClaudeReader(LinesReader):
                 self._tool_result(record, block, f"{event_id}:{index}" if index else event_id, uuid, at)
             else:
                 others.append(block)
-        if record.get("isMeta") is True:
+        if not others or record.get("isMeta") is True:
             return
         words = words_of(record, others, self.picture)
         if len(others) < len(blocks):
