@@ -713,7 +713,7 @@ class Engine:
         """Notifies the user of a line that looks like a command and was not run."""
         key = claim.key
         log.info(
-            "::%s in line %d of %s was not run: not typed for sure", step.name, step.line, claim.event_id
+            "::%s in line %d of %s was not run: not proven to be typed", step.name, step.line, claim.event_id
         )
         others = f" {step.rest} more commands of the message were not run either." if step.rest else ""
         message = (

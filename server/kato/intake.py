@@ -506,7 +506,7 @@ def _runs(
 def _naming(*several: Sequence[str]) -> "re.Pattern[bytes] | None":
     """Finds a record that names one of these folders, or one below, as the session's."""
     written = {
-        json.dumps(folder, ensure_ascii=is_ascii)[1:-1].encode(errors="replace")
+        json.dumps(folder.rstrip("/\\"), ensure_ascii=is_ascii)[1:-1].encode(errors="replace")
         for folders in several
         for folder in folders
         for is_ascii in (False, True)

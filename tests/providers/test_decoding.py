@@ -97,6 +97,11 @@ def test_a_hole_of_nuls_ends_a_torn_record() -> None:
         "no record out of two halves"
     )
     assert ids(b"\0" * 300 + f"{ONE}\n".encode()) == ["m1"]
+    inner = message(1, "::stop").encode()
+    assert doubts(b'{"a": [\0\0' + inner + b"]}\n") == ["m1"], "it may be a part of what the hole took"
+    assert doubts(b'{"a": [\0\0' + inner + b"\n") == []
+    many = b"\0".join([b"x"] * (limits.LOG_LINE_TRIES_MAX + 2) + [inner])
+    assert ids(many + b"\n" + TWO.encode() + b"\n") == ["m2"]
 
 
 def test_bytes_that_are_no_utf8_cost_their_character() -> None:

@@ -6,7 +6,7 @@ A reply's lines share `message.id`: its texts are held back until the reply goes
 known whether a text was a part of a longer one and whether it was commentary or the last word.
 
 What the user typed, and what proves it, is written down in `claude_words`. A prompt that was typed while Claude worked stands
-in a `queued_command` attachment, up to 2.1.4 only in the records of the queue: it was said when the queue gave it away in
+in a `queued_command` attachment, up to 2.1.4x only in the records of the queue: it was said when the queue gave it away in
 the middle of a turn (`remove`); `dequeue` begins a turn with a line of its own, `popAll` took it back.
 
 The format is internal to Claude Code; what is known of it is written down in docs/providers.md.
@@ -202,7 +202,7 @@ class ClaudeReader(LinesReader):
         """What a record of any kind tells of the session."""
         self.version = text_of(record, "version") or self.version
         cwd = text_of(record, "cwd")
-        if cwd is not None and cwd not in self._folders:
+        if cwd is not None and cwd not in self._folders and not self._is_recovered:
             self.cwd = self.cwd or cwd
             if len(self._folders) < _FOLDERS_MAX:
                 self._folders[cwd] = None

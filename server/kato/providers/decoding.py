@@ -50,10 +50,8 @@ class Utf8:
         """The next bytes, converted; the first ones are held until they cannot become a mark."""
         if self._head is not None:
             data = self._head + data
-            self._head = data
-            if len(data) < len(_UTF8_MARK) and (not data or _UTF8_MARK.startswith(data) or data in _UTF16):
-                return b""
-            if data[:2] not in _UTF16 and any(mark.startswith(data) for mark in _UTF16):
+            if any(len(data) < len(mark) and mark.startswith(data) for mark in (_UTF8_MARK, *_UTF16)):
+                self._head = data
                 return b""
             self._head = None
             data = self._without_mark(data)
@@ -212,8 +210,12 @@ def decode(line: bytes, keys: frozenset[str] = frozenset()) -> Decoded:
         return _decode_damaged(line, keys, damage)
     # NULs are a hole in the file: what stands before and behind it was never one record.
     found: list[Found] = []
-    for part in _HOLE.split(line, limits.LOG_LINE_TRIES_MAX):
-        found += decode(part.replace(b"\0", b" "), keys).found
+    for number, part in enumerate(_HOLE.split(line, limits.LOG_LINE_TRIES_MAX)):
+        if b"\0" not in part:
+            decoded = decode(part, keys)
+            # A part that is not whole may begin in the middle of a record.
+            is_doubtful = number > 0 and decoded.damage is not None
+            found += [Found(value, doubtful or is_doubtful) for value, doubtful in decoded.found]
     return Decoded(found, damage)
 
 
