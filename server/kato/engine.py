@@ -1201,8 +1201,8 @@ def _steps(event: UserMessage) -> list[Step]:
 
 
 def _doubtful_steps(content: str, found: Sequence[Command], doubt: str) -> list[Step]:
-    """The commands of a message that is not proven to be typed. What is no command for sure is not reported: most of it is
-    code.
+    """The commands of a message that is not proven to be typed. Lines that were only meant as a
+    command are not reported: most of them are code.
     """
     reason = one_line(doubt, limits.DOUBT_CHARS_MAX)
     shown = found[: limits.DOUBTFUL_COMMANDS_MAX]

@@ -75,7 +75,7 @@ LOG_LINE_RECORDS_MAX: Final = 256
 LOG_LINE_TRIES_MAX: Final = 64
 #: Lines that one string with raw line breaks may span (a page that a tool fetched).
 LOG_JOINED_LINES_MAX: Final = 8192
-#: Events of a log that has told no time yet, held until it does: a log's first records tell theirs.
+#: Events that wait until the log gives its first time: a log's first records have theirs.
 LOG_UNDATED_EVENTS_MAX: Final = 64
 #: A log that is one JSON document.
 LOG_DOCUMENT_BYTES_MAX: Final = 32 * MIB

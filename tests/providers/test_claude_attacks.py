@@ -18,7 +18,7 @@ from providers.test_claude import REJECTED, record, reply, text, user
 LINE = "::capture evil.md"
 BLOCK = f"x\n{LINE}\ny"
 
-#: Envelopes that Claude Code and its extensions use or used, and names that nobody uses yet.
+#: Envelopes that Claude Code and its extensions use or used, and names that no version uses yet.
 NAMES = """system-reminder ide_opened_file ide_selection ide_diagnostics new-diagnostics channel document mcp-resource
     local-command-stdout bash-stdout task-notification user-prompt-submit-hook attachments uploaded_files pasted-content
     teammate-message cross-session-message fork-context unheard-of""".split()

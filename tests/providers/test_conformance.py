@@ -149,7 +149,7 @@ def test_the_same_bytes_give_the_same_events_however_they_are_cut(name: str) -> 
 
 
 def test_a_truncated_log_gives_the_beginning_and_the_rest_when_it_comes(name: str) -> None:
-    """With a pause where it was cut: what was told then is not told again, and nothing is missing."""
+    """With a pause where it was cut: what was emitted then does not come again, and nothing is missing."""
     data, expected = lines(*CONVERSATIONS[name]), whole(name)
     for cut in range(len(data)):
         reader = opened(name)
@@ -194,7 +194,7 @@ def test_a_torn_record_costs_itself(name: str) -> None:
     for torn in range(1, len(records)):
         for cut in range(2, len(records[torn]), 5):
             if name == "copilot state" and records[torn][:cut].rstrip()[-1:] in b":[,":
-                continue  # JSON allows an object there, and no keys tell this format's records from other objects
+                continue  # JSON allows an object there, and no keys distinguish this format's records from other objects
             pieces = [*records[:torn], records[torn][:cut] + records[torn], *records[torn + 1 :]]
             events, problems = read(opened(name), [b"\n".join([*pieces, b""])])
             assert set(ids(events)) == expected, (torn, cut)

@@ -103,7 +103,7 @@ class Reader(Protocol):
 
     @property
     def folders(self) -> Sequence[str]:
-        """The folders that the session worked in, as far as the log tells, the first first."""
+        """The folders that the session worked in, as far as the log names them, the first one first."""
         ...
 
     #: The session in which the conversation of this log goes on, once the assistant moved it there.
@@ -340,7 +340,7 @@ def remember(where: dict[str, _V], key: str, value: _V, count_max: int) -> None:
 # --- What readers share ------------------------------------------------------------------------------
 
 
-#: The time of an event that waits for the first time that its log tells.
+#: The time of an event that waits for the first time in its log.
 _NO_TIME: Final = utc(0)
 #: Why the words of a record that was found inside a damaged one run nothing.
 _DAMAGED: Final = "it stands in a damaged line of the assistant's log"
@@ -367,7 +367,7 @@ class BaseReader(ABC):
         self._folders: dict[str, None] = {}
         self._events: list[ConversationEvent] = []
         self._problems: list[Problem] = []
-        self._first: datetime | None = None  # the first time that the log tells
+        self._first: datetime | None = None  # the first time in the log
         self._last: datetime | None = None
         self._undated = 0  # events that wait for the first time
         self._is_recovered = False  # what is read now may be a part of a damaged record
@@ -399,7 +399,7 @@ class BaseReader(ABC):
 
     @property
     def folders(self) -> Sequence[str]:
-        """The folders that the session worked in, the first first."""
+        """The folders that the session worked in, the first one first."""
         return list(self._folders) or ([] if self.cwd is None else [self.cwd])
 
     def _taken(self, *, is_quiet: bool = False) -> ReadResult:
@@ -467,7 +467,7 @@ class BaseReader(ABC):
         *,
         doubt: str | None = None,
     ) -> None:
-        """What the user said; in a sub-agent's log, what the assistant that started it told it to do. `doubt` is why the
+        """What the user said; in a sub-agent's log, the task that the assistant gave it. `doubt` is why the
         text is not proven to be typed, a clause in words for the user ("it holds …"): no command in it runs, and the user
         is notified of each that would have.
         """
@@ -750,7 +750,7 @@ class LinesReader(BaseReader):
             self._is_recovered = is_doubtful
             self.guarded(self._record, value)
             if is_doubtful:
-                self._hand_out()  # what it leaves behind must not be told by a record that is whole
+                self._hand_out()  # a later record, which is whole, must not emit what this one left
                 self._is_recovered = False
 
     def _hand_out(self) -> None:

@@ -80,7 +80,7 @@ _RESUMED_HOOK: Final = "SessionStart:resume"
 _CALLS_MAX: Final = 256
 #: Sub-agents inside a session's file that are under way at once.
 _SIDES_MAX: Final = 16
-#: Prompts that wait in the queue, and those of them that were told and may be told again.
+#: Prompts that wait in the queue, and those that one of their two records gave.
 _QUEUED_MAX: Final = 64
 #: Records by whose ids a title is known to be this session's.
 _RECENT_MAX: Final = 256
@@ -163,9 +163,11 @@ class ClaudeReader(LinesReader):
         self._compacted = False
         self._sides: dict[str, ClaudeReader] = {}
         self._queue: list[_Queued] = []
-        self._given: list[_Queued] = []  # left the queue in the middle of a turn, not told yet
-        self._told_given: list[str] = []  # texts of those that were told, and whose attachment may follow
-        self._told_attached: list[str] = []  # texts of attachments that were told before they left the queue
+        self._given: list[_Queued] = []  # left the queue in the middle of a turn, not emitted yet
+        self._emitted_given: list[
+            str
+        ] = []  # texts of those that were emitted, and whose attachment may follow
+        self._emitted_attached: list[str] = []  # texts of attachments that came before they left the queue
         self._prompts: dict[str, set[str]] = {}  # prompts by the record that they follow
         self._came_from: tuple[str, str] | None = None  # how, and from which session, the copied lines came
         self._resumed = False
@@ -199,7 +201,7 @@ class ClaudeReader(LinesReader):
             self.tell_unknown(kind or "a record without a type", record, uuid, at)
 
     def _about(self, record: Json, uuid: str | None, at: datetime | None) -> None:
-        """What a record of any kind tells of the session."""
+        """What a record of any kind says about the session."""
         self.version = text_of(record, "version") or self.version
         cwd = text_of(record, "cwd")
         if cwd is not None and cwd not in self._folders and not self._is_recovered:
@@ -227,7 +229,7 @@ class ClaudeReader(LinesReader):
 
     def _quiet(self) -> None:
         self._tell(done=False)
-        self._tell_given()
+        self._emit_given()
         for side in self._sides.values():
             self._absorb(side.settle())
 
@@ -283,7 +285,7 @@ class ClaudeReader(LinesReader):
             return
         if self._reply is None or self._reply.message_id != message_id:
             self._close()
-            self._tell_given()
+            self._emit_given()
             model = text_of(message, "model")
             self._reply = _Reply(message_id, None if model == "<synthetic>" else model)
         reason = text_of(message, "stop_reason")
@@ -381,17 +383,17 @@ class ClaudeReader(LinesReader):
             words = words._replace(doubt=words.doubt or BESIDE_RESULT)
         elif words.kind == "user":
             self._prompt(record, uuid, at)
-        self._tell_words(words, event_id, at, "user", uuid)
+        self._emit_words(words, event_id, at, "user", uuid)
 
     def _prompt(self, record: Json, uuid: str | None, at: datetime | None) -> None:
         """A turn begins."""
         if not self.is_copy:
             self.continued_in = None  # the conversation goes on here after all
-        self._tell_given()
-        self._told_given, self._told_attached = [], []
+        self._emit_given()
+        self._emitted_given, self._emitted_attached = [], []
         self._rewound(record, uuid, at)
 
-    def _tell_words(
+    def _emit_words(
         self, words: Words, event_id: str, at: datetime | None, kind: str, uuid: str | None
     ) -> None:
         if words.kind == "user":
@@ -406,7 +408,7 @@ class ClaudeReader(LinesReader):
             self._compaction(event_id, at)
 
     def _compaction(self, event_id: str, at: datetime | None) -> None:
-        """The summary that a compacted conversation goes on from, unless its boundary was told."""
+        """The summary that a compacted conversation goes on from, unless its boundary was emitted."""
         if not self._compacted:
             words = "The conversation was compacted."
             self.tell_note(event_id, at, "user", words, subtype="compaction")
@@ -450,7 +452,7 @@ class ClaudeReader(LinesReader):
             self.tell_plan(
                 f"{event_id}:plan", at, "user", plan, call_id=call_id, status=status, feedback=said.text
             )
-        self._tell_words(said, f"{event_id}:said", at, "user", uuid)
+        self._emit_words(said, f"{event_id}:said", at, "user", uuid)
 
     def _answers(
         self, asked: Json, given: Sequence[Answer], call_id: str, event_id: str, at: datetime | None
@@ -492,8 +494,8 @@ class ClaudeReader(LinesReader):
             if left is None:
                 left = _Queued(named, at, self.is_copy)
             text = _closely(left.words.text)
-            if text in self._told_attached:
-                self._told_attached.remove(text)
+            if text in self._emitted_attached:
+                self._emitted_attached.remove(text)
             elif left.words.kind == "user":
                 self._given = [*self._given, left][-_QUEUED_MAX:]
         elif operation == "remove":
@@ -507,15 +509,15 @@ class ClaudeReader(LinesReader):
                 return queued
         return None
 
-    def _tell_given(self) -> None:
+    def _emit_given(self) -> None:
         """No attachment followed: the queue's records are all there is."""
         given, self._given = self._given, []
         is_copy = self.is_copy
         for queued in given:
             self.is_copy = queued.is_copy
-            self._told_given = [*self._told_given, _closely(queued.words.text)][-_QUEUED_MAX:]
+            self._emitted_given = [*self._emitted_given, _closely(queued.words.text)][-_QUEUED_MAX:]
             event_id = _made_id("queued", queued.at, queued.words.text)
-            self._tell_words(queued.words, event_id, queued.at, "queue-operation", None)
+            self._emit_words(queued.words, event_id, queued.at, "queue-operation", None)
         self.is_copy = is_copy
 
     def _queued_prompt(self, attachment: Json, uuid: str | None, at: datetime | None) -> None:
@@ -527,12 +529,12 @@ class ClaudeReader(LinesReader):
         twin = next((queued for queued in self._given if _closely(queued.words.text) == text), None)
         if twin is not None:
             self._given.remove(twin)
-        elif text in self._told_given:
-            self._told_given.remove(text)
+        elif text in self._emitted_given:
+            self._emitted_given.remove(text)
             return
         else:
-            self._told_attached = [*self._told_attached, text][-_QUEUED_MAX:]
-        self._tell_words(words, uuid or _made_id("queued", at, words.text), at, "attachment", uuid)
+            self._emitted_attached = [*self._emitted_attached, text][-_QUEUED_MAX:]
+        self._emit_words(words, uuid or _made_id("queued", at, words.text), at, "attachment", uuid)
 
     # --- The host ---------------------------------------------------------------------------------------
 
@@ -543,7 +545,7 @@ class ClaudeReader(LinesReader):
         if not session_id or session_id == self.session_id or self.parent_id is not None:
             return
         self._close()
-        self._tell_given()
+        self._emit_given()
         self.continued_in = session_id
         words = "The conversation goes on in another session."
         event_id = f"continued-in:{session_id}"

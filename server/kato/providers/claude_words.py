@@ -11,7 +11,7 @@ What proves it, from the record's own fields, never from the first words of its 
   of their envelopes is theirs, and says nothing about the other blocks. Who types fills one block: of several, which is
   the user's is not known, unless the record says that a human wrote it.
 - A slash command: its arguments are the user's words, but may be a file's; what follows them is the command's file. A
-  text beside a tool's result, a plan, a message of a channel, an accepted suggestion: shown as the user's, run nothing.
+  text next to a tool's result, a plan, a message of a channel, an accepted suggestion: shown as the user's, run nothing.
 - The words of a rejection stand in a tool's result, which a tool can forge: they are proven by `userFeedback`, by
   `toolDenialKind`, or by a tool of Claude Code that says nothing of others in an error.
 """
@@ -47,7 +47,7 @@ _INTERRUPTED: Final = {
     "[Request interrupted by user]": "The user interrupted the reply.",
     "[Request interrupted by user for tool use]": "The user interrupted a tool call.",
 }
-#: What stands beside the result of a tool that loads tools.
+#: What Claude Code adds to the result of a tool that loads tools.
 _LOADED: Final = "Tool loaded."
 _CHANNEL: Final = re.compile(r"\s*<channel(?:\s[^<>]*)?>\n?(?P<words>.*?)\n?</channel>\s*", re.DOTALL)
 
@@ -57,9 +57,9 @@ _HOSTS_TURNS: Final = frozenset(["task_notification", "task-notification", "syst
 
 IN_SLASH_COMMAND: Final = "it stands in the arguments of a slash command"
 IN_SHELL_COMMAND: Final = "it stands in a shell command"
-BESIDE_RESULT: Final = "it stands beside a tool's result"
+BESIDE_RESULT: Final = "it stands next to a tool's result"
 IN_PLAN: Final = "it stands in a plan that the assistant wrote"
-ABOUT_PLAN: Final = "it stands beside quotes of the assistant's plan"
+ABOUT_PLAN: Final = "it stands next to quotes of the assistant's plan"
 IN_PARTS: Final = "the message has several parts, and which of them is typed is not known"
 SUGGESTED: Final = "the assistant suggested the message, and it was accepted as it is"
 IN_REJECTION: Final = "a tool's error can look like this rejection"
@@ -285,7 +285,7 @@ def plan_status(block: Json, text: str) -> Literal["accepted", "rejected", "prop
 
 
 class Answer(NamedTuple):
-    """The answer to one question: the labels that were chosen and words of the user's own; notes beside it."""
+    """The answer to one question: the labels that were chosen and words of the user's own; notes on it."""
 
     chosen: list[str]
     notes: str = ""
@@ -295,11 +295,11 @@ def answers(questions: Sequence[Json], detail: object, text: str) -> list[Answer
     """The answers to questions, out of the result's fields, else out of its sentence."""
     given = object_of(detail, "answers") if isinstance(detail, dict) else {}
     notes = object_of(detail, "annotations") if isinstance(detail, dict) else {}
-    told = _answers_in(questions, text)
+    in_sentence = _answers_in(questions, text)
     found = []
     for question in questions:
         words = text_of(question, "question") or ""
-        sentence = told.get(words, Answer([]))
+        sentence = in_sentence.get(words, Answer([]))
         answer = given.get(words)
         chosen = [answer] if isinstance(answer, str) and answer else sentence.chosen
         if isinstance(answer, list):

@@ -79,7 +79,7 @@ def as_utf8(data: bytes) -> bytes:
 
 class LineSplitter:
     """Complete lines out of pieces of any size; what an unfinished line takes is bounded. A line that outgrows
-    `limits.LOG_LINE_BYTES_MAX` is read without its long strings (pictures, most often): the words beside them are short.
+    `limits.LOG_LINE_BYTES_MAX` is read without its long strings (pictures, most often): the words next to them are short.
     """
 
     def __init__(self) -> None:
