@@ -409,6 +409,8 @@ def test_a_recording_goes_on_with_a_conversation_that_moves_to_another_session(
     machine.read_all()
     expected = ["one", "::capture n.md", "two", "three", "four", "five", "::stop"]
     assert words(machine.work / "n.md") == expected
+    marks = [line for line in (machine.work / "n.md").read_text().splitlines() if line.startswith("*")]
+    assert marks == ["*The conversation goes on in another session.*"]
     assert [key.session_id for key in machine.engine.ledger.sessions_behind()] == []
     assert {one.active for one in machine.engine.ledger.newest_recordings()} == {False}
 

@@ -255,7 +255,7 @@ def test_a_decision_shows_the_users_notes_and_the_plan_that_was_decided() -> Non
     assert noted.endswith("> Which?\n>\n> Answer: A\n>\n> Notes: but soon\n")
     plan = "\n# Plan\n\n1. ```\n   make\n<!-- open\n"
     assert render(decision("Plan", status="rejected", metadata={"plan": plan})) == (
-        "> **Decision** (rejected by user): Plan\n>\n> # Plan\n>\n> 1. ```\n>    make\n> <!-- open\n"
+        "> **Decision** (rejected by user): Plan\n>\n> # Plan\n>\n> 1. ```\n>    make\n> <!-- open\n> -->\n"
     )
 
 
