@@ -344,7 +344,7 @@ def _sessions(arguments: argparse.Namespace) -> int:
     place, roots = _places(_settings(arguments))
     listed: list[conversations.Conversation] = []
     more = 0
-    for found in conversations.list_found(roots):
+    for found in conversations.list_found(roots, place):
         if found.log.parent_id is not None and not arguments.all:
             continue
         if len(listed) == _LISTED_MAX and not arguments.all:
@@ -392,7 +392,7 @@ def _capture(arguments: argparse.Namespace) -> int:
         markdown_include_sub_agents=chosen.markdown_include_sub_agents or arguments.sub_agents,
     )
     place, roots = _places(chosen)
-    all_found = conversations.list_found(roots)
+    all_found = conversations.list_found(roots, place)
     if wanted is not None:
         found = conversations.pick(all_found, wanted, place)
     else:
@@ -420,6 +420,10 @@ def _capture(arguments: argparse.Namespace) -> int:
         notebook = assembly.notebook(chosen, writer, journal, folder)
         events = conversations.LogEvents(found, place, since_ms=since)
         session = conversations.session_of(found, place, events)
+        if session.event_count == 0:
+            raise CommandRefused(
+                f"{found.path} holds no messages{'' if since is None else ' of that time'}; nothing was written"
+            )
         if path == "-":
             target = ""
         elif path is None:

@@ -9,13 +9,14 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from itertools import islice
 from pathlib import Path
-from typing import Final
+from typing import IO, Final
 
 from msgspec import Struct
 
 from kato import commands, limits, paths
 from kato.errors import CommandRefused
 from kato.model import (
+    MESSAGE_TYPES,
     ConversationEvent,
     SessionKey,
     SessionRecord,
@@ -46,24 +47,36 @@ class Conversation(Struct, frozen=True):
         return SessionKey(self.found.assistant.name, self.info.session_id)
 
 
-def list_found(roots: Sequence[Root]) -> list[Found]:
-    """All logs, the one that changed last first; where an assistant keeps two of a session, its better one."""
-    best: dict[tuple[str, str, str], Found] = {}
+def list_found(roots: Sequence[Root], place: Surroundings) -> list[Found]:
+    """All logs, the one that changed last first; where an assistant keeps several of a session, the best one."""
+    of_sessions: dict[tuple[str, str, str], list[Found]] = {}
     for root in roots:
         for found in scan(root):
             log = found.log
             name = os.path.basename(found.path) if log.parent_id is not None else ""  # noqa: PTH119
-            key = (found.assistant.name, log.session_id, name)
-            other = best.get(key)
-            if other is None or _rank(found) > _rank(other):
-                best[key] = found
-    return sorted(best.values(), key=lambda found: found.mtime_ns, reverse=True)
+            of_sessions.setdefault((found.assistant.name, log.session_id, name), []).append(found)
+    best = [
+        several[0] if len(several) == 1 else max(several, key=lambda one: _rank(one, place))
+        for several in of_sessions.values()
+    ]
+    return sorted(best, key=lambda found: found.mtime_ns, reverse=True)
 
 
-def _rank(found: Found) -> tuple[bool, bool, int]:
-    """The best store before the others, lines before a document, the newer before the older."""
+def _rank(found: Found, place: Surroundings) -> tuple[bool, bool, bool, int]:
+    """A log with messages before one without (a resumed session can leave one), the best store before the others, lines
+    before a document, the newer before the older.
+    """
     best = found.log.variant in found.assistant.stores[:1]
-    return (best, not found.log.rewritten, found.mtime_ns)
+    return (_has_messages(found, place), best, not found.log.rewritten, found.mtime_ns)
+
+
+def _has_messages(found: Found, place: Surroundings) -> bool:
+    tail = Tail(found, place)
+    with suppress(OSError):
+        piece = tail.read()
+        events = piece.result.events if piece.more else [*piece.result.events, *tail.settle().events]
+        return piece.more or any(isinstance(event, MESSAGE_TYPES) for event in events)
+    return False
 
 
 def describe(found: Found, place: Surroundings) -> Conversation:
@@ -98,15 +111,42 @@ def _first_words(events: Sequence[ConversationEvent]) -> str | None:
 
 
 def _newest_title(found: Found, place: Surroundings) -> str | None:
-    """The title that the end of a log tells, if it does."""
+    """The title that the last line with one gives a long log, if there is one."""
     if found.log.rewritten or found.path.endswith(PACKED):
         return None
     with Path(found.path).open("rb") as file:
         file.seek(max(0, found.size - _END_BYTES))
         end = file.read(_END_BYTES)
-    reader = found.assistant.reader(found.log, {}, place)
-    reader.feed(end[end.find(b"\n") + 1 :])
-    return reader.info.title
+        reader = found.assistant.reader(found.log, {}, place)
+        reader.feed(end[end.find(b"\n") + 1 :])
+        if reader.info.title is not None:
+            return reader.info.title
+        for line in _lines_with(found.assistant.title_marks, file, found.size):
+            reader = found.assistant.reader(found.log, {}, place)
+            reader.feed(line + b"\n")
+            if reader.info.title is not None:
+                return reader.info.title
+    return None
+
+
+def _lines_with(marks: Sequence[bytes], file: IO[bytes], size: int) -> Iterator[bytes]:
+    """The lines that hold one of the marks, the last one first, without reading more than a piece at a time."""
+    lowest = max(0, size - limits.LOG_TITLE_BYTES_MAX)
+    end, rest = size, b""
+    for _ in range(0, size - lowest, _HEAD_BYTES):
+        if not marks:
+            return
+        start = max(lowest, end - _HEAD_BYTES)
+        file.seek(start)
+        data = file.read(end - start) + rest
+        first = data.find(b"\n") + 1 if start > 0 else 0
+        found = len(data)
+        while (found := max(data.rfind(mark, first, found) for mark in marks)) >= 0:
+            line_start = data.rfind(b"\n", 0, found) + 1
+            line_end = data.find(b"\n", found)
+            yield data[line_start : len(data) if line_end < 0 else line_end]
+            found = line_start
+        end, rest = start, data[:first][:_HEAD_BYTES]
 
 
 class LogEvents:

@@ -85,6 +85,8 @@ LOG_UNKNOWN_BYTES_MAX: Final = 4 * KIB
 LOG_READ_BYTES: Final = 256 * KIB
 #: A small file beside a log (a name, a folder, an index of names).
 LOG_COMPANION_BYTES_MAX: Final = 4 * MIB
+#: Of a long log, so much is searched from its end for the line that names its session (1 GB/s).
+LOG_TITLE_BYTES_MAX: Final = 256 * MIB
 #: Logs that are known by name, size and time; of more, the newest.
 LOGS_MAX: Final = 50_000
 #: Logs that are under way at once; of more, those that changed last.

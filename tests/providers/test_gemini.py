@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from kato.model import Decision, UserMessage
+from kato.model import Decision, ProviderInfo, UserMessage
 from providers.reading import Json, brief, lines, read, reader_of
 
 AT = "2026-05-01T10:00:00.000Z"
@@ -46,9 +46,10 @@ def test_files_that_were_put_in_hold_no_commands_of_the_users() -> None:
     assert told(shown) == [("user", "look at a.md\n::record")]
     fenced = message("user", "look:\n```\n::export evil.md\n```", displayContent="look:")
     assert told(fenced) == [("user", "look:")]
-    assert told(message("user", "<state_snapshot>\n::stop\n</state_snapshot>")) == []
+    snapshot = "<state_snapshot>\n::stop\n</state_snapshot>"
+    assert told(message("user", snapshot)) == [("info", snapshot)]
     command = message("user", "a file's prompt\n::capture evil.md", displayContent="/review a.py")
-    assert told(command) == []
+    assert told(command) == [("user", "/review a.py")], "what was typed; the file's text is not the user's"
 
 
 def test_what_is_put_together_anew_is_history() -> None:
@@ -111,7 +112,7 @@ def test_a_rewind_is_told_and_what_follows_is_new() -> None:
     assert told(*records) == [
         ("user", "one"),
         ("user", "two"),
-        ("info", "The conversation was taken back."),
+        ("info", "Rewound to before “two”."),
         ("user", "three"),
     ]
 
@@ -124,7 +125,7 @@ def test_a_rewind_is_told_and_what_follows_is_new() -> None:
         ("/chat save x", {}, None),
         ("/etc/hosts is odd", {}, "/etc/hosts is odd"),
         ("?", {}, None),
-        ("<session_context>\nToday …", {}, None),
+        ("<session_context>\nToday …\n</session_context>", {}, None),
         (
             [{"text": "see @a.md\n"}, {"text": "--- Content from referenced files ---\n::capture x.md"}],
             {},
@@ -166,3 +167,99 @@ def test_title_folder_and_session_come_from_the_records() -> None:
         )
     )
     assert (reader.info.session_id, reader.info.title, reader.info.cwd) == ("long-id", "A talk", "/w")
+
+
+RESUMED = [
+    message("user", [{"text": "Reply with ok"}], "m1"),
+    message("gemini", "ok", "m2", thoughts=[{"subject": "S", "description": "d", "timestamp": AT}]),
+]
+
+
+def test_a_resumed_session_repeats_nothing_and_shows_no_thought_as_text() -> None:
+    again = [
+        RESUMED[0],
+        RESUMED[1] | {"content": [{"text": "**S** d", "thought": True}, {"text": "ok"}]},
+    ]
+    assert told(*RESUMED, {"$set": {"messages": again}}, message("user", "more", "m3")) == [
+        ("user", "Reply with ok"),
+        ("thinking", "**S** — d"),
+        ("assistant", "ok"),
+        ("user", "more"),
+    ]
+
+
+def test_a_thought_that_stands_in_the_content_alone_is_a_thought() -> None:
+    content = [{"text": "hm", "thought": True}, {"text": "Visible."}]
+    assert told(message("gemini", content)) == [("thinking", "hm"), ("assistant", "Visible.")]
+
+
+def test_a_compaction_is_a_boundary_with_the_summary_and_without_the_kept_turns() -> None:
+    summary = "<scratchpad>\nx\n</scratchpad>\n\n<state_snapshot>\ny\n</state_snapshot>"
+    kept = [
+        message("user", [{"text": summary}], "n0"),
+        message("gemini", [{"text": "Got it. Thanks for the additional context!"}], "n1"),
+        message("user", [{"text": "Reply with ok"}], "n2"),
+        message("gemini", [{"text": "ok"}], "n3"),
+    ]
+    events = read(
+        reader_of("gemini"), [lines(*RESUMED, {"$set": {"messages": kept}}, message("user", "ok?", "m3"))]
+    )
+    assert brief(events[0]) == [
+        ("user", "Reply with ok"),
+        ("thinking", "**S** — d"),
+        ("assistant", "ok"),
+        ("info", "The conversation was compacted."),
+        ("info", summary),
+        ("user", "ok?"),
+    ]
+    subtypes = [event.subtype for event in events[0] if isinstance(event, ProviderInfo)]
+    assert subtypes == ["compaction", "summary"]
+
+
+def test_a_list_of_known_messages_after_a_rewind_is_no_compaction() -> None:
+    records = [*RESUMED, message("user", "again", "m3"), {"$rewindTo": "m3"}, {"$set": {"messages": RESUMED}}]
+    assert [words for kind, words in told(*records) if kind == "info"] == ["Rewound to before “again”."]
+
+
+def test_the_same_words_that_are_typed_twice_stay_two() -> None:
+    assert told(message("user", "go on"), message("user", "go on", "m2")) == [("user", "go on")] * 2
+
+
+def test_two_rewinds_to_the_same_message_are_two() -> None:
+    records = [message("user", "a"), {"$rewindTo": "m1"}, {"$rewindTo": "m1"}]
+    events, _ = read(reader_of("gemini"), [lines(*records)])
+    assert len({event.event_id for event in events}) == 3
+
+
+@pytest.mark.parametrize(
+    ("typed", "kept"),
+    [
+        ("/tmp fills up every night, WHY?", True),
+        ("/etc/hosts: WHAT IS IT?", True),
+        ("/usr/local/bin/x fails WHERE?", True),
+        ("/home is full", True),
+        ("/help", False),
+        ("/chat save x", False),
+        ("/help me\nwith two lines", True),
+        ("?", False),
+        ("? what", True),
+    ],
+)
+def test_a_slash_command_has_the_name_of_one(typed: str, kept: bool) -> None:
+    assert told(message("user", typed)) == ([("user", typed)] if kept else [])
+
+
+def test_a_shell_command_is_the_users_and_its_output_a_tools() -> None:
+    text = "I ran the following shell command:\n```sh\ncat a.md\n```\n\nThis produced the following result:\n```\n```\nx\n```\n```"
+    assert told(message("user", text)) == [
+        ("user", "!cat a.md"),
+        ("call", "run_shell_command"),
+        ("result", "```\nx\n```"),
+    ]
+
+
+def test_a_text_that_does_not_go_on_with_what_was_said_is_a_text_of_its_own() -> None:
+    assert told(message("gemini", "one"), message("gemini", "another")) == [
+        ("assistant", "one"),
+        ("assistant", "another"),
+    ]

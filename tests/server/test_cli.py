@@ -76,6 +76,31 @@ def test_only_the_newest_are_listed_unless_all_are_asked_for(terminal: Terminal)
     assert terminal.json("sessions")["sessions"][0]["title"] == "number 24"
 
 
+def test_a_title_in_the_middle_of_a_long_log_is_listed(terminal: Terminal) -> None:
+    log = ClaudeLog(terminal.home, terminal.cwd)
+    filler = [log.user("x" * 20_000) for _ in range(200)]
+    log.write(log.user("the first words"), *filler)
+    for title in ("an older title", "the title"):
+        log.write({"type": "ai-title", "aiTitle": title, "sessionId": log.session})
+    log.write(*filler)
+    (listed,) = terminal.json("sessions")["sessions"]
+    assert listed["title"] == "the title"
+
+
+def test_a_log_without_messages_hides_no_conversation_and_is_never_an_empty_note(terminal: Terminal) -> None:
+    chats = terminal.home / ".gemini" / "tmp" / "app" / "chats"
+    head = {"sessionId": "3f2a9c1e-1111", "projectHash": "x", "startTime": now(), "kind": "main"}
+    said = {"id": "u1", "timestamp": now(), "type": "user", "content": [{"text": "the real question"}]}
+    append(chats / "session-2026-09-10T09-00-3f2a9c1e.jsonl", head, said)
+    append(chats / "session-2026-09-10T09-49-3f2a9c1e.jsonl", head)  # what a resumed session can leave
+    os.utime(chats / "session-2026-09-10T09-00-3f2a9c1e.jsonl", (1, 1))
+    terminal.run("capture", "3f2a9c1e", "n.md")
+    assert "the real question" in (terminal.cwd / "n.md").read_text()
+    append(chats / "session-2026-09-10T09-00-aaaaaaaa.jsonl", head | {"sessionId": "aaaaaaaa-1"})
+    assert "holds no messages" in terminal.run("capture", "aaaaaaaa", "empty.md", code=1)
+    assert not (terminal.cwd / "empty.md").exists()
+
+
 def test_the_latest_conversation_of_the_folder_is_captured(terminal: Terminal) -> None:
     older, newer = ClaudeLog(terminal.home, terminal.cwd), ClaudeLog(terminal.home, terminal.cwd)
     other = CodexLog(terminal.home, Path("/elsewhere"))

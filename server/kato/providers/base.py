@@ -175,7 +175,7 @@ class Assistant(Struct, frozen=True):
     whether a folder can hold logs. `reader` makes a reader, given what the companions hold (by their last name; as UTF-8
     without a byte order mark).
     `stores` names the variants that tell one session each in its own way, the best first. `has_global_ids`: an event has
-    its id in whatever session it stands.
+    its id in whatever session it stands. `title_marks`: a line of a log that names the session holds one of these.
     """
 
     name: str
@@ -186,6 +186,7 @@ class Assistant(Struct, frozen=True):
     reader: Callable[[LogFile, Mapping[str, bytes], Surroundings], Reader]
     stores: tuple[str, ...] = ()
     has_global_ids: bool = False
+    title_marks: tuple[bytes, ...] = ()
 
 
 # --- Values out of records ---------------------------------------------------------------------------

@@ -633,4 +633,13 @@ def _reader(log: LogFile, companions: Mapping[str, bytes], surroundings: Surroun
     return ClaudeReader(log, next(iter(companions.values()), b""))
 
 
-CLAUDE: Final = Assistant("claude", "Claude Code", _roots, _match, _enter, _reader, has_global_ids=True)
+CLAUDE: Final = Assistant(
+    "claude",
+    "Claude Code",
+    _roots,
+    _match,
+    _enter,
+    _reader,
+    has_global_ids=True,
+    title_marks=(b'-title"', b'"agent-name"'),
+)

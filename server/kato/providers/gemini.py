@@ -1,8 +1,13 @@
 """Gemini CLI and Code Assist: `tmp/<project>/chats/session-<time>-<id8>.jsonl`, before 0.39 one `.json` document.
 
-Rule: a message is known by its id and may be told again with more in it (a tool call, its result). Its parts (thoughts,
-text, calls, results) are handed out once each, when they first are whole; what is taken back by `$rewindTo` or by a new
-`messages` list was said all the same, and stays.
+What proves that a text was typed: `displayContent`, where a message has it, is what the user typed; of its content, nothing
+else runs commands. Without it, a message of type `user` was typed if it is one text part (files, hooks and editor contexts
+have parts of their own) without a block of tags and without a known phrase of the host. Anything else is doubtful.
+
+Rules: a message is known by its id and may come again with more in it (a tool call, its result). Its parts (thoughts, text,
+calls, results) are emitted once each, when they first are whole. What `$rewindTo` takes back was said all the same, and
+stays behind a boundary. A new `messages` list, as a compaction writes it, gives the kept turns again under new ids: a turn
+whose text was emitted is not emitted again.
 """
 
 import hashlib
@@ -13,6 +18,7 @@ from typing import Final
 
 from msgspec import Struct
 
+from kato import limits
 from kato.json_text import loads
 from kato.model import Phase
 from kato.providers.base import (
@@ -29,23 +35,61 @@ from kato.providers.base import (
     object_of,
     objects_of,
     placeholder,
+    remember,
     text_of,
 )
-from kato.text import lines_outside_fences
+from kato.providers.proof import host_block
+from kato.text import lines_outside_fences, one_line
 
-_HOSTS_TEXT: Final = ("<session_context>", "<hook_context>", "<state_snapshot>")
-_SLASH: Final = re.compile(r"/[A-Za-z][\w:-]*(\s|$)")
+#: Blocks that the host writes as a part, or a message, of its own.
+_HOST_PARTS: Final = ("<session_context>", "<hook_context>", "<editor_context>")
+#: The model's summary of what a compaction left out.
+_SUMMARY: Final = ("<state_snapshot>", "<scratchpad>")
+_SUMMARY_ANSWER: Final = "Got it. Thanks for the additional context!"
+#: Messages that the host writes in the user's name.
+_HOST_MESSAGES: Final = frozenset(["System: Please continue.", "Please continue."])
+_HOST_PHRASES: Final = (
+    "System: Potential loop detected.",
+    "Here is the user's editor context",
+    "Here is a summary of changes in the user's editor context",
+    "Your previous turn ended",
+)
+_STEERING: Final = re.compile(
+    r"User steering update:\s*<user_input>\n?(?P<words>.*)\n?</user_input>\s*Internal instruction:", re.DOTALL
+)
+_SHELL: Final = "I ran the following shell command:\n```sh\n"
+_SHELL_RESULT: Final = "\n```\n\nThis produced the following result:\n```\n"
+#: The CLI's own commands (`/help`), which are not said to the model. A prompt may begin with a path (`/tmp fills up`).
+_SLASH: Final = re.compile(r"/(?P<name>[a-z][a-z-]*)(?=\s|$)[^\n]*\Z")
+_COMMANDS: Final = frozenset(
+    "about agents auth bug chat clear commands compress copy corgi dir directory docs editor exit extensions footer help hooks"
+    " ide init mcp memory model permissions plan policies privacy profile quit restore resume rewind settings setup-github"
+    " shells skills stats terminal-setup theme tools upgrade vim".split()
+)
 _FILES: Final = "--- Content from referenced files ---"
 _ENDED: Final = frozenset(["success", "error", "cancelled"])
-#: Messages that are remembered to know what of them was told; only the newest ones change.
+#: Messages that are remembered to know what of them was emitted; only the newest ones change.
 _MESSAGES_MAX: Final = 8192
 
 
 class _Told(Struct):
-    """What of a message was handed out."""
+    """What of a message was emitted: the first `chars` characters of its text, with their digest, and parts by name."""
 
     chars: int = 0
+    digest: bytes = b""
     parts: set[str] = set()
+
+    def take(self, text: str) -> None:
+        """The text was emitted up to here."""
+        self.chars, self.digest = len(text), _digest(text)
+
+    def is_continued_by(self, text: str) -> bool:
+        """Whether a text begins with what was emitted."""
+        return len(text) >= self.chars and (not self.chars or _digest(text[: self.chars]) == self.digest)
+
+
+def _digest(text: str) -> bytes:
+    return hashlib.blake2b(text.encode(errors="replace"), digest_size=8).digest()
 
 
 class _Messages(BaseReader):
@@ -56,7 +100,13 @@ class _Messages(BaseReader):
     def __init__(self, log: LogFile, cwd: str | None = None) -> None:
         super().__init__(log)
         self.cwd = cwd
+        self._begin_messages()
+
+    def _begin_messages(self) -> None:
         self._told: dict[str, _Told] = {}
+        self._texts: dict[str, None] = {}  # digests of what the user and the assistant said
+        self._first_words: dict[str, str] = {}
+        self._rewinds: dict[str, int] = {}
 
     def _about(self, record: Json) -> None:
         """The fields of a session that stand beside its messages."""
@@ -81,24 +131,66 @@ class _Messages(BaseReader):
             self.tell_unknown("a message without an id", message, None, at)
             return
         told = self._told.pop(message_id, None) or _Told()
-        self._told[message_id] = told
-        while len(self._told) > _MESSAGES_MAX:
-            del self._told[next(iter(self._told))]
+        remember(self._told, message_id, told, _MESSAGES_MAX)
         if kind == "user":
-            words = _words(message, self.save_picture)
-            if words and not told.chars:
-                told.chars = len(words)
-                self.tell_user(message_id, at, kind, words, message_id)
+            if not told.chars:
+                self._prompt(message_id, message, told, at)
         elif kind == "gemini":
             self._reply(message_id, message, told, at)
         elif kind in ("info", "warning", "error"):
             text = _plain(message.get("content"))
             if text and not told.chars:
-                told.chars = len(text)
+                told.take(text)
                 self.tell_note(message_id, at, kind, text, subtype=kind, level=kind, origin=message_id)
         elif not told.chars:
             told.chars = 1
             self.tell_unknown(f"message {kind}", message, message_id, at)
+
+    def _prompt(self, message_id: str, message: Json, told: _Told, at: datetime | None) -> None:
+        """A message of type `user`: what of it the user typed, or what the host wrote in the user's name."""
+        content = message.get("content")
+        whole = _plain(content)
+        text = whole.strip()
+        if not text and not message.get("displayContent"):
+            return  # a tool's result, which its call has as well
+        told.take(whole or " ")
+        if text.startswith(_SHELL) and _SHELL_RESULT in text:
+            self._shell(message_id, text, at)
+            return
+        if text.startswith(_SUMMARY):
+            self.tell_note(f"{message_id}:summary", at, "user", text, subtype="summary", origin=message_id)
+            return
+        if text in _HOST_MESSAGES or text.startswith(_HOST_PHRASES) or (text and not _own_parts(content)):
+            if not text.startswith("<session_context>"):
+                self.tell_system(message_id, at, "user", text, message_id)
+            return
+        words, doubt = _words(message, self.save_picture)
+        if not words or (self.is_copy and not self._is_new("user", words)):
+            return
+        self._is_new("user", words)
+        remember(self._first_words, message_id, one_line(words, limits.TITLE_CHARS_MAX), _MESSAGES_MAX)
+        self.tell_user(message_id, at, "user", words, message_id, doubt=doubt)
+
+    def _is_new(self, role: str, text: str) -> bool:
+        """Whether nothing with this text was said by this role; it counts as said from now on."""
+        digest = _digest(f"{role}:{text.strip()}").hex()
+        is_new = digest not in self._texts
+        remember(self._texts, digest, None, _MESSAGES_MAX)
+        return is_new
+
+    def _shell(self, message_id: str, text: str, at: datetime | None) -> None:
+        """`!command`: the host tells the model of it as a message of the user's, with the output in a fence of its own."""
+        command, _, output = text.removeprefix(_SHELL).partition(_SHELL_RESULT)
+        self.tell_user(
+            message_id, at, "user", f"!{command}", message_id, doubt="it is a shell command of Gemini CLI"
+        )
+        call_id = f"{message_id}:shell"
+        self.tell_call(
+            call_id, at, "user", call_id, "run_shell_command", {"command": command}, origin=message_id
+        )
+        self.tell_result(
+            f"{call_id}:result", at, "user", call_id, output.removesuffix("```").rstrip("\n"), message_id
+        )
 
     def _reply(self, message_id: str, message: Json, told: _Told, at: datetime | None) -> None:
         for number, thought in enumerate(objects_of(message, "thoughts")):
@@ -109,15 +201,45 @@ class _Messages(BaseReader):
                 description = (text_of(thought, "description") or "").replace("\\n", "\n").strip()
                 text = f"**{subject}** — {description}" if subject else description
                 self.tell_thinking(part, moment(thought.get("timestamp")) or at, "thought", text, message_id)
+        self._thought_parts(message_id, message, told, at)
         text = _plain(message.get("content"))
-        if text.strip() and len(text) > told.chars:
-            event_id = f"{message_id}+{told.chars}" if told.chars else message_id
-            phase: Phase | None = "commentary" if message.get("toolCalls") else None
-            rest, told.chars = text[told.chars :], len(text)
-            model = text_of(message, "model")
-            self.tell_assistant(event_id, at, "gemini", rest, message_id, model=model, phase=phase)
+        if text.strip():
+            self._answer(message_id, message, text, told, at)
         for call in objects_of(message, "toolCalls"):
             self._tool(message_id, call, told, at)
+
+    def _thought_parts(self, message_id: str, message: Json, told: _Told, at: datetime | None) -> None:
+        """Parts of the content that are thoughts; a resumed session repeats there what `thoughts` holds."""
+        if message.get("thoughts"):
+            return
+        for number, part in enumerate(objects_of(message, "content")):
+            name = f"{message_id}:part{number}"
+            if part.get("thought") and name not in told.parts:
+                told.parts.add(name)
+                self.tell_thinking(name, at, "thought", text_of(part, "text") or "", message_id)
+
+    def _answer(self, message_id: str, message: Json, text: str, told: _Told, at: datetime | None) -> None:
+        if (
+            self.is_copy
+            and not told.chars
+            and (text.strip() == _SUMMARY_ANSWER or not self._is_new("gemini", text))
+        ):
+            told.take(text)  # a kept turn under a new id, or the host's own answer to the summary
+            return
+        self._is_new("gemini", text)
+        if not told.is_continued_by(text):
+            if self.is_copy:
+                return
+            event_id, rest = f"{message_id}~{_digest(text).hex()}", text
+        elif len(text) > told.chars:
+            event_id = f"{message_id}+{told.chars}" if told.chars else message_id
+            rest = text[told.chars :]
+        else:
+            return
+        told.take(text)
+        phase: Phase | None = "commentary" if message.get("toolCalls") else None
+        model = text_of(message, "model")
+        self.tell_assistant(event_id, at, "gemini", rest, message_id, model=model, phase=phase)
 
     def _tool(self, message_id: str, call: Json, told: _Told, at: datetime | None) -> None:
         call_id = text_of(call, "id") or f"{message_id}:call"
@@ -169,16 +291,13 @@ class GeminiReader(_Messages, LinesReader):
     """Reads a session of the second generation: records that add, replace and take back messages."""
 
     def _again(self) -> None:
-        self._told = {}
+        self._begin_messages()
 
     def _record(self, record: Json) -> None:
         if "$set" in record:
             self._set(object_of(record, "$set"))
         elif "$rewindTo" in record:
-            target = text_of(record, "$rewindTo") or ""
-            self.tell_note(
-                f"rewind:{target}", None, "$rewindTo", "The conversation was taken back.", subtype="rewind"
-            )
+            self._rewind(text_of(record, "$rewindTo") or "")
         elif "type" in record:
             self._message(record)
         elif "sessionId" in record:
@@ -188,6 +307,14 @@ class GeminiReader(_Messages, LinesReader):
         else:
             self.tell_unknown("a record without a type", record, None, None)
 
+    def _rewind(self, target: str) -> None:
+        times = self._rewinds.get(target, 0) + 1
+        remember(self._rewinds, target, times, _MESSAGES_MAX)
+        words = self._first_words.get(target)
+        sentence = f"Rewound to before “{words}”." if words else "The conversation was taken back."
+        mark = f"rewind:{target}" if times == 1 else f"rewind:{target}:{times}"
+        self.tell_note(mark, None, "$rewindTo", sentence, subtype="rewind")
+
     def _set(self, fields: Json) -> None:
         self._about(fields)
         if "messages" not in fields:
@@ -195,7 +322,8 @@ class GeminiReader(_Messages, LinesReader):
         messages = objects_of(fields, "messages")
         kept = {text_of(message, "id") for message in messages}
         gone = [message_id for message_id in self._told if message_id not in kept]
-        if gone and messages:
+        # After a rewind the list holds what is kept, under the ids that are known.
+        if gone and any(message_id not in self._told for message_id in kept):
             event_id = f"compaction:{hashlib.blake2b(repr(gone).encode(), digest_size=8).hexdigest()}"
             self.tell_note(event_id, None, "$set", "The conversation was compacted.", subtype="compaction")
         self.is_copy = True  # what the host puts together anew is history
@@ -205,7 +333,7 @@ class GeminiReader(_Messages, LinesReader):
 
 
 def _plain(content: object, save: SavePicture | None = None) -> str:
-    """A message's content: a text, or a list of parts."""
+    """A message's content without thoughts: a text, or a list of parts."""
     if isinstance(content, str):
         return content
     if not isinstance(content, list):
@@ -220,7 +348,7 @@ def _part(part: object, save: SavePicture | None = None) -> str:
         return ""
     text = text_of(part, "text")
     if text is not None:
-        return text
+        return "" if part.get("thought") else text
     for key in ("inlineData", "fileData"):
         data = object_of(part, key)
         if data:
@@ -232,25 +360,54 @@ def _part(part: object, save: SavePicture | None = None) -> str:
     return ""
 
 
-def _words(message: Json, save: SavePicture | None) -> str:
-    """What the user typed: what was displayed, else the content without the files that were put into it."""
-    content = message.get("content")
+def _words(message: Json, save: SavePicture | None) -> tuple[str, str | None]:
+    """What the user typed, and why that is not certain, if it is not."""
+    own = _own_parts(message.get("content"))
+    files = next((n for n, part in enumerate(own) if _FILES in _plain([part])), None)
+    if files is not None:  # the parts from here on are files that were put in
+        rest = _plain([own[files]], save).partition(_FILES)[0]
+        own = [*own[:files], rest]
     shown = _plain(message.get("displayContent"), save) if message.get("displayContent") else ""
-    # The parts behind the first are files that were put in, where there are such.
-    has_files = isinstance(content, list) and (shown.strip() or _FILES in _plain(content))
-    own = content[:1] if isinstance(content, list) and has_files else content
-    typed = _plain(own, save).partition(_FILES)[0]
-    words = typed
-    if shown.lstrip().startswith("/"):
-        words = shown  # a slash command: what it stands for is a file's
-    elif shown.strip():
-        outside = [line for _, line in lines_outside_fences(typed)]
-        hidden = [line for line in outside if line.strip().startswith("::") and line.strip() not in shown]
-        words = "\n".join([shown, *hidden])
-    start = words.strip()
-    if start.startswith(_HOSTS_TEXT) or start == "?" or ("\n" not in start and _SLASH.match(start)):
-        return ""
-    return words.strip("\n") if start else ""
+    if shown.strip():
+        return _displayed(shown, _plain(own[:1], save))
+    words = _plain(own, save).strip("\n")
+    if (steering := _STEERING.match(words.strip())) is not None:
+        return steering["words"].rstrip("\n"), None
+    slash = _SLASH.match(words.strip())
+    if not words.strip() or words.strip() == "?" or (slash is not None and slash["name"] in _COMMANDS):
+        return "", None
+    texts = [
+        part for part in own if _plain([part]).strip() and (not isinstance(part, dict) or "text" in part)
+    ]
+    if len(texts) > 1:
+        return words, "the message has parts that Gemini CLI may have added"
+    block = host_block(words)
+    return words, None if block is None else f"it holds a block of tags (<{block}>)"
+
+
+def _own_parts(content: object) -> list[object]:
+    """The parts of a content that are not wholly a block of the host."""
+    parts = content if isinstance(content, list) else [content]
+    return [part for part in parts if not _is_host_part(_plain([part]).strip())]
+
+
+def _is_host_part(text: str) -> bool:
+    name = next((one[1:-1] for one in _HOST_PARTS if text.startswith(one)), None)
+    return name is not None and text.endswith(f"</{name}>")
+
+
+def _displayed(shown: str, content: str) -> tuple[str, str | None]:
+    """What was displayed as typed. Lines of the content that look like commands and were not displayed are shown, for they may
+    be the user's all the same; then nothing in the message runs.
+    """
+    if "::" not in content or shown.lstrip().startswith("/"):
+        return shown.strip("\n"), None
+    displayed = {line.strip() for line in shown.split("\n")}
+    hidden = [line for _, line in lines_outside_fences(content) if line.strip().startswith("::")]
+    hidden = [line for line in hidden if line.strip() not in displayed]
+    if not hidden:
+        return shown.strip("\n"), None
+    return "\n".join([shown, *hidden]).strip("\n"), "the line was not displayed as typed"
 
 
 def _result(call: Json) -> str:
@@ -320,4 +477,6 @@ def _project(folder: str, projects: bytes, surroundings: Surroundings) -> str | 
     return None
 
 
-GEMINI: Final = Assistant("gemini", "Gemini CLI", _roots, _match, _enter, _reader)
+GEMINI: Final = Assistant(
+    "gemini", "Gemini CLI", _roots, _match, _enter, _reader, title_marks=(b'"summary"',)
+)
