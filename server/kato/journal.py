@@ -31,7 +31,7 @@ from pathlib import Path
 from typing import Any, Final, NamedTuple
 
 from kato import limits
-from kato.errors import JournalUnavailable
+from kato.errors import JournalUnavailable, UnknownSession
 from kato.lines import Lines, cut, numbered
 from kato.model import (
     AppendReceipt,
@@ -120,6 +120,8 @@ _IS_OPEN: Final = "(active OR end_seq IS NOT NULL)"
 
 _LOG_FIELDS: Final = "path, provider, session_id, variant, size, mtime_ns"
 _SEQ_MAX: Final = (1 << 32) - 1
+#: Before every moment that a row can hold.
+_ALWAYS_MS: Final = -(1 << 63)
 
 
 class CheckReport(NamedTuple):
@@ -353,6 +355,7 @@ class Journal:
             raise
         self._exclusive_depth = 0
         with _errors(self._path, self.rollback):
+            self._write_pending()
             self._db.execute("COMMIT")
             self._unsynced = True
 
@@ -368,7 +371,7 @@ class Journal:
         moment = "coalesce(last_message_at, updated_at)"
         rows = self._all(
             f"SELECT {_SESSION_FIELDS} FROM session WHERE {moment} >= ? ORDER BY {moment} DESC LIMIT ?",  # noqa: S608
-            (-1 if since_ms is None else since_ms, -1 if limit is None else limit),
+            (_ALWAYS_MS if since_ms is None else since_ms, -1 if limit is None else limit),
         )
         return [_session(row) for row in rows]
 
@@ -496,8 +499,8 @@ class Journal:
     # --- Recordings, destinations, notes ----------------------------------------------------------------
 
     def set_destination(self, key: SessionKey, path: str | None) -> None:
-        """Where the session's commands write when they name no path."""
-        self._run("UPDATE session SET destination = ? WHERE id = ?", (path, self._number(key)))
+        """Where the session's commands write when they name no path. Raises UnknownSession."""
+        self._run("UPDATE session SET destination = ? WHERE id = ?", (path, self._known_number(key)))
 
     def recording(self, key: SessionKey) -> Recording | None:
         """The session's newest recording."""
@@ -538,8 +541,10 @@ class Journal:
         return [_recording(SessionKey(row[0], row[1]), row[2:]) for row in rows]
 
     def put_recording(self, recording: Recording) -> None:
-        """Keeps a recording, as the session's newest; its others are ended if it is active."""
-        number = self._number(recording.key)
+        """Keeps a recording; a new one becomes the session's newest. Its others are ended if it is active. Raises
+        UnknownSession.
+        """
+        number = self._known_number(recording.key)
         if recording.active:
             self._run(
                 "UPDATE recording SET active = 0 WHERE session = ? AND active AND recording_id <> ?",
@@ -739,6 +744,12 @@ class Journal:
     def _number(self, key: SessionKey) -> int | None:
         row = self._one("SELECT id FROM session WHERE provider = ? AND session_id = ?", key)
         return None if row is None else int(row[0])
+
+    def _known_number(self, key: SessionKey) -> int:
+        number = self._number(key)
+        if number is None:
+            raise UnknownSession(*key)
+        return number
 
     def _one(self, sql: str, values: Sequence[Any]) -> Any:
         with _errors(self._path):

@@ -4,17 +4,19 @@ It answers the same questions as the journal. The events themselves lie in the s
 are already known, the counts, the claims and the recordings. A session that the store evicts is forgotten but for its
 record, so that what is gone stays counted.
 
-Rule: bounded. Ids are remembered as 64-bit hashes, those of the events held and as many again; records of evicted
+Rules: it answers as the journal does, transactions included: what was appended, claimed or put since the last commit, or in
+an `exclusive` block that failed, is undone together. Bounded: ids are remembered as 64-bit hashes, those of the events held and as many again; records of evicted
 sessions are kept for `_FORGOTTEN_MAX` sessions.
 """
 
 from collections import OrderedDict
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, MutableMapping, Sequence
 from contextlib import contextmanager
-from typing import Final
+from typing import Final, TypeVar
 
 from msgspec.structs import replace
 
+from kato.errors import UnknownSession
 from kato.lines import Lines
 from kato.model import (
     AppendReceipt,
@@ -34,6 +36,9 @@ ID_BYTES: Final = 80
 _FORGOTTEN_MAX: Final = 10_000
 _CLAIMS_MAX: Final = 10_000
 
+_K = TypeVar("_K")
+_V = TypeVar("_V")
+
 
 class MemoryLedger:
     """The ledger of `journal: false`."""
@@ -45,14 +50,18 @@ class MemoryLedger:
         self.max_events_per_session = max_events_per_session
         self._records: OrderedDict[SessionKey, SessionRecord] = OrderedDict()
         self._ids: dict[SessionKey, dict[int, None]] = {}
-        self._claims: OrderedDict[tuple[SessionKey, str, int], None] = OrderedDict()
+        self._claims: OrderedDict[tuple[SessionKey, str, int], bool] = OrderedDict()
         self._unfinished: dict[tuple[SessionKey, str, int], Claim] = {}
         self._recordings: dict[SessionKey, list[Recording]] = {}
         self._notes: dict[str, NoteRecord] = {}
         self._logs: OrderedDict[str, LogRecord] = OrderedDict()
+        self._in_group = False
+        self._exclusive_depth = 0
+        self._undo: list[Callable[[], object]] = []  # for what is not committed, the newest last
 
     def append(self, key: SessionKey, ids: Sequence[str], lines: Lines, meta: SessionMeta) -> AppendReceipt:
         """Takes note of the events whose ids are new; the store takes the events themselves."""
+        self._in_group = self._in_group or not self._exclusive_depth
         known = self._ids.setdefault(key, {})
         accepted = []
         for index, event_id in enumerate(ids):
@@ -60,12 +69,13 @@ class MemoryLedger:
             if mark not in known:
                 known[mark] = None
                 accepted.append(index)
+        self._undo.append(lambda: [known.pop(hash(ids[index]), None) for index in accepted])
         size = lines.chosen(accepted).json_bytes
         excess = len(known) - 2 * self.max_events_per_session
         if excess > 0:
             for mark in list(known)[:excess]:
                 del known[mark]
-        record = self._records.pop(key, None) or SessionRecord(
+        record = self._records.get(key) or SessionRecord(
             key=key,
             event_count=0,
             json_bytes=0,
@@ -76,11 +86,11 @@ class MemoryLedger:
         last = record.last_message_at
         if meta.last_message_at is not None:
             last = meta.last_message_at if last is None else max(last, meta.last_message_at)
-        self._records[key] = replace(
+        record = replace(
             record,
             event_count=first_seq + len(accepted),
             json_bytes=record.json_bytes + size,
-            updated_at=meta.updated_at,
+            updated_at=max(record.updated_at, meta.updated_at),
             title=meta.title or record.title,
             snippet=record.snippet or meta.snippet,
             cwd=meta.cwd or record.cwd,
@@ -88,6 +98,7 @@ class MemoryLedger:
             parent_id=meta.parent_id or record.parent_id,
             parent_call_id=meta.parent_call_id or record.parent_call_id,
         )
+        self._put(self._records, key, record)
         return AppendReceipt(accepted, first_seq, first_seq + len(accepted))
 
     def extra_bytes(self, key: SessionKey) -> int:
@@ -106,11 +117,24 @@ class MemoryLedger:
             oldest, _ = self._records.popitem(last=False)
             self._recordings.pop(oldest, None)
 
+    def _put(self, table: MutableMapping[_K, _V], key: _K, value: _V | None) -> None:
+        """Sets an entry as the newest, or removes it (None), so that `rollback` can put back what was there."""
+        if self._in_group or self._exclusive_depth:
+            old = table.get(key)
+            self._undo.append(lambda: _set(table, key, old))
+        _set(table, key, value)
+
     def commit(self) -> None:
-        """Nothing to do: what is in memory is all there is."""
+        """Ends the group: what it holds stays."""
+        if not self._exclusive_depth:
+            self._in_group = False
+            self._undo.clear()
 
     def rollback(self) -> None:
-        """Nothing to do: an append here cannot fail half-way."""
+        """Undoes the group, or the `exclusive` block, as a whole."""
+        self._in_group = False
+        while self._undo:
+            self._undo.pop()()
 
     def session(self, key: SessionKey) -> SessionRecord | None:
         """The session's record."""
@@ -147,9 +171,11 @@ class MemoryLedger:
         return None
 
     def seq_of(self, key: SessionKey, event_id: str) -> int | None:
-        """None: numbers of single events are not kept, and no claim outlives the process."""
-        del key, event_id
-        return None
+        """The number of an event in its session, if its id is remembered: the ids are those of the newest events."""
+        known, mark = self._ids.get(key, {}), hash(event_id)
+        if mark not in known:
+            return None
+        return self._records[key].event_count - len(known) + list(known).index(mark)
 
     def is_elsewhere(self, key: SessionKey, event_id: str) -> bool:
         """Whether another session of the provider has an event of this id."""
@@ -166,17 +192,21 @@ class MemoryLedger:
         return sorted(chosen, key=lambda claim: (claim.key, claim.seq, claim.line))
 
     def take_over_claim(self, claim: Claim, owner: str) -> bool:
-        """False: no other process has claims here."""
-        del claim, owner
-        return False
+        """True if the claim still has the owner that is named in it."""
+        mark = (claim.key, claim.event_id, claim.line)
+        mine = self._unfinished.get(mark)
+        if mine is None or mine.owner != claim.owner:
+            return False
+        self._put(self._unfinished, mark, replace(mine, owner=owner))
+        return True
 
     def claim(self, key: SessionKey, event_id: str, line: int, owner: str, seq: int) -> bool:
         """True the first time a command is claimed."""
         mark = (key, event_id, line)
-        if mark in self._claims:
+        if mark in self._claims or key not in self._records:
             return False
-        self._claims[mark] = None
-        self._unfinished[mark] = Claim(key, event_id, line, owner, 0, seq)
+        self._put(self._claims, mark, True)
+        self._put(self._unfinished, mark, Claim(key, event_id, line, owner, 0, seq))
         if len(self._claims) > _CLAIMS_MAX:
             oldest, _ = self._claims.popitem(last=False)
             self._unfinished.pop(oldest, None)
@@ -184,11 +214,13 @@ class MemoryLedger:
 
     def finish_claim(self, key: SessionKey, event_id: str, line: int) -> None:
         """The command was run to its end, whatever its outcome."""
-        self._unfinished.pop((key, event_id, line), None)
+        self._put(self._unfinished, (key, event_id, line), None)
 
     def set_destination(self, key: SessionKey, path: str | None) -> None:
-        """Where the session's commands write when they name no path."""
-        self._records[key] = replace(self._records[key], destination=path)
+        """Where the session's commands write when they name no path. Raises UnknownSession."""
+        if key not in self._records:
+            raise UnknownSession(*key)
+        self._put(self._records, key, replace(self._records[key], destination=path))
 
     def recording(self, key: SessionKey) -> Recording | None:
         """The session's newest recording."""
@@ -219,15 +251,17 @@ class MemoryLedger:
         ]
 
     def put_recording(self, recording: Recording) -> None:
-        """Keeps a recording; a new one becomes the session's newest. Its others are ended if it is active."""
-        kept = self._recordings.setdefault(recording.key, [])
-        ids = [one.recording_id for one in kept]
+        """Keeps a recording; a new one becomes the session's newest. Its others are ended if it is active. Raises
+        UnknownSession.
+        """
+        if recording.key not in self._records:
+            raise UnknownSession(*recording.key)
+        kept = self._recordings.get(recording.key, [])
         if recording.active:
-            kept[:] = [replace(one, active=False) for one in kept]
-        if recording.recording_id in ids:
-            kept[ids.index(recording.recording_id)] = recording
-        else:
-            kept.append(recording)
+            kept = [replace(one, active=False) for one in kept]
+        ids = [one.recording_id for one in kept]
+        place = ids.index(recording.recording_id) if recording.recording_id in ids else len(kept)
+        self._put(self._recordings, recording.key, [*kept[:place], recording, *kept[place + 1 :]])
 
     def children(self, key: SessionKey) -> list[SessionRecord]:
         """The sessions that this one started as sub-agents, the oldest first."""
@@ -248,7 +282,8 @@ class MemoryLedger:
 
     def put_log(self, log: LogRecord) -> None:
         """Keeps how far a session log was read."""
-        self._logs[log.path] = log
+        self.commit()
+        self._put(self._logs, log.path, log)
         if len(self._logs) > _FORGOTTEN_MAX:
             self._logs.popitem(last=False)
 
@@ -258,12 +293,22 @@ class MemoryLedger:
 
     def put_note(self, note: NoteRecord) -> None:
         """Keeps what was last written to a file."""
-        self._notes[note.path] = note
+        self._put(self._notes, note.path, note)
 
     @contextmanager
     def exclusive(self) -> Iterator[None]:
-        """Alone by nature: nobody shares this memory."""
-        yield
+        """Alone by nature: no other process shares this memory. What fails in it is undone."""
+        self.commit()
+        self._exclusive_depth += 1
+        try:
+            yield
+        except BaseException:
+            if self._exclusive_depth == 1:
+                self.rollback()
+            raise
+        finally:
+            self._exclusive_depth -= 1
+            self.commit()
 
     def stats(self) -> JournalStats | None:
         """None: there is no journal."""
@@ -274,3 +319,9 @@ class MemoryLedger:
 
     def close(self) -> None:
         """Nothing to close."""
+
+
+def _set(table: MutableMapping[_K, _V], key: _K, value: _V | None) -> None:
+    table.pop(key, None)
+    if value is not None:
+        table[key] = value

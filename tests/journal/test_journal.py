@@ -5,7 +5,6 @@ import sqlite3
 import stat
 import subprocess
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 
 import hypothesis.strategies as st
@@ -13,67 +12,12 @@ import orjson
 import pytest
 from hypothesis import given, settings
 
-from builders import START_MS, conversation
+from builders import START_MS
+from journal.keeping import DAY, KEY, OTHER, append, lines, pairs, put, recording
 from kato import limits
 from kato.errors import JournalUnavailable
 from kato.journal import Journal
-from kato.lines import Lines
-from kato.model import AppendReceipt, NoteRecord, Recording, SessionKey, SessionMeta
-
-KEY = SessionKey("claude", "session-1")
-OTHER = SessionKey("codex", "session-1")
-META = SessionMeta(START_MS)
-DAY = 86_400_000
-
-
-@pytest.fixture
-def state(tmp_path: Path) -> Path:
-    return tmp_path / "state"
-
-
-@pytest.fixture
-def journal(state: Path) -> Iterator[Journal]:
-    opened = Journal.open(state, now_ms=lambda: START_MS)
-    yield opened
-    opened.close()
-
-
-def pairs(count: int, first: int = 0, size: int = 20, key: SessionKey = KEY) -> list[tuple[str, bytes]]:
-    events = conversation(count, first=first, size=size, session=key.session_id)
-    return [(one["eventId"], orjson.dumps(one | {"provider": key.provider})) for one in events]
-
-
-def append(
-    journal: Journal, key: SessionKey, events: list[tuple[str, bytes]], meta: SessionMeta = META
-) -> AppendReceipt:
-    return journal.append(key, [one for one, _ in events], Lines.of(line for _, line in events), meta)
-
-
-def put(
-    journal: Journal, events: list[tuple[str, bytes]], key: SessionKey = KEY, meta: SessionMeta = META
-) -> list[int]:
-    accepted = list(append(journal, key, events, meta).accepted)
-    journal.commit()
-    return accepted
-
-
-def lines(journal: Journal, key: SessionKey = KEY) -> list[bytes]:
-    return [line for _, line in journal.read(key)]
-
-
-def recording(key: SessionKey = KEY, *, active: bool = True, name: str = "r1") -> Recording:
-    return Recording(
-        recording_id=name,
-        key=key,
-        output_path="/n/x.md",
-        active=active,
-        started_at=1,
-        start_seq=0,
-        start_line=0,
-        seq=3,
-        line=2,
-        transcript_state=b"{}",
-    )
+from kato.model import NoteRecord, SessionKey, SessionMeta
 
 
 def test_events_come_out_in_order_with_their_numbers(journal: Journal) -> None:
