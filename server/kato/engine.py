@@ -247,6 +247,8 @@ class Ledger(Protocol):
     def unfinished_claims(self, key: SessionKey | None = None) -> Sequence[Claim]: ...  # noqa: D102
     def take_over_claim(self, claim: Claim, owner: str) -> bool: ...  # noqa: D102
     def finish_claim(self, key: SessionKey, event_id: str, line: int) -> None: ...  # noqa: D102
+    def newly_removed(self) -> Sequence[SessionKey]: ...  # noqa: D102 - since this was last asked for
+    def removed_until(self, key: SessionKey) -> int | None: ...  # noqa: D102
     def set_destination(self, key: SessionKey, path: str | None) -> None: ...  # noqa: D102
     def recording(self, key: SessionKey) -> Recording | None: ...  # noqa: D102
     def newest_recordings(self) -> list[Recording]: ...  # noqa: D102
@@ -422,6 +424,7 @@ class Engine:
                 self._ingested += lines.size
             for ticket in with_candidates:
                 self._claim_commands(ticket)
+            self._forget_removed()
             self.ledger.commit()
         except JournalUnavailable as error:
             self._undo(groups, error)
@@ -450,6 +453,23 @@ class Engine:
         if self._ingested >= limits.RSS_CHECK_INTERVAL_BYTES:
             self._ingested = 0
             self.guard_memory()
+        self._listener.changed()
+
+    def _forget_removed(self) -> None:
+        """Drops what is in memory of sessions that another process removed (`kato clean`). Called before anything is served
+        from memory, and, as nothing can be removed then, in the transaction that adds events.
+        """
+        removed = set(self.ledger.newly_removed())
+        if not removed:
+            return
+        for key in removed:
+            self.store.forget(key)
+        self._has_freed = True
+        self._delayed -= removed
+        self._steps = {mark: step for mark, step in self._steps.items() if mark[0] not in removed}
+        self._reported = {mark for mark in self._reported if mark[0] not in removed}
+        self._troubled &= {recording.recording_id for recording in self.ledger.active_recordings()}
+        log.info("%d sessions were removed by another process", len(removed))
         self._listener.changed()
 
     def _undo(self, groups: Sequence[_Group], error: KatoError) -> None:
@@ -959,6 +979,7 @@ class Engine:
         """Reads a session's events: from memory where all that is asked for lies there, else from the ledger."""
 
         def read(*, after: int, until: int) -> Iterator[tuple[int, bytes]]:
+            self._forget_removed()
             held = self.store.covers(key, after, until)
             return (self.store if held else self.ledger).read_pieces(key, after=after, until=until)
 
@@ -1104,6 +1125,8 @@ class Engine:
         """The regular round: durability, recordings that were held up, memory."""
         self.settle()
         self._heartbeat_at = self._now_ms()
+        with _guarded("looking for removed sessions"):
+            self._forget_removed()
         with _guarded("making the journal durable"):
             self.ledger.sync()
         self.resume()
@@ -1113,6 +1136,7 @@ class Engine:
     def memory_status(self) -> MemoryStatus:
         """The process, the snapshots, the journal."""
         self.settle()
+        self._forget_removed()
         return MemoryStatus(
             daemon_max_memory_bytes=self.bounds.daemon_max_bytes,
             process=self._memory.sample(),
@@ -1125,6 +1149,7 @@ class Engine:
     ) -> StatusSnapshot:
         """Everything, as of now."""
         self.settle()
+        self._forget_removed()
         now = self._now_ms()
         since = None if include_stale else now - limits.STALE_AFTER_MS
         recordings = {recording.key: recording for recording in self.ledger.newest_recordings()}

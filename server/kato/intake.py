@@ -363,7 +363,7 @@ class Intake:
     # --- To the engine ----------------------------------------------------------------------------------
 
     def _hand_over(self, one: _Open) -> None:
-        events, one.pending = one.pending, []
+        events, one.pending = self._not_removed(one), []
         if one.beside is not None:
             events = one.beside.new(events)
         if one.last_said:
@@ -420,6 +420,23 @@ class Intake:
                 continues=key,
             )
         )
+
+    def _not_removed(self, one: _Open) -> Sequence[ConversationEvent]:
+        """What is pending, without what was said before its session was removed (`kato clean`). The ledger passes over the
+        ids of removed events; but another store of the assistant has the same words under other ids.
+        """
+        until: dict[str, int] = {}
+        for session_id in {event.session_id for event in one.pending}:
+            moment = self._ledger.removed_until(SessionKey(one.found.assistant.name, session_id))
+            if moment is not None:
+                until[session_id] = moment
+        if not until:
+            return one.pending
+        return [
+            event
+            for event in one.pending
+            if event.session_id not in until or epoch_ms(event.timestamp) > until[event.session_id]
+        ]
 
     def _is_copied(self, one: _Open, event: UserMessage) -> bool:
         """Whether what could be a command was said in another session, and copied."""

@@ -8,6 +8,7 @@
     recording  destinations and positions
     note       what was last written to which file
     log        which session logs of assistants were read, and how far
+    removed_*  which sessions `kato clean` removed, and hashes of their events' ids, so that no log brings them back
 
 SQLite in `<stateDir>/journal.sqlite3`, one connection a process, several processes at once.
 
@@ -25,10 +26,13 @@ import sqlite3
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager, suppress
+from hashlib import blake2b
 from pathlib import Path
 from typing import Any, Final, NamedTuple
+
+from msgspec.structs import replace
 
 from kato import limits
 from kato.errors import JournalUnavailable, UnknownSession
@@ -104,6 +108,16 @@ MIGRATIONS: Final = (
     ALTER TABLE recording ADD COLUMN end_line INTEGER NOT NULL DEFAULT 0;
     CREATE INDEX recording_open ON recording (session) WHERE active OR end_seq IS NOT NULL;
     """,
+    """
+    CREATE TABLE removed_session (
+        id INTEGER PRIMARY KEY AUTOINCREMENT,
+        provider TEXT NOT NULL, session_id TEXT NOT NULL,
+        event_count INTEGER NOT NULL, until_ms INTEGER NOT NULL, removed_at INTEGER NOT NULL,
+        wiped INTEGER NOT NULL DEFAULT 0
+    ) STRICT;
+    CREATE INDEX removed_by_session ON removed_session (provider, session_id);
+    CREATE TABLE removed_event (mark INTEGER PRIMARY KEY) STRICT;
+    """,
 )
 
 _SESSION_FIELDS: Final = (
@@ -122,6 +136,10 @@ _LOG_FIELDS: Final = "path, provider, session_id, variant, size, mtime_ns"
 _SEQ_MAX: Final = (1 << 32) - 1
 #: Before every moment that a row can hold.
 _ALWAYS_MS: Final = -(1 << 63)
+_FIND_SESSION: Final = (
+    "SELECT id, event_count, EXISTS (SELECT 1 FROM removed_session WHERE provider = ?1 AND session_id = ?2)"
+    " FROM (SELECT 1) LEFT JOIN session ON provider = ?1 AND session_id = ?2"
+)
 
 
 class CheckReport(NamedTuple):
@@ -133,13 +151,14 @@ class CheckReport(NamedTuple):
 
 
 class CleanReport(NamedTuple):
-    """The sessions that were (or would be) removed, those that were kept because they record, and the bytes of the
-    removed events.
+    """The sessions that were (or would be) removed with the bytes of their events; the older ones that stay because they, or
+    sub-agents of theirs, record; and what of the removed text is still on the disk, a sentence each.
     """
 
     removed: list[SessionRecord]
     recording: list[SessionRecord]
     json_bytes: int
+    remains: list[str]
 
 
 class Journal:
@@ -157,6 +176,8 @@ class Journal:
         self._unsynced = False
         self._logged = 0  # bytes since the log was last copied into the database
         self._checkpointer: _Checkpointer | None = None
+        self._version_seen: int | None = None
+        self._removal_seen = 0
         #: What was recovered when the journal was opened, in a sentence; None if nothing had to be.
         self.recovery: str | None = None
 
@@ -178,6 +199,7 @@ class Journal:
                     journal = cls(path, _connect(path), now_ms)
                     if moved is not None:
                         journal.recovery = journal._recover(moved)
+                    journal.newly_removed()  # what was removed before is in no memory of this process
             except OSError as error:
                 raise JournalUnavailable(
                     f"the journal {path} cannot be opened: {error.strerror}; make the folder writable, choose another "
@@ -238,14 +260,25 @@ class Journal:
     # --- Appending: group commit ------------------------------------------------------------------------
 
     def append(self, key: SessionKey, ids: Sequence[str], lines: Lines, meta: SessionMeta) -> AppendReceipt:
-        """Adds events to the open group; ids that the session has are passed over, the first wins."""
+        """Adds events to the open group. Ids that the session has are passed over, the first wins; so are those of events
+        that were removed on the user's word, which alone do not bring their session back.
+        """
         with _errors(self._path, self.rollback):
             self._begin()
-            pending = self._pending.get(key)
-            if pending is None:
-                pending = self._pending[key] = _Pending(*self._ensure_session(key, meta))
+            pending = self._pending.get(key) or self._find(key)
+            chosen: Sequence[int] = range(len(ids))
+            if pending.was_removed:
+                chosen = [index for index, event_id in enumerate(ids) if not self._is_removed(key, event_id)]
+                if len(chosen) < len(ids):
+                    meta = replace(meta, snippet=None)  # it may be of a message that was removed
+                if not chosen and pending.number is None:
+                    return AppendReceipt((), 0, 0)
+            if pending.number is None:
+                pending.number = self._make_session(key, meta)
+            self._pending[key] = pending
             first = pending.next_seq
-            accepted = self._insert_ids(pending.number, first, ids)
+            found = self._insert_ids(pending.number, first, [ids[index] for index in chosen])
+            accepted = [chosen[index] for index in found] if pending.was_removed else found
             pending.add(lines.chosen(accepted), meta)
             if pending.size > limits.JOURNAL_GROUP_BYTES:
                 self._write_pending()
@@ -255,6 +288,7 @@ class Journal:
         """Writes the lines that were held back so that a group has few rows: one run of chunks a session."""
         pendings, self._pending = self._pending, {}
         for pending in pendings.values():
+            assert pending.number is not None
             held = Lines.joined(pending.lines)
             seq = pending.next_seq - held.count
             for data, count in held.pieces(limits.JOURNAL_CHUNK_BYTES):
@@ -264,19 +298,22 @@ class Journal:
             self._db.execute(_UPDATE_SESSION, pending.values())
             self._logged += pending.size
 
-    def _ensure_session(self, key: SessionKey, meta: SessionMeta) -> tuple[int, int]:
-        row = self._db.execute(
-            "SELECT id, event_count FROM session WHERE provider = ? AND session_id = ?", key
-        ).fetchone()
-        if row is not None:
-            return int(row[0]), int(row[1])
+    def _find(self, key: SessionKey) -> "_Pending":
+        number, count, was_removed = self._db.execute(_FIND_SESSION, key).fetchone()
+        return _Pending(number, count or 0, was_removed=bool(was_removed))
+
+    def _make_session(self, key: SessionKey, meta: SessionMeta) -> int:
         made = self._db.execute(
             "INSERT INTO session (provider, session_id, event_count, json_bytes, created_at, updated_at)"
             " VALUES (?, ?, 0, 0, ?, ?)",
             (*key, meta.updated_at, meta.updated_at),
         )
         assert made.lastrowid is not None
-        return made.lastrowid, 0
+        return made.lastrowid
+
+    def _is_removed(self, key: SessionKey, event_id: str) -> bool:
+        found = self._db.execute("SELECT 1 FROM removed_event WHERE mark = ?", (_event_mark(*key, event_id),))
+        return found.fetchone() is not None
 
     def _insert_ids(self, number: int, first: int, ids: Sequence[str]) -> Sequence[int]:
         """Enters the ids; the indices of those that are new, which get the numbers from `first` on."""
@@ -496,6 +533,33 @@ class Journal:
             )
         return taken.rowcount == 1
 
+    # --- What was removed on the user's word ------------------------------------------------------------
+
+    def newly_removed(self) -> Sequence[SessionKey]:
+        """The sessions that were removed, by this process or another, since this was last asked for.
+
+        Asked before anything is served from memory: `data_version` changes with each commit of another process, and costs
+        two microseconds.
+        """
+        version = self._one("PRAGMA data_version", ())[0]
+        if version == self._version_seen:
+            return ()
+        self._version_seen = version
+        rows = self._all(
+            "SELECT id, provider, session_id FROM removed_session WHERE id > ? ORDER BY id",
+            (self._removal_seen,),
+        )
+        if rows:
+            self._removal_seen = rows[-1][0]
+        return [SessionKey(provider, session_id) for _, provider, session_id in rows]
+
+    def removed_until(self, key: SessionKey) -> int | None:
+        """The moment up to which this session was removed (ms); None if it never was."""
+        row = self._one(
+            "SELECT max(until_ms) FROM removed_session WHERE provider = ? AND session_id = ?", key
+        )
+        return None if row[0] is None else int(row[0])
+
     # --- Recordings, destinations, notes ----------------------------------------------------------------
 
     def set_destination(self, key: SessionKey, path: str | None) -> None:
@@ -708,28 +772,137 @@ class Journal:
             for _, line in self.read(one):
                 yield line + b"\n"
 
-    def clean(self, *, older_than_ms: int, dry_run: bool) -> CleanReport:
-        """Removes the sessions whose last update is older, never one that records; gives the space back."""
-        with self.exclusive():
-            rows = self._all(
-                f"SELECT id, EXISTS (SELECT 1 FROM recording WHERE session = session.id AND active), {_SESSION_FIELDS}"  # noqa: S608
-                " FROM session WHERE max(updated_at, coalesce(last_message_at, 0)) < ? ORDER BY updated_at",
-                (older_than_ms,),
+    def clean(self, *, older_than_ms: int, dry_run: bool, alone: bool = False) -> CleanReport:
+        """Removes the conversations whose last update is older, sub-agents with them, never one that records; nothing of
+        their text stays in the files. `alone`: no other process needs to write meanwhile.
+        """
+        removed: list[SessionRecord] = []
+        recording: list[SessionRecord] = []
+        old = self._old_families(older_than_ms)
+        for family in old:
+            (recording if family.records else removed).extend(family.members)
+        remains: list[str] = []
+        if not dry_run:
+            removed = self._remove([family for family in old if not family.records], older_than_ms)
+            self._version_seen = None  # it changes with the commits of others alone
+            remains = self._wipe(alone=alone)
+        return CleanReport(removed, recording, sum(record.json_bytes for record in removed), remains)
+
+    def _old_families(self, older_than_ms: int) -> list["_Family"]:
+        """Conversations, each with its sub-agents and theirs, of which nothing is newer."""
+        rows = self._all(
+            f"SELECT {_LAST_UPDATE}, EXISTS (SELECT 1 FROM recording WHERE session = session.id AND {_IS_OPEN}),"  # noqa: S608
+            f" {_SESSION_FIELDS} FROM session ORDER BY updated_at",
+            (),
+        )
+        records = {record.key: record for record in (_session(row[2:]) for row in rows)}
+        families: dict[SessionKey, _Family] = {}
+        for last_update, records_now, *fields in rows:
+            record = _session(fields)
+            family = families.setdefault(_eldest(record, records), _Family([], 0, records=False))
+            family.members.append(record)
+            family.last_update = max(family.last_update, last_update)
+            family.records = family.records or bool(records_now)
+        return [family for family in families.values() if family.last_update < older_than_ms]
+
+    def _remove(self, families: Sequence["_Family"], older_than_ms: int) -> list[SessionRecord]:
+        """Removes what is still old. In short transactions, and with pauses: others write meanwhile."""
+        waiting = list(reversed(families))
+        removed: list[SessionRecord] = []
+        while waiting:
+            until = time.monotonic() + limits.JOURNAL_HOLD_SECONDS
+            with self.exclusive():
+                is_due = True
+                while waiting and is_due:
+                    removed += self._remove_family(waiting.pop(), older_than_ms)
+                    is_due = time.monotonic() < until
+            if waiting:
+                time.sleep(limits.JOURNAL_TURN_SECONDS)
+        return removed
+
+    def _remove_family(self, family: "_Family", older_than_ms: int) -> list[SessionRecord]:
+        """Removes a conversation, unless it went on a moment ago; the sessions that were removed."""
+        numbers = [self._number_if_old(record.key, older_than_ms) for record in family.members]
+        found = [number for number in numbers if number is not None]
+        if len(found) < len(family.members):
+            return []
+        for number, record in zip(found, family.members, strict=True):
+            self._remove_session(number, record.key)
+        return family.members
+
+    def _number_if_old(self, key: SessionKey, older_than_ms: int) -> int | None:
+        row = self._one(
+            f"SELECT id FROM session WHERE provider = ? AND session_id = ? AND {_LAST_UPDATE} < ?"  # noqa: S608
+            f" AND NOT EXISTS (SELECT 1 FROM recording WHERE session = session.id AND {_IS_OPEN})",
+            (*key, older_than_ms),
+        )
+        return None if row is None else int(row[0])
+
+    def _remove_session(self, number: int, key: SessionKey) -> None:
+        self._run(_ENTER_REMOVED, (self._now_ms(), number))
+        self._run(
+            "INSERT OR IGNORE INTO removed_event SELECT event_mark(?, ?, event_id) FROM event_id WHERE session = ?",
+            (*key, number),
+        )
+        whole = (_chunk(number, 0), _chunk(number, _SEQ_MAX))
+        self._run("DELETE FROM chunk WHERE id BETWEEN ? AND ?", whole)
+        for table in ("event_id", "claim", "recording"):
+            self._run(f"DELETE FROM {table} WHERE session = ?", (number,))  # noqa: S608
+        self._run("DELETE FROM session WHERE id = ?", (number,))
+
+    def _wipe(self, *, alone: bool) -> list[str]:
+        """Takes removed text out of the files; returns a sentence for each place where some is left.
+
+        `secure_delete` overwrites deleted rows, but not the copies that SQLite leaves in the free space of a page when it
+        moves rows to another page: only a whole new file is free of them.
+        """
+        remains = []
+        if self._one("SELECT EXISTS (SELECT 1 FROM removed_session WHERE NOT wiped)", ())[0]:
+            used = self._one("PRAGMA page_count", ())[0] - self._one("PRAGMA freelist_count", ())[0]
+            small = used * limits.JOURNAL_PAGE_BYTES <= limits.JOURNAL_REWRITE_BYTES_MAX
+            if (alone or small) and self._rewrite():
+                self._run("UPDATE removed_session SET wiped = 1 WHERE NOT wiped")
+            else:
+                self._shrink()
+                remains.append(
+                    f"fragments of removed text can be left between the rows of {self._path}: the file could not be"
+                    " rewritten, because other Kato processes use it and it is large, or for lack of space; close the"
+                    " editors and run kato clean again"
+                )
+        if not self.empty_log():
+            remains.append(
+                f"{self._path}-wal still holds removed text: another process was reading the journal; run kato clean again"
             )
-            removable = [(row[0], _session(row[2:])) for row in rows if not row[1]]
-            if not dry_run:
-                for number, _ in removable:
-                    whole = (_chunk(number, 0), _chunk(number, _SEQ_MAX))
-                    self._run("DELETE FROM chunk WHERE id BETWEEN ? AND ?", whole)
-                    for table in ("event_id", "claim", "recording"):
-                        self._run(f"DELETE FROM {table} WHERE session = ?", (number,))  # noqa: S608
-                    self._run("DELETE FROM session WHERE id = ?", (number,))
-        if removable and not dry_run:
-            self._all("PRAGMA incremental_vacuum", ())
-            self._all("PRAGMA wal_checkpoint(TRUNCATE)", ())
-        removed = [record for _, record in removable]
-        recording = [_session(row[2:]) for row in rows if row[1]]
-        return CleanReport(removed, recording, sum(record.json_bytes for record in removed))
+        return remains
+
+    def _rewrite(self) -> bool:
+        with suppress(JournalUnavailable):  # no space, or others hold the lock for too long
+            self._run("PRAGMA temp_store = FILE")  # the copy must not be in memory
+            try:
+                self._run("VACUUM")
+            finally:
+                self._run("PRAGMA temp_store = MEMORY")
+            return True
+        return False
+
+    def _shrink(self) -> None:
+        """Gives back the free pages, some at a time."""
+        with suppress(JournalUnavailable):
+            before = sys.maxsize
+            while 0 < (free := self._one("PRAGMA freelist_count", ())[0]) < before:
+                before = free
+                with _errors(self._path):  # `execute` takes one step of it, which frees one page
+                    self._db.executescript(f"PRAGMA incremental_vacuum({limits.JOURNAL_HOLD_PAGES})")
+                time.sleep(limits.JOURNAL_TURN_SECONDS)
+
+    def empty_log(self) -> bool:
+        """Copies the write-ahead log into the database and empties it; False if others did not let that happen in time."""
+        deadline = time.monotonic() + limits.JOURNAL_BUSY_MS / 1000
+        while self._one("PRAGMA wal_checkpoint(TRUNCATE)", ())[0]:
+            if time.monotonic() > deadline:
+                return False
+            time.sleep(limits.JOURNAL_TURN_SECONDS)
+        return True
 
     def close(self) -> None:
         """Lets go of the database; what is in an open group is undone."""
@@ -761,7 +934,7 @@ class Journal:
             self._write_pending()
             return self._db.execute(sql, values).fetchall()
 
-    def _run(self, sql: str, values: Sequence[Any]) -> None:
+    def _run(self, sql: str, values: Sequence[Any] | Mapping[str, Any] = ()) -> None:
         with _errors(self._path):
             self._db.execute(sql, values)
 
@@ -792,6 +965,7 @@ class _Checkpointer:
     def _run(self) -> None:
         with suppress(sqlite3.Error), closing(sqlite3.connect(self._path, isolation_level=None)) as db:
             db.execute("PRAGMA cache_size = -64")
+            db.execute("PRAGMA secure_delete = ON")
             while self._wanted.wait() and not self._stopped:
                 self._wanted.clear()
                 with suppress(sqlite3.Error):
@@ -815,11 +989,13 @@ class _Pending:
         "snippet",
         "title",
         "updated",
+        "was_removed",
     )
 
-    def __init__(self, number: int, next_seq: int) -> None:
+    def __init__(self, number: int | None, next_seq: int, *, was_removed: bool) -> None:
         self.number = number
         self.next_seq = next_seq
+        self.was_removed = was_removed
         self.lines: list[Lines] = []
         self.size = 0
         self.updated = 0
@@ -858,12 +1034,50 @@ class _Pending:
         }
 
 
+#: When a session was last updated: also by messages of a later moment than the clock's.
+_LAST_UPDATE: Final = "max(updated_at, coalesce(last_message_at, updated_at))"
+_ENTER_REMOVED: Final = (
+    "INSERT INTO removed_session (provider, session_id, event_count, until_ms, removed_at)"  # noqa: S608
+    f" SELECT provider, session_id, event_count, {_LAST_UPDATE}, ? FROM session WHERE id = ?"
+)
 _UPDATE_SESSION: Final = (
     "UPDATE session SET event_count = :count, json_bytes = json_bytes + :bytes, updated_at = max(updated_at, :updated),"
     " title = coalesce(:title, title), snippet = coalesce(snippet, :snippet), cwd = coalesce(:cwd, cwd),"
     " parent_id = coalesce(:parent, parent_id), parent_call_id = coalesce(:call, parent_call_id),"
     " last_message_at = coalesce(max(last_message_at, :last), last_message_at, :last) WHERE id = :id"
 )
+
+
+class _Family:
+    """A conversation with its sub-agents and theirs."""
+
+    def __init__(self, members: list[SessionRecord], last_update: int, *, records: bool) -> None:
+        self.members = members
+        self.last_update = last_update
+        self.records = records
+
+
+def _eldest(record: SessionRecord, records: Mapping[SessionKey, SessionRecord]) -> SessionKey:
+    """The session that started this one, by way of others or not; itself, if that one is not known."""
+    seen = {record.key}
+    while record.parent_id is not None:
+        parent = records.get(SessionKey(record.key.provider, record.parent_id))
+        if parent is None or parent.key in seen:
+            break
+        seen.add(parent.key)
+        record = parent
+    return record.key
+
+
+def _event_mark(provider: str, session_id: str, event_id: str) -> int:
+    """What is kept of the id of an event that was removed: 64 bits of a hash."""
+    identity = f"{provider}\0{session_id}\0{event_id}".encode(errors="surrogatepass")
+    return int.from_bytes(blake2b(identity, digest_size=8).digest(), "big", signed=True)
+
+
+def _text(data: bytes) -> str:
+    """A damaged byte in a title must not keep all sessions from being listed."""
+    return data.decode(errors="replace")
 
 
 def _connect(path: Path) -> sqlite3.Connection:
@@ -880,6 +1094,10 @@ def _connect(path: Path) -> sqlite3.Connection:
             db.execute(f"PRAGMA page_size = {limits.JOURNAL_PAGE_BYTES}")
             # Deleted sessions can give their pages back without a full VACUUM.
             db.execute("PRAGMA auto_vacuum = INCREMENTAL")
+        # Overwrites what is deleted (see `clean`), also where SQLite was built without that default.
+        db.execute("PRAGMA secure_delete = ON")
+        db.create_function("event_mark", 3, _event_mark, deterministic=True)
+        db.text_factory = _text
         # Readers do not block the writer, and a commit is one append.
         _until_not_busy(db, "PRAGMA journal_mode = WAL")
         # No fsync a commit: process death loses nothing, power loss what `sync` has not covered (see the module).

@@ -263,6 +263,15 @@ class MemoryLedger:
         place = ids.index(recording.recording_id) if recording.recording_id in ids else len(kept)
         self._put(self._recordings, recording.key, [*kept[:place], recording, *kept[place + 1 :]])
 
+    def newly_removed(self) -> Sequence[SessionKey]:
+        """None: no other process shares this memory."""
+        return ()
+
+    def removed_until(self, key: SessionKey) -> int | None:
+        """None: as above."""
+        del key
+        return None
+
     def children(self, key: SessionKey) -> list[SessionRecord]:
         """The sessions that this one started as sub-agents, the oldest first."""
         mine = [

@@ -279,6 +279,11 @@ class TestLedger:
         assert kept.ledger.note(NOTE.path) == replace(NOTE, file_bytes=9)
         assert kept.ledger.note("/n/y.md") is None
 
+    def test_nothing_was_removed_where_nobody_did(self, kept: Kept) -> None:
+        kept.put([0])
+        assert list(kept.ledger.newly_removed()) == []
+        assert kept.ledger.removed_until(KEY) is None
+
     def test_upkeep_changes_nothing(self, kept: Kept) -> None:
         kept.put([0])
         before = kept.ledger.session(KEY)
