@@ -38,6 +38,7 @@ def test_every_core_module_is_named_in_the_contract_of_purity() -> None:
         "notes",
         "pictures",
         "process",
+        "recovery",
         "server",
         "sources",
         "statusfiles",

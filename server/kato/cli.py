@@ -269,11 +269,13 @@ def _now_ms() -> int:
 def _journal_check(arguments: argparse.Namespace) -> int:
     with _journal(arguments) as journal:
         report = journal.check()
+    # Where opening it had to recover it, that was said on stderr, and the new one is sound.
+    problems = len(report.problems) + (journal.recovery is not None)
     for problem in report.problems:
         print(problem)  # noqa: T201
-    verdict = f"{len(report.problems)} problems" if report.problems else "sound"
+    verdict = f"{problems} problems" if problems else "sound"
     print(f"{report.sessions:,} sessions, {report.events:,} events: {verdict}")  # noqa: T201
-    return EXIT_FAILED if report.problems else EXIT_OK
+    return EXIT_FAILED if problems else EXIT_OK
 
 
 def _journal_export(arguments: argparse.Namespace) -> int:
@@ -285,16 +287,20 @@ def _journal_export(arguments: argparse.Namespace) -> int:
         if not slash:
             raise CommandRefused(f"{arguments.session!r} is no provider/session-id")
         key = SessionKey(provider, session_id)
+    problems: list[str] = []
     with _journal(arguments) as journal:
         if key is not None and journal.session(key) is None:
             raise UnknownSession(*key)
+        lines = journal.export(key, problems.append)
         if arguments.output is None:
-            for line in journal.export(key):
+            for line in lines:
                 sys.stdout.buffer.write(line)
             sys.stdout.buffer.flush()
         else:
-            _write_file(arguments, journal.export(key))
-    return EXIT_OK
+            _write_file(arguments, lines)
+    for problem in problems:
+        print(f"kato: {problem}", file=sys.stderr)  # noqa: T201
+    return EXIT_FAILED if problems else EXIT_OK
 
 
 def _write_file(arguments: argparse.Namespace, pieces: "Iterator[bytes]") -> None:

@@ -21,12 +21,13 @@ waited for no longer than `BUSY_MS`, and a process that dies lets go of its own 
 """
 
 import os
-import shutil
 import sqlite3
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from array import array
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager, suppress
 from hashlib import blake2b
 from pathlib import Path
@@ -40,6 +41,7 @@ from kato.lines import Lines, cut, numbered
 from kato.model import (
     AppendReceipt,
     Claim,
+    ConversationEvent,
     JournalStats,
     LogRecord,
     NoteRecord,
@@ -49,11 +51,18 @@ from kato.model import (
     SessionRecord,
     decode_line,
     epoch_ms,
+    is_event,
 )
+from kato.recovery import Chunk, Salvaged, salvaged
+from kato.salvage import Record
 
 FILE_NAME: Final = "journal.sqlite3"
 DAMAGED_NAME: Final = "journal.damaged"
+#: What could be read of a damaged journal: under way, and complete but not yet in the journal's place.
+RECOVERING_NAME: Final = "journal.recovering.sqlite3"
+RECOVERED_NAME: Final = "journal.recovered.sqlite3"
 _LOCK_NAME: Final = "journal.lock"
+_LOG_SUFFIXES: Final = ("-wal", "-shm")
 
 #: Each entry takes the schema one version up; it and the version's number are one transaction.
 MIGRATIONS: Final = (
@@ -136,6 +145,8 @@ _LOG_FIELDS: Final = "path, provider, session_id, variant, size, mtime_ns"
 _SEQ_MAX: Final = (1 << 32) - 1
 #: Before every moment that a row can hold.
 _ALWAYS_MS: Final = -(1 << 63)
+#: What a session's row says of its events: counted from them when they are recovered.
+_COUNTED: Final = frozenset({"id", "provider", "session_id", "event_count", "json_bytes"})
 _FIND_SESSION: Final = (
     "SELECT id, event_count, EXISTS (SELECT 1 FROM removed_session WHERE provider = ?1 AND session_id = ?2)"
     " FROM (SELECT 1) LEFT JOIN session ON provider = ?1 AND session_id = ?2"
@@ -195,10 +206,9 @@ class Journal:
             try:
                 folder.mkdir(mode=0o700, parents=True, exist_ok=True)
                 with _alone(folder / _LOCK_NAME):
-                    moved = _move_aside_if_damaged(path, now_ms)
+                    recovery = cls._recover_if_damaged(path, now_ms)
                     journal = cls(path, _connect(path), now_ms)
-                    if moved is not None:
-                        journal.recovery = journal._recover(moved)
+                    journal.recovery = recovery
                     journal.newly_removed()  # what was removed before is in no memory of this process
             except OSError as error:
                 raise JournalUnavailable(
@@ -208,54 +218,101 @@ class Journal:
                 ) from error
         return journal
 
-    def _recover(self, damaged: Path) -> str:
-        """Copies what can be read out of a damaged database."""
-        sessions = events = lost = 0
-        with _copy_of(damaged) as copy, closing(sqlite3.connect(copy, isolation_level=None)) as old:
-            # Without this SQLite reads nothing at all of a file that is shorter than its header says.
-            old.execute("PRAGMA writable_schema = ON")
-            old.text_factory = lambda data: data.decode(errors="replace")
-            for number, record in _recoverable_sessions(old):
-                kept = 0
-                key = None if record is None else record.key
-                for data in _recoverable_chunks(old, number, record):
-                    key, pairs = _events_of(data, key)
-                    if key is not None and pairs:
-                        ids, lines = [one for one, _ in pairs], Lines.of(line for _, line in pairs)
-                        meta = _recovered_meta(record, pairs)
-                        kept += len(self.append(key, ids, lines, meta).accepted)
-                        self.commit()
-                sessions += kept > 0
-                events += kept
-                if record is not None:
-                    lost += max(0, record.event_count - kept)
-                    if kept:
-                        self._recover_beside(old, number, record, whole=kept == record.event_count)
-        missing = f", {lost} are lost" if lost else ""
-        return f"the journal was damaged and lies at {damaged}; {events} events of {sessions} sessions were recovered{missing}"
+    @classmethod
+    def _recover_if_damaged(cls, path: Path, now_ms: Callable[[], int]) -> str | None:
+        """Replaces a damaged database by what can be read of it and says what that was; None if it is sound.
 
-    def _recover_beside(
-        self, old: sqlite3.Connection, number: int, record: SessionRecord, *, whole: bool
-    ) -> None:
-        """What is kept beside a session's events: its claims, so that no command runs again, and its recordings if the
-        numbers of its events still mean the same.
+        The new database is complete before the damaged one is moved: wherever this ends, the next process goes on.
         """
-        self.set_destination(record.key, record.destination)
-        mine = self._number(record.key)
-        with suppress(sqlite3.DatabaseError):
-            claims = old.execute(
-                "SELECT event_id, line, owner, claimed_at, finished FROM claim WHERE session = ?", (number,)
-            )
-            for claim in claims:
-                self._run("INSERT OR IGNORE INTO claim VALUES (?, ?, ?, ?, ?, ?)", (mine, *claim))
-        if whole:
-            with suppress(sqlite3.DatabaseError):
-                found = old.execute(
-                    f"SELECT {_RECORDING_FIELDS} FROM recording WHERE session = ? ORDER BY id",  # noqa: S608
-                    (number,),
-                )
-                for row in found:
-                    self.put_recording(_recording(record.key, row))
+        complete = path.with_name(RECOVERED_NAME)
+        result = "what could be read of it is in the new one"
+        if not complete.exists():
+            if not _is_damaged(path):
+                return None
+            started = path.with_name(RECOVERING_NAME)
+            for suffix in ("", *_LOG_SUFFIXES):
+                Path(f"{started}{suffix}").unlink(missing_ok=True)
+            with closing(cls(started, _connect(started), now_ms)) as new, salvaged(path, MIGRATIONS) as found:
+                result = new.take_in(found)
+                new.empty_log()
+            started.rename(complete)
+        aside = _move_aside(path, complete.stat().st_mtime)
+        path.with_name(DAMAGED_NAME).unlink(missing_ok=True)
+        complete.rename(path)
+        return f"the journal was damaged and lies at {aside}; {result}"
+
+    def take_in(self, found: Salvaged) -> str:
+        """Enters what was found in a damaged journal; says how much it was."""
+        # What was removed comes first: chunks of it in pages that are out of use then count as known.
+        with self.exclusive():
+            self._enter("removed_session", found.records("removed_session"))
+            self._enter("removed_event", ({"mark": mark} for mark in found.removed_events))
+            self._enter("note", found.records("note"))
+        taken: dict[int, _Taken] = {}
+        for chunk in found.chunks():
+            if chunk.session not in taken:
+                self.commit()
+                taken[chunk.session] = _Taken()
+            self._take_chunk(taken[chunk.session], chunk)
+        self.commit()
+        records = {record["id"]: record for record in found.records("session")}
+        with self.exclusive():
+            self._take_beside(found, taken, records)
+        events = sum(len(one.seqs) for one in taken.values())
+        sessions = sum(bool(one.seqs) for one in taken.values())
+        lost = sum(
+            max(0, record["event_count"] - (len(taken[number].seqs) if number in taken else 0))
+            for number, record in records.items()
+        )
+        missing = f", {lost} are lost" if lost else ""
+        return f"{events} events of {sessions} sessions were recovered{missing}"
+
+    def _take_chunk(self, taken: "_Taken", chunk: Chunk) -> None:
+        found = list(_events_of(chunk))
+        if not found:
+            return
+        if taken.key is None:  # one event of noise must not name the session
+            keys = Counter(SessionKey(event.provider, event.session_id) for _, event, _ in found)
+            ((taken.key, _),) = keys.most_common(1)
+        mine = [one for one in found if (one[1].provider, one[1].session_id) == taken.key]
+        moment = min(max((epoch_ms(event.timestamp) for _, event, _ in mine), default=0), self._now_ms())
+        receipt = self.append(
+            taken.key,
+            [event.event_id for _, event, _ in mine],
+            Lines.of(line for _, _, line in mine),
+            SessionMeta(moment, last_message_at=moment),
+        )
+        taken.seqs.extend(mine[index][0] for index in receipt.accepted)
+
+    def _take_beside(
+        self, found: Salvaged, taken: Mapping[int, "_Taken"], records: Mapping[int, Record]
+    ) -> None:
+        """What belongs to the sessions beside their events: names, claims, recordings, and the logs they were read from."""
+        claims, recordings = found.by_session("claim"), found.by_session("recording")
+        logs: dict[tuple[str, str], list[Record]] = {}
+        for log in found.records("log"):
+            logs.setdefault((log["provider"], log["session_id"]), []).append(log)
+        for number, one in taken.items():
+            mine = None if one.key is None or not one.seqs else self._number(one.key)
+            if mine is None or one.key is None:
+                continue
+            record = records.get(number)
+            if record is not None:
+                names = [name for name in record if name not in _COUNTED]
+                sets = ", ".join(f"{name} = :{name}" for name in names)
+                self._run(f"UPDATE session SET {sets} WHERE id = :mine", {**record, "mine": mine})  # noqa: S608
+                if len(one.seqs) == record["event_count"]:
+                    # Where events are lost, the log is to be read again: the assistant may have them still.
+                    self._enter("log", logs.get(one.key, ()))
+            self._enter("claim", [claim | {"session": mine} for claim in claims.get(number, ())])
+            for recording in sorted(recordings.get(number, ()), key=lambda record: record["id"]):
+                self._enter("recording", [one.moved(recording) | {"id": None, "session": mine}])
+
+    def _enter(self, table: str, records: Iterable[Record]) -> None:
+        for record in records:
+            names = ", ".join(record)
+            values = ", ".join(f":{name}" for name in record)
+            self._run(f"INSERT OR IGNORE INTO {table} ({names}) VALUES ({values})", record)  # noqa: S608
 
     # --- Appending: group commit ------------------------------------------------------------------------
 
@@ -717,11 +774,14 @@ class Journal:
             for number, provider, session_id, claimed in self._all(
                 "SELECT id, provider, session_id, event_count FROM session ORDER BY id", ()
             ):
-                key = SessionKey(provider, session_id)
-                kept = self._check_session(number, key, problems)
+                sessions += 1
+                try:
+                    kept = self._check_session(number, SessionKey(provider, session_id), problems)
+                except JournalUnavailable as error:
+                    problems.append(f"{provider}/{session_id}: {error.message}")
+                    continue
                 if kept != claimed:
                     problems.append(f"{provider}/{session_id}: {kept} events are kept, {claimed} are claimed")
-                sessions += 1
                 events += kept
             orphans = self._one(
                 "SELECT count(*) FROM chunk WHERE id >> 32 NOT IN (SELECT id FROM session)", ()
@@ -765,12 +825,27 @@ class Journal:
         elif row[0] != seq:
             problems.append(f"{name}: events {row[0]} and {seq} have the same id")
 
-    def export(self, key: SessionKey | None = None) -> Iterator[bytes]:
-        """The events of one session, or of all, as JSON lines (each ended by a newline)."""
-        keys = [key] if key is not None else [record.key for record in self.sessions()]
-        for one in keys:
-            for _, line in self.read(one):
-                yield line + b"\n"
+    def export(self, key: SessionKey | None, report: Callable[[str], None]) -> Iterator[bytes]:
+        """The events of one session, or of all, as JSON lines (each ended by a newline). `report` is called with a sentence
+        for each session that cannot be read wholly; the others come out all the same.
+        """
+        for number, provider, session_id in self._all(
+            "SELECT id, provider, session_id FROM session WHERE ?1 IS NULL OR (provider, session_id) = (?1, ?2)"
+            " ORDER BY coalesce(last_message_at, updated_at) DESC",
+            key or (None, None),
+        ):
+            unreadable = 0
+            try:
+                for _, _, data in self._chunks(number):
+                    for line in data.removesuffix(b"\n").split(b"\n"):
+                        if is_event(line):
+                            yield line + b"\n"
+                        else:
+                            unreadable += 1
+            except JournalUnavailable as error:
+                report(f"{provider}/{session_id} is not complete: {error.message}")
+            if unreadable:
+                report(f"{provider}/{session_id}: {unreadable} events cannot be read and were left out")
 
     def clean(self, *, older_than_ms: int, dry_run: bool, alone: bool = False) -> CleanReport:
         """Removes the conversations whose last update is older, sub-agents with them, never one that records; nothing of
@@ -1069,6 +1144,26 @@ def _eldest(record: SessionRecord, records: Mapping[SessionKey, SessionRecord]) 
     return record.key
 
 
+class _Taken:
+    """A session that is being recovered: its key, from its first readable events, and the numbers that its recovered events
+    had.
+    """
+
+    def __init__(self) -> None:
+        self.key: SessionKey | None = None
+        self.seqs = array("q")
+
+    def moved(self, recording: Record) -> Record:
+        """The recording with its positions as they are among the events that were recovered."""
+        moved = dict(recording)
+        for seq, line in (("start_seq", "start_line"), ("seq", "line"), ("end_seq", "end_line")):
+            old = recording[seq]
+            if old is not None:
+                moved[seq] = sum(kept < old for kept in self.seqs)
+                moved[line] = recording[line] if old in self.seqs else 0
+        return moved
+
+
 def _event_mark(provider: str, session_id: str, event_id: str) -> int:
     """What is kept of the id of an event that was removed: 64 bits of a hash."""
     identity = f"{provider}\0{session_id}\0{event_id}".encode(errors="surrogatepass")
@@ -1158,42 +1253,28 @@ def _known_version(db: sqlite3.Connection, path: Path) -> int:
     return version
 
 
-def _move_aside_if_damaged(path: Path, now_ms: Callable[[], int]) -> Path | None:
-    """Where a damaged database went, None if it is sound. A locked one is never taken for damaged."""
-    if not path.exists() or not _is_damaged(path):
-        return None
-    moment = time.strftime("%Y%m%dT%H%M%SZ", time.gmtime(now_ms() / 1000))
-    for number in range(1000):
-        target = path.with_name(f"journal.damaged-{moment}{f'-{number}' if number else ''}.sqlite3")
-        if not target.exists():
-            break
-    path.rename(target)
-    for suffix in ("-wal", "-shm"):
+def _move_aside(path: Path, moment: float) -> Path:
+    """Where a damaged database, recovered at this moment, goes. A process that died in it may have moved some files."""
+    name = f"journal.damaged-{time.strftime('%Y%m%dT%H%M%SZ', time.gmtime(moment))}"
+    aside = path.with_name(f"{name}.sqlite3")
+    number = 0
+    while path.exists() and aside.exists():
+        number += 1
+        aside = path.with_name(f"{name}-{number}.sqlite3")
+    for suffix in (*_LOG_SUFFIXES, ""):
         with suppress(FileNotFoundError):
-            Path(f"{path}{suffix}").rename(f"{target}{suffix}")
-    path.with_name(DAMAGED_NAME).unlink(missing_ok=True)
-    return target
-
-
-@contextmanager
-def _copy_of(damaged: Path) -> Iterator[Path]:
-    """A copy to read from: SQLite changes a file that it opens, and the damaged one is evidence."""
-    copy = damaged.with_name("journal.recovering.sqlite3")
-    try:
-        for suffix in ("", "-wal"):
-            if Path(f"{damaged}{suffix}").exists():
-                shutil.copyfile(f"{damaged}{suffix}", f"{copy}{suffix}")
-        yield copy
-    finally:
-        for suffix in ("", "-wal", "-shm"):
-            Path(f"{copy}{suffix}").unlink(missing_ok=True)
+            Path(f"{path}{suffix}").rename(f"{aside}{suffix}")
+    return aside
 
 
 def _is_damaged(path: Path) -> bool:
+    if not path.exists():
+        return False
     if path.with_name(DAMAGED_NAME).exists():
         return True
+    log = Path(f"{path}-wal")
     if path.stat().st_size == 0:
-        return False
+        return log.exists() and log.stat().st_size > 0  # SQLite would throw the log away
     try:
         with closing(sqlite3.connect(path, timeout=limits.JOURNAL_BUSY_MS / 1000)) as db:
             db.execute("SELECT count(*) FROM sqlite_master").fetchone()
@@ -1201,8 +1282,7 @@ def _is_damaged(path: Path) -> bool:
             page = db.execute("PRAGMA page_size").fetchone()[0]
             # The size is looked at last, and the log before it: another process may copy the log into the file and
             # remove it between two looks, and a file that only grows must not seem too short for that.
-            wal = Path(f"{path}-wal")
-            logged = wal.exists() and wal.stat().st_size > 0
+            logged = log.exists() and log.stat().st_size > 0
             if not logged and pages * page > path.stat().st_size:
                 return True
             if db.execute("PRAGMA user_version").fetchone()[0]:
@@ -1224,65 +1304,11 @@ def _mark_damaged(path: Path, reason: str) -> None:
         path.with_name(DAMAGED_NAME).write_text(reason, encoding="utf-8")
 
 
-def _recoverable_sessions(old: sqlite3.Connection) -> Iterator[tuple[int, SessionRecord | None]]:
-    """The sessions of a damaged database, without a record those that only their events tell of."""
-    known: set[int] = set()
-    with suppress(sqlite3.DatabaseError):
-        for row in old.execute(f"SELECT id, {_SESSION_FIELDS} FROM session").fetchall():  # noqa: S608
-            known.add(row[0])
-            yield row[0], _session(row[1:])
-    with suppress(sqlite3.DatabaseError):
-        for (number,) in old.execute("SELECT DISTINCT id >> 32 FROM chunk").fetchall():
-            if number not in known:
-                yield number, None
-
-
-def _recoverable_chunks(
-    old: sqlite3.Connection, number: int, record: SessionRecord | None
-) -> Iterator[bytes]:
-    """The chunks of a session that can be read: by ranges of ids, halved where one fails, a few at a time."""
-    count = limits.JOURNAL_RECOVER_EVENTS if record is None else record.event_count
-    waiting = [(_chunk(number, 0), _chunk(number, count))]
-    while waiting:
-        low, high = waiting.pop()
-        try:
-            if high - low > limits.JOURNAL_READ_CHUNKS:
-                found = old.execute(
-                    "SELECT count(*) FROM chunk WHERE id BETWEEN ? AND ?", (low, high)
-                ).fetchone()
-                if found[0] > limits.JOURNAL_READ_CHUNKS:
-                    raise sqlite3.DatabaseError
-            rows = old.execute(
-                "SELECT data FROM chunk WHERE id BETWEEN ? AND ? ORDER BY id", (low, high)
-            ).fetchall()
-        except sqlite3.DatabaseError:
-            if low < high:
-                middle = (low + high) // 2
-                waiting += [(middle + 1, high), (low, middle)]
-            continue
-        for (data,) in rows:
-            yield data
-
-
-def _events_of(data: bytes, key: SessionKey | None) -> tuple[SessionKey | None, list[tuple[str, bytes]]]:
-    """The events of a chunk that are whole and belong to the session (the first one's, if it is not known)."""
-    pairs = []
-    for line in data.split(b"\n"):
-        try:
-            event = decode_line(line)
-        except ValueError:
-            continue
-        key = key or SessionKey(event.provider, event.session_id)
-        if (event.provider, event.session_id) == key:
-            pairs.append((event.event_id, line))
-    return key, pairs
-
-
-def _recovered_meta(record: SessionRecord | None, pairs: Sequence[tuple[str, bytes]]) -> SessionMeta:
-    if record is None:
-        moment = epoch_ms(decode_line(pairs[-1][1]).timestamp)
-        return SessionMeta(moment, last_message_at=moment)
-    return SessionMeta(record.updated_at, record.title, record.snippet, record.cwd, record.last_message_at)
+def _events_of(chunk: Chunk) -> Iterator[tuple[int, ConversationEvent, bytes]]:
+    """The events of a chunk that are whole, each with the number it had and its line."""
+    for seq, line in enumerate(chunk.data.split(b"\n"), chunk.first):
+        with suppress(ValueError):
+            yield seq, decode_line(line), line
 
 
 def _chunk(number: int, seq: int) -> int:

@@ -63,8 +63,6 @@ JOURNAL_PROBLEMS_MAX: Final = 1000
 #: Commands that wait for an earlier command of another process look again after this time, doubled up to the maximum.
 OTHERS_COMMANDS_SECONDS_MIN: Final = 0.02
 OTHERS_COMMANDS_SECONDS_MAX: Final = 1.0
-#: Events that are looked for in a damaged session that does not tell how many it had.
-JOURNAL_RECOVER_EVENTS: Final = 1 << 22
 #: `kato clean` holds the lock for about this long, or for so many pages, and then pauses for longer than another process
 #: that waits for the lock sleeps between two tries (SQLite: at most 0.1 s).
 JOURNAL_HOLD_SECONDS: Final = 0.25

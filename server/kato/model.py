@@ -143,6 +143,15 @@ def decode_line(line: bytes | bytearray | memoryview) -> ConversationEvent:
     return _LINE_DECODER.decode(line)
 
 
+def is_event(line: bytes) -> bool:
+    """Whether a stored line can be read: a damaged disk changes bytes in it that SQLite does not look at."""
+    try:
+        decode_line(line)
+    except ValueError:
+        return False
+    return True
+
+
 def encode_line(event: ConversationEvent) -> bytes:
     """The line of a struct that was made here (a reader's event); times are written in UTC."""
     return _LINE_ENCODER.encode(event)
