@@ -23,6 +23,7 @@ def test_every_core_module_is_named_in_the_contract_of_purity() -> None:
         "__init__",
         "__main__",
         "assembly",
+        "cleaning",
         "cli",
         "client",
         "config",

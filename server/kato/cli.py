@@ -27,6 +27,7 @@ from kato.errors import (
 if TYPE_CHECKING:
     from rich.console import RenderableType
 
+    from kato.cleaning import File
     from kato.journal import Journal
     from kato.providers.base import Surroundings
     from kato.settings import Settings
@@ -138,7 +139,13 @@ def _parser() -> argparse.ArgumentParser:
     doctor.add_argument("--json", action="store_true", help="the same data as JSON")
     doctor.set_defaults(run=_doctor)
 
-    clean = commands.add_parser("clean", help="remove old conversations from the journal, on your word only")
+    clean = commands.add_parser(
+        "clean",
+        help="remove old conversations and what Kato keeps of them, on your word only",
+        description="Removes conversations that were last updated before so many days from the journal, with old backups, damaged"
+        " journals, logs and what ended servers left. What is removed stays removed: the assistant's own log does not bring it back."
+        " Example: kato clean --older-than 90d --dry-run",
+    )
     clean.add_argument("--older-than", required=True, type=_days, metavar="DAYSd", help="for example 90d")
     clean.add_argument("--dry-run", action="store_true", help="show what would go")
     clean.add_argument("--state-dir")
@@ -317,21 +324,48 @@ def _write_file(arguments: argparse.Namespace, pieces: "Iterator[bytes]") -> Non
 
 
 def _clean(arguments: argparse.Namespace) -> int:
+    folder, dry_run = _state_dir(arguments), arguments.dry_run
+    # SQLite reads it when it is loaded, below: its copy of the journal belongs where the journal is, not in /var/tmp.
+    os.environ["SQLITE_TMPDIR"] = str(folder)
+    from kato import cleaning, process  # noqa: PLC0415
     from kato.display import mb  # noqa: PLC0415
+    from kato.journal import FILE_NAME, CleanReport  # noqa: PLC0415
     from kato.model import rfc3339  # noqa: PLC0415
 
     before = _now_ms() - arguments.older_than * 86_400_000
-    with _journal(arguments) as journal:
-        report = journal.clean(older_than_ms=before, dry_run=arguments.dry_run)
+    kinds = cleaning.find(folder, older_than_ms=before, now_ms=_now_ms(), is_running=process.is_running)
+    report = CleanReport([], [], 0, [])
+    if (folder / FILE_NAME).exists():
+        alone = not _servers(folder)
+        with _journal(arguments) as journal:
+            report = journal.clean(older_than_ms=before, dry_run=dry_run, alone=alone)
+    left = list(report.remains)
+    verb = "would be removed" if dry_run else "removed"
     for record in report.removed:
         about = record.title or record.snippet or ""
         name = f"{record.key.provider}/{record.key.session_id}"
         print(f"{rfc3339(record.updated_at)[:10]}  {mb(record.json_bytes):>10}  {name}  {about}")  # noqa: T201
-    verb = "would be removed" if arguments.dry_run else "removed"
     print(f"{len(report.removed):,} sessions, {mb(report.json_bytes)} of events {verb}")  # noqa: T201
+    for kind in kinds:
+        if kind.going:
+            print(f"{_files_of(kind.one, kind.several, kind.going)} {verb}")  # noqa: T201
+        if not dry_run:
+            left += cleaning.remove(kind.going)
     if report.recording:
-        print(f"{len(report.recording):,} older sessions stay: they record")  # noqa: T201
-    return EXIT_OK
+        print(f"{len(report.recording):,} older sessions stay: they record, or a sub-agent of theirs does")  # noqa: T201
+    for kind in kinds:
+        if kind.staying:
+            print(f"{_files_of(kind.one, kind.several, kind.staying)} stay: {kind.reason}")  # noqa: T201
+    print("Notes stay, and so do the assistants' own logs: they are yours")  # noqa: T201
+    for sentence in left:
+        print(f"kato: {sentence}", file=sys.stderr)  # noqa: T201
+    return EXIT_FAILED if left else EXIT_OK
+
+
+def _files_of(one: str, several: str, files: "Sequence[File]") -> str:
+    from kato.display import mb  # noqa: PLC0415
+
+    return f"{len(files):,} {one if len(files) == 1 else several}, {mb(sum(file.size for file in files))}"
 
 
 def _places(chosen: "Settings") -> "tuple[Surroundings, list[Root]]":

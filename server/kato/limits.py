@@ -71,6 +71,8 @@ JOURNAL_TURN_SECONDS: Final = 0.11
 #: Up to this size `kato clean` rewrites the journal while other processes wait: for less than `JOURNAL_BUSY_MS` (measured:
 #: 880 MB in 2.5 s, in 6.5 s on a busy machine).
 JOURNAL_REWRITE_BYTES_MAX: Final = 512 * MIB
+#: No temporary file of a process that runs is older.
+TEMPORARY_SECONDS_MAX: Final = 3600
 
 # --- Session logs ------------------------------------------------------------------------------------------
 #: One line of a log is decoded at once; a longer one is passed over and counted. Pictures of some MB occur inside.

@@ -43,13 +43,18 @@ def read_all(state_dir: Path, *, is_running: Callable[[int], bool]) -> list[dict
     return running
 
 
-def remove_old(state_dir: Path, *, is_running: Callable[[int], bool]) -> None:
-    """Keeps the last snapshots of the servers that ended most recently, removes older ones."""
-    ended = [
+def ended(state_dir: Path, *, is_running: Callable[[int], bool]) -> list[Path]:
+    """The files of servers that are gone."""
+    return [
         path
         for path in (state_dir / "servers").glob("*.json")
         if not (path.stem.isdigit() and is_running(int(path.stem)))
     ]
-    ended.sort(key=lambda path: path.stat().st_mtime, reverse=True)
-    for path in ended[_ENDED_FILES_MAX:]:
+
+
+def remove_old(state_dir: Path, *, is_running: Callable[[int], bool]) -> None:
+    """Keeps the last snapshots of the servers that ended most recently, removes older ones."""
+    found = ended(state_dir, is_running=is_running)
+    found.sort(key=lambda path: path.stat().st_mtime, reverse=True)
+    for path in found[_ENDED_FILES_MAX:]:
         path.unlink(missing_ok=True)
