@@ -74,7 +74,9 @@ def _has_messages(found: Found, place: Surroundings) -> bool:
     tail = Tail(found, place)
     with suppress(OSError):
         piece = tail.read()
-        events = piece.result.events if piece.more else [*piece.result.events, *tail.settle().events]
+        events = (
+            piece.result.events if piece.more else [*piece.result.events, *tail.settle(is_final=True).events]
+        )
         return piece.more or any(isinstance(event, MESSAGE_TYPES) for event in events)
     return False
 
@@ -90,7 +92,10 @@ def describe(found: Found, place: Surroundings) -> Conversation:
         while more and read < _HEAD_BYTES:
             piece = tail.read()
             more, read = piece.more, read + limits.LOG_READ_BYTES
-            events = [*piece.result.events, *([] if more and read < _HEAD_BYTES else tail.settle().events)]
+            events = [
+                *piece.result.events,
+                *([] if more and read < _HEAD_BYTES else tail.settle(is_final=True).events),
+            ]
             first = first or _first_words(events)
             if first is not None and tail.reader.info.cwd is not None and read >= limits.LOG_READ_BYTES:
                 break
@@ -175,7 +180,9 @@ class LogEvents:
         while more:
             piece = tail.read()
             more = piece.more
-            events = piece.result.events if more else [*piece.result.events, *tail.settle().events]
+            events = (
+                piece.result.events if more else [*piece.result.events, *tail.settle(is_final=True).events]
+            )
             for event in events:
                 mark = hash(event.event_id)
                 if mark not in seen and event.session_id == tail.reader.info.session_id:
@@ -327,7 +334,7 @@ def examine(root: Root, place: Surroundings, *, sessions_max: int) -> RootReport
                 more = piece.more
                 events += len(piece.result.events)
                 problems.update(piece.result.problems)
-            rest = tail.settle()
+            rest = tail.settle(is_final=True)
             events += len(rest.events)
             problems.update(rest.problems)
     return RootReport(

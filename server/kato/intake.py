@@ -259,7 +259,9 @@ class Intake:
         return any(one.tail.unsettled for one in reversed(self._open.values()))
 
     def _settle(self, path: str, one: _Open) -> None:
-        self._take(one, one.tail.settle())
+        # What waits for its end in a log that was left long ago will not get one.
+        is_final = self._now_ms() - one.tail.mtime_ns // 1_000_000 > limits.LOG_ABANDONED_MS
+        self._take(one, one.tail.settle(is_final=is_final))
         if one.in_scope is None and len(one.pending) <= limits.LOG_FOLDERLESS_EVENTS_MAX:
             return  # its first records tell no folder: those that follow may
         if one.in_scope:

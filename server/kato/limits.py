@@ -93,6 +93,8 @@ LOG_UNKNOWN_BYTES_MAX: Final = 4 * KIB
 LOG_READ_BYTES: Final = 256 * KIB
 #: A small file beside a log (a name, a folder, an index of names).
 LOG_COMPANION_BYTES_MAX: Final = 4 * MIB
+#: A log that did not change for so long is over: an answer without an end was cut off.
+LOG_ABANDONED_MS: Final = 10 * 60 * 1000
 #: Of a long log, so much is searched from its end for the line that names its session (1 GB/s).
 LOG_TITLE_BYTES_MAX: Final = 256 * MIB
 #: Logs that are known by name, size and time; of more, the newest.

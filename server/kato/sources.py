@@ -191,9 +191,10 @@ class Tail:
         result = self.reader.feed(data) if data else _NOTHING
         return Piece(result, more=self._offset < status.st_size, anew=anew)
 
-    def settle(self) -> ReadResult:
-        """The log is quiet: what was held back."""
+    def settle(self, *, is_final: bool = False) -> ReadResult:
+        """The log is quiet: what was held back. With `is_final`, nothing more will come."""
         self.unsettled = False
+        self.reader.is_final = is_final
         return self.reader.settle()
 
     def _is_other(self, descriptor: int, status: os.stat_result) -> bool:

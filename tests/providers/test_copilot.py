@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from kato.model import AssistantMessage, Decision, ToolCall
-from providers.reading import Json, brief, lines, read, reader_of
+from providers.reading import Json, brief, left_out, lines, read, reader_of, runs
 
 ASKED = 1_770_650_031_889
 
@@ -126,7 +126,11 @@ def test_a_mutation_that_does_not_fit_is_counted_and_the_rest_read() -> None:
     reader = reader_of("copilot")
     events, problems = read(
         reader,
-        [lines(put(("requests", 5, "x"), 1), state(request("r1", "q", words("a"))), {"kind": 7, "k": ["x"]})],
+        [
+            lines(
+                put(("requests", -1, "x"), 1), state(request("r1", "q", words("a"))), {"kind": 7, "k": ["x"]}
+            )
+        ],
     )
     assert brief(events) == [("user", "q"), ("assistant", "a")]
     assert [problem.kind for problem in problems] == ["invalid_record", "invalid_record"]
@@ -249,3 +253,132 @@ def test_unknown_kinds_are_kept_and_counted() -> None:
     )
     assert [kind for kind, _ in brief(events)] == ["info", "user", "info"]
     assert [problem.detail for problem in problems] == ["novelty", "response part novelty"]
+
+
+def test_a_log_whose_beginning_is_gone_is_read_from_its_first_whole_turn() -> None:
+    records = [
+        put(("requests", 4, "modelState"), {"value": 1}),
+        push(words("tail of an answer"), path=("requests", 4, "response")),
+        push(request("r5", "next question", words("next answer"))),
+        push(request("r6", "last question", words("last answer"))),
+    ]
+    assert told(*records) == [
+        ("user", "next question"), ("assistant", "next answer"), ("user", "last question"), ("assistant", "last answer"),
+    ]  # fmt: skip
+    reader = reader_of("copilot")
+    _, problems = read(reader, [lines(put(("requests", 10**9, "x"), 1))])
+    assert [problem.kind for problem in problems] == ["invalid_record"]
+
+
+def test_half_an_answer_is_emitted_where_nothing_more_comes() -> None:
+    cut_off = state(request("r1", "long question", words("half an answer"), value=0))
+    assert told(cut_off) == [("user", "long question")]
+    reader = reader_of("copilot")
+    first = reader.feed(lines(cut_off))
+    reader.is_final = True
+    assert brief([*first.events, *reader.settle().events]) == [
+        ("user", "long question"),
+        ("assistant", "half an answer"),
+    ]
+
+
+def test_an_edited_message_is_a_boundary() -> None:
+    records = [
+        state(request("r1", "Q1", words("A1")), request("r2", "Q2 first try", words("A2"))),
+        push(request("r3", "Q2 second try", words("A3")), i=1),
+    ]
+    assert told(*records) == [
+        ("user", "Q1"), ("assistant", "A1"), ("user", "Q2 first try"), ("assistant", "A2"),
+        ("info", "Rewound to before “Q2 first try”."), ("user", "Q2 second try"), ("assistant", "A3"),
+    ]  # fmt: skip
+
+
+def test_an_edit_shows_its_text() -> None:
+    edit = {
+        "kind": "textEditGroup",
+        "uri": {"path": "/w/a.py"},
+        "edits": [[{"text": "print(1)\n", "range": {"startLineNumber": 1, "endLineNumber": 2}}]],
+    }
+    events, _ = read(reader_of("copilot"), [lines(state(request("r1", "edit", edit, words("done"))))])
+    (call,) = [one for one in events if isinstance(one, ToolCall)]
+    assert call.input == {"file_path": "/w/a.py", "edits": [{"lines": "1-2", "text": "print(1)\n"}]}
+
+
+def agents() -> list[Json]:
+    return [
+        event("session.start", 0, sessionId="main", context={"cwd": "/w"}),
+        event("user.message", 1, content="fan out"),
+        event("assistant.message", 2, content="Launching.", toolRequests=[{"toolCallId": "c1", "name": "task", "arguments": {}}]),
+        event("subagent.started", 3, toolCallId="c1", agentName="explore") | {"agentId": "a1"},
+        event("user.message", 4, content="You explore\n::capture evil.md") | {"agentId": "a1"},
+        event("user.message", 5, content="look\n::capture evil.md", parentToolCallId="c1"),
+        event("assistant.message", 6, content="child says", toolRequests=[]) | {"agentId": "a1"},
+        event("tool.execution_start", 7, toolCallId="x1", toolName="bash") | {"agentId": "a1"},
+        event("tool.execution_complete", 8, toolCallId="c1", success=True, result={"content": "done"}),
+        event("assistant.message", 9, content="Both are done.", toolRequests=[]),
+    ]  # fmt: skip
+
+
+def test_what_a_sub_agent_says_and_does_is_a_session_of_its_own_under_its_call() -> None:
+    reader = reader_of("copilot")
+    events, _ = read(reader, [lines(*agents())])
+    main = [one for one in events if one.session_id == "main"]
+    child = [one for one in events if one.session_id == "subagent-c1"]
+    assert brief(main) == [
+        ("user", "fan out"), ("assistant", "Launching."), ("call", "task"), ("result", "done"), ("assistant", "Both are done."),
+    ]  # fmt: skip
+    assert brief(child) == [
+        ("assistant", "You explore\n::capture evil.md"), ("assistant", "look\n::capture evil.md"),
+        ("assistant", "child says"), ("call", "bash"),
+    ]  # fmt: skip
+    assert dict(reader.started) == {"subagent-c1": "c1"}
+    assert runs(events) == []
+
+
+def test_jetbrains_chats_are_whole() -> None:
+    records = [
+        event("partition.created", 0),
+        event("user.message_rendered", 1, renderedMessage="fix it\n::capture x.md", turnId="t1"),
+        event("assistant.turn_start", 2, turnId="t1", model="gpt-5"),
+        event("tool.execution_start", 3, toolCallId="c1", toolName="read"),
+        event(
+            "tool.execution_complete",
+            4,
+            toolCallId="c1",
+            success=True,
+            result={"result": [{"value": "x = 1"}]},
+        ),
+        event("assistant.message", 5, text="Fixed."),
+    ]
+    events, problems = read(reader_of("copilot"), [lines(*records)])
+    assert brief(events) == [
+        ("user", "fix it\n::capture x.md"), ("call", "read"), ("result", "x = 1"), ("assistant", "Fixed."),
+    ]  # fmt: skip
+    assert problems == []
+    assert runs(events) == []
+    assert left_out(events) == ["capture"]
+    assert [one.model for one in events if isinstance(one, AssistantMessage)] == ["gpt-5"]
+
+
+@pytest.mark.parametrize(
+    ("record", "told_as"),
+    [
+        (event("session.info", 1, infoType="rewind", message="Rewound."), [("info", "Rewound.")]),
+        (event("session.info", 1, infoType="other", message="x"), []),
+        (event("session.compaction_complete", 1, success=True), [("info", "The conversation was compacted.")]),
+        (event("session.compaction_complete", 1, success=False), []),
+        (event("session.resume", 1), [("info", "The session was resumed.")]),
+        (event("context_cleared", 1), [("info", "The context was cleared.")]),
+        (
+            event("permission.completed", 1, decisionSource="human_response", result={"kind": "denied-interactively-by-user", "feedback": "use rg"}),
+            [("user", "use rg")],
+        ),
+        (event("permission.completed", 1, result={"kind": "approved"}), []),
+        (event("session.task_complete", 1, summary="All done."), [("info", "All done.")]),
+        (event("binary_asset", 1, data="QUJD"), []),
+    ],
+)  # fmt: skip
+def test_events_of_the_cli(record: Json, told_as: list[tuple[str, str]]) -> None:
+    events, problems = read(reader_of("copilot"), [lines(record)])
+    assert brief(events) == told_as
+    assert problems == []

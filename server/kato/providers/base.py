@@ -106,6 +106,9 @@ class Reader(Protocol):
         """The folders that the session worked in, as far as the log names them, the first one first."""
         ...
 
+    #: Set before `settle` where nothing more will come: what waits for its end is emitted as it is.
+    is_final: bool
+
     #: The session in which the conversation of this log goes on, once the assistant moved it there.
     continued_in: str | None
 
@@ -365,6 +368,7 @@ class BaseReader(ABC):
         self.is_copy = False  # what is read now was copied
         self.save_picture: SavePicture | None = None
         self.continued_in: str | None = None
+        self.is_final = False
         self._folders: dict[str, None] = {}
         self._events: list[ConversationEvent] = []
         self._problems: list[Problem] = []

@@ -5,19 +5,26 @@
     workspaceStorage/<hash>/GitHub.copilot-chat/transcripts/<id>.jsonl events, appended
     ~/.copilot/session-state/<id>/events.jsonl                         the same family of events, from the CLI
 
-Rule: where a session has a transcript, that is its record; the state is read where it is all there is. Of a state,
-the user's message is handed out when it is there, the answer when it is complete. The unsent draft (`inputState`) is
-never looked at.
+What proves that a text was typed: in a state, `message.text` of a request; in events, `content` of a `user.message` without a
+source, or with the source "user", that is neither a sub-agent's (`agentId`, `parentToolCallId`) nor the autopilot's. Both can
+hold blocks of the host all the same: notifications that stand behind the words are cut off, any other block of tags makes
+the message doubtful. What JetBrains renders as a prompt holds the IDE's context, and is doubtful.
+
+Rules: where a session has a transcript, that is its record; the state is read where it is all there is. Of a state, the
+user's message is emitted when it is there, the answer when it is complete. The unsent draft (`inputState`) is never read.
+What a sub-agent said and did is a session of its own.
 """
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import datetime, timedelta
+from itertools import pairwise
 from pathlib import PurePath
-from typing import Any, Final
+from typing import Any, ClassVar, Final, NamedTuple
 from urllib.parse import unquote, urlsplit
 
+from kato import limits
 from kato.json_text import loads
 from kato.model import DecisionStatus, Phase
 from kato.providers.base import (
@@ -34,8 +41,10 @@ from kato.providers.base import (
     object_of,
     objects_of,
     placeholder,
+    remember,
     text_of,
 )
+from kato.providers.proof import host_block
 from kato.text import one_line
 
 _SILENT_PARTS: Final = frozenset(
@@ -44,21 +53,36 @@ _SILENT_PARTS: Final = frozenset(
     workspaceEdit clearToPreviousToolInvocation hook externalEdits usedContext""".split()
 )
 _SILENT_EVENTS: Final = frozenset(
-    """assistant.turn_start assistant.turn_end assistant.usage assistant.intent assistant.message_delta
-    assistant.reasoning_delta assistant.streaming_delta session.idle session.resume session.shutdown
-    session.usage_info session.truncation session.info session.handoff session.context_changed session.mode_changed
+    """assistant.turn_end assistant.intent assistant.message_delta
+    assistant.reasoning_delta assistant.streaming_delta session.idle session.shutdown
+    session.usage_info session.truncation session.handoff session.context_changed session.mode_changed
     session.import_legacy session.snapshot_rewind session.tools_updated session.background_tasks_changed
-    session.custom_agents_updated session.skills_loaded session.mcp_servers_loaded session.task_complete
+    session.custom_agents_updated session.skills_loaded session.mcp_servers_loaded
     session.compaction_start tool.execution_progress tool.execution_partial_result tool.user_requested hook.start
-    hook.end system.message system.notification permission.requested permission.completed skill.invoked
+    hook.end system.message system.notification permission.requested skill.invoked subagent.started
+    subagent.completed subagent.failed subagent.selected partition.created assistant.fusion_phase_completed
+    assistant.fusion_phase_failed external_tool.requested external_tool.completed autopilot_objective_changed
+    session.autopilot_objective_changed binary_asset session.binary_asset canvas.recorded canvas.removed completion_receipt
+    mode_notice_delivered permissions_changed session.permissions_changed plan_changed session.plan_changed
+    session.remote_steerable_changed remote_steerable_changed schedule_created schedule_cancelled schedule_rearmed
+    session_limits_changed session.usage_checkpoint usage_checkpoint workspace_file_changed
+    session.workspace_file_changed tool_search.activated
     pending_messages.modified command.queued command.completed""".split()
 )
 #: Arguments of tools that name a file or a folder.
 _PATHS: Final = ("filePath", "file_path", "path", "dirPath", "uri")
 #: No turn takes less than this.
 _TURN_MIN: Final = timedelta(seconds=1)
-_EMPTY_FENCE: Final = re.compile(r"^\s*```[\w-]*\s*(?:```)?\s*$")
-_EMPTY_FENCES: Final = re.compile(r"^(?:\s*`{3,}[\w-]*[ \t]*(?:\n|$))+\s*$")
+_LANGUAGE: Final = re.compile(r"[\w-]*")
+_FENCE_ALONE: Final = re.compile(r"`{3,}[\w-]*")
+#: What the host puts behind the user's words.
+_NOTIFICATION: Final = "<system_notification>"
+_NOTIFICATION_END: Final = "</system_notification>"
+#: Of a message about a tool call, so much is looked at: a line is made of it.
+_SHOWN_CHARS_MAX: Final = 4096
+#: A path into a state that names an element beyond those that are there makes the ones before it.
+_REQUESTS_MAX: Final = 16_384
+_EDITED_CHARS_MAX: Final = 64 * limits.KIB
 _BARE_LINK: Final = re.compile(r"\[\]\((?P<uri>[^)]*)\)")
 _LINK: Final = re.compile(r"\[(?P<text>[^\]]+)\]\([^)]*\)")
 
@@ -74,6 +98,7 @@ class _Copilot(BaseReader):
         self._surroundings = surroundings
         self._touched: PurePath | None = None  # the folder that they have in common
         self._touched_open: str | None = None  # the open folder that the first of them lies in
+        self._agents: dict[str, CopilotReader] = {}  # by the calls that started them
 
     def _called(self, arguments: Json) -> None:
         """A call with these arguments was told: which files it touched."""
@@ -84,11 +109,15 @@ class _Copilot(BaseReader):
                     self._touch(path.parent)
 
     @contextmanager
-    def agent(self, call_id: str) -> Iterator[BaseReader]:
-        """Tells what the sub-agent did that this call started: in a session of its own."""
-        child = CopilotReader(
-            LogFile(f"subagent-{call_id}", parent_id=self.session_id), self.cwd, self._surroundings
-        )
+    def agent(self, call_id: str) -> Iterator["CopilotReader"]:
+        """Emits what the sub-agent did that this call started: in a session of its own."""
+        child = self._agents.get(call_id)
+        if child is None:
+            log = LogFile(f"subagent-{call_id}", parent_id=self.session_id)
+            child = CopilotReader(log, self.cwd, self._surroundings)
+            remember(self._agents, call_id, child, _AGENTS_MAX)
+        child.log = LogFile(child.log.session_id, parent_id=self.session_id)
+        child.parent_id = self.session_id
         self.started[child.session_id] = identifier(call_id)
         yield child
         result = child.feed(b"")
@@ -111,6 +140,15 @@ class _Copilot(BaseReader):
             self.cwd = self._touched_open or common
 
 
+class _Event(NamedTuple):
+    """An event of a transcript or of the CLI."""
+
+    kind: str
+    id: str
+    at: datetime | None
+    data: Json
+
+
 class CopilotReader(_Copilot, LinesReader):
     """Reads a log of lines: mutations of a state, or events."""
 
@@ -126,6 +164,9 @@ class CopilotReader(_Copilot, LinesReader):
         self._asked: tuple[str, datetime | None, bool] | None = (
             None  # the last user's message, and if it may hold a command
         )
+        self._agents = {}
+        self._agent_calls: dict[str, str] = {}  # agent id -> the call that started it
+        self._turns_asked: set[str] = set()  # turns whose prompt was emitted
 
     def _record(self, record: Json) -> None:
         if isinstance(record.get("kind"), int):
@@ -139,7 +180,8 @@ class CopilotReader(_Copilot, LinesReader):
             self.tell_unknown("a record without a type", record, None, None)
 
     def _quiet(self) -> None:
-        self._requests.look(objects_of(self._state, "requests"), 0, settled=True)
+        requests = objects_of(self._state, "requests")
+        self._requests.look(requests, 0, settled=True, is_final=self.is_final)
         self._guess_folder()
 
     # --- The mutation log -------------------------------------------------------------------------------
@@ -155,7 +197,11 @@ class CopilotReader(_Copilot, LinesReader):
             return
         if path[0] == "inputState":
             return
-        before = len(objects_of(self._state, "requests"))
+        requests = objects_of(self._state, "requests")
+        before = len(requests)
+        cut = record.get("i") if kind == 2 and path == ["requests"] else None
+        if isinstance(cut, int) and 0 <= cut < before:
+            self._rewind(requests, cut)
         if not self._apply(kind, path, record):
             self.report("invalid_record", f"a mutation of kind {kind} that does not fit the state")
         elif path[0] == "requests":
@@ -167,10 +213,11 @@ class CopilotReader(_Copilot, LinesReader):
         if not isinstance(self._state, dict):
             return False
         target: Any = self._state
-        for step in path[:-1]:
+        for step, following in pairwise(path):
             if isinstance(target, dict) and isinstance(step, str):
-                target = target.setdefault(step, {})
-            elif isinstance(target, list) and isinstance(step, int) and 0 <= step < len(target):
+                target = target.setdefault(step, [] if isinstance(following, int) else {})
+            elif isinstance(target, list) and isinstance(step, int) and 0 <= step < _REQUESTS_MAX:
+                target += [{} for _ in range(len(target), step + 1)]  # the log's beginning is gone
                 target = target[step]
             else:
                 return False
@@ -180,6 +227,16 @@ class CopilotReader(_Copilot, LinesReader):
         return (
             isinstance(target, dict) and isinstance(last, str) and _mutate_object(target, last, kind, record)
         )
+
+    def _rewind(self, requests: Sequence[Json], cut: int) -> None:
+        """The user edited an earlier message and sent it again: what follows it was taken back, and was said all the same."""
+        self._requests.look(requests, 0, settled=True)
+        taken_back = requests[cut]
+        request_id = text_of(taken_back, "requestId")
+        if request_id is not None:
+            words = one_line(text_of(object_of(taken_back, "message"), "text") or "", limits.TITLE_CHARS_MAX)
+            sentence = f"Rewound to before “{words}”." if words else "The conversation was taken back."
+            self.tell_note(f"rewind:{request_id}", None, "requests", sentence, subtype="rewind")
 
     def _look(self, first: int) -> None:
         self._about()
@@ -192,59 +249,117 @@ class CopilotReader(_Copilot, LinesReader):
     # --- Events: transcripts and the CLI ----------------------------------------------------------------
 
     def _event(self, record: Json) -> None:
+        data = object_of(record, "data")
+        agent = text_of(record, "agentId")
+        call_id = text_of(data, "parentToolCallId")
+        if text_of(record, "type") == "subagent.started":
+            started_by = text_of(data, "toolCallId")
+            if agent is not None and started_by is not None:
+                remember(self._agent_calls, agent, started_by, _AGENTS_MAX)
+            return
+        if call_id is None and agent is not None:
+            call_id = self._agent_calls.get(agent, agent)
+        if call_id is not None and self.parent_id is None:
+            with self.agent(call_id) as child:
+                child.own_event(record)
+        else:
+            self.own_event(record)
+
+    def own_event(self, record: Json) -> None:
+        """An event of this session, not of a sub-agent's."""
         kind, data = text_of(record, "type") or "", object_of(record, "data")
-        at, event_id = moment(record.get("timestamp")), text_of(record, "id") or ""
-        if kind == "session.start":
-            self.session_id = text_of(data, "sessionId") or self.session_id
-            self.version = text_of(data, "copilotVersion") or self.version
-            self.cwd = text_of(object_of(data, "context"), "cwd") or self.cwd
-            self._model = text_of(data, "selectedModel") or self._model
-        elif kind == "session.model_change":
-            self._model = text_of(data, "newModel") or self._model
-        elif kind == "session.title_changed":
-            self.title = text_of(data, "title") or self.title
-        elif kind == "user.message":
-            words = [text_of(data, "content") or "", *_pictures(objects_of(data, "attachments"))]
-            content = "\n\n".join(part for part in words if part.strip())
-            is_agents = "parentToolCallId" in data or "agentId" in data  # what a sub-agent was told
-            if content and text_of(data, "source") in (None, "user") and not is_agents:
-                self._replayed(event_id, at, content)
-                self.tell_user(event_id, at, kind, content, event_id)
-        elif kind == "assistant.message":
-            self._said(event_id, data, at)
-        elif kind == "assistant.reasoning":
-            self.tell_thinking(event_id, at, kind, text_of(data, "content") or "", event_id)
-        elif kind == "tool.execution_start":
-            self._start(data, kind, at)
-        elif kind == "tool.execution_complete":
-            self._complete(data, kind, at)
-        elif kind in ("session.compaction_complete", "session.compacted"):
-            self.tell_note(
-                event_id, at, kind, "The conversation was compacted.", subtype="compaction", origin=event_id
-            )
-        elif kind == "abort":
-            reason = text_of(data, "reason") or "aborted"
-            self.tell_note(
-                event_id,
-                at,
-                kind,
-                f"The turn ended early: {reason}.",
-                subtype="interruption",
-                origin=event_id,
-            )
-        elif kind in ("session.error", "session.warning"):
-            level = kind.partition(".")[2]
-            self.tell_note(
-                event_id,
-                at,
-                kind,
-                text_of(data, "message") or kind,
-                subtype=kind,
-                level=level,
-                origin=event_id,
-            )
+        event = _Event(kind, text_of(record, "id") or "", moment(record.get("timestamp")), data)
+        take = self._EVENTS.get(kind)
+        if take is not None:
+            take(self, event)
         elif kind not in _SILENT_EVENTS:
-            self.tell_unknown(kind, record, event_id or None, at)
+            self.tell_unknown(kind, record, event.id or None, event.at)
+
+    def _start_session(self, event: _Event) -> None:
+        data = event.data
+        self.session_id = text_of(data, "sessionId") or self.session_id
+        self.version = text_of(data, "copilotVersion") or self.version
+        self.cwd = text_of(object_of(data, "context"), "cwd") or self.cwd
+        self._take_model(event)
+
+    def _take_model(self, event: _Event) -> None:
+        names = ("selectedModel", "newModel", "chosenModel", "model")
+        self._model = next((name for key in names if (name := text_of(event.data, key))), self._model)
+
+    def _resume(self, event: _Event) -> None:
+        self._take_model(event)
+        self.tell_note(
+            event.id, event.at, event.kind, "The session was resumed.", subtype="resumed", origin=event.id
+        )
+
+    def _take_title(self, event: _Event) -> None:
+        self.title = text_of(event.data, "title") or self.title
+
+    def _prompt(self, event: _Event) -> None:
+        data = event.data
+        typed = text_of(data, "content") or ""
+        if (turn := text_of(data, "turnId")) is not None:
+            self._turns_asked.add(turn)
+        if text_of(data, "source") not in (None, "user") or data.get("isAutopilotContinuation") is True:
+            return
+        words = _without_notifications(typed)
+        if words != typed:
+            host = typed[len(words) :].strip()
+            self.tell_system(f"{event.id}:notification", event.at, event.kind, host, event.id)
+        parts = [words, *_attachments(objects_of(data, "attachments"))]
+        content = "\n\n".join(part for part in parts if part.strip())
+        if content.strip():
+            self._replayed(event.id, event.at, content)
+            self.tell_user(event.id, event.at, event.kind, content, event.id, doubt=_doubt(words))
+
+    def _rendered_prompt(self, event: _Event) -> None:
+        """JetBrains writes the prompt as it sends it, often nowhere else."""
+        turn = text_of(event.data, "turnId")
+        content = text_of(event.data, "renderedMessage") or ""
+        if content.strip() and turn not in self._turns_asked:
+            doubt = "JetBrains puts the editor's context into the prompt"
+            self.tell_user(event.id, event.at, event.kind, content, event.id, doubt=doubt)
+
+    def _permission(self, event: _Event) -> None:
+        """What the user says when a tool is denied is said to the assistant."""
+        result = object_of(event.data, "result")
+        feedback = text_of(event.data, "feedback") or text_of(result, "feedback") or ""
+        if feedback.strip() and text_of(event.data, "decisionSource") in (None, "human_response"):
+            self.tell_user(event.id, event.at, event.kind, feedback, event.id, doubt=_doubt(feedback))
+
+    def _reason(self, event: _Event) -> None:
+        content = text_of(event.data, "content") or text_of(event.data, "text") or ""
+        self.tell_thinking(event.id, event.at, event.kind, content, event.id)
+
+    def _compacted(self, event: _Event) -> None:
+        if event.data.get("success") is not False:
+            self._mark(event, "The conversation was compacted.", "compaction")
+
+    def _cleared(self, event: _Event) -> None:
+        self._mark(event, "The context was cleared.", "compaction")
+
+    def _inform(self, event: _Event) -> None:
+        if text_of(event.data, "infoType") == "rewind":
+            self._mark(event, text_of(event.data, "message") or "The conversation was taken back.", "rewind")
+
+    def _abort(self, event: _Event) -> None:
+        reason = text_of(event.data, "reason") or "aborted"
+        self._mark(event, f"The turn ended early: {reason}.", "interruption")
+
+    def _summary(self, event: _Event) -> None:
+        summary = text_of(event.data, "summary")
+        if summary:
+            self._mark(event, summary, "summary")
+
+    def _mark(self, event: _Event, content: str, subtype: str) -> None:
+        self.tell_note(event.id, event.at, event.kind, content, subtype=subtype, origin=event.id)
+
+    def _trouble(self, event: _Event) -> None:
+        level = event.kind.partition(".")[2]
+        content = text_of(event.data, "message") or event.kind
+        self.tell_note(
+            event.id, event.at, event.kind, content, subtype=event.kind, level=level, origin=event.id
+        )
 
     def _replayed(self, event_id: str, at: datetime | None, content: str) -> None:
         """A transcript that is begun late starts with the turns so far, all written at that moment: what is followed by
@@ -257,12 +372,13 @@ class CopilotReader(_Copilot, LinesReader):
         if may_hold_command and said_at is not None and timedelta() <= at - said_at < _TURN_MIN:
             self.copied.add(identifier(said))
 
-    def _said(self, event_id: str, data: Json, at: datetime | None) -> None:
+    def _said(self, event: _Event) -> None:
+        event_id, at, data = event.id, event.at, event.data
         self.tell_thinking(
             f"{event_id}:thinking", at, "assistant.message", text_of(data, "reasoningText") or "", event_id
         )
         requests = objects_of(data, "toolRequests")
-        text = text_of(data, "content") or ""
+        text = text_of(data, "content") or text_of(data, "text") or ""
         if text.strip():
             model = text_of(data, "model") or self._model
             phase: Phase = "commentary" if requests else "final"
@@ -271,28 +387,59 @@ class CopilotReader(_Copilot, LinesReader):
             call_id, name = text_of(request, "toolCallId") or event_id, text_of(request, "name") or "tool"
             self._tool(call_id, name, request.get("arguments"), "assistant.message", at)
 
-    def _start(self, data: Json, kind: str, at: datetime | None) -> None:
-        call_id = text_of(data, "toolCallId")
+    def _start(self, event: _Event) -> None:
+        call_id = text_of(event.data, "toolCallId")
         if call_id is not None:
-            self._tool(call_id, text_of(data, "toolName") or "tool", data.get("arguments"), kind, at)
+            name = text_of(event.data, "toolName") or "tool"
+            self._tool(call_id, name, event.data.get("arguments"), event.kind, event.at)
 
     def _tool(self, call_id: str, name: str, given: object, kind: str, at: datetime | None) -> None:
         if call_id not in self._known:
             self._known.add(call_id)
             self.tell_call(call_id, at, kind, call_id, name, _arguments(given))
 
-    def _complete(self, data: Json, kind: str, at: datetime | None) -> None:
+    def _complete(self, event: _Event) -> None:
+        data = event.data
         call_id = text_of(data, "toolCallId")
         if call_id is None:
             return
         self._known.discard(call_id)
         result = object_of(data, "result")
-        text = as_text(result.get("detailedContent") or result.get("content"))
+        values = [value for part in objects_of(result, "result") if (value := text_of(part, "value"))]
+        text = as_text(result.get("detailedContent") or result.get("content") or "\n".join(values))
         failure = text_of(object_of(data, "error"), "message")
         if data.get("success") is False:
             text = "\n".join(part for part in (text, failure or "failed") if part)
         if text:
-            self.tell_result(f"{call_id}:result", at, kind, call_id, text)
+            self.tell_result(f"{call_id}:result", event.at, event.kind, call_id, text)
+
+    #: What each kind of event means. All others are in `_SILENT_EVENTS`, or unknown.
+    _EVENTS: ClassVar[Mapping[str, Callable[["CopilotReader", _Event], None]]] = {
+        "session.start": _start_session,
+        "session.resume": _resume,
+        "session.model_change": _take_model,
+        "session.auto_mode_resolved": _take_model,
+        "assistant.turn_start": _take_model,
+        "assistant.usage": _take_model,
+        "session.title_changed": _take_title,
+        "user.message": _prompt,
+        "user.message_rendered": _rendered_prompt,
+        "assistant.message": _said,
+        "assistant.reasoning": _reason,
+        "assistant.thinking": _reason,
+        "tool.execution_start": _start,
+        "tool.execution_complete": _complete,
+        "permission.completed": _permission,
+        "session.compaction_complete": _compacted,
+        "session.compacted": _compacted,
+        "session.context_cleared": _cleared,
+        "context_cleared": _cleared,
+        "session.info": _inform,
+        "session.task_complete": _summary,
+        "abort": _abort,
+        "session.error": _trouble,
+        "session.warning": _trouble,
+    }
 
 
 class CopilotDocument(_Copilot, DocumentReader):
@@ -304,7 +451,8 @@ class CopilotDocument(_Copilot, DocumentReader):
 
     def _document(self, document: Json) -> None:
         _take_about(self, document)
-        self._requests.look(objects_of(document, "requests"), 0, settled=True)
+        requests = objects_of(document, "requests")
+        self._requests.look(requests, 0, settled=True, is_final=self.is_final)
         self._guess_folder()
 
 
@@ -364,8 +512,8 @@ class _Requests:
         self._asked: set[str] = set()
         self._answered: set[str] = set()
 
-    def look(self, requests: Sequence[Json], first: int, *, settled: bool) -> None:
-        """Hands out what is new from the request at `first` on; `settled`: the log is quiet."""
+    def look(self, requests: Sequence[Json], first: int, *, settled: bool, is_final: bool = False) -> None:
+        """Emits what is new from the request at `first` on; `settled`: the log is quiet; `is_final`: nothing more comes."""
         for index in range(first, len(requests)):
             request = requests[index]
             request_id = text_of(request, "requestId")
@@ -376,7 +524,7 @@ class _Requests:
             ended = any(request.get(key) for key in self._ends)
             complete = ended if state is None else state in (1, 2, 3) or request.get("isCanceled") is True
             # The newest answer may still be corrected: it is handed out when the log is quiet.
-            if index + 1 < len(requests) or (complete and settled):
+            if index + 1 < len(requests) or (settled and (complete or is_final)):
                 self._answered.add(request_id)
                 self._reader.guarded(self._answer, request)
 
@@ -386,12 +534,12 @@ class _Requests:
             return
         self._asked.add(request_id)
         variables = objects_of(object_of(request, "variableData"), "variables")
-        words = [text_of(object_of(request, "message"), "text") or "", *_pictures(variables)]
-        content = "\n\n".join(part for part in words if part.strip())
+        typed = text_of(object_of(request, "message"), "text") or ""
+        parts = [typed, *_attachments(variables)]
+        content = "\n\n".join(part for part in parts if part.strip())
         if content:
-            self._reader.tell_user(
-                request_id, moment(request.get("timestamp")), "request", content, request_id
-            )
+            at = moment(request.get("timestamp"))
+            self._reader.tell_user(request_id, at, "request", content, request_id, doubt=_doubt(typed))
 
     def _answer(self, request: Json) -> None:
         _Answer(self._reader, request).tell()
@@ -442,7 +590,7 @@ class _Answer:
         event_id = f"{self._id}:{number}"
         if kind is None or kind in ("markdownContent", "markdownVuln"):
             text = text_of(part, "value") or text_of(object_of(part, "content"), "value") or ""
-            if not _EMPTY_FENCE.match(text):
+            if not _is_empty_fence(text):
                 self._text += text
         elif kind == "inlineReference":
             self._text += _reference(part)
@@ -453,10 +601,8 @@ class _Answer:
             reader.tell_thinking(event_id, self._at, "thinking", text, self._id)
         elif kind == "textEditGroup":
             self._flush()
-            path = _path(object_of(part, "uri"))
-            reader.tell_call(
-                event_id, self._at, "textEditGroup", event_id, "edit", {"file_path": path}, origin=self._id
-            )
+            given = {"file_path": _path(object_of(part, "uri"))} | _edited(part)
+            reader.tell_call(event_id, self._at, "textEditGroup", event_id, "edit", given, origin=self._id)
         elif kind == "questionCarousel":
             self._flush()
             self._carousel(part, event_id)
@@ -476,7 +622,7 @@ class _Answer:
 
     def _flush(self, *, final: bool = False) -> None:
         text, self._text = self._text, ""
-        if text.strip() and not _EMPTY_FENCES.match(text):
+        if text.strip() and not _holds_fences_only(text):
             event_id = f"{self._id}:text{self._texts}"
             self._texts += 1
             self._reader.tell_assistant(
@@ -617,14 +763,65 @@ def _arguments(value: object) -> object:
     return value
 
 
-def _pictures(entries: Sequence[Json]) -> list[str]:
-    """Placeholders of attached images; their bytes stay in the store."""
+def _doubt(words: str) -> str | None:
+    """Why the words may hold text of the host."""
+    block = host_block(words)
+    return None if block is None else f"it holds a block of tags (<{block}>)"
+
+
+def _without_notifications(words: str) -> str:
+    """The words without the notifications of the host that stand behind them."""
+    while words.rstrip().endswith(_NOTIFICATION_END):
+        start = words.rfind(_NOTIFICATION)
+        if start < 0 or words.count(_NOTIFICATION_END, start) != 1:
+            break
+        words = words[:start].rstrip()
+    return words
+
+
+def _attachments(entries: Sequence[Json]) -> list[str]:
+    """Placeholders of attached pictures and pasted texts, which stay in the store; files are named in the words."""
     shown = []
     for entry in entries:
+        name = text_of(entry, "name") or text_of(entry, "displayName") or text_of(entry, "path") or ""
+        path = text_of(entry, "path") or ""
         if text_of(entry, "kind") == "image" or text_of(entry, "type") in ("image", "blob"):
-            name = text_of(entry, "name") or text_of(entry, "displayName") or text_of(entry, "path") or ""
             shown.append(placeholder("image", name))
+        elif "pasted-text" in path or text_of(entry, "kind") == "paste":
+            shown.append(placeholder("file", name))
     return shown
+
+
+def _edited(part: Json) -> dict[str, object]:
+    """The new texts of an edit, each with the lines that it replaces."""
+    groups = part.get("edits")
+    edits, size = [], 0
+    for edit in (
+        edit
+        for group in (groups if isinstance(groups, list) else ())
+        if isinstance(group, list)
+        for edit in group
+    ):
+        text = text_of(edit, "text") if isinstance(edit, dict) else None
+        if text is None or size > _EDITED_CHARS_MAX:
+            continue
+        lines = object_of(edit, "range")
+        size += len(text)
+        edits.append({"lines": f"{lines.get('startLineNumber')}-{lines.get('endLineNumber')}", "text": text})
+    return {"edits": edits} if edits else {}
+
+
+def _is_empty_fence(text: str) -> bool:
+    """Whether a text is a fence without content: the host puts such around edits."""
+    text = text.strip()
+    if not text.startswith("```"):
+        return False
+    return _LANGUAGE.fullmatch(text[3:].removesuffix("```").strip()) is not None
+
+
+def _holds_fences_only(text: str) -> bool:
+    lines = [line.strip() for line in text.split("\n")]
+    return all(not line or _FENCE_ALONE.fullmatch(line) for line in lines)
 
 
 def _message(value: object) -> str | None:
@@ -632,6 +829,7 @@ def _message(value: object) -> str | None:
     text = text_of(value, "value") if isinstance(value, dict) else value
     if not isinstance(text, str):
         return None
+    text = text[:_SHOWN_CHARS_MAX]
     text = _BARE_LINK.sub(
         lambda found: f"`{unquote(found['uri'].rpartition('/')[2]).partition('#')[0]}`", text
     )
@@ -673,6 +871,7 @@ _REMOTE_FOLDERS: Final = (
 )
 
 
+_AGENTS_MAX: Final = 256
 _TRANSCRIPTS: Final = ("GitHub.copilot-chat", "transcripts")
 
 
