@@ -474,10 +474,14 @@ def _capture(arguments: argparse.Namespace) -> int:
         if target and arguments.images:
             pictures = Pictures(writer, target)
             events = conversations.LogEvents(found, place, since_ms=since, save=pictures.save)
-        agents = conversations.SubAgentLogs(all_found if arguments.sub_agents else (), place)
+        agents = conversations.SubAgentLogs(
+            [one for one in all_found if one.assistant is found.assistant] if arguments.sub_agents else (),
+            place,
+            since_ms=session.created_at,
+        )
         for _ in events if arguments.sub_agents else ():
             pass  # what the log tells of its sub-agents is known after a run through it
-        agents.know(session.key, events.started)
+        agents.know(session.key, events.started, found)
         notebook.sub_agents = agents
         if not target:
             pieces = render(

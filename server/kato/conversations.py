@@ -155,7 +155,9 @@ def _lines_with(marks: Sequence[bytes], file: IO[bytes], size: int) -> Iterator[
 
 
 class LogEvents:
-    """All events of a log's own session, each once, in order; read anew each time."""
+    """All events of one session of a log, each once, in order; read from the log each time. The session is the log's own, unless
+    that of a sub-agent is named which the same log holds.
+    """
 
     def __init__(
         self,
@@ -164,7 +166,9 @@ class LogEvents:
         *,
         since_ms: int | None = None,
         save: SavePicture | None = None,
+        session_id: str | None = None,
     ) -> None:
+        self._session_id = session_id
         self._found = found
         self._place = place
         self._since_ms = since_ms
@@ -185,7 +189,8 @@ class LogEvents:
             )
             for event in events:
                 mark = hash(event.event_id)
-                if mark not in seen and event.session_id == tail.reader.info.session_id:
+                wanted = tail.reader.info.session_id if self._session_id is None else self._session_id
+                if mark not in seen and event.session_id == wanted:
                     seen.add(mark)
                     if self._since_ms is None or epoch_ms(event.timestamp) >= self._since_ms:
                         yield event
@@ -205,28 +210,40 @@ class LogEvents:
 
 
 class SubAgentLogs:
-    """The logs of sub-agents, by the calls that started them."""
+    """The sub-agents of sessions, by the calls that started them: in logs of their own, whose path or first records name the
+    parent, or in the parent's log.
+    """
 
     def __init__(
-        self, all_found: Sequence[Found], place: Surroundings, save: SavePicture | None = None
+        self,
+        all_found: Sequence[Found],
+        place: Surroundings,
+        save: SavePicture | None = None,
+        *,
+        since_ms: int = 0,
     ) -> None:
         self._place = place
         self._save = save
+        self._own: dict[SessionKey, Found] = {}  # the logs of sessions that may hold sub-agents
         self._logs: dict[SessionKey, list[tuple[str, str, Found]]] = {}  # parent -> session, title, log
         self._started: dict[SessionKey, Mapping[str, str]] = {}
         for found in all_found:
-            if found.log.parent_id:
+            # Where the path does not name the parent, the log may; it changed after the parent began.
+            if found.log.parent_id or found.mtime_ns // 1_000_000 >= since_ms > 0:
                 about = describe(found, place)
-                parent = SessionKey(found.assistant.name, about.info.parent_id or "")
+                if not about.info.parent_id:
+                    continue
+                parent = SessionKey(found.assistant.name, about.info.parent_id)
                 title = about.title or about.info.session_id
                 self._logs.setdefault(parent, []).append((about.info.session_id, title, found))
                 if about.info.parent_tool_call_id:
                     known = dict(self._started.get(parent, {}))
                     self._started[parent] = known | {about.info.session_id: about.info.parent_tool_call_id}
 
-    def know(self, key: SessionKey, started: Mapping[str, str]) -> None:
-        """What a session's own log tells of the sub-agents that it started."""
+    def know(self, key: SessionKey, started: Mapping[str, str], found: Found) -> None:
+        """What a session's own log says of the sub-agents that it started."""
         self._started[key] = {**started, **self._started.get(key, {})}
+        self._own[key] = found
 
     def __call__(self, key: SessionKey, tool_call_id: str) -> Iterator[SubAgent]:
         """The sub-agents that a tool call of a session started."""
@@ -235,6 +252,12 @@ class SubAgentLogs:
             if started.get(session_id) == tool_call_id:
                 events = LogEvents(found, self._place, save=self._save)
                 yield SubAgent(SessionKey(key.provider, session_id), title, events.pieces())
+        with_logs = {session_id for session_id, _, _ in self._logs.get(key, ())}
+        for session_id, call in started.items():
+            if call == tool_call_id and session_id not in with_logs and key in self._own:
+                events = LogEvents(self._own[key], self._place, save=self._save, session_id=session_id)
+                if next(iter(events), None) is not None:
+                    yield SubAgent(SessionKey(key.provider, session_id), session_id, events.pieces())
 
 
 def pick(all_found: Sequence[Found], wanted: str, place: Surroundings) -> Found:

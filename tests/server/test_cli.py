@@ -193,6 +193,46 @@ def test_sub_agents_are_folded_under_the_call_that_started_them(terminal: Termin
     assert "I looked." not in terminal.run("capture", log.session, "-")
 
 
+def test_sub_agents_that_stand_in_their_parents_log_are_folded_too(terminal: Terminal) -> None:
+    path = terminal.home / ".copilot" / "session-state" / "c1" / "events.jsonl"
+
+    def event(number: int, kind: str, **data: Any) -> dict[str, Any]:
+        return {"type": kind, "data": data, "id": f"e{number}", "timestamp": now(number - 100)}
+
+    call = {"toolCallId": "call-1", "name": "task", "arguments": {}}
+    append(
+        path,
+        event(0, "session.start", sessionId="c1", context={"cwd": str(terminal.cwd)}),
+        event(1, "user.message", content="explore"),
+        event(2, "assistant.message", content="Launching.", toolRequests=[call]),
+        event(3, "assistant.message", content="I looked.", parentToolCallId="call-1", toolRequests=[]),
+        event(4, "tool.execution_complete", toolCallId="call-1", success=True, result={"content": "done"}),
+        event(5, "assistant.message", content="Good.", toolRequests=[]),
+    )
+    note = terminal.run("capture", "copilot/c1", "-", "--sub-agents")
+    assert note.index("<summary>Sub-agent: ") < note.index("I looked.") < note.index("Good.")
+    assert "I looked." not in terminal.run("capture", "copilot/c1", "-")
+
+
+def test_sub_agents_whose_own_log_names_the_parent_are_folded_too(terminal: Terminal) -> None:
+    parent, child = CodexLog(terminal.home, terminal.cwd), CodexLog(terminal.home, terminal.cwd)
+    spawned = {"type": "collab_agent_spawn_end", "call_id": "call-1", "new_thread_id": child.session}
+    call = {"type": "function_call", "name": "spawn_agent", "call_id": "call-1", "arguments": "{}"}
+    parent.write(
+        *parent.start,
+        *parent.user("explore"),
+        parent.record("response_item", call),
+        parent.record("event_msg", spawned),
+    )
+    parent.write(*parent.text("Good."))
+    source = {"subagent": {"thread_spawn": {"parent_thread_id": parent.session, "depth": 1}}}
+    child.start[0]["payload"] |= {"source": source}
+    child.write(*child.start, *child.user("Look around."), *child.text("I looked."))
+    note = terminal.run("capture", parent.session, "-", "--sub-agents")
+    assert note.index("<summary>Sub-agent: ") < note.index("I looked.") < note.index("Good.")
+    assert "I looked." not in terminal.run("capture", parent.session, "-")
+
+
 def test_pictures_become_files_beside_the_note(terminal: Terminal) -> None:
     log = ClaudeLog(terminal.home, terminal.cwd)
     data = b"\x89PNG not really"
