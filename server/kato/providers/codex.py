@@ -569,10 +569,9 @@ class CodexReader(CallsReader):
         self._say_answer("plan", said.plan, phase, teller, at)
 
     def _say_answer(self, role: str, text: str, phase: str | None, teller: str, at: datetime | None) -> None:
+        self._flush_waiting()
         if not text.strip() or self._is_twin("assistant", role, text, teller):
-            self._flush_waiting()
             return
-        self._assistant_acts()
         self.tell_assistant(
             self._id(role, text, at),
             at,
@@ -605,11 +604,12 @@ class CodexReader(CallsReader):
                 self._think(part if isinstance(part, str) else "", what, at)
 
     def _think(self, text: str, teller: str, at: datetime | None) -> None:
+        self._flush_waiting()
         if text.strip() and not self._is_twin("assistant", "thinking", text, teller):
-            self._assistant_acts()
             self.tell_thinking(self._id("thinking", text, at), at, "reasoning", text)
 
     def _search(self, what: str, record: Json, at: datetime | None) -> None:
+        self._flush_waiting()
         query = _query(record)
         if not self._is_twin("assistant", "web", query, what):
             call_id = text_of(record, "call_id") or text_of(record, "id") or self._id("web", query, at)
@@ -720,4 +720,6 @@ def _reader(log: LogFile, companions: Mapping[str, bytes], surroundings: Surroun
     return CodexReader(log, companions.get("session_index.jsonl", b""))
 
 
-CODEX: Final = Assistant("codex", "Codex", _roots, _match, _enter, _reader)
+CODEX: Final = Assistant(
+    "codex", "Codex", _roots, _match, _enter, _reader, title_marks=(b'"thread_name_updated"',)
+)
