@@ -391,6 +391,8 @@ def _sessions(arguments: argparse.Namespace) -> int:
             more += 1
             continue
         one = conversations.describe(found, place)
+        if one.info.parent_id is not None and not arguments.all:
+            continue  # a sub-agent, as its log says
         if not arguments.here or conversations.is_inside(one.info.cwd, str(Path.cwd())):
             listed.append(one)
     if arguments.json:
@@ -438,11 +440,12 @@ def _capture(arguments: argparse.Namespace) -> int:
     else:
         here = str(Path.cwd())
         mine = (one for one in all_found if one.log.parent_id is None)
+        described = ((one, conversations.describe(one, place).info) for one in mine)
         latest = next(
             (
                 one
-                for one in mine
-                if conversations.is_inside(conversations.describe(one, place).info.cwd, here)
+                for one, about in described
+                if about.parent_id is None and conversations.is_inside(about.cwd, here)
             ),
             None,
         )

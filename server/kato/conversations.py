@@ -177,9 +177,16 @@ class LogEvents:
         self.started: Mapping[str, str] = {}
 
     def __iter__(self) -> Iterator[ConversationEvent]:
-        tail = Tail(self._found, self._place)
-        tail.reader.save_picture = self._save
         seen: set[int] = set()  # hashes: a long log has many ids
+        started: dict[str, str] = {}
+        for found in _parts(self._found):
+            tail = Tail(found, self._place)
+            tail.reader.save_picture = self._save
+            yield from self._of(tail, seen)
+            started.update(tail.reader.started)
+        self.started = started
+
+    def _of(self, tail: Tail, seen: set[int]) -> Iterator[ConversationEvent]:
         more = True
         while more:
             piece = tail.read()
@@ -194,7 +201,6 @@ class LogEvents:
                     seen.add(mark)
                     if self._since_ms is None or epoch_ms(event.timestamp) >= self._since_ms:
                         yield event
-        self.started = dict(tail.reader.started)
 
     def pieces(self, *, after: int = 0, until: int | None = None) -> Iterator[tuple[int, bytes]]:
         """Their lines in pieces of a bounded size, each with the number of its first."""
@@ -207,6 +213,19 @@ class LogEvents:
                 start, lines, size = start + len(lines), [], 0
         if lines:
             yield start, b"\n".join([*lines, b""])
+
+
+def _parts(found: Found) -> list[Found]:
+    """The logs of a session that is kept in several, up to this one."""
+    if not found.log.is_later_part:
+        return [found]
+    name = os.path.basename(found.path)  # noqa: PTH119
+    others = {
+        os.path.basename(one.path): one  # noqa: PTH119
+        for one in scan(Root(found.assistant, found.root))
+        if one.log.session_id == found.log.session_id
+    }
+    return [*(others[other] for other in sorted(others) if other < name), found]
 
 
 class SubAgentLogs:
@@ -251,6 +270,9 @@ class SubAgentLogs:
         for session_id, title, found in self._logs.get(key, ()):
             if started.get(session_id) == tool_call_id:
                 events = LogEvents(found, self._place, save=self._save)
+                for _ in events:
+                    pass  # its own sub-agents are known after a run through it
+                self.know(SessionKey(key.provider, session_id), events.started, found)
                 yield SubAgent(SessionKey(key.provider, session_id), title, events.pieces())
         with_logs = {session_id for session_id, _, _ in self._logs.get(key, ())}
         for session_id, call in started.items():

@@ -4,9 +4,9 @@ import codecs
 from typing import Any
 
 import pytest
+from msgspec import UNSET
 
 from kato.model import (
-    UNSET,
     AssistantMessage,
     ConversationEvent,
     Decision,

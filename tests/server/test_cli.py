@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 import time
+import uuid
 from pathlib import Path
 from typing import Any
 
@@ -307,3 +308,71 @@ def test_watch_runs_commands_without_an_editor_and_ends_on_interrupt(terminal: T
     assert watch.returncode == 0, output
     assert "::capture" in output
     assert terminal.run("status") == "No Kato server is running.\n"
+
+
+def test_codexs_sub_agents_are_folded_and_are_no_conversations_of_their_own(terminal: Terminal) -> None:
+    log, agent = CodexLog(terminal.home, terminal.cwd), CodexLog(terminal.home, terminal.cwd)
+    inner = CodexLog(terminal.home, terminal.cwd)
+
+    def spawn(call_id: str, child: CodexLog, result: str) -> list[dict[str, Any]]:
+        call = {"type": "function_call", "name": "spawn_agent", "call_id": call_id, "arguments": "{}"}
+        begun = {
+            "type": "sub_agent_activity",
+            "event_id": call_id,
+            "agent_thread_id": child.session,
+            "kind": "started",
+        }
+        output = {"type": "function_call_output", "call_id": call_id, "output": result}
+        return [
+            log.record("response_item", call),
+            log.record("event_msg", begun),
+            log.record("response_item", output),
+        ]
+
+    log.write(*log.start, *log.user("go"), *spawn("c1", agent, "begun"), *log.text("Good."))
+    for child, parent, words in ((agent, log, "I looked."), (inner, agent, "I looked deeper.")):
+        spawned = {"thread_spawn": {"parent_thread_id": parent.session, "agent_nickname": f"Ada of {words}"}}
+        child.start[0]["payload"]["source"] = {"subagent": spawned}
+        child.write(*child.start, *child.user("look"), *child.text(words))
+    agent.write(*spawn("c2", inner, "begun"))
+    note = terminal.run("capture", log.session, "-", "--sub-agents")
+    outer, deeper = (
+        note.index("Sub-agent: Ada of I looked."),
+        note.index("Sub-agent: Ada of I looked deeper."),
+    )
+    assert outer < note.index("I looked.\n") < deeper < note.index("I looked deeper.\n") < note.index("Good.")
+    assert "I looked" not in terminal.run("capture", "--latest", "-"), "the newest log is a sub-agent's"
+    rows = json.loads(terminal.run("sessions", "--json"))["sessions"]
+    assert [row["sessionId"] for row in rows] == [log.session]
+    assert len(json.loads(terminal.run("sessions", "--json", "--all"))["sessions"]) == 3
+
+
+def test_an_older_sub_agents_log_beside_its_session_is_folded_too(terminal: Terminal) -> None:
+    """Claude Code 2.0 kept them in the folder of the sessions."""
+    log = ClaudeLog(terminal.home, terminal.cwd)
+    call = {"type": "tool_use", "id": "t1", "name": "Task", "input": {"prompt": "Look around."}}
+    result = [{"type": "tool_result", "tool_use_id": "t1", "content": "All is well."}]
+    log.write(log.user("go"), *log.reply(call, stop="tool_use"))
+    log.write(log.line("user", {"role": "user", "content": result}, toolUseResult={"agentId": "a1"}))
+    append(
+        log.path.with_name("agent-a1.jsonl"),
+        log.user("Look around.", isSidechain=True),
+        *log.text("I looked."),
+    )
+    assert "I looked." in terminal.run("capture", log.session, "-", "--sub-agents")
+
+
+def test_a_thread_that_went_back_is_captured_from_all_its_logs(terminal: Terminal) -> None:
+    log = CodexLog(terminal.home, terminal.cwd)
+    log.write(*log.start, *log.user("first"), *log.text("one"))
+    later = CodexLog(terminal.home, terminal.cwd, log.session)
+    later.path = log.path.with_name(
+        f"rollout-{time.strftime('%Y-%m-%d')}T23-59-59-{log.session}_{uuid.uuid4()}.jsonl"
+    )
+    later.start[0]["payload"]["history_base"] = {"thread_id": log.session, "end_ordinal_exclusive": 4}
+    later.write(*later.start, *later.user("second"), *later.text("two"))
+    note = terminal.run("capture", log.session, "-")
+    words = ["first", "one", "*The conversation went back to an earlier message.*", "second", "two"]
+    places = [note.index(one) for one in words]
+    assert places == sorted(places)
+    assert len(json.loads(terminal.run("sessions", "--json"))["sessions"]) == 1

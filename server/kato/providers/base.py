@@ -133,7 +133,7 @@ class LogFile(Struct, frozen=True):
     """What a path tells about a log. `rewritten`: the assistant replaces the file as a whole, so it is read as a whole
     each time. `variant` names the store, where the assistant has several. `project` is the folder of a project, where it
     says more than the log. `is_held`: the reader holds the log's whole content. `companions` are files that are read with
-    it, as paths relative to the root.
+    it, as paths relative to the root. `is_later_part`: logs of the same session that were begun earlier come before it.
     """
 
     session_id: str
@@ -143,6 +143,7 @@ class LogFile(Struct, frozen=True):
     project: str = ""
     is_held: bool = False
     companions: tuple[str, ...] = ()
+    is_later_part: bool = False
 
 
 class Surroundings(Struct, frozen=True):

@@ -695,7 +695,7 @@ def _name_in_index(index: bytes, session_id: str) -> str | None:
 
 _ROLLOUT: Final = re.compile(
     # A thread that went back to an earlier message goes on in another file: the thread's id, then that of the file.
-    r"rollout-\d{4}-\d\d-\d\dT\d\d-\d\d-\d\d-(?P<thread>[0-9A-Za-z-]+)(?:_[0-9A-Za-z-]+)?\.jsonl(?:\.zst)?$"
+    r"rollout-\d{4}-\d\d-\d\dT\d\d-\d\d-\d\d-(?P<thread>[0-9A-Za-z-]+)(?P<part>_[0-9A-Za-z-]+)?\.jsonl(?:\.zst)?$"
 )
 
 
@@ -708,7 +708,8 @@ def _match(parts: Sequence[str]) -> LogFile | None:
     found = _ROLLOUT.match(parts[-1])
     if found is None or len(parts) not in (1, 4):
         return None
-    return LogFile(found["thread"], companions=("../session_index.jsonl",))
+    is_later = found["part"] is not None
+    return LogFile(found["thread"], companions=("../session_index.jsonl",), is_later_part=is_later)
 
 
 def _enter(parts: Sequence[str]) -> bool:
