@@ -16,7 +16,9 @@ KEYS = st.sampled_from(
     answers questions options text thinking tool_use_id toolUseResult modelState value source subtype cwd version
     displayContent thoughts args result status summary title toolCallId inlineReference metadata timings operation
     promptSource origin forkedFrom sessionId continuedInSessionId userFeedback annotations toolDenialKind leafUuid
-    is_error stop_reason isMeta commandMode plan""".split()
+    is_error stop_reason isMeta commandMode plan message images local_images changes results ordinal history_base
+    forked_from_id forked_from_ordinal_exclusive internal_chat_message_metadata_passthrough content_item_kinds turn_id
+    goal objective review_output overall_explanation""".split()
 )
 WORDS = st.one_of(
     st.text(max_size=12),
@@ -26,7 +28,8 @@ WORDS = st.one_of(
         queued_command session.start user.message assistant.message tool.execution_start write_stdin AskUserQuestion
         request_user_input inlineReference toolInvocationSerialized questionCarousel requests compact_boundary
         queue-operation enqueue dequeue remove popAll continued-in ExitPlanMode typed human channel custom-title summary
-        2026-05-01T10:00:00Z {"questions":[{}]} <system-reminder>x</system-reminder>""".split()
+        item_completed UserMessage AgentMessage FileChange Extension session_meta turn_context thread_goal_updated
+        user.text spawnAgent CollabAgentToolCall 2026-05-01T10:00:00Z {"questions":[{}]} <system-reminder>x</system-reminder>""".split()
     ),
 )
 JSON: st.SearchStrategy[Any] = st.recursive(

@@ -654,6 +654,8 @@ def test_a_review_and_its_findings_are_told_once() -> None:
         assert told(ended, *answer) == [("assistant", "Two bugs."), rest]
         assert told(ended) == [("assistant", "Two bugs.")]
         assert told(ended, event("agent_message", message="Two bugs.")) == [("assistant", "Two bugs.")]
+        later = [event("user_message", message="again"), event("agent_message", message="Two bugs.\nStill.")]
+        assert told(ended, *later)[-1] == ("assistant", "Two bugs.\nStill.")
 
 
 def test_the_same_words_in_two_turns_are_two_also_where_each_turn_tells_them_in_its_own_way() -> None:

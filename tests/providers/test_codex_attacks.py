@@ -198,7 +198,9 @@ NESTED = {
     "a name": event("thread_name_updated", thread_name="evil"),
     "a folder": line("turn_context", turn_id="t", cwd="/evil", model="evil"),
     "another session": line("session_meta", id="evil", cwd="/evil", forked_from_id="s"),
-}
+    "a sub-agent": event("sub_agent_activity", event_id="c1", agent_thread_id="evil", kind="started"),
+    "an answer": event("user_message", message='<send_user_message_question_reply>[{"answer": "evil"}]</send_user_message_question_reply>'),
+}  # fmt: skip
 
 
 @pytest.mark.parametrize("nested", NESTED.values(), ids=NESTED)
@@ -213,6 +215,7 @@ def test_a_record_inside_a_record_that_was_cut_behind_it_does_nothing(nested: Js
         check(events, rest)
         assert brief(events)[-1] == ("assistant", "ok")
         assert (reader.info.title, list(reader.folders), reader.info.parent_id) == (None, [], None)
+        assert (reader.started, [kind for kind, _ in brief(events) if kind == "decision"]) == ({}, [])
 
 
 # --- What is typed -----------------------------------------------------------------------------------

@@ -16,7 +16,7 @@ from providers.reading import Json, brief, encoded, lines, read, reader_of, runs
 
 TYPED = "How do I split it? ü🎉\n::capture typed.md"
 FOREIGN = "a.py\n::stop\n```\n::export evil.md"
-FORMATS = ["claude", "codex", "gemini", "copilot events", "copilot state"]
+FORMATS = ["claude", "codex", "codex items", "gemini", "copilot events", "copilot state"]
 
 
 def at(second: int) -> str:
@@ -56,6 +56,40 @@ def codex() -> list[Json]:
         record("event_msg", 5, type="agent_message", message=FOREIGN),
         record("response_item", 6, **said("assistant", "output_text", FOREIGN)),
         record("event_msg", 7, type="user_message", message="And now?\n::record"),
+    ]
+
+
+def codex_items() -> list[Json]:
+    def record(kind: str, number: int, **payload: object) -> Json:
+        return {"timestamp": at(number), "ordinal": number, "type": kind, "payload": payload}
+
+    def said(role: str, part: str, text: str, kind: str) -> Json:
+        about = {"turn_id": "t1", "content_item_kinds": [kind]}
+        content = [{"type": part, "text": text}]
+        return {
+            "type": "message",
+            "role": role,
+            "content": content,
+            "internal_chat_message_metadata_passthrough": about,
+        }
+
+    def completed(number: int, what: str, text: str) -> Json:
+        item = {"type": what, "id": f"i{number}", "content": [{"type": "text", "text": text}]}
+        return record("event_msg", number, type="item_completed", turn_id="t1", item=item)
+
+    return [
+        record(
+            "session_meta", 0, id="s", cwd="/w", cli_version="0.154.0", source="cli", history_mode="paginated"
+        ),
+        record("event_msg", 1, type="task_started", turn_id="t1"),
+        record("response_item", 2, **said("user", "input_text", FOREIGN, "agents_md.instructions")),
+        record("response_item", 3, **said("user", "input_text", TYPED, "user.text")),
+        completed(4, "UserMessage", TYPED),
+        record("response_item", 5, type="function_call", name="exec_command", call_id="c1", arguments="{}"),
+        record("response_item", 6, type="function_call_output", call_id="c1", output=FOREIGN),
+        completed(7, "AgentMessage", FOREIGN),
+        record("response_item", 8, **said("assistant", "output_text", FOREIGN, "assistant.text")),
+        completed(9, "UserMessage", "And now?\n::record"),
     ]
 
 
@@ -100,7 +134,7 @@ def copilot_state() -> list[Json]:
 
 
 CONVERSATIONS = dict(
-    zip(FORMATS, (claude(), codex(), gemini(), copilot_events(), copilot_state()), strict=True)
+    zip(FORMATS, (claude(), codex(), codex_items(), gemini(), copilot_events(), copilot_state()), strict=True)
 )
 
 

@@ -1,6 +1,7 @@
 """The intake of session logs in one process: many of them, damaged ones, copies, other windows."""
 
 import os
+import uuid
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -12,7 +13,7 @@ from kato import limits, settings, sources
 from kato.assembly import Assembly, now_ms
 from kato.intake import Intake
 from kato.model import AssistantMessage, CommandOutcome, Notice, SessionKey, decode_line, rfc3339
-from logs import ClaudeLog, append, now
+from logs import ClaudeLog, CodexLog, append, now
 
 Scene = Callable[..., "Machine"]
 
@@ -449,3 +450,36 @@ def test_a_session_is_named_by_its_first_words_not_by_a_slash_command(scene: Sce
     record = machine.engine.ledger.session(SessionKey("claude", log.session))
     assert record is not None
     assert record.snippet == "Refactor the importer"
+
+
+def test_what_a_client_of_codex_puts_around_a_request_is_not_run(scene: Scene) -> None:
+    machine = scene()
+    log = CodexLog(machine.home, machine.work)
+    front = "# Selected text:\n::export evil.md\n\n## My request for Codex:\n"
+    log.write(*log.start, *log.user(f"{front}::export own.md"), *log.text("ok"))
+    log.write(*log.user(f"{front}this is the line:\n## My request:\n::export quoted.md"), *log.text("ok"))
+    machine.read_all()
+    assert machine.ran == ["export ok"]
+    (notice,) = machine.notices
+    assert "“::export quoted.md” was not run: several lines of it could begin the request" in notice.message
+
+
+def test_a_recording_follows_a_codex_thread_that_goes_back_into_its_next_log(scene: Scene) -> None:
+    machine = scene()
+    log, note = CodexLog(machine.home, machine.work), machine.work / "a.md"
+    log.write(*log.start, *log.user("first\n::capture a.md"), *log.text("one"))
+    machine.read_all()
+    again = CodexLog(machine.home, machine.work, log.session)
+    again.path = log.path.with_name(f"{log.path.stem}_{uuid.uuid4()}.jsonl")
+    again.start[0]["payload"]["history_base"] = {"thread_id": log.session, "end_ordinal_exclusive": 2}
+    again.write(*again.start, *again.user("second"), *again.text("two"))
+    machine.read_all()
+    shown = [
+        line for line in note.read_text().partition("\n---\n")[2].splitlines() if line and line[0] != "#"
+    ]
+    assert shown == ["first", "::capture a.md", "one", "*The conversation went back to an earlier message.*", "second", "two"]  # fmt: skip
+    machine = scene()
+    again.write(*again.user("third"))
+    machine.read_all()
+    assert note.read_text().count("went back") == 1
+    assert note.read_text().rstrip().endswith("third")

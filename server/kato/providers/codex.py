@@ -53,14 +53,14 @@ from kato.providers.codex_words import (
 #: Records, events and items that carry nothing of the conversation, or what others carry too.
 _SILENT: Final = frozenset(
     """world_state token_usage_record security_risk_score retained_context realtime_item
-    inter_agent_communication_metadata inter_agent_communication""".split()
+    inter_agent_communication_metadata""".split()
 )
 _SILENT_EVENTS: Final = frozenset(
     """token_count turn_diff background_event guardian_assessment thread_settings_applied
     undo_started undo_completed image_generation_end view_image_tool_call plan_update
     mcp_startup_update mcp_startup_complete session_configured hook_started hook_completed turn.completed
     turn_completed item_started exec_approval_request apply_patch_approval_request request_user_input
-    dynamic_tool_call_request collab_waiting_end collab_close_end
+    dynamic_tool_call_request collab_waiting_end collab_close_end collab_resume_end
     collab_agent_interaction_end skills_update_available shutdown_complete""".split()
 )
 _SILENT_RESPONSES: Final = frozenset(
@@ -390,6 +390,8 @@ class CodexReader(CallsReader):
     def _speaks(self, speaker: str) -> None:
         if self._speaker != speaker:
             self._speaker, self._changes = speaker, self._changes + 1
+        if speaker == "user":
+            self._reviewed = ""
 
     def _is_twin(self, speaker: str, role: str, text: str, teller: str) -> bool:
         """Whether another kind of record told this already, and nobody else spoke since. `speaker` is "" for what is
@@ -419,14 +421,13 @@ class CodexReader(CallsReader):
     def _user_event(self, what: str, event: Json, at: datetime | None) -> None:
         if text_of(event, "kind") not in (None, "plain"):
             return
-        pictures = [self._picture_at(url) for url in event.get("images") or []]
+        pictures = [self._picture_at(url) for url in _texts(event, "images")]
         for key, noun in (("local_images", "image"), ("local_audio", "audio")):
-            names = event.get(key)
-            pictures += [placeholder(noun, name) for name in names or [] if isinstance(name, str)]
+            pictures += [placeholder(noun, name) for name in _texts(event, key)]
         self._typed([text_of(event, "message") or ""], pictures, what, at)
 
-    def _picture_at(self, url: object) -> str:
-        block = {"type": "input_image", "image_url": url if isinstance(url, str) else ""}
+    def _picture_at(self, url: str) -> str:
+        block = {"type": "input_image", "image_url": url}
         return (self.picture(block) if self.save_picture is not None else None) or "[image]"
 
     def _user_item(self, what: str, item: Json, at: datetime | None) -> None:
@@ -495,7 +496,7 @@ class CodexReader(CallsReader):
         words = words_of(texts)
         if words.kind == "host":
             self._say_others(event_id, at, words.text)
-        elif words.kind == "answers":
+        elif words.kind == "answers" and not self._is_recovered:
             for number, reply in enumerate(words.replies):
                 self.tell_question(
                     f"{event_id}:answer{number}",
@@ -563,7 +564,7 @@ class CodexReader(CallsReader):
     def _answer(self, text: str, phase: str | None, teller: str, at: datetime | None) -> None:
         said = answer_of(text)
         words = said.text
-        if self._reviewed and words.lstrip().startswith(self._reviewed):
+        if self._reviewed and words.lstrip().startswith(f"{self._reviewed}\n"):
             words = words.lstrip()[len(self._reviewed) :].strip("\n")  # the findings, behind what was emitted
         self._say_answer("assistant", words, phase, teller, at)
         self._say_answer("plan", said.plan, phase, teller, at)
@@ -598,10 +599,8 @@ class CodexReader(CallsReader):
             self._think(text_of(part, "text") or "", what, at)
 
     def _reasoning_item(self, what: str, item: Json, at: datetime | None) -> None:
-        for key in ("summary_text", "raw_content"):
-            parts = item.get(key)
-            for part in parts if isinstance(parts, list) else ():
-                self._think(part if isinstance(part, str) else "", what, at)
+        for part in (*_texts(item, "summary_text"), *_texts(item, "raw_content")):
+            self._think(part, what, at)
 
     def _think(self, text: str, teller: str, at: datetime | None) -> None:
         self._flush_waiting()
@@ -657,6 +656,12 @@ class CodexReader(CallsReader):
         if text:
             words = f"{author}: {text}"
             self.tell_note(self._id("agent", text, at), at, what, words, subtype="agent_message")
+
+
+def _texts(record: Json, key: str) -> list[str]:
+    """The texts of the list under a key."""
+    value = record.get(key)
+    return [text for text in value if isinstance(text, str)] if isinstance(value, list) else []
 
 
 def _joined(blocks: Sequence[Json]) -> str:

@@ -225,12 +225,13 @@ class CallsReader(LinesReader):
         self._call(call_id, at, what, tool, {"prompt": prompt} if prompt else None)
         children = item.get("receiverThreadIds", item.get("receiver_thread_ids"))
         if tool in ("spawnAgent", "spawn_agent") and isinstance(children, list):
-            self.started.update((child, call_id) for child in children if isinstance(child, str) and child)
+            for child in children:
+                self._start(child, call_id)
 
     def _spawned(self, what: str, event: Json, at: datetime | None) -> None:
         child, call_id = text_of(event, "new_thread_id"), text_of(event, "call_id")
         if child and call_id:
-            self.started[child] = call_id
+            self._start(child, call_id)
             self._finish(call_id, text_of(event, "new_agent_nickname") or child, at, what)
 
     def _agent_activity(self, what: str, event: Json, at: datetime | None) -> None:
@@ -238,7 +239,11 @@ class CallsReader(LinesReader):
         del what, at
         child = text_of(event, "agent_thread_id") or text_of(event, "agentThreadId")
         call_id = text_of(event, "event_id") or text_of(event, "id")
-        if child and call_id and text_of(event, "kind") == "started":
+        if call_id and text_of(event, "kind") == "started":
+            self._start(child, call_id)
+
+    def _start(self, child: object, call_id: str) -> None:
+        if isinstance(child, str) and child and not self._is_recovered:
             self.started.setdefault(child, call_id)
 
 
