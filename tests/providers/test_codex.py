@@ -115,7 +115,7 @@ def test_what_the_host_puts_in_is_not_the_users(words: str) -> None:
     assert told(item("message", role="developer", content=[{"type": "input_text", "text": words}])) == []
 
 
-def test_a_message_with_a_picture_is_told_once() -> None:
+def test_a_message_with_a_picture_is_emitted_once() -> None:
     """In the model's history the picture stands between two texts of the host's."""
     url = "data:image/png;base64,aaaa"
     blocks = [
@@ -452,7 +452,7 @@ def test_a_marker_that_the_user_quotes_cuts_nothing_away() -> None:
 def test_the_users_comments_in_front_of_a_request_are_the_users_words() -> None:
     comments = (
         "# Diff comments:\n\n## User Comment 1\nFile: src/a.ts\nSide: R\nLines: 3\nComment:\nRemove this line\n\nand that\n\n"
-        "## User Comment 2\nFile: b.ts\nComment: Why?\n\n# In app browser:\n- The user looks at\nComment:\nnobody's\n\n## My request:\n"
+        "## User Comment 2\nFile: b.ts\nComment: Why?\n\n# In app browser:\n- The user looks at\nComment:\nnot one\n\n## My request:\n"
     )
     both = "Remove this line\n\nand that\n[on: src/a.ts, 3]\n\nWhy?\n[on: b.ts]"
     assert told(user_item(comments), event("user_message", message=comments)) == [("user", both)]
@@ -501,7 +501,7 @@ def kinds_item(**parts: str) -> Json:
     return item("message", role="user", content=content, internal_chat_message_metadata_passthrough=about)
 
 
-def test_where_the_log_says_what_each_part_is_only_the_users_parts_are_told() -> None:
+def test_where_the_log_says_what_each_part_is_only_the_users_parts_are_emitted() -> None:
     host = kinds_item(
         agents_md__instructions="::capture a.md", environments__environment_context="::capture b.md"
     )
@@ -556,7 +556,7 @@ def test_an_unknown_envelope_before_the_first_event_runs_nothing() -> None:
     assert (runs(first), left_out(first), runs(then)) == ([], ["capture"], ["record"])
 
 
-def test_a_goal_is_told_once_whatever_becomes_of_it() -> None:
+def test_a_goal_is_emitted_once_whatever_becomes_of_it() -> None:
     def goal(objective: str, status: str) -> Json:
         return event("thread_goal_updated", threadId="s", goal={"objective": objective, "status": status})
 
@@ -620,7 +620,7 @@ def test_attachments_leave_their_names() -> None:
 PLAN = "# Plan\n\n1. Move the parser\n2. Test it"
 
 
-def test_a_plan_is_told_once_without_its_tags() -> None:
+def test_a_plan_is_emitted_once_without_its_tags() -> None:
     planned = completed("Plan", text=f"{PLAN}\n")
     tagged = f"<proposed_plan>\n{PLAN}\n</proposed_plan>"
     assert told(planned, text_item(tagged, phase="final_answer")) == [("assistant", PLAN)]
@@ -642,7 +642,7 @@ def test_a_citation_of_the_memory_is_no_part_of_an_answer() -> None:
     assert told(text_item(quoted)) == [("assistant", quoted)]
 
 
-def test_a_review_and_its_findings_are_told_once() -> None:
+def test_a_review_and_its_findings_are_emitted_once() -> None:
     output = {"overall_explanation": "Two bugs.", "findings": [{"title": "A", "body": "b"}]}
     whole = "Two bugs.\n\nFull review comments:\n- A"
     answer = [event("agent_message", message=whole), text_item(whole)]
@@ -658,7 +658,7 @@ def test_a_review_and_its_findings_are_told_once() -> None:
         assert told(ended, *later)[-1] == ("assistant", "Two bugs.\nStill.")
 
 
-def test_the_same_words_in_two_turns_are_two_also_where_each_turn_tells_them_in_its_own_way() -> None:
+def test_the_same_words_in_two_turns_are_two_also_where_their_records_differ_in_kind() -> None:
     turns = [
         event("user_message", message="go on"), event("agent_message", message="ok"),
         user_item("go on"), text_item("ok"),
@@ -668,7 +668,7 @@ def test_the_same_words_in_two_turns_are_two_also_where_each_turn_tells_them_in_
 
 
 def test_an_imported_thread_whose_records_have_one_time_is_whole() -> None:
-    """All at the moment of the import: time and text do not tell the second question from the first."""
+    """All at the moment of the import: time and text alone would make the two questions one."""
     turn = [
         user_item("Q1"),
         event("user_message", message="Q1"),
@@ -751,7 +751,7 @@ def test_outputs_without_a_call_id_are_kept() -> None:
     ]
 
 
-def test_items_that_only_the_consolidated_records_have_are_told() -> None:
+def test_items_that_only_the_consolidated_records_have_are_emitted() -> None:
     records = [
         completed("Extension", kind="web.search", id="e1", query="kato", results=[{"type": "text_result", "text": "found"}]),
         completed("WebSearch", id="w1", query="hosted", action={"type": "search", "query": "hosted"}),

@@ -21,7 +21,7 @@ BLOCK = f"x\n{LINE}\ny"
 NAMES = """environment_context user_instructions turn_aborted skill user_shell_command subagent_notification hook_prompt
     hook_context codex_internal_context goal_context user_action external_browser next_prompt_suggestion recommended_plugins
     agent_message_board_notification in-app-browser-context response-annotations app-context codex_multi_user_message
-    codex_delegation heartbeat system-reminder unheard-of""".split()
+    codex_delegation heartbeat system-reminder novel-block""".split()
 
 #: How a host can write its block.
 SHAPES: dict[str, Callable[[str], str]] = {

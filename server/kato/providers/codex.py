@@ -1,12 +1,12 @@
-"""Codex (CLI, VS Code, Desktop): `sessions/YYYY/MM/DD/rollout-<time>-<thread>[_<part>].jsonl`, each thing said once or twice.
+"""Codex (CLI, VS Code, Desktop): `sessions/YYYY/MM/DD/rollout-<time>-<thread>[_<part>].jsonl`, each message in one to three records.
 
-Rule: which of the records that tell the same thing is there differs by message (`event_msg`, `response_item`, from 0.147
-on `item_completed`), so the choice is made for each message: the first is taken, its twins of another kind
-are passed over; a twin of the same kind is a repetition by the speaker and stays, and so does what is said again after the
-other one spoke. Tools go by `call_id` (`codex_calls`).
+Rule: a message stands in records of up to three kinds (`event_msg`, `response_item`, from 0.147 on `item_completed`), and which of
+them are there differs by message. So the choice is made for each message: the first record is taken, its twins of other kinds are
+passed over. A second record of the same kind, or one behind words of the other speaker, is a repetition and stays. Tools go
+by `call_id` (`codex_calls`).
 
 Rollouts give messages no ids. A message's id is made of its turn (of its time, where the log names no turns), its text, and how
-often the turn had it before: whichever record tells it first, it is the same.
+often the turn had it before: it does not depend on the kind of record that comes first.
 
 What the user typed, and what proves it, is written down in `codex_words`.
 """
@@ -67,7 +67,7 @@ _SILENT_RESPONSES: Final = frozenset(
     ["ghost_snapshot", "compaction", "compaction_summary", "context_compaction", "additional_tools"]
 )
 _SILENT_ITEMS: Final = frozenset(["ImageView", "Sleep"])
-#: Events that tell something of the host; the key that holds the words.
+#: Events with words of the host; the key that holds them.
 _NOTES: Final = {
     "error": "message",
     "stream_error": "message",
@@ -99,11 +99,13 @@ class _Waiting(Struct):
     at: datetime | None
 
 
-class _Told(Struct):
-    """Which kinds of record told a text, the number of the first, and how often the speaker had changed by then."""
+class _Emitted(Struct):
+    """A text that was emitted: the kinds of record that hold it, the number of the first, and how often the speaker had
+    changed by then.
+    """
 
     number: int
-    tellers: set[str]
+    kinds: set[str]
     change: int
 
 
@@ -187,13 +189,13 @@ class CodexReader(CallsReader):
         self._has_meta = False
         self._own_id: str | None = None
         self._begun_at: datetime | None = None
-        self._has_typed = False  # events tell what is typed
+        self._has_typed = False  # the log has events of the user's
         self._forked_at: datetime | None = None
         self._forked_from: str | None = None
-        self._first_own: int | None = None  # the ordinal of the first record that is no copy
+        self._first_own: int | None = None  # the ordinal of the first record behind the copy
         self.is_copy = False
         self._folders = {}
-        self._told: dict[str, _Told] = {}
+        self._emitted: dict[str, _Emitted] = {}
         self._speaker = ""
         self._changes = 0  # of the speaker
         self._ids: dict[str, int] = {}  # how often an id was made
@@ -303,7 +305,7 @@ class CodexReader(CallsReader):
         parent = text_of(spawned, "parent_thread_id") or text_of(payload, "parent_thread_id")
         is_others = text_of(payload, "thread_source") in _OTHERS_SESSIONS
         if parent or is_others or "subagent" in source or "internal" in source:
-            # A review or a guardian names no parent; what it is told is not the user's word all the same.
+            # A review or a guardian names no parent; its task is not the user's word all the same.
             self.parent_id = parent or text_of(payload, "forked_from_id") or ""
             name = text_of(spawned, "agent_nickname") or text_of(spawned, "agent_role")
             self.title = self.title or name or text_of(source, "subagent")
@@ -340,7 +342,7 @@ class CodexReader(CallsReader):
 
     def _is_own(self, kind: str | None, record: Json, payload: Json, at: datetime | None) -> bool:
         """Whether the history that a fork begins with, written down in one go, ends before this record: the log says
-        where, or the first turn that began after the fork is the session's own. Turns have ids that tell when they began
+        where, or the first turn that began after the fork is the session's own. Turns have ids that hold when they began
         (UUID version 7); copied records have the times at which they were said, or that of the fork.
         """
         assert self._forked_at is not None
@@ -393,23 +395,23 @@ class CodexReader(CallsReader):
         if speaker == "user":
             self._reviewed = ""
 
-    def _is_twin(self, speaker: str, role: str, text: str, teller: str) -> bool:
-        """Whether another kind of record told this already, and nobody else spoke since. `speaker` is "" for what is
-        nobody's words.
+    def _is_twin(self, speaker: str, role: str, text: str, kind: str) -> bool:
+        """Whether a record of another kind gave this already, and the other speaker was silent since. `speaker` is "" for
+        what neither of them said.
         """
         key = f"{role}:{digest(closely(text))}"
-        told = self._told.get(key)
+        known = self._emitted.get(key)
         if (
-            told is not None
-            and teller not in told.tellers
-            and self._number - told.number <= _TWIN_RECORDS_MAX
-            and (not speaker or (speaker == self._speaker and told.change == self._changes))
+            known is not None
+            and kind not in known.kinds
+            and self._number - known.number <= _TWIN_RECORDS_MAX
+            and (not speaker or (speaker == self._speaker and known.change == self._changes))
         ):
-            told.tellers.add(teller)
+            known.kinds.add(kind)
             return True
         if speaker:
             self._speaks(speaker)
-        remember(self._told, key, _Told(self._number, {teller}, self._changes), REMEMBERED_MAX)
+        remember(self._emitted, key, _Emitted(self._number, {kind}, self._changes), REMEMBERED_MAX)
         return False
 
     def _assistant_acts(self) -> None:
@@ -436,8 +438,8 @@ class CodexReader(CallsReader):
         pictures = [shown for block in blocks if "text" not in block and (shown := self.picture(block))]
         self._typed(texts, pictures, what, at)
 
-    def _typed(self, texts: list[str], pictures: list[str], teller: str, at: datetime | None) -> None:
-        """An input of the user's, as an event tells it."""
+    def _typed(self, texts: list[str], pictures: list[str], kind: str, at: datetime | None) -> None:
+        """An input of the user's, out of an event."""
         self._has_typed = self._has_typed or not self._is_recovered
         key, scope, doubt = key_of(texts), "", None
         waiting = next((one for one in self._waiting if one.key == key), None)
@@ -452,7 +454,7 @@ class CodexReader(CallsReader):
                 texts = parts if "".join(parts) == "".join(texts) else texts
             if not pictures or (self.save_picture is not None and waiting.pictures):
                 pictures = waiting.pictures
-        if self._is_twin("user", "user", key, teller):
+        if self._is_twin("user", "user", key, kind):
             return
         if waiting is not None:
             self._is_twin("user", "user", key, "history")
@@ -541,7 +543,7 @@ class CodexReader(CallsReader):
         self._objective_in(text_of(object_of(event, "goal"), "objective"), at)
 
     def _objective_in(self, objective: str | None, at: datetime | None) -> None:
-        """A goal that the user set stands nowhere else; it is told again with each change of its state."""
+        """A goal that the user set stands nowhere else; the log repeats it with each change of its state."""
         key = closely(objective or "")
         if objective is None or not key or key == self._objective:
             return
@@ -561,17 +563,17 @@ class CodexReader(CallsReader):
     def _answer_item(self, what: str, item: Json, at: datetime | None) -> None:
         self._answer(_joined(objects_of(item, "content")), text_of(item, "phase"), what, at)
 
-    def _answer(self, text: str, phase: str | None, teller: str, at: datetime | None) -> None:
+    def _answer(self, text: str, phase: str | None, kind: str, at: datetime | None) -> None:
         said = answer_of(text)
         words = said.text
         if self._reviewed and words.lstrip().startswith(f"{self._reviewed}\n"):
             words = words.lstrip()[len(self._reviewed) :].strip("\n")  # the findings, behind what was emitted
-        self._say_answer("assistant", words, phase, teller, at)
-        self._say_answer("plan", said.plan, phase, teller, at)
+        self._say_answer("assistant", words, phase, kind, at)
+        self._say_answer("plan", said.plan, phase, kind, at)
 
-    def _say_answer(self, role: str, text: str, phase: str | None, teller: str, at: datetime | None) -> None:
+    def _say_answer(self, role: str, text: str, phase: str | None, kind: str, at: datetime | None) -> None:
         self._flush_waiting()
-        if not text.strip() or self._is_twin("assistant", role, text, teller):
+        if not text.strip() or self._is_twin("assistant", role, text, kind):
             return
         self.tell_assistant(
             self._id(role, text, at),
@@ -602,9 +604,9 @@ class CodexReader(CallsReader):
         for part in (*_texts(item, "summary_text"), *_texts(item, "raw_content")):
             self._think(part, what, at)
 
-    def _think(self, text: str, teller: str, at: datetime | None) -> None:
+    def _think(self, text: str, kind: str, at: datetime | None) -> None:
         self._flush_waiting()
-        if text.strip() and not self._is_twin("assistant", "thinking", text, teller):
+        if text.strip() and not self._is_twin("assistant", "thinking", text, kind):
             self.tell_thinking(self._id("thinking", text, at), at, "reasoning", text)
 
     def _search(self, what: str, record: Json, at: datetime | None) -> None:

@@ -196,7 +196,7 @@ class CallsReader(LinesReader):
         self._finish(call_id, as_text(result) or as_text(event.get("error")), at, what)
 
     def _extension(self, what: str, item: Json, at: datetime | None) -> None:
-        """A tool of Codex's own that is no part of its core: `web.search`, `image_gen.generation`, `clock.sleep`."""
+        """A tool of Codex's own outside its core: `web.search`, `image_gen.generation`, `clock.sleep`."""
         name = text_of(item, "kind") or "extension"
         given = {
             key: value
