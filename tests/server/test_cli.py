@@ -376,3 +376,12 @@ def test_a_thread_that_went_back_is_captured_from_all_its_logs(terminal: Termina
     places = [note.index(one) for one in words]
     assert places == sorted(places)
     assert len(json.loads(terminal.run("sessions", "--json"))["sessions"]) == 1
+
+
+def test_a_thread_that_was_named_in_the_middle_of_a_long_log_has_its_name(terminal: Terminal) -> None:
+    log = CodexLog(terminal.home, terminal.cwd)
+    named = {"type": "thread_name_updated", "thread_id": log.session, "thread_name": "The store, split"}
+    long = [one for number in range(30) for one in log.text(f"{number} {'x' * 50_000}")]
+    log.write(*log.start, *log.user("hello"), *long, log.record("event_msg", named), *long)
+    (row,) = terminal.json("sessions")["sessions"]
+    assert row["title"] == "The store, split"
