@@ -10,7 +10,10 @@ Rule: linear in the length of the text; never raises.
 """
 
 import re
+from collections.abc import Sequence
 from typing import Final, Literal, NamedTuple
+
+from kato.text import with_newlines
 
 Kind = Literal["blank", "text", "code", "html", "heading", "underline", "break"]
 
@@ -275,6 +278,66 @@ class BlockReader:
         if matched < len(self._containers):
             del self._containers[matched:]
             self._leaf = None
+
+
+_HTML_NAME: Final = re.compile(r"<(?P<name>[A-Za-z][A-Za-z0-9-]*)")
+_END_NAME: Final = re.compile(r"</(?P<name>[A-Za-z][A-Za-z0-9-]*)")
+#: Elements that hold nothing.
+_VOID: Final = frozenset("area base br col embed hr img input link meta source track wbr".split())
+
+
+def prose_among(text: str, numbers: Sequence[int]) -> set[int]:
+    """Those of the lines with these numbers (from 1, ascending) that are prose of the message itself: in no list item, block
+    quote, code or HTML.
+
+    Beyond CommonMark: white space before the whole text does not count; an unindented line behind a list is not the list's,
+    although CommonMark lets it continue the last item; what an HTML element encloses is HTML up to its end tag, although
+    CommonMark ends most HTML blocks at a blank line.
+    """
+    found: set[int] = set()
+    text = with_newlines(text)
+    if not numbers:
+        return found
+    wanted, last = set(numbers), numbers[-1]
+    reader = BlockReader()
+    elements = _Elements(text) if "</" in text else None
+    start, number, is_first = 0, 0, True
+    while number < last and start <= len(text):
+        end = text.find("\n", start)
+        end = len(text) if end < 0 else end
+        line, number = text[start:end], number + 1
+        if is_first and line.strip():
+            line, is_first = line.lstrip(), False
+        kind = reader.read(line)
+        in_element = elements is not None and elements.read(reader, kind, start)
+        is_own = not reader.in_quote and (not reader.in_list or (reader.is_lazy and not line[:1].isspace()))
+        if number in wanted and kind == "text" and is_own and not in_element:
+            found.add(number)
+        start = end + 1
+    return found
+
+
+class _Elements:
+    """The HTML element that encloses the lines of a text, for elements that begin a block and have an end tag."""
+
+    def __init__(self, text: str) -> None:
+        self._text = text
+        self._last_end = {found["name"].lower(): found.start() for found in _END_NAME.finditer(text)}
+        self._name = ""
+        self._depth = 0
+
+    def read(self, reader: BlockReader, kind: Kind, start: int) -> bool:
+        """Whether the line that was read, which begins at `start`, is enclosed."""
+        content = reader.content.lower()
+        if not self._name:
+            opening = _HTML_NAME.match(content) if kind == "html" and not reader.is_continued else None
+            if opening is None or opening["name"] in _VOID or self._last_end.get(opening["name"], -1) < start:
+                return False
+            self._name = opening["name"]
+        self._depth += content.count(f"<{self._name}") - content.count(f"</{self._name}")
+        if self._depth <= 0:
+            self._name, self._depth = "", 0
+        return True
 
 
 def _indent(line: str, at: int) -> int:

@@ -4,14 +4,22 @@
     name     = init | record | capture | export | stop, in any case
     argument = a path, bare (spaces allowed), quoted, in backticks, as a Markdown link, or with a leading @
 
-Rules: lines in fenced code, block quotes and lists are text; a name that is close to a command's is a problem that
-is told; any other `::word` is ordinary text. Never raises, whatever the text.
+A command is a line of the message's own prose. Text, and never a command, is a line
+
+- in fenced or indented code, also where a fence in a list or a quote was left open,
+- in a list item: its first line, and every line that is indented as its content; an unindented line behind a list is not,
+- in a block quote, also a line without a mark that continues a quoted paragraph,
+- in HTML: a comment, `<pre>`, an element that begins a line (`<details>`, `<div>`) up to its end tag or a blank line.
+
+White space before the whole message does not count. A name that is close to a command's is reported as a problem; any other
+`::word` is ordinary text. Never raises, whatever the text.
 """
 
 import re
 from typing import Final, Literal
 
 from kato import limits
+from kato.blocks import prose_among
 from kato.errors import CommandRefused
 from kato.model import COMMAND_NAMES, Command, CommandName, CommandProblem
 from kato.text import lines_outside_fences, nearest, with_newlines
@@ -30,17 +38,27 @@ def parse(text: str) -> tuple[list[Command], list[CommandProblem]]:
     problems: list[CommandProblem] = []
     if "::" not in text:
         return commands, problems
-    for number, line in lines_outside_fences(with_newlines(text)):
+    text = with_newlines(text)
+    judged = []
+    for number, line in lines_outside_fences(text):
         if "::" not in line or (match := _LINE.match(line.strip())) is None:
+            continue
+        found = _judge(number, match["name"], match["glued"], match["argument"])
+        if found is not None:
+            judged.append((number, found))
+        if len(judged) > limits.COMMAND_LINES_MAX:
+            break
+    prose = prose_among(text, [number for number, _ in judged])
+    for number, found in judged:
+        if number not in prose:
             continue
         if len(commands) + len(problems) >= limits.COMMANDS_PER_MESSAGE_MAX:
             message = f"a message runs at most {limits.COMMANDS_PER_MESSAGE_MAX} commands; this one and the rest are left out"
-            problems.append(CommandProblem(number, match["name"].lower(), message))
+            problems.append(CommandProblem(number, found.name, message))
             break
-        found = _judge(number, match["name"], match["glued"], match["argument"])
         if isinstance(found, Command):
             commands.append(found)
-        elif found is not None:
+        else:
             problems.append(found)
     return commands, problems
 

@@ -162,6 +162,8 @@ COMMANDS_PER_MESSAGE_MAX: Final = 32
 DOUBTFUL_COMMANDS_MAX: Final = 4
 #: The reason for a doubt, in a report.
 DOUBT_CHARS_MAX: Final = 200
+#: Lines of a message that look like commands and are examined.
+COMMAND_LINES_MAX: Final = 1024
 PATH_CHARS_MAX: Final = 4096
 
 # --- Transcript -----------------------------------------------------------------------------------------

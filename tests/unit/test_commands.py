@@ -62,6 +62,25 @@ def test_a_line_is_a_command(text: str, name: str, argument: str | None) -> None
         "- ```\n  ::stop\n  ```",
         "10. do\n\n    ```\n    ::stop\n    ```",
         "> ```\n> text\n> ```\n- ~~~\n::stop",
+        "- item\n  ::capture x",
+        "- item\n\n  ::capture x",
+        "1. item\n   ::capture x\n2. two",
+        "- a\n  - b\n    ::capture x",
+        "> quoted\n::capture x",
+        "> - quoted\n::capture x",
+        "text\n\n    ::capture x",
+        "text\n\n\t::capture x",
+        "<!--\n::capture x\n-->",
+        "text\n<!-- a\n\n::capture x\n-->",
+        "<pre>\n\n::capture x\n</pre>",
+        "<details>\n::capture x\n</details>",
+        "<details>\n\n::capture x\n\n</details>",
+        "<details>\n<details>\n</details>\n\n::capture x\n\n</details>",
+        "<div>\n::capture x",
+        "<unheard-of>\n\n::capture x\n</unheard-of>",
+        "<?php\n\n::capture x",
+        "<script>\n\n::capture x\n\n</script>",
+        "- ```\n  code\n::stop",
     ],
 )
 def test_a_line_is_ordinary_text(text: str) -> None:
@@ -96,6 +115,37 @@ def test_a_line_that_was_meant_as_a_command_is_a_problem_that_names_the_rule(tex
     assert len(problems) == 1
     assert words in problems[0].message
     assert problems[0].line == 1
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "- one\n- two\n::capture x",
+        "- one\n- two\n\n::capture x",
+        "1. one\n\n::capture x",
+        "> quoted\n\n::capture x",
+        "text\n    ::capture x",
+        "text\n  ::capture x",
+        "\n\n        ::capture x",
+        "why does <div> not close?\n::capture x",
+        "<div>\n\n::capture x",
+        "<details>\n</details>\n\n::capture x",
+        "<br>\n\n::capture x\n\n</p>",
+        "<!-- a -->\n::capture x",
+        "# heading\n::capture x",
+        "title\n===\n::capture x",
+        "| a | b |\n|---|---|\n::capture x",
+        "```\ncode\n```\n::capture x",
+        "- ```\n  code\n  ```\n\n::capture x",
+        "::capture x\n- item",
+        "text\r\n\r\n::capture x\r\n",
+        "***\n::capture x",
+    ],
+)
+def test_a_line_of_prose_is_a_command_whatever_stands_around_it(text: str) -> None:
+    commands, problems = parse(text)
+    assert [one.argument for one in commands] == ["x"]
+    assert problems == []
 
 
 def test_lines_are_counted_from_one_and_problems_do_not_stop_commands() -> None:
