@@ -22,12 +22,20 @@ from kato import limits
 from kato.blocks import prose_among
 from kato.errors import CommandRefused
 from kato.model import COMMAND_NAMES, Command, CommandName, CommandProblem
-from kato.text import lines_outside_fences, nearest, with_newlines
+from kato.text import LinePattern, found_outside_fences, nearest
 
-_LINE: Final = re.compile(
-    r"^::(?P<name>[A-Za-z]+)(?P<glued>[^\sA-Za-z]\S*)?(?:\s+(?P<argument>\S.*))?$", re.DOTALL
-)
+#: A line that can be a command; all others are passed over.
+_LINES: Final = LinePattern(r"[^\S\r\n]*::(?=[A-Za-z])")
+_HEAD: Final = re.compile(r"(?P<name>[A-Za-z]+)(?P<glued>[^\sA-Za-z]\S*)?[^\S\r\n]*")
+_REST: Final = re.compile(r"[^\r\n]*")
+_BLANK: Final = re.compile(r"[^\S\r\n]*")
 _LINK: Final = re.compile(r"^!?\[[^\]]*\]\((?P<path><[^<>]*>|[^()]*(?:\([^()]*\)[^()]*)*)\)$")
+#: No command's name is as long, nor close to one that is.
+_WORD_CHARS_MAX: Final = 64
+#: An argument may be a path with quotes, a link or a mention around it.
+_ARGUMENT_CHARS_MAX: Final = 2 * limits.PATH_CHARS_MAX
+#: Quotes in quotes, at most so deep.
+_WRAPPINGS_MAX: Final = 8
 _QUOTES: Final = (("```", "```"), ("`", "`"), ('"', '"'), ("'", "'"), ("“", "”"), ("‘", "’"), ("<", ">"))
 _TAKES_PATH: Final = {"init": "may", "record": "never", "capture": "may", "export": "must", "stop": "never"}
 
@@ -38,16 +46,19 @@ def parse(text: str) -> tuple[list[Command], list[CommandProblem]]:
     problems: list[CommandProblem] = []
     if "::" not in text:
         return commands, problems
-    text = with_newlines(text)
-    judged = []
-    for number, line in lines_outside_fences(text):
-        if "::" not in line or (match := _LINE.match(line.strip())) is None:
-            continue
-        found = _judge(number, match["name"], match["glued"], match["argument"])
-        if found is not None:
-            judged.append((number, found))
-        if len(judged) > limits.COMMAND_LINES_MAX:
-            break
+    judged: list[tuple[int, Command | CommandProblem]] = []
+    others = 0
+    for number, line in found_outside_fences(text, _LINES):
+        name, glued, argument = _parts(text, line.end())
+        if _known(name.lower()) is None:
+            others += 1
+            if others > limits.OTHER_WORDS_MAX:
+                continue
+        step = _judge(number, name, glued, argument)
+        if step is not None:
+            judged.append((number, step))
+            if len(judged) > limits.COMMAND_LINES_MAX:
+                break
     prose = prose_among(text, [number for number, _ in judged])
     for number, found in judged:
         if number not in prose:
@@ -65,8 +76,26 @@ def parse(text: str) -> tuple[list[Command], list[CommandProblem]]:
 
 def is_command_line(line: str) -> bool:
     """True for a line that would be a command or a problem, outside any fence."""
-    found, problems = parse(line)
-    return bool(found or problems)
+    found = _LINES.match(line)
+    return found is not None and _judge(1, *_parts(line, found.end())) is not None
+
+
+def _parts(text: str, at: int) -> tuple[str, str | None, str | None]:
+    """The word at this place, the character that is glued to it, and the argument: of a long word and a long argument as
+    much as is needed to refuse them, so that no copy is made of a line of some MB.
+    """
+    head = _HEAD.match(text, at)
+    assert head is not None
+    name = text[at : min(head.end("name"), at + _WORD_CHARS_MAX)]
+    glued = None if head.start("glued") < 0 else text[head.start("glued")]
+    rest = _REST.match(text, head.end())
+    assert rest is not None
+    cut = min(rest.end(), rest.start() + _ARGUMENT_CHARS_MAX + 1)
+    argument = text[rest.start() : cut]
+    after = _BLANK.match(text, cut)
+    if after is not None and after.end() == rest.end():
+        argument = argument.rstrip()
+    return name, glued, argument or None
 
 
 def command_from_editor(
@@ -93,7 +122,7 @@ def _judge(line: int, word: str, glued: str | None, argument: str | None) -> Com
         if known is not None:
             return CommandProblem(line, name, f"::{name} and its path need a space between them")
         return CommandProblem(line, name, f"::{name} is no command; did you mean ::{near}?")
-    if argument and len(argument) > 2 * limits.PATH_CHARS_MAX:
+    if argument and len(argument) > _ARGUMENT_CHARS_MAX:
         return CommandProblem(
             line, name, f"the path after ::{name} has more than {limits.PATH_CHARS_MAX} characters"
         )
@@ -131,11 +160,12 @@ def _argument_problem(name: CommandName, path: str | None) -> str | None:
 def unwrap(argument: str) -> str:
     """The path in an argument: without the quotes, backticks, link or mention around it."""
     path = argument.strip()
-    while True:
+    for _ in range(_WRAPPINGS_MAX):
         inner = _unwrap_once(path)
         if inner == path:
-            return path
+            break
         path = inner
+    return path
 
 
 def _unwrap_once(path: str) -> str:

@@ -20,12 +20,13 @@ Rules:
 import logging
 import traceback
 from bisect import bisect_left
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager, contextmanager
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, closing, contextmanager
 from datetime import datetime
+from functools import partial
 from pathlib import PurePath
 from types import MappingProxyType
-from typing import Literal, Protocol
+from typing import Final, Literal, NamedTuple, Protocol
 
 from msgspec import UNSET, Struct
 from msgspec.structs import replace
@@ -39,7 +40,8 @@ from kato.errors import (
     UnknownSession,
     WriteFailed,
 )
-from kato.lines import Lines
+from kato.json_text import rendered_bytes
+from kato.lines import Lines, first_lines
 from kato.model import (
     MESSAGE_TYPES,
     AppendReceipt,
@@ -61,13 +63,15 @@ from kato.model import (
     SessionMeta,
     SessionRecord,
     StatusSnapshot,
+    Summary,
     UserMessage,
     decode_line,
     epoch_ms,
 )
 from kato.notes import BEGINNING, Events, NoteBook, Position, SubAgent, Whole, render
+from kato.status import Seen
 from kato.store import Eviction, SnapshotStore
-from kato.text import one_line, with_newlines
+from kato.text import line_part, one_line, with_newlines
 from kato.transcript import Transcript
 
 log = logging.getLogger("kato.engine")
@@ -221,15 +225,20 @@ class Ledger(Protocol):
 
     @property
     def durable(self) -> bool: ...  # noqa: D102 - the journal is, memory is not
+
+    #: Asked before a large row is read, with what that takes; raises a KatoError where there is no room.
+    make_room: Callable[[int], object]
+
     def append(  # noqa: D102
         self, key: SessionKey, ids: Sequence[str], lines: Lines, meta: SessionMeta
     ) -> AppendReceipt: ...
     def commit(self) -> None: ...  # noqa: D102
     def rollback(self) -> None: ...  # noqa: D102
     def session(self, key: SessionKey) -> SessionRecord | None: ...  # noqa: D102
-    def sessions(  # noqa: D102
-        self, *, since_ms: int | None = None, limit: int | None = None
-    ) -> list[SessionRecord]: ...
+    def status_sessions(  # noqa: D102 - those that record, then the newest
+        self, *, since_ms: int | None, limit: int
+    ) -> Iterator[tuple[SessionRecord, Recording | None]]: ...
+    def summary(self, *, since_ms: int | None, fresh_ms: int) -> Summary: ...  # noqa: D102
     def read(  # noqa: D102
         self, key: SessionKey, *, after: int = 0, until: int | None = None
     ) -> Iterator[tuple[int, bytes]]: ...
@@ -251,7 +260,6 @@ class Ledger(Protocol):
     def removed_until(self, key: SessionKey) -> int | None: ...  # noqa: D102
     def set_destination(self, key: SessionKey, path: str | None) -> None: ...  # noqa: D102
     def recording(self, key: SessionKey) -> Recording | None: ...  # noqa: D102
-    def newest_recordings(self) -> list[Recording]: ...  # noqa: D102
     def active_recordings(self) -> list[Recording]: ...  # noqa: D102
     def open_recordings(self, key: SessionKey) -> list[Recording]: ...  # noqa: D102
     def sessions_behind(self) -> list[SessionKey]: ...  # noqa: D102
@@ -327,6 +335,19 @@ def bounds(daemon_max_bytes: int, footprint_bytes: int) -> Bounds:
     return Bounds(daemon_max_bytes, footprint_bytes, snapshots, whole_process=True)
 
 
+#: What room is asked for, in errors.
+_MESSAGE: Final = "the message"
+_EVENT: Final = "an event of this session"
+
+
+class Page(NamedTuple):
+    """Events of a session: pieces of whole lines, what to ask with next (None at the end), and how many there are."""
+
+    pieces: list[bytes]
+    next_after: int | None
+    total: int
+
+
 class Engine:
     """See the module. `owner` names this process in claims, `is_alive` says whether the process of an owner still runs;
     `now_ms` is the only clock.
@@ -374,6 +395,7 @@ class Engine:
         self._reported: set[tuple[SessionKey, str, int]] = set()  # delayed commands that the user knows of
         self._troubled: set[str] = set()  # recordings whose last write failed, and were reported
         notebook.sub_agents = self._sub_agents
+        ledger.make_room = partial(self.make_room, what=_EVENT)
 
     # --- Events -----------------------------------------------------------------------------------------
 
@@ -526,8 +548,8 @@ class Engine:
 
     # --- Memory -----------------------------------------------------------------------------------------
 
-    def make_room(self, needed_bytes: int) -> None:
-        """Before a large message is read: room for it, by giving memory back and evicting if need be.
+    def make_room(self, needed_bytes: int, what: str = _MESSAGE) -> None:
+        """Before something large is read: room for it, by giving memory back and evicting if need be.
 
         Raises BudgetExceeded (not fatal) when even an empty store would not leave enough.
         """
@@ -543,10 +565,8 @@ class Engine:
         self._evicted(self.store.shrink(max(0, self.store.estimated_bytes - excess)), trim_now=True)
         if self._memory.rss_bytes() + needed_bytes > ceiling:
             limit = self.bounds.daemon_max_bytes // limits.MIB
-            message = (
-                f"the message would take about {needed_bytes // limits.MIB + 1} MB to read; daemonMaxMemoryMb is {limit}: "
-                "send smaller batches or raise it"
-            )
+            cure = "send smaller batches or raise it" if what == _MESSAGE else "raise it"
+            message = f"{what} would take about {needed_bytes // limits.MIB + 1} MB to read; daemonMaxMemoryMb is {limit}: {cure}"
             raise BudgetExceeded(
                 message,
                 needed_bytes=needed_bytes,
@@ -646,15 +666,32 @@ class Engine:
             self.flush(key)
 
     def _claim_commands(self, ticket: Ticket) -> None:
-        """Claims the commands of a ticket's new messages, in the transaction that stores them."""
+        """Claims the commands of a ticket's new messages, in the transaction that stores them. Those beyond a number that no
+        user types are not run: each takes memory until it ran, and everything else waits for them.
+        """
+        count = 0
         for place, event in ticket.candidates:
             seq = ticket.seq_of(place)
             if seq is None:
                 continue  # they were claimed when the message first came
             for step in _steps(event):
+                count += 1
+                if count > limits.COMMANDS_PER_APPEND_MAX:
+                    self._report_excess(ticket.key)
+                    return
                 line = step.line or 0
                 if self.ledger.claim(ticket.key, event.event_id, line, self._owner, seq):
                     self._steps[ticket.key, event.event_id, line] = step
+
+    def _report_excess(self, key: SessionKey) -> None:
+        count = limits.COMMANDS_PER_APPEND_MAX
+        log.warning("commands of %s were left out: more than %d came together", key.session_id, count)
+        message = (
+            f"More than {count} commands came together; those after the first {count} were not run. To run one, type it "
+            "in a message of its own."
+        )
+        data = {"provider": key.provider, "sessionId": key.session_id}
+        self._listener.notify(Notice("command_not_run", "warning", message, data))
 
     def _run_due(
         self, key: SessionKey, asked: Mapping[tuple[SessionKey, str], Ticket] = MappingProxyType({})
@@ -665,22 +702,22 @@ class Engine:
         self._delayed.discard(key)
         try:
             while claims := self.ledger.unfinished_claims(key):
-                claim = claims[0]
-                if claim.owner != self._owner:
-                    if self._is_alive(claim.owner):
-                        self._delayed.add(key)
-                        return
-                    if not self.ledger.take_over_claim(claim, self._owner):
-                        continue  # another process was faster: look again
-                    log.info(
-                        "resuming line %d of %s, claimed by a process that is gone",
-                        claim.line,
-                        claim.event_id,
-                    )
-                outcome = self._run_claim(claim)
-                ticket = asked.get((key, claim.event_id))
-                if ticket is not None and outcome is not None:
-                    ticket.outcomes.append(outcome)
+                for claim in claims:
+                    if claim.owner != self._owner:
+                        if self._is_alive(claim.owner):
+                            self._delayed.add(key)
+                            return
+                        if not self.ledger.take_over_claim(claim, self._owner):
+                            break  # another process was faster: look again
+                        log.info(
+                            "resuming line %d of %s, claimed by a process that is gone",
+                            claim.line,
+                            claim.event_id,
+                        )
+                    outcome = self._run_claim(claim)
+                    ticket = asked.get((key, claim.event_id))
+                    if ticket is not None and outcome is not None:
+                        ticket.outcomes.append(outcome)
         except JournalUnavailable as error:
             self._report_delay(key, error)
         except Exception as error:  # noqa: BLE001 - one session's defect must not stop the others, nor the start
@@ -937,7 +974,7 @@ class Engine:
         jsonl = path.lower().endswith(".jsonl")
         if command.export_format is not None:
             jsonl = command.export_format == "jsonl"
-        events = self._events(session.key)
+        events = self._events(session.key, len if jsonl else rendered_bytes)
         if jsonl:
             whole = self.notebook.write_jsonl(path, events, at)
         else:
@@ -975,13 +1012,19 @@ class Engine:
                 events = self._events(child.key)(after=0, until=child.event_count)
                 yield SubAgent(child.key, title, events)
 
-    def _events(self, key: SessionKey) -> Events:
-        """Reads a session's events: from memory where all that is asked for lies there, else from the ledger."""
+    def _events(self, key: SessionKey, cost: Callable[[bytes], int] = rendered_bytes) -> Events:
+        """Reads a session's events: from memory where all that is asked for lies there, else from the ledger. `cost` is what
+        is made of a large one takes.
+        """
 
         def read(*, after: int, until: int) -> Iterator[tuple[int, bytes]]:
             self._forget_removed()
             held = self.store.covers(key, after, until)
-            return (self.store if held else self.ledger).read_pieces(key, after=after, until=until)
+            pieces = (self.store if held else self.ledger).read_pieces(key, after=after, until=until)
+            for first, data in pieces:
+                if len(data) > limits.LARGE_BYTES:
+                    self.make_room(cost(data), _EVENT)
+                yield first, data
 
         return read
 
@@ -1147,50 +1190,62 @@ class Engine:
     def status(
         self, *, include_stale: bool = False, limit: int | None = None, running: bool = True
     ) -> StatusSnapshot:
-        """Everything, as of now."""
+        """Everything, as of now. It takes as long as the sessions that it shows, however many there are."""
         self.settle()
         self._forget_removed()
         now = self._now_ms()
-        since = None if include_stale else now - limits.STALE_AFTER_MS
-        recordings = {recording.key: recording for recording in self.ledger.newest_recordings()}
-        seen = []
-        for record in self.ledger.sessions(since_ms=since):
-            held = self.store.held(record.key)
-            seen.append(
-                status.Seen(
-                    record=record,
-                    held_events=None if held is None else held.event_count,
-                    held_bytes=0 if held is None else held.estimated_bytes,
-                    recording=recordings.get(record.key),
-                )
+        fresh = now - limits.STALE_AFTER_MS
+        since = None if include_stale else fresh
+        count = limits.STATUS_SESSIONS_MAX if limit is None else min(limit, limits.STATUS_SESSIONS_MAX)
+        with closing(self._seen(since, count)) as seen:
+            return status.snapshot(
+                seen,
+                summary=self.ledger.summary(since_ms=since, fresh_ms=fresh),
+                process=self._process,
+                memory=self.memory_status(),
+                recordings_dir=self.place.recordings_dir,
+                now_ms=now,
+                heartbeat_at=self._heartbeat_at,
+                running=running,
+                max_events=self._max_events,
             )
-        return status.snapshot(
-            seen,
-            process=self._process,
-            memory=self.memory_status(),
-            active_recordings=[recording for recording in recordings.values() if recording.active],
-            recordings_dir=self.place.recordings_dir,
-            now_ms=now,
-            heartbeat_at=self._heartbeat_at,
-            running=running,
-            max_events=self._max_events,
-            include_stale=include_stale,
-            limit=limit,
-        )
 
-    def read_session(self, key: SessionKey, *, after: int, limit: int) -> tuple[list[bytes], int | None, int]:
-        """Lines of the session's events, what to ask with next (None at the end), and how many there are."""
+    def _seen(self, since_ms: int | None, limit: int) -> Generator[Seen, None, None]:
+        for record, recording in self.ledger.status_sessions(since_ms=since_ms, limit=limit):
+            held = self.store.held(record.key)
+            yield Seen(
+                record=record,
+                held_events=None if held is None else held.event_count,
+                held_bytes=0 if held is None else held.estimated_bytes,
+                recording=recording,
+            )
+
+    def read_session(self, key: SessionKey, *, after: int, limit: int) -> Page:
+        """Events of the session, from number `after` on: at most `limit`, and not more than fit into an answer, one at
+        least. Raises BudgetExceeded for one that is too large to be sent.
+        """
         self.settle()
         record = self.ledger.session(key)
         if record is None or (not self.ledger.durable and key not in self.store):
             raise UnknownSession(key.provider, key.session_id)
         held = self.store.held(key)
         base = 0 if self.ledger.durable or held is None else held.first_seq
+        first = min(base + after, record.event_count)
+        until = min(first + limit, record.event_count)
+        pieces: list[bytes] = []
+        reached, room = until, limits.PAGE_BYTES_MAX
+        for start, data in self.ledger.read_pieces(key, after=first, until=until):
+            part = first_lines(data, room, one_at_least=not pieces)
+            if len(part) > limits.PAGE_BYTES_MAX:
+                self.make_room(limits.PAGE_COST * len(part), _EVENT)
+            if part:
+                pieces.append(part)
+            room -= len(part)
+            if len(part) < len(data):
+                reached = start + part.count(b"\n")
+                break
         total = record.event_count - base
-        first = base + after
-        lines = [line for _, line in self.ledger.read(key, after=first, until=first + limit)]
-        reached = after + len(lines)
-        return lines, reached if reached < total else None, total
+        return Page(pieces, reached - base if reached < record.event_count else None, total)
 
     def render_session(
         self, key: SessionKey, *, bytes_max: int = limits.RENDERED_BYTES_MAX
@@ -1200,16 +1255,18 @@ class Engine:
         record = self.ledger.session(key)
         if record is None:
             raise UnknownSession(key.provider, key.session_id)
+        self.make_room(limits.RENDERED_COST * bytes_max, _EVENT)
         pieces, size = [], 0
         transcript = Transcript(self.notebook.options, self.notebook.tz)
         end = Position(record.event_count)
         events = self._events(key)(after=0, until=record.event_count)
         for piece in render(transcript, events, BEGINNING, end, self.notebook.fold(key)):
-            pieces.append(piece)
+            pieces.append(piece[: bytes_max - size])
             size += len(piece)
             if size > bytes_max:
-                return b"".join(pieces).decode(), True
-        return b"".join(pieces).decode(), False
+                break
+        markdown = b"".join(pieces).decode(errors="ignore")  # the cut may go through a character
+        return markdown, size > bytes_max
 
     def close(self) -> None:
         """Settles what is open and lets go of the ledger."""
@@ -1231,11 +1288,11 @@ def _doubtful_steps(content: str, found: Sequence[Command], doubt: str) -> list[
     """
     reason = one_line(doubt, limits.DOUBT_CHARS_MAX)
     shown = found[: limits.DOUBTFUL_COMMANDS_MAX]
-    lines = with_newlines(content).split("\n") if shown else []
+    content = with_newlines(content)
     steps: list[Step] = []
     for number, command in enumerate(shown, start=1):
         line = command.line or 0
-        text = one_line(lines[line - 1], limits.DOUBT_CHARS_MAX)
+        text = one_line(line_part(content, line - 1, line), limits.DOUBT_CHARS_MAX)
         rest = len(found) - number if number == len(shown) else 0
         steps.append(DoubtfulCommand(command.name, line, text, reason, rest))
     return steps

@@ -28,16 +28,19 @@ _LENGTH: Final = re.compile(rb"content-length[ \t]*:[ \t]*([0-9]{1,15})[ \t]*(?=
 _LENGTH_AT_END: Final = re.compile(
     rb"content-length[ \t]*:[ \t]*([0-9]{1,15})[ \t]*(?:\r\n[^\r\n]*)?$", re.IGNORECASE
 )
-#: A frame of this size or more is collected in a buffer of its own and handed out without a copy.
-_LARGE_FRAME_BYTES: Final = 4 * limits.READ_BYTES
 #: How much of each end of a drained frame is kept to find the request's id in it.
 _END_BYTES: Final = 1 * limits.KIB
 
 
-class Frame(Struct, frozen=True):
+class Frame(Struct):
     """A whole body."""
 
     body: bytes | bytearray
+
+    def take(self) -> bytes | bytearray:
+        """The body, once: a large one must not live beside what is made of it because this frame is still held."""
+        body, self.body = self.body, b""
+        return body
 
 
 class Oversize(Struct, frozen=True):
@@ -58,9 +61,9 @@ class FrameReader:
 
     def __init__(self, frame_bytes_max: int) -> None:
         self.frame_bytes_max = frame_bytes_max
-        self._buffer = b""  # an unfinished header, or a header and an unfinished small body
-        self._large: bytearray | None = None  # an unfinished large body
-        self._missing = 0  # bytes that the large or drained body still lacks
+        self._buffer = b""  # an unfinished header
+        self._body = bytearray()  # an unfinished body: it grows in place, in however many pieces it comes
+        self._missing = 0  # bytes that the unfinished or drained body still lacks
         self._drained: _Drained | None = None
 
     def feed(self, data: bytes) -> Iterator[Frame | Oversize | Broken]:
@@ -97,16 +100,11 @@ class FrameReader:
             here = len(data) - body_at
             if length > self.frame_bytes_max:
                 self._drained = _Drained(length)
-                self._missing = length
-            elif length >= _LARGE_FRAME_BYTES and here < length:
-                self._large = bytearray()
-                self._missing = length
-            elif here < length:
-                break
-            else:
+            elif here >= length:
                 position = body_at + length
                 yield Frame(data[body_at:position])
                 continue
+            self._missing = length
             position = body_at + min(here, length)
             done = self._continue_body(data[body_at:position], position - body_at)
             if done is None:
@@ -128,11 +126,10 @@ class FrameReader:
                 return None
             oversize, self._drained = self._drained.result(), None
             return oversize
-        assert self._large is not None
-        self._large += memoryview(data)[:count]
+        self._body += memoryview(data)[:count]
         if self._missing:
             return None
-        frame, self._large = Frame(self._large), None
+        frame, self._body = Frame(self._body), bytearray()
         return frame
 
 
@@ -153,9 +150,14 @@ class _Drained:
         return Oversize(self._length, _id_before_params(self._head, self._tail))
 
 
+def encode_header(length: int) -> bytes:
+    """What precedes a body of this length."""
+    return b"Content-Length: %d\r\n\r\n" % length
+
+
 def encode_frame(body: bytes) -> bytes:
     """Header and body, ready to be written at once."""
-    return b"Content-Length: %d\r\n\r\n%b" % (len(body), body)
+    return encode_header(len(body)) + body
 
 
 def find_request_id(body: bytes | bytearray) -> int | str | None:

@@ -26,7 +26,7 @@ from msgspec.structs import replace
 
 from kato import limits
 from kato.engine import AppendRequest, Ledger, log_defect
-from kato.errors import KatoError
+from kato.errors import BudgetExceeded, KatoError
 from kato.lines import Lines, numbered
 from kato.model import (
     AssistantMessage,
@@ -225,6 +225,7 @@ class Intake:
                 return False
             live_since = self._came.pop(path, self._started_ms)
             one = _Open(Tail(found, self.place), found, live_since, self._clock())
+            one.tail.reader.has_room = self._has_room
             self._open[path] = one
             self._close_excess(path)
         if found.log.is_held and found.size > one.tail.size:
@@ -242,6 +243,13 @@ class Intake:
         if found.log.rewritten and not piece.more:
             self._settle(path, one)
         return piece.more
+
+    def _has_room(self, needed_bytes: int) -> bool:
+        try:
+            self._make_room(needed_bytes)
+        except BudgetExceeded:
+            return False
+        return True
 
     def settle(self, *, all_of_them: bool = False) -> None:
         """Hands out what logs held back that have been quiet for a moment (or all of them)."""
@@ -313,9 +321,11 @@ class Intake:
         if record is not None:
             one.live_since = self._started_ms - limits.COMMAND_GRACE_MS
             first = max(0, record.event_count - limits.LOG_RESUMED_EVENTS)
-            newest = [decode_line(line) for _, line in numbered(self._ledger.read_pieces(key, after=first))]
-            said = [event for event in newest if isinstance(event, AssistantMessage)]
-            one.last_said = {event.event_id: event.content for event in said}
+            newest = (decode_line(line) for _, line in numbered(self._ledger.read_pieces(key, after=first)))
+            said = (event for event in newest if isinstance(event, AssistantMessage))
+            one.last_said = {
+                event.event_id: event.content for event in said if len(event.content) <= limits.LOG_READ_BYTES
+            }
         if others:
             told = (decode_line(line) for _, line in numbered(self._ledger.read_pieces(key)))
             one.beside = SecondStore(told, lambda event_id: self._ledger.seq_of(key, event_id) is not None)

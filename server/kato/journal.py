@@ -20,24 +20,26 @@ Rules: appends join one transaction (the group) until `commit`; whatever fails, 
 waited for no longer than `BUSY_MS`, and a process that dies lets go of its own (they are the system's, not rows).
 """
 
+import logging
 import os
 import sqlite3
 import sys
 import threading
 import time
+import zlib
 from array import array
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager, suppress
 from hashlib import blake2b
 from pathlib import Path
-from typing import Any, Final, NamedTuple
+from typing import Any, Final, Generic, NamedTuple, TypeVar
 
 from msgspec.structs import replace
 
 from kato import limits
 from kato.errors import JournalUnavailable, UnknownSession
-from kato.lines import Lines, cut, numbered
+from kato.lines import Lines, are_sound, cut, numbered
 from kato.model import (
     AppendReceipt,
     Claim,
@@ -45,16 +47,20 @@ from kato.model import (
     JournalStats,
     LogRecord,
     NoteRecord,
+    ProviderSummary,
     Recording,
     SessionKey,
     SessionMeta,
     SessionRecord,
+    Summary,
     decode_line,
     epoch_ms,
     is_event,
 )
 from kato.recovery import Chunk, Salvaged, salvaged
 from kato.salvage import Record
+
+log = logging.getLogger("kato.journal")
 
 FILE_NAME: Final = "journal.sqlite3"
 DAMAGED_NAME: Final = "journal.damaged"
@@ -127,6 +133,12 @@ MIGRATIONS: Final = (
     CREATE INDEX removed_by_session ON removed_session (provider, session_id);
     CREATE TABLE removed_event (mark INTEGER PRIMARY KEY) STRICT;
     """,
+    # A status shows the newest sessions and counts those that are not stale: neither may take longer the more there are.
+    """
+    CREATE INDEX session_by_moment ON session (coalesce(last_message_at, updated_at));
+    """,
+    # SQLite keeps no checksum of a row's content: noise in it came out as events that are not JSON.
+    "ALTER TABLE chunk ADD COLUMN crc32 INTEGER;",
 )
 
 _SESSION_FIELDS: Final = (
@@ -141,6 +153,24 @@ _RECORDING_FIELDS: Final = (
 _IS_OPEN: Final = "(active OR end_seq IS NOT NULL)"
 
 
+_SESSION_COUNT: Final = len(_SESSION_FIELDS.split(","))
+#: When something was last said, or done, in a session: the index `session_by_moment` is over this expression.
+_MOMENT: Final = "coalesce(last_message_at, updated_at)"
+_RECORDING_SESSIONS: Final = (
+    f"SELECT {_SESSION_FIELDS}, {_RECORDING_FIELDS} FROM recording CROSS JOIN session ON session.id = recording.session"  # noqa: S608
+    f" WHERE active AND {_MOMENT} >= :since ORDER BY {_MOMENT} DESC LIMIT :limit"
+)
+_OTHER_SESSIONS: Final = (
+    f"SELECT {_SESSION_FIELDS}, {_RECORDING_FIELDS} FROM session"  # noqa: S608
+    " LEFT JOIN recording ON recording.id = (SELECT max(id) FROM recording AS own WHERE own.session = session.id)"
+    f" WHERE {_MOMENT} >= :since AND coalesce(active, 0) = 0 ORDER BY {_MOMENT} DESC LIMIT :limit"
+)
+_PROVIDERS: Final = (
+    f"SELECT provider, count(*), sum({_MOMENT} >= ?), max(last_message_at) FROM session"  # noqa: S608
+    f" INDEXED BY session_by_moment WHERE {_MOMENT} >= ? GROUP BY provider ORDER BY provider"
+)
+
+
 _LOG_FIELDS: Final = "path, provider, session_id, variant, size, mtime_ns"
 _SEQ_MAX: Final = (1 << 32) - 1
 #: Before every moment that a row can hold.
@@ -151,6 +181,9 @@ _FIND_SESSION: Final = (
     "SELECT id, event_count, EXISTS (SELECT 1 FROM removed_session WHERE provider = ?1 AND session_id = ?2)"
     " FROM (SELECT 1) LEFT JOIN session ON provider = ?1 AND session_id = ?2"
 )
+
+
+_T = TypeVar("_T")
 
 
 class CheckReport(NamedTuple):
@@ -189,6 +222,11 @@ class Journal:
         self._checkpointer: _Checkpointer | None = None
         self._version_seen: int | None = None
         self._removal_seen = 0
+        #: Asked before a large chunk is read, with what that takes; raises a KatoError where there is no room.
+        self.make_room: Callable[[int], object] = lambda _: None
+        self._totals: _Counted[tuple[int, int]] = _Counted()
+        self._totals_version = 0
+        self._providers: dict[bool, _Counted[list[ProviderSummary]]] = {True: _Counted(), False: _Counted()}
         #: What was recovered when the journal was opened, in a sentence; None if nothing had to be.
         self.recovery: str | None = None
 
@@ -337,6 +375,7 @@ class Journal:
             found = self._insert_ids(pending.number, first, [ids[index] for index in chosen])
             accepted = [chosen[index] for index in found] if pending.was_removed else found
             pending.add(lines.chosen(accepted), meta)
+            self._add_to_counts(0, len(accepted))
             if pending.size > limits.JOURNAL_GROUP_BYTES:
                 self._write_pending()
         return AppendReceipt(accepted, first, first + len(accepted))
@@ -349,11 +388,19 @@ class Journal:
             held = Lines.joined(pending.lines)
             seq = pending.next_seq - held.count
             for data, count in held.pieces(limits.JOURNAL_CHUNK_BYTES):
-                row = (_chunk(pending.number, seq), count, data)
-                self._db.execute("INSERT INTO chunk VALUES (?, ?, ?)", row)
+                self._insert_chunk(_chunk(pending.number, seq), count, data)
                 seq += count
             self._db.execute(_UPDATE_SESSION, pending.values())
             self._logged += pending.size
+
+    def _insert_chunk(self, chunk: int, count: int, data: bytes) -> None:
+        row = (chunk, count, data, zlib.crc32(data))
+        if len(data) <= limits.LARGE_BYTES:
+            self._db.execute("INSERT INTO chunk VALUES (?, ?, ?, ?)", row)
+            return
+        # A statement keeps a copy of what was bound to it last, until it is bound again.
+        for values in (row, (None,) * len(row)):
+            self._db.execute("INSERT INTO chunk SELECT ?1, ?2, ?3, ?4 WHERE ?1 IS NOT NULL", values)
 
     def _find(self, key: SessionKey) -> "_Pending":
         number, count, was_removed = self._db.execute(_FIND_SESSION, key).fetchone()
@@ -366,6 +413,7 @@ class Journal:
             (*key, meta.updated_at, meta.updated_at),
         )
         assert made.lastrowid is not None
+        self._add_to_counts(1, 0)
         return made.lastrowid
 
     def _is_removed(self, key: SessionKey, event_id: str) -> bool:
@@ -424,6 +472,7 @@ class Journal:
         """Undoes the group as a whole."""
         self._in_group = False
         self._pending = {}
+        self._totals.value = None
         with suppress(sqlite3.Error):
             self._db.rollback()
 
@@ -460,14 +509,39 @@ class Journal:
         row = self._one(f"SELECT {_SESSION_FIELDS} FROM session WHERE provider = ? AND session_id = ?", key)  # noqa: S608
         return None if row is None else _session(row)
 
-    def sessions(self, *, since_ms: int | None = None, limit: int | None = None) -> list[SessionRecord]:
-        """Newest first; only those with a message (or update) at `since_ms` or later."""
-        moment = "coalesce(last_message_at, updated_at)"
-        rows = self._all(
-            f"SELECT {_SESSION_FIELDS} FROM session WHERE {moment} >= ? ORDER BY {moment} DESC LIMIT ?",  # noqa: S608
-            (_ALWAYS_MS if since_ms is None else since_ms, -1 if limit is None else limit),
+    def status_sessions(
+        self, *, since_ms: int | None, limit: int
+    ) -> Iterator[tuple[SessionRecord, Recording | None]]:
+        """Sessions with their newest recordings: those that record now, then the newest. One row is in memory at a time."""
+        values = {"since": _ALWAYS_MS if since_ms is None else since_ms, "limit": limit}
+        recording: set[SessionKey] = set()
+        with _errors(self._path):
+            self._write_pending()
+            with closing(self._db.execute(_RECORDING_SESSIONS, values)) as rows:
+                for row in rows:
+                    record = _session(row)
+                    recording.add(record.key)
+                    yield record, _recording(record.key, row[_SESSION_COUNT:])
+            values["limit"] -= len(recording)
+            with closing(self._db.execute(_OTHER_SESSIONS, values)) as rows:
+                for row in rows:
+                    record = _session(row)
+                    if record.key not in recording:
+                        recorded = row[_SESSION_COUNT] is not None
+                        yield record, _recording(record.key, row[_SESSION_COUNT:]) if recorded else None
+
+    def summary(self, *, since_ms: int | None, fresh_ms: int) -> Summary:
+        """The providers, and what is recorded. Over very many sessions, the providers' counts are those of a moment ago."""
+        active, destinations = self._one(
+            "SELECT count(*), count(DISTINCT output_path) FROM recording WHERE active", ()
         )
-        return [_session(row) for row in rows]
+        counted = self._providers[since_ms is None]
+        if counted.is_due():
+            with counted.measured():
+                rows = self._all(_PROVIDERS, (fresh_ms, _ALWAYS_MS if since_ms is None else since_ms))
+                counted.value = [ProviderSummary(*row) for row in rows]
+        assert counted.value is not None
+        return Summary(counted.value, active, destinations)
 
     def read(
         self, key: SessionKey, *, after: int = 0, until: int | None = None
@@ -479,51 +553,101 @@ class Journal:
         self, key: SessionKey, *, after: int = 0, until: int | None = None
     ) -> Iterator[tuple[int, bytes]]:
         """Pieces of whole lines, each with the number of its first, so that whoever decodes them can do it in one go. A
-        few chunks are in memory at a time; no lock is held in between.
+        few chunks are in memory at a time; no lock is held in between. An event that is damaged is passed over.
         """
         number = self._number(key)
         if number is None:
             return
-        for first, count, data in self._chunks(number, after):
-            if until is not None and first >= until:
-                return
+        for chunk in self._chunks(number, after, until):
+            first, count, data, _ = chunk
             low, high = max(0, after - first), count if until is None else min(count, until - first)
-            if low < high:
+            if low >= high:
+                continue
+            if _is_as_written(chunk):
                 yield first + low, cut(data, low, high, count)
+            else:
+                yield from (
+                    (seq, line) for seq, line in self._undamaged(key, chunk) if low <= seq - first < high
+                )
 
-    def _chunks(self, number: int, after: int = 0) -> Iterator[tuple[int, int, bytes]]:
-        """First number, count and lines of a session's chunks, from the one that holds event `after` on."""
+    def _undamaged(self, key: SessionKey, chunk: "_Chunk") -> Iterator[tuple[int, bytes]]:
+        """The events of a damaged chunk that can be read still, each with its number. The next process that opens the
+        journal recovers them.
+        """
+        reason = (
+            f"the chunk of event {chunk.first} of {key.provider}/{key.session_id} is not as it was written"
+        )
+        log.error("the journal %s is damaged: %s; the next start recovers what it can", self._path, reason)
+        _mark_damaged(self._path, reason)
+        for seq, line in enumerate(chunk.data.removesuffix(b"\n").split(b"\n"), chunk.first):
+            if is_event(line):
+                yield seq, line + b"\n"
+            else:
+                log.error("event %d of %s/%s cannot be read and is passed over", seq, *key)
+
+    def _chunks(self, number: int, after: int = 0, until: int | None = None) -> Iterator["_Chunk"]:
+        """A session's chunks, from the one that holds event `after` to the one that holds the event before `until`."""
         base = _chunk(number, 0)
         start = self._one("SELECT max(id) FROM chunk WHERE id BETWEEN ? AND ?", (base, base + after))[0]
         place = base - 1 if start is None else start - 1
-        while rows := self._all(
-            "SELECT id, count, data FROM chunk WHERE id > ? AND id <= ? ORDER BY id LIMIT ?",
-            (place, _chunk(number, _SEQ_MAX), limits.JOURNAL_READ_CHUNKS),
-        ):
-            for place, count, data in rows:  # the next page begins where this one ends
-                yield place - base, count, data
+        last = base + (_SEQ_MAX if until is None else min(until - 1, _SEQ_MAX))
+        while rows := self._next_chunks(place, last):
+            for place, *rest in rows:  # the next page begins where this one ends
+                yield _Chunk(place - base, *rest)
+
+    def _next_chunks(self, place: int, last: int) -> list[Any]:
+        """The rows of the chunks after `place`, some together or a large one alone."""
+        sizes = self._all(
+            "SELECT id, length(data) FROM chunk WHERE id > ? AND id <= ? ORDER BY id LIMIT ?",
+            (place, last, limits.JOURNAL_READ_CHUNKS),
+        )
+        end, total = place, 0
+        for one, size in sizes:
+            if total and total + size > limits.JOURNAL_READ_CHUNKS * limits.JOURNAL_CHUNK_BYTES:
+                break
+            end, total = one, total + size
+        if end == place:
+            return []
+        self._ask_for_room(total)
+        return self._all(
+            "SELECT id, count, data, crc32 FROM chunk WHERE id > ? AND id <= ? ORDER BY id", (place, end)
+        )
+
+    def _ask_for_room(self, size: int) -> None:
+        if size > limits.LARGE_BYTES:
+            self.make_room(limits.JOURNAL_ROW_COST * size)
 
     def read_newest(
         self, key: SessionKey, *, max_events: int, max_bytes: int
     ) -> tuple[int, Sequence[tuple[bytes, int]]]:
-        """The newest chunks within both bounds (one at least), and the number of their first event."""
-        number = self._number(key)
-        chosen: list[tuple[bytes, int]] = []
-        first_seq, events, size = 0, 0, 0
+        """The newest chunks within both bounds (one at least), and the number of their first event. What lies before a
+        damaged chunk is left out.
+        """
+        base = _chunk(self._number(key) or 0, 0)
+        chosen: list[tuple[int, int]] = []  # ids and sizes, the newest first
+        events = size = 0
         with _errors(self._path), closing(self._db.cursor()) as cursor:
-            base = _chunk(number or 0, 0)
             cursor.execute(
-                "SELECT id - ?1, count, data FROM chunk WHERE id BETWEEN ?1 AND ?2 ORDER BY id DESC",
+                "SELECT id, count, length(data) FROM chunk WHERE id BETWEEN ? AND ? ORDER BY id DESC",
                 (base, base + _SEQ_MAX),
             )
-            for first, count, data in cursor:
-                if chosen and size + len(data) > max_bytes:
+            for one, count, length in cursor:
+                if chosen and (events >= max_events or size + length > max_bytes):
                     break
-                chosen.append((data, count))
-                first_seq, events, size = first, events + count, size + len(data)
-                if events >= max_events:
-                    break
-        return first_seq, chosen[::-1]
+                chosen.append((one, length))
+                events, size = events + count, size + length
+        first = 0
+        chunks: list[tuple[bytes, int]] = []
+        for one, length in reversed(chosen):
+            self._ask_for_room(length)
+            row = self._one("SELECT count, data, crc32 FROM chunk WHERE id = ?", (one,))
+            chunk = _Chunk(one - base, *row)
+            if _is_as_written(chunk):
+                first = first if chunks else chunk.first
+                chunks.append((chunk.data, chunk.events))
+            else:
+                first, chunks = chunk.first + chunk.events, []
+        return first, chunks
 
     def seq_of(self, key: SessionKey, event_id: str) -> int | None:
         """The number of an event in its session."""
@@ -631,10 +755,6 @@ class Journal:
             key,
         )
         return None if row is None else _recording(key, row)
-
-    def newest_recordings(self) -> list[Recording]:
-        """The newest recording of each session that ever recorded."""
-        return self._recordings("recording.id IN (SELECT max(id) FROM recording GROUP BY session)")
 
     def active_recordings(self) -> list[Recording]:
         """All that record now."""
@@ -756,13 +876,30 @@ class Journal:
 
     def stats(self) -> JournalStats:
         """Bytes on disk, sessions, events ever accepted."""
-        row = self._one("SELECT count(*), coalesce(sum(event_count), 0) FROM session", ())
-        assert row is not None
+        sessions, events = self._counts()
         size = 0
         for suffix in ("", "-wal"):
             with suppress(OSError):
                 size += os.stat(f"{self._path}{suffix}").st_size  # noqa: PTH116
-        return JournalStats(size, row[0], row[1])
+        return JournalStats(size, sessions, events)
+
+    def _counts(self) -> tuple[int, int]:
+        """Sessions and events: counted once, kept current by what this process adds, and counted again after another one
+        wrote.
+        """
+        version = self._one("PRAGMA data_version", ())[0]
+        counted = self._totals
+        if counted.value is None or (version != self._totals_version and counted.is_due()):
+            with counted.measured():
+                row = self._one("SELECT count(*), coalesce(sum(event_count), 0) FROM session", ())
+                counted.value = (row[0], row[1])
+            self._totals_version = version
+        assert counted.value is not None
+        return counted.value
+
+    def _add_to_counts(self, sessions: int, events: int) -> None:
+        if self._totals.value is not None:
+            self._totals.value = (self._totals.value[0] + sessions, self._totals.value[1] + events)
 
     def check(self) -> CheckReport:
         """Verifies the database and every count, order and id in it; reads all, in bounded memory."""
@@ -797,7 +934,10 @@ class Journal:
     def _check_session(self, number: int, key: SessionKey, problems: list[str]) -> int:
         name = f"{key.provider}/{key.session_id}"
         expected = 0
-        for first, count, data in self._chunks(number):
+        for chunk in self._chunks(number):
+            first, count, data, _ = chunk
+            if not _is_as_written(chunk):
+                problems.append(f"{name}: the chunk of event {first} is not as it was written")
             if first != expected:
                 problems.append(f"{name}: event {expected} should come next, {first} does")
             lines = data.split(b"\n")[:-1]
@@ -836,8 +976,11 @@ class Journal:
         ):
             unreadable = 0
             try:
-                for _, _, data in self._chunks(number):
-                    for line in data.removesuffix(b"\n").split(b"\n"):
+                for chunk in self._chunks(number):
+                    if _is_as_written(chunk):
+                        yield chunk.data
+                        continue
+                    for line in chunk.data.removesuffix(b"\n").split(b"\n"):
                         if is_event(line):
                             yield line + b"\n"
                         else:
@@ -924,6 +1067,7 @@ class Journal:
         for table in ("event_id", "claim", "recording"):
             self._run(f"DELETE FROM {table} WHERE session = ?", (number,))  # noqa: S608
         self._run("DELETE FROM session WHERE id = ?", (number,))
+        self._totals.value = None
 
     def _wipe(self, *, alone: bool) -> list[str]:
         """Takes removed text out of the files; returns a sentence for each place where some is left.
@@ -1012,6 +1156,41 @@ class Journal:
     def _run(self, sql: str, values: Sequence[Any] | Mapping[str, Any] = ()) -> None:
         with _errors(self._path):
             self._db.execute(sql, values)
+
+
+class _Chunk(NamedTuple):
+    """A row of `chunk`: the number of its first event, how many it holds, their lines, the lines' checksum."""
+
+    first: int
+    events: int
+    data: bytes
+    crc32: int | None
+
+
+def _is_as_written(chunk: _Chunk) -> bool:
+    """Whether no byte of a chunk changed since it was written. SQLite does not see it when the noise lies inside a row."""
+    if chunk.crc32 is None:  # written by a version that kept no checksum
+        return are_sound(chunk.data)
+    return zlib.crc32(chunk.data) == chunk.crc32
+
+
+class _Counted(Generic[_T]):
+    """A figure over all sessions. One that took long is taken again only after many times as long."""
+
+    def __init__(self) -> None:
+        self.value: _T | None = None
+        self._due_at = 0.0
+
+    def is_due(self) -> bool:
+        return self.value is None or time.monotonic() >= self._due_at
+
+    @contextmanager
+    def measured(self) -> Iterator[None]:
+        started = time.monotonic()
+        yield
+        ended = time.monotonic()
+        taken = ended - started
+        self._due_at = ended + (taken / limits.COUNTING_SHARE if taken > limits.COUNTING_SECONDS_FREE else 0)
 
 
 class _Checkpointer:

@@ -12,6 +12,7 @@ sessions are kept for `_FORGOTTEN_MAX` sessions.
 from collections import OrderedDict
 from collections.abc import Callable, Iterator, MutableMapping, Sequence
 from contextlib import contextmanager
+from heapq import nlargest
 from typing import Final, TypeVar
 
 from msgspec.structs import replace
@@ -24,10 +25,12 @@ from kato.model import (
     JournalStats,
     LogRecord,
     NoteRecord,
+    ProviderSummary,
     Recording,
     SessionKey,
     SessionMeta,
     SessionRecord,
+    Summary,
 )
 from kato.store import SnapshotStore
 
@@ -58,6 +61,8 @@ class MemoryLedger:
         self._in_group = False
         self._exclusive_depth = 0
         self._undo: list[Callable[[], object]] = []  # for what is not committed, the newest last
+        #: Never asked: there are no rows to read.
+        self.make_room: Callable[[int], object] = lambda _: None
 
     def append(self, key: SessionKey, ids: Sequence[str], lines: Lines, meta: SessionMeta) -> AppendReceipt:
         """Takes note of the events whose ids are new; the store takes the events themselves."""
@@ -140,17 +145,6 @@ class MemoryLedger:
         """The session's record."""
         return self._records.get(key)
 
-    def sessions(self, *, since_ms: int | None = None, limit: int | None = None) -> list[SessionRecord]:
-        """Newest first; only those with a message (or update) at `since_ms` or later."""
-
-        def moment(record: SessionRecord) -> int:
-            return record.updated_at if record.last_message_at is None else record.last_message_at
-
-        # A session that was evicted is gone: without a journal there is nothing left of it to show.
-        held = [record for key, record in self._records.items() if key in self._store]
-        chosen = [record for record in held if since_ms is None or moment(record) >= since_ms]
-        return sorted(chosen, key=moment, reverse=True)[:limit]
-
     def read(
         self, key: SessionKey, *, after: int = 0, until: int | None = None
     ) -> Iterator[tuple[int, bytes]]:
@@ -227,13 +221,10 @@ class MemoryLedger:
         recordings = self._recordings.get(key)
         return recordings[-1] if recordings else None
 
-    def newest_recordings(self) -> list[Recording]:
-        """The newest recording of each session that ever recorded."""
-        return [recordings[-1] for recordings in self._recordings.values()]
-
     def active_recordings(self) -> list[Recording]:
         """All that record now."""
-        return [recording for recording in self.newest_recordings() if recording.active]
+        newest = [recordings[-1] for recordings in self._recordings.values()]
+        return [recording for recording in newest if recording.active]
 
     def open_recordings(self, key: SessionKey) -> list[Recording]:
         """The session's recordings that may still write, the oldest first."""
@@ -249,6 +240,44 @@ class MemoryLedger:
                 for one in recordings
             )
         ]
+
+    def status_sessions(
+        self, *, since_ms: int | None, limit: int
+    ) -> Iterator[tuple[SessionRecord, Recording | None]]:
+        """Sessions with their newest recordings: those that record now, then the newest."""
+        active = {one.key for one in self.active_recordings()}
+        newest = nlargest(
+            limit, self._held(since_ms), key=lambda record: (record.key in active, _moment(record))
+        )
+        for record in newest:
+            yield record, self.recording(record.key)
+
+    def summary(self, *, since_ms: int | None, fresh_ms: int) -> Summary:
+        """The providers, and what is recorded."""
+        providers: dict[str, ProviderSummary] = {}
+        for record in self._held(since_ms):
+            name = record.key.provider
+            known = providers.get(name) or ProviderSummary(name, 0, 0, None)
+            moments = [one for one in (known.last_message_at, record.last_message_at) if one is not None]
+            providers[name] = ProviderSummary(
+                provider=name,
+                sessions=known.sessions + 1,
+                active_sessions=known.active_sessions + (_moment(record) >= fresh_ms),
+                last_message_at=max(moments, default=None),
+            )
+        active = self.active_recordings()
+        return Summary(
+            providers=[providers[name] for name in sorted(providers)],
+            active_recordings=len(active),
+            destinations=len({one.output_path for one in active}),
+        )
+
+    def _held(self, since_ms: int | None) -> list[SessionRecord]:
+        """The sessions with a message (or update) at `since_ms` or later. A session that was evicted is gone: without a
+        journal there is nothing left of it to show.
+        """
+        held = [self._records[key] for key in self._store.keys() if key in self._records]  # noqa: SIM118 - no mapping
+        return held if since_ms is None else [one for one in held if _moment(one) >= since_ms]
 
     def put_recording(self, recording: Recording) -> None:
         """Keeps a recording; a new one becomes the session's newest. Its others are ended if it is active. Raises
@@ -334,3 +363,8 @@ def _set(table: MutableMapping[_K, _V], key: _K, value: _V | None) -> None:
     table.pop(key, None)
     if value is not None:
         table[key] = value
+
+
+def _moment(record: SessionRecord) -> int:
+    """When something was last said, or done, in a session."""
+    return record.updated_at if record.last_message_at is None else record.last_message_at

@@ -21,8 +21,14 @@ HEARTBEAT_SECONDS_DEFAULT: Final = 5.0
 SNAPSHOT_BUDGET_BYTES_MIN: Final = 16 * MIB
 #: The part of the memory left beside the footprint that is kept for requests in flight.
 WORKING_RESERVE_SHARE: Final = 0.4
+#: The least that is kept so, where the process as a whole is bounded.
+WORKING_RESERVE_BYTES_MIN: Final = int(
+    SNAPSHOT_BUDGET_BYTES_MIN * WORKING_RESERVE_SHARE / (1 - WORKING_RESERVE_SHARE)
+)
 #: How far RSS may come to the limit before freed memory is trimmed and, if that does not help, sessions are evicted.
 RSS_GUARD_BYTES: Final = 8 * MIB
+#: From this size on, what a message, a line of a log or an event takes in memory is weighed before it is read.
+LARGE_BYTES: Final = 1 * MIB
 #: RSS is looked at again after this many bytes of ingested frames; a look costs two microseconds.
 RSS_CHECK_INTERVAL_BYTES: Final = 1 * MIB
 #: Process memory that moved by this much since the last notification is news (wire contract).
@@ -57,8 +63,10 @@ JOURNAL_OPEN_SECONDS_MAX: Final = 60
 JOURNAL_CHUNK_BYTES: Final = 256 * KIB
 #: Lines of an open group beyond this are handed to SQLite before the commit.
 JOURNAL_GROUP_BYTES: Final = 4 * MIB
-#: Rows in memory at a time while a session streams.
+#: Rows in memory at a time while a session streams: so many of the usual size, or as many bytes.
 JOURNAL_READ_CHUNKS: Final = 8
+#: What reading a row takes: SQLite's copy and ours.
+JOURNAL_ROW_COST: Final = 2
 JOURNAL_PROBLEMS_MAX: Final = 1000
 #: Commands that wait for an earlier command of another process look again after this time, doubled up to the maximum.
 OTHERS_COMMANDS_SECONDS_MIN: Final = 0.02
@@ -85,6 +93,8 @@ LOG_LINE_TRIES_MAX: Final = 64
 LOG_JOINED_LINES_MAX: Final = 8192
 #: Events that wait until the log gives its first time: a log's first records have theirs.
 LOG_UNDATED_EVENTS_MAX: Final = 64
+#: What keeping the events of a large line takes beside reading it, in times its bytes: their lines, and SQLite's copy.
+LOG_LARGE_COST: Final = 2
 #: A log that is one JSON document.
 LOG_DOCUMENT_BYTES_MAX: Final = 32 * MIB
 #: Of a record of unknown kind, so much is kept.
@@ -137,8 +147,16 @@ HEADER_LINE_BYTES_MAX: Final = 4 * KIB
 #: can wait behind bytes that are already in the process. A commit costs about seven pages whatever it holds.
 READ_BYTES: Final = 64 * KIB
 READ_ROUND_BYTES: Final = 128 * KIB
-#: Answers that the client does not read: beyond this the server stops reading from it.
-OUTGOING_BYTES_MAX: Final = 8 * MIB
+#: Answers that the client does not read: beyond this the server handles no message of it.
+OUTGOING_BYTES_MAX: Final = 4 * MIB
+#: Beyond this, notifications are not sent: one request or one line of a log can cause many.
+UNREAD_NOTIFICATIONS_BYTES_MAX: Final = 2 * OUTGOING_BYTES_MAX
+#: How long a client that ends may leave answers unread before they are given up.
+UNREAD_SECONDS_MAX: Final = 5.0
+#: What one answer holds of a list: events of a session, sessions of a status. More is asked for with further requests.
+PAGE_BYTES_MAX: Final = 2 * MIB
+#: What sending a single event that is larger takes: a copy as it is encoded, and one that waits for the client.
+PAGE_COST: Final = 2
 #: orjson gives up at this depth of nesting when it writes (its own limit; 255 fails).
 JSON_DEPTH_MAX: Final = 254
 READ_SESSION_LIMIT_DEFAULT: Final = 200
@@ -148,15 +166,21 @@ PROGRESS_AFTER_SECONDS: Final = 1.0
 PROGRESS_EVERY_SECONDS: Final = 0.25
 #: A session shown read-only in the editor; more would make the editor slow, not the server.
 RENDERED_BYTES_MAX: Final = 2 * MIB
+#: What sending it takes: its bytes, joined, as text of wide characters, as JSON.
+RENDERED_COST: Final = 8
 
 # --- Model ----------------------------------------------------------------------------------------------
 #: Identifiers: event, session, provider, turn, tool call. Real ones have at most 120 characters.
 ID_CHARS_MAX: Final = 512
 TITLE_CHARS_MAX: Final = 60
+#: Lines that are looked at for a title: those before it are commands, and a mistyped one takes 40 µs to judge.
+TITLE_LINES_MAX: Final = 32
 #: A session is stale when its last message is older than this (wire contract).
 STALE_AFTER_MS: Final = 5 * 60 * 1000
 #: Commands in one message beyond this are reported and not run: nobody types them, a loop does.
 COMMANDS_PER_MESSAGE_MAX: Final = 32
+#: The same for the messages of one request, or of one piece of a log.
+COMMANDS_PER_APPEND_MAX: Final = 1000
 #: Commands of one message that is not proven to be typed, reported one by one; the last report counts the rest. Hostile
 #: text can hold thousands, and each report interrupts the user.
 DOUBTFUL_COMMANDS_MAX: Final = 4
@@ -164,6 +188,9 @@ DOUBTFUL_COMMANDS_MAX: Final = 4
 DOUBT_CHARS_MAX: Final = 200
 #: Lines of a message that look like commands and are examined.
 COMMAND_LINES_MAX: Final = 1024
+#: Lines of a message that begin with `::` and another word: so many are compared with the commands' names, at 40 µs each.
+#: A message that holds more is code.
+OTHER_WORDS_MAX: Final = 256
 PATH_CHARS_MAX: Final = 4096
 
 # --- Transcript -----------------------------------------------------------------------------------------
@@ -173,6 +200,14 @@ OPEN_ELEMENTS_MAX: Final = 64
 # --- Status ---------------------------------------------------------------------------------------------
 #: Changes are told to the client at most this often; the contract asks for "within a second".
 STATUS_COALESCE_SECONDS: Final = 0.5
+#: Sessions in a status that was not asked for and in the status file. A client that shows more asks for them.
+STATUS_NEWS_SESSIONS_MAX: Final = 200
+#: Sessions of which a status is made at most; `PAGE_BYTES_MAX` holds some 8,000.
+STATUS_SESSIONS_MAX: Final = 10_000
+#: Counts over all sessions are taken again at most in this share of the time.
+COUNTING_SHARE: Final = 0.02
+#: A count that takes no longer than this is taken each time.
+COUNTING_SECONDS_FREE: Final = 0.002
 
 # --- Logs -----------------------------------------------------------------------------------------------
 LOG_FILE_BYTES_MAX: Final = 2 * MIB
@@ -190,5 +225,9 @@ assert READ_BYTES <= READ_ROUND_BYTES < MESSAGE_MB_MAX_DEFAULT * MIB
 assert CHUNK_BYTES < SNAPSHOT_BUDGET_BYTES_MIN // 64
 assert SNAPSHOT_BUDGET_BYTES_MIN < DAEMON_MAX_MEMORY_MB_DEFAULT * MIB
 assert 0 < WORKING_RESERVE_SHARE < 1
+assert OUTGOING_BYTES_MAX + 3 * PAGE_BYTES_MAX <= WORKING_RESERVE_BYTES_MIN, (
+    "a page is read, encoded and queued"
+)
+assert STATUS_NEWS_SESSIONS_MAX <= STATUS_SESSIONS_MAX
 assert READ_SESSION_LIMIT_DEFAULT <= READ_SESSION_LIMIT_MAX
 assert STATUS_COALESCE_SECONDS < 1

@@ -147,6 +147,7 @@ def is_event(line: bytes) -> bool:
     """Whether a stored line can be read: a damaged disk changes bytes in it that SQLite does not look at."""
     try:
         decode_line(line)
+        line.decode()  # also where the fields are that no struct has
     except ValueError:
         return False
     return True
@@ -355,7 +356,7 @@ class RecordingsStatus(Struct, frozen=True, rename="camel"):
 
 class StatusSnapshot(Struct, frozen=True, kw_only=True, rename="camel"):
     """The answer to `kato/status` and the content of the status file. Sessions without a destination are recorded in
-    `recordings_dir`.
+    `recordings_dir`. Of many sessions, `sessions` holds the first; `omitted_sessions` is how many it lacks.
     """
 
     schema_version: int
@@ -369,6 +370,7 @@ class StatusSnapshot(Struct, frozen=True, kw_only=True, rename="camel"):
     recordings: RecordingsStatus
     recordings_dir: str
     sessions: list[SessionStatus]
+    omitted_sessions: int
     memory: MemoryStatus
 
 
@@ -431,6 +433,25 @@ class Recording(Struct, frozen=True, kw_only=True):
     def is_open(self) -> bool:
         """True while lines may still be written."""
         return self.active or self.end_seq is not None
+
+
+class ProviderSummary(Struct, frozen=True):
+    """A provider's sessions, counted: all that were asked for, and those that are not stale."""
+
+    provider: str
+    sessions: int
+    active_sessions: int
+    last_message_at: int | None
+
+
+class Summary(Struct, frozen=True):
+    """What a status says beside single sessions: the providers by name, and the active recordings with the files that
+    they write.
+    """
+
+    providers: list[ProviderSummary]
+    active_recordings: int
+    destinations: int
 
 
 class Claim(Struct, frozen=True):

@@ -401,10 +401,16 @@ def _joined(texts: Iterable[tuple[int, str]]) -> Iterator[bytes]:
         waiting.append(text)
         size += len(text)
         if size >= limits.WRITE_PIECE_BYTES:
-            yield "".join(waiting).encode()
+            yield from _encoded(waiting)
             waiting, size = [], 0
-    if waiting:
-        yield "".join(waiting).encode()
+    yield from _encoded(waiting)
+
+
+def _encoded(texts: list[str]) -> Iterator[bytes]:
+    """The bytes of these texts together; of a large one in pieces, so that it does not lie in memory twice."""
+    text = "".join(texts)
+    for start in range(0, len(text), limits.WRITE_PIECE_BYTES):
+        yield text[start : start + limits.WRITE_PIECE_BYTES].encode()
 
 
 def _pieces(head: bytes, spool: IO[bytes]) -> Iterator[bytes]:

@@ -53,6 +53,7 @@ _DEVICES: Final = frozenset(
 _SLUG_BYTES_MAX: Final = 80
 _SLASH_COMMAND: Final = re.compile(r"/[A-Za-z][\w:.-]*(?: \S+)?$")
 _UUID_LIKE: Final = re.compile(r"[^0-9A-Za-z]")
+_LINE_END: Final = re.compile(r"[\r\n]")
 
 
 def resolve(argument: str, *, cwd: str | None, home: str, windows: bool = False) -> str:
@@ -98,14 +99,23 @@ def title_from_filename(path: str) -> str:
     )
 
 
+#: A line that is not blank, as much of it as a title may need.
+_TITLE_LINE: Final = re.compile(r"\S[^\r\n]{0,1023}")
+
+
 def title_from_text(content: str, is_command_line: Callable[[str], bool]) -> str | None:
-    """The first line of a message that is neither blank nor a command, 60 characters; None if there is none. A slash
-    command of the assistant with at most one word (`/clear`, `/model opus`) says nothing of what follows.
+    """The first line of a message that is neither blank nor a command, 60 characters; None if the first lines hold none. A
+    slash command of the assistant with at most one word (`/clear`, `/model opus`) says nothing of what follows.
     """
-    for line in content.split("\n"):
-        text = " ".join(line.split())
-        if text and not is_command_line(line) and not _SLASH_COMMAND.match(text):
+    found = _TITLE_LINE.search(content)
+    for _ in range(limits.TITLE_LINES_MAX):
+        if found is None:
+            break
+        text = " ".join(found[0].split())
+        if not is_command_line(found[0]) and not _SLASH_COMMAND.match(text):
             return shorten(text, limits.TITLE_CHARS_MAX)
+        line_end = _LINE_END.search(content, found.end())
+        found = None if line_end is None else _TITLE_LINE.search(content, line_end.end())
     return None
 
 

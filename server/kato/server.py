@@ -11,12 +11,12 @@ every request is answered. Handlers are synchronous. Logs carry methods, ids and
 import asyncio
 import logging
 import signal
-from collections.abc import Callable, Mapping, Sequence
+from collections import deque
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Future
 from pathlib import Path
 from typing import Any, Final
 
-import orjson
 from lsprotocol import types
 from pygls import uris
 from pygls.exceptions import JsonRpcException, JsonRpcInvalidParams
@@ -40,11 +40,12 @@ from kato.errors import (
     JournalUnavailable,
     KatoError,
     SettingsInvalid,
+    brief,
 )
 from kato.feed import LogFeed
-from kato.framing import Broken, Frame, FrameReader, Oversize, encode_frame, find_request_id
+from kato.framing import Broken, Frame, FrameReader, Oversize, encode_frame, encode_header, find_request_id
 from kato.intake import Intake
-from kato.json_text import loads
+from kato.json_text import decoded_bytes, loads
 from kato.model import CommandOutcome, Notice, SessionKey, Severity
 from kato.settings import Settings
 from kato.transport import Input, Output
@@ -56,8 +57,13 @@ INVALID_REQUEST: Final = -32600
 METHOD_NOT_FOUND: Final = -32601
 NOT_INITIALIZED: Final = -32002
 
-#: Frames from this size on are looked at before they are read: what they would take in memory must be there.
-_LARGE_BYTES: Final = 1 * limits.MIB
+
+class _EndOfInput:
+    """Comes after the last message."""
+
+
+_END_OF_INPUT: Final = _EndOfInput()
+_Item = Frame | Oversize | Broken | _EndOfInput
 
 
 class KatoProtocol(LanguageServerProtocol):
@@ -75,7 +81,7 @@ class KatoProtocol(LanguageServerProtocol):
     def receive(self, item: Frame | Oversize | Broken) -> None:
         """Handles one item of the stream."""
         if isinstance(item, Frame):
-            self._receive_body(item.body)
+            self._receive_body(item.take())
         elif isinstance(item, Oversize):
             bound = self._server.frame_bytes_max
             reason = (
@@ -89,9 +95,9 @@ class KatoProtocol(LanguageServerProtocol):
             log.warning("input: %s", item.reason)
 
     def _receive_body(self, body: bytes | bytearray) -> None:
-        if len(body) >= _LARGE_BYTES:
+        if len(body) >= limits.LARGE_BYTES:
             try:
-                self._server.make_room(wire.decoded_bytes(body))
+                self._server.make_room(decoded_bytes(body))
             except BudgetExceeded as error:
                 log.warning("a message of %d bytes was refused: no memory to read it", len(body))
                 request_id = find_request_id(body)
@@ -123,7 +129,9 @@ class KatoProtocol(LanguageServerProtocol):
             if is_request:
                 answer_to = request_id if _is_id(request_id) else None
                 self._answer_error(
-                    answer_to, INVALID_REQUEST, "method must be a string, id a string or an integer"
+                    answer_to,
+                    INVALID_REQUEST,
+                    f"method must be a string, id an integer or a string of at most {limits.ID_CHARS_MAX} characters",
                 )
             return
         if method == types.EXIT:
@@ -169,7 +177,7 @@ class KatoProtocol(LanguageServerProtocol):
         self, message: dict[str, Any], method: str, request_id: int | str | None
     ) -> None:
         if method not in self.fm.builtin_features and method not in self.fm.features:
-            self._answer_error(request_id, METHOD_NOT_FOUND, f"unknown method {method}")
+            self._answer_error(request_id, METHOD_NOT_FOUND, f"unknown method {brief(method)}")
             return
         if method == types.INITIALIZE:
             if self._server.is_initialized:
@@ -204,7 +212,10 @@ class KatoProtocol(LanguageServerProtocol):
 
     def answer(self, request_id: int | str, result: Any) -> None:
         """Sends a result."""
-        self._server.send({"jsonrpc": "2.0", "id": request_id, "result": result})
+        if isinstance(result, engines.Page):
+            self._server.send_parts(wire.page_parts(request_id, result))
+        else:
+            self._server.send({"jsonrpc": "2.0", "id": request_id, "result": result})
 
     def answer_kato_error(self, request_id: int | str, error: KatoError) -> None:
         """Sends an error."""
@@ -283,6 +294,12 @@ class KatoServer(LanguageServer):
         )
         self._tokens_made = 0
         self._late_notices: list[Notice] = []  # found before the client may be notified
+        self._held: deque[_Item] = deque()  # messages that wait until the client has read
+        self._held_bytes = 0
+        self._stalled_timer: asyncio.TimerHandle | None = None
+        self._status_end = 0  # where in the output the last status ends
+        self._status_is_due = False
+        self._dropped_at = -1
         self.custom_handlers: Mapping[str, Callable[[Any, int | str | None], Any]] = {
             "kato/appendEvents": self._on_append_events,
             "kato/events": self._on_append_events,
@@ -311,8 +328,10 @@ class KatoServer(LanguageServer):
     async def _run(self, stdin: int, stdout: int) -> int:
         self._loop = asyncio.get_running_loop()
         self._ended = self._loop.create_future()
-        self._output = Output(stdout, self._loop, lambda: self.end(EXIT_NO_SHUTDOWN))
-        self._input = Input(stdin, self._loop, self._on_data, self._on_round, lambda: self._output.crowded)
+        self._output = Output(
+            stdout, self._loop, lambda: self.end(EXIT_NO_SHUTDOWN), on_written=self._on_written
+        )
+        self._input = Input(stdin, self._loop, self._on_data, self._on_round)
         self.protocol.set_writer(_NoWriter())
         for number in (signal.SIGTERM, signal.SIGINT):
             try:
@@ -325,19 +344,76 @@ class KatoServer(LanguageServer):
         return self._exit_code
 
     def _on_data(self, data: bytes) -> None:
-        """One read's worth of bytes: every message in it."""
+        """One read's worth of bytes: every message in it, or the end of the input."""
         if self.is_ending():
             return
-        if not data:
-            if self._reader.unfinished:
-                log.warning("input ended in the middle of a message")
-            self._settle()
-            self.end(EXIT_OK if self.protocol.is_shut_down else EXIT_NO_SHUTDOWN)
-            return
-        for item in self._reader.feed(data):
-            self.protocol.receive(item)
+        items = self._reader.feed(data) if data else iter((_END_OF_INPUT,))
+        if self._held or self._output.crowded:
+            self._hold(items)
+        else:
+            self._handle(items)
+
+    def _handle(self, items: "Iterator[_Item]") -> None:
+        """Handles what came, in order, until the client leaves too much unread: then the rest waits."""
+        for item in items:
+            if isinstance(item, _EndOfInput):
+                self._end_of_input()
+            else:
+                self.protocol.receive(item)
             if self.is_ending():
                 return
+            if self._output.crowded:
+                self._output.flush()
+                if self._output.crowded:
+                    self._hold(items)
+                    return
+
+    def _end_of_input(self) -> None:
+        if self._reader.unfinished:
+            log.warning("input ended in the middle of a message")
+        self._settle()
+        self.end(EXIT_OK if self.protocol.is_shut_down else EXIT_NO_SHUTDOWN)
+
+    def _hold(self, items: "Iterator[_Item]") -> None:
+        """Keeps messages until the client has read. When a round of them waits, nothing more is read."""
+        for item in items:
+            self._held.append(item)
+            self._held_bytes += len(item.body) if isinstance(item, Frame) else 0
+        if self._held_bytes >= limits.READ_ROUND_BYTES:
+            self._input.pause()
+        if self._held and self._stalled_timer is None:
+            self._watch_for_a_stall()
+
+    def _on_written(self) -> None:
+        """The client has read some of what waited: what was held goes on."""
+        if self.is_ending() or self._output.crowded:
+            return
+        if self._held:
+            held, self._held, self._held_bytes = self._held, deque(), 0
+            self._input.resume()
+            self._handle(iter(held))
+            self._on_round()
+        if self._status_is_due:
+            self._send_status()
+
+    def _watch_for_a_stall(self) -> None:
+        self._stalled_timer = self._loop.call_later(
+            limits.UNREAD_SECONDS_MAX, self._end_a_stall, self._output.written
+        )
+
+    def _end_a_stall(self, written: int) -> None:
+        """A client that said goodbye and reads nothing gets no more answers: else this process would wait for it forever."""
+        self._stalled_timer = None
+        if self.is_ending() or not self._held:
+            return
+        if self._output.written == written and any(map(_is_goodbye, self._held)):
+            log.warning(
+                "the client ends and does not read: %d bytes are given up", self._output.waiting_bytes
+            )
+            self._output.discard()
+            self._on_written()
+        else:
+            self._watch_for_a_stall()
 
     def _on_round(self) -> None:
         """After the reads: what was deferred, then the answers go out."""
@@ -385,7 +461,22 @@ class KatoServer(LanguageServer):
 
     def send(self, message: Mapping[str, Any]) -> None:
         """Queues a message for the client."""
-        self._output.send(encode_frame(wire.dumps(message)))
+        body = wire.dumps(message)
+        self._output.send(
+            (encode_frame(body),) if len(body) < limits.KIB else (encode_header(len(body)), body)
+        )
+
+    def send_parts(self, parts: Sequence[bytes]) -> None:
+        """Queues a message that comes in parts, which are not copied."""
+        self._output.send((encode_header(sum(map(len, parts))), *parts))
+
+    def _tell(self, method: str, params: Any) -> None:
+        """Queues a notification, unless the client reads nothing while they pour out."""
+        if self._output.waiting_bytes <= limits.UNREAD_NOTIFICATIONS_BYTES_MAX:
+            self.send({"jsonrpc": "2.0", "method": method, "params": params})
+        elif self._output.queued != self._dropped_at:
+            self._dropped_at = self._output.queued
+            log.warning("the client does not read: %s and what follows it is not sent", method)
 
     def flush_output(self) -> None:
         """Lets queued messages go out."""
@@ -594,7 +685,8 @@ class KatoServer(LanguageServer):
         log.error("over budget: %s", fatal.message)
         self.notify(Notice("over_budget", "error", f"Kato stops: {fatal.message}.", fatal.data))
         try:
-            self.send(_notification("kato/statusChanged", self._live.status(running=False)))
+            last = self._live.status(running=False, limit=limits.STATUS_NEWS_SESSIONS_MAX)
+            self.send({"jsonrpc": "2.0", "method": "kato/statusChanged", "params": last})
         except Exception as error:  # noqa: BLE001 - whatever it is, the process has to end
             engines.log_failure("the last status", error)
         self.end(EXIT_BUDGET)
@@ -615,10 +707,8 @@ class KatoServer(LanguageServer):
         del request_id
         asked = wire.decode(params, wire.ReadSessionParams)
         self._settle()
-        lines, following, total = self._live.read_session(
-            SessionKey(asked.provider, asked.session_id), after=asked.after, limit=asked.limit
-        )
-        return {"events": [orjson.Fragment(line) for line in lines], "nextAfter": following, "total": total}
+        key = SessionKey(asked.provider, asked.session_id)
+        return self._live.read_session(key, after=asked.after, limit=asked.limit)
 
     def _on_render_session(self, params: Any, request_id: int | str | None) -> object:
         del request_id
@@ -632,7 +722,9 @@ class KatoServer(LanguageServer):
         asked = params if isinstance(params, dict) else {}
         name = wire.COMMANDS.get(asked.get("command", ""))
         if name is None:
-            raise InvalidParams("$.command", f"one of {', '.join(wire.COMMANDS)}", repr(asked.get("command")))
+            raise InvalidParams(
+                "$.command", f"one of {', '.join(wire.COMMANDS)}", brief(asked.get("command"))
+            )
         arguments = asked.get("arguments")
         if not isinstance(arguments, list) or len(arguments) != 1:
             raise InvalidParams("$.arguments", "one argument, an object", "something else")
@@ -688,7 +780,7 @@ class KatoServer(LanguageServer):
                 self._make_spare_token()
 
     def _tell_progress(self, token: int | str, value: Mapping[str, Any]) -> None:
-        self.send(_notification(types.PROGRESS, {"token": token, "value": value}))
+        self._tell(types.PROGRESS, {"token": token, "value": value})
         self._output.flush()
 
     def make_room(self, needed_bytes: int) -> None:
@@ -757,17 +849,18 @@ class KatoServer(LanguageServer):
     def executed(self, outcome: CommandOutcome) -> None:
         """Tells the client at once."""
         self._end_work()
-        self.send(_notification("kato/commandExecuted", outcome))
+        self._tell("kato/commandExecuted", outcome)
+        self._output.flush()  # one request can run many
 
     def notify(self, notice: Notice) -> None:
         """Sends a notice: as `kato/notice` to a client that announced `experimental.katoNotice`, else as a message that
         the editor shows.
         """
         if self._client_takes_notices:
-            self.send(_notification("kato/notice", notice))
+            self._tell("kato/notice", notice)
             return
         params = {"type": _MESSAGE_TYPES[notice.severity].value, "message": notice.message}
-        self.send(_notification(types.WINDOW_SHOW_MESSAGE, params))
+        self._tell(types.WINDOW_SHOW_MESSAGE, params)
 
     # --- Status -----------------------------------------------------------------------------------------
 
@@ -775,12 +868,17 @@ class KatoServer(LanguageServer):
         self._status_timer = None
         if self._engine is None or self.is_ending():
             return
+        # One status at most waits to be read: the next one is sent when the client has read it.
+        self._status_is_due = self._output.crowded or self._output.written < self._status_end
+        if self._status_is_due:
+            return
         self._settle()
         if self.is_ending():
             return
-        snapshot = self._live.status()
+        snapshot = self._live.status(limit=limits.STATUS_NEWS_SESSIONS_MAX)
         self._last_rss = snapshot.memory.process.rss
-        self.send(_notification("kato/statusChanged", snapshot))
+        self._tell("kato/statusChanged", snapshot)
+        self._status_end = self._output.queued
         self._output.flush()
 
     def _beat(self) -> None:
@@ -804,7 +902,8 @@ class KatoServer(LanguageServer):
         self._output.flush()
 
     def _write_status(self, *, running: bool) -> None:
-        statusfiles.write(self._state_dir, self._live.status(running=running))
+        snapshot = self._live.status(running=running, limit=limits.STATUS_NEWS_SESSIONS_MAX)
+        statusfiles.write(self._state_dir, snapshot)
 
 
 class _Work:
@@ -827,9 +926,20 @@ class _NoWriter:
         pass
 
 
-def _notification(method: str, params: Any) -> dict[str, Any]:
-    return {"jsonrpc": "2.0", "method": method, "params": params}
+def _is_goodbye(item: "_Item") -> bool:
+    """True for the end of the input and for `exit`."""
+    if not isinstance(item, Frame):
+        return isinstance(item, _EndOfInput)
+    if len(item.body) > limits.KIB:
+        return False
+    try:
+        message = loads(item.body)
+    except ValueError:
+        return False
+    return isinstance(message, dict) and message.get("method") == types.EXIT
 
 
 def _is_id(value: Any) -> bool:
-    return isinstance(value, int | str) and not isinstance(value, bool)
+    if isinstance(value, str):
+        return len(value) <= limits.ID_CHARS_MAX  # it is said again in the answer
+    return isinstance(value, int) and not isinstance(value, bool)

@@ -12,7 +12,7 @@ from typing import Any, Final, Literal, NamedTuple
 from msgspec import Struct, structs
 
 from kato import limits
-from kato.errors import SettingsInvalid
+from kato.errors import SettingsInvalid, brief
 from kato.text import nearest
 
 LogLevel = Literal["debug", "info", "warning", "error"]
@@ -173,7 +173,7 @@ def _provider_paths(value: Any) -> Mapping[str, tuple[str, ...]]:
     for name in value:
         if name not in PROVIDERS:
             near = nearest(str(name), PROVIDERS) or PROVIDERS[0]
-            raise ValueError(f"a map whose keys are {', '.join(PROVIDERS)} ({name!r} is none: {near}?)")
+            raise ValueError(f"a map whose keys are {', '.join(PROVIDERS)} ({brief(name)} is none: {near}?)")
     return {name: _paths(paths) for name, paths in value.items()}
 
 

@@ -3,10 +3,11 @@
 Rule: values in, values out; the moment it is taken at is an argument.
 """
 
-from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
+from functools import lru_cache
 from typing import Final
 
+import msgspec
 from msgspec import UNSET, Struct
 
 from kato import limits
@@ -14,16 +15,20 @@ from kato.model import (
     MemoryStatus,
     ParentStatus,
     ProviderStatus,
+    ProviderSummary,
     Recording,
     RecordingsStatus,
     RecordingStatus,
     SessionRecord,
     SessionStatus,
     StatusSnapshot,
+    Summary,
     rfc3339,
 )
 
 SCHEMA_VERSION: Final = 1
+#: Most of the moments in a status were in the one before it: of 200 sessions, each has two.
+_rfc3339: Final = lru_cache(maxsize=512)(rfc3339)
 
 
 class Seen(Struct, frozen=True):
@@ -60,8 +65,8 @@ def session_status(seen: Seen, *, now_ms: int, max_events: int) -> SessionStatus
         truncated_events=record.event_count - shown,
         estimated_bytes=seen.held_bytes,
         resident=seen.held_events is not None,
-        updated_at=rfc3339(record.updated_at),
-        last_message_at=UNSET if record.last_message_at is None else rfc3339(record.last_message_at),
+        updated_at=_rfc3339(record.updated_at),
+        last_message_at=UNSET if record.last_message_at is None else _rfc3339(record.last_message_at),
         stale=is_stale(record, now_ms),
         recording=UNSET if recording is None else _recording_status(recording),
         parent=UNSET
@@ -79,35 +84,42 @@ def is_stale(record: SessionRecord, now_ms: int) -> bool:
 def snapshot(
     seen: Iterable[Seen],
     *,
+    summary: Summary,
     process: Process,
     memory: MemoryStatus,
-    active_recordings: Sequence[Recording],
     recordings_dir: str,
     now_ms: int,
     heartbeat_at: int,
     running: bool,
     max_events: int,
-    include_stale: bool = False,
-    limit: int | None = None,
 ) -> StatusSnapshot:
-    """Everything at once: active recordings first, then the most recent message, then provider and id."""
-    chosen = [one for one in seen if include_stale or not is_stale(one.record, now_ms)]
-    chosen.sort(key=_order)
+    """Everything as of now: active recordings first, then the most recent message, then provider and id. Of the sessions,
+    as many as fit into an answer, in the order in which they come.
+    """
+    chosen: list[tuple[Seen, SessionStatus]] = []
+    size = 0
+    for one in seen:
+        shown = session_status(one, now_ms=now_ms, max_events=max_events)
+        size += len(msgspec.json.encode(shown))
+        if size > limits.PAGE_BYTES_MAX:
+            break
+        chosen.append((one, shown))
+    chosen.sort(key=lambda pair: _order(pair[0]))
     return StatusSnapshot(
         schema_version=SCHEMA_VERSION,
         version=process.version,
-        generated_at=rfc3339(now_ms),
-        heartbeat_at=rfc3339(heartbeat_at),
+        generated_at=_rfc3339(now_ms),
+        heartbeat_at=_rfc3339(heartbeat_at),
         daemon_running=running,
         daemon_pid=process.pid,
-        started_at=rfc3339(process.started_at),
-        providers=_providers(chosen, now_ms),
+        started_at=_rfc3339(process.started_at),
+        providers=[_provider_status(one) for one in summary.providers],
         recordings=RecordingsStatus(
-            active_recordings=len(active_recordings),
-            destinations=len({recording.output_path for recording in active_recordings}),
+            active_recordings=summary.active_recordings, destinations=summary.destinations
         ),
         recordings_dir=recordings_dir,
-        sessions=[session_status(one, now_ms=now_ms, max_events=max_events) for one in chosen[:limit]],
+        sessions=[shown for _, shown in chosen],
+        omitted_sessions=max(0, sum(one.sessions for one in summary.providers) - len(chosen)),
         memory=memory,
     )
 
@@ -124,24 +136,15 @@ def _recording_status(recording: Recording) -> RecordingStatus:
         recording_id=recording.recording_id,
         output_path=recording.output_path,
         active=recording.active,
-        started_at=rfc3339(recording.started_at),
-        last_write_at=UNSET if written is None else rfc3339(written),
+        started_at=_rfc3339(recording.started_at),
+        last_write_at=UNSET if written is None else _rfc3339(written),
     )
 
 
-def _providers(seen: Sequence[Seen], now_ms: int) -> list[ProviderStatus]:
-    active: Counter[str] = Counter()
-    last: dict[str, int] = {}
-    for one in seen:
-        provider, moment = one.record.key.provider, one.record.last_message_at
-        active[provider] += not is_stale(one.record, now_ms)
-        if moment is not None:
-            last[provider] = max(moment, last.get(provider, moment))
-    return [
-        ProviderStatus(
-            provider=provider,
-            active_sessions=active[provider],
-            last_message_at=rfc3339(last[provider]) if provider in last else UNSET,
-        )
-        for provider in sorted(active)
-    ]
+def _provider_status(summary: ProviderSummary) -> ProviderStatus:
+    moment = summary.last_message_at
+    return ProviderStatus(
+        provider=summary.provider,
+        active_sessions=summary.active_sessions,
+        last_message_at=UNSET if moment is None else _rfc3339(moment),
+    )

@@ -1,15 +1,20 @@
 """Texts as Kato needs them: which Markdown lines lie inside fenced code, what a word may have been meant as.
 
-Rule: one reading of fences for the whole program, CommonMark's: an opening run of at least three backticks
-or tildes, indented by at most three spaces, is closed by a run of the same character at least as long,
-with nothing after it; a backtick fence's info string holds no backtick.
+Rules:
+
+- One reading of fences for the whole program, CommonMark's: an opening run of at least three backticks or tildes, indented
+  by at most three spaces, is closed by a run of the same character at least as long, with nothing after it; a backtick
+  fence's info string holds no backtick.
+- A text is not split into all of its lines or words: 8 MB of short lines take 150 MB as a list. What is looked for is found
+  in the text, and each function takes time in proportion to the length of the text.
 """
 
 import re
 from collections.abc import Iterable, Iterator
+from functools import lru_cache
 from typing import Final, NamedTuple
 
-_FENCE = re.compile(r"^ {0,3}(`{3,}|~{3,})(.*)$", re.DOTALL)
+_FENCE_LINE: Final = re.compile(r" {0,3}(`{3,}|~{3,})([^\r\n]*)")
 
 
 class Fence(NamedTuple):
@@ -18,14 +23,35 @@ class Fence(NamedTuple):
     char: str
     length: int
 
-    def closing(self) -> str:
-        """The shortest line that closes it."""
-        return self.char * self.length
+
+class LinePattern:
+    """Finds the lines that begin with a pattern. The pattern must not match the end of a line."""
+
+    def __init__(self, pattern: str) -> None:
+        self._first = re.compile(pattern)
+        self._others = re.compile(rf"[\r\n]{pattern}")
+
+    def match(self, line: str) -> re.Match[str] | None:
+        """The match at a line's beginning."""
+        return self._first.match(line)
+
+    def finditer(self, text: str) -> Iterator[re.Match[str]]:
+        """The matches in order; each begins at its line's beginning, or at the line end before it."""
+        first = self._first.match(text)
+        if first is not None:
+            yield first
+        yield from self._others.finditer(text)
+
+
+#: List markers and quotes before a line's own text. Deeper nesting means nothing, and each level takes memory to match.
+_IN_LISTS: Final = r"(?:[^\S\r\n]*(?:[-*+>]|\d{1,9}[.)])(?=\s)){0,64}[^\S\r\n]*"
+_INSIDE_LIST: Final = re.compile(_IN_LISTS)
+_FENCES_IN_LISTS: Final = LinePattern(rf"{_IN_LISTS}((?:```|~~~)[^\r\n]*)")
 
 
 def next_fence(line: str, fence: Fence | None) -> Fence | None:
     """The fence that is open after `line`, when `fence` was open before it."""
-    match = _FENCE.match(line)
+    match = _FENCE_LINE.match(line)
     if match is None:
         return fence
     run, rest = match.groups()
@@ -38,31 +64,31 @@ def next_fence(line: str, fence: Fence | None) -> Fence | None:
     return fence
 
 
-def open_fence(text: str) -> Fence | None:
-    """The fence that a text leaves open."""
-    # A single character is looked for ten times as fast as a run of it.
-    runs = [run for run in ("```", "~~~") if run[0] in text and run in text]
-    if not runs:
-        return None
-    # Most often one character's runs are all there is, and only lines that hold one need a look.
-    lines = _lines_with(text, runs[0]) if len(runs) == 1 else text.split("\n")
-    fence: Fence | None = None
-    for line in lines:
-        fence = next_fence(line, fence)
-    return fence
+def each_line(text: str) -> Iterator[str]:
+    """The lines of a text, one at a time."""
+    start = 0
+    while (end := text.find("\n", start)) >= 0:
+        yield text[start:end]
+        start = end + 1
+    yield text[start:]
 
 
-def _lines_with(text: str, run: str) -> Iterator[str]:
-    at = text.find(run)
-    while at >= 0:
-        end = text.find("\n", at)
-        if end < 0:
-            end = len(text)
-        yield text[text.rfind("\n", 0, at) + 1 : end]
-        at = text.find(run, end)
+def line_part(text: str, after: int, through: int | None) -> str:
+    """The lines of a text without the first `after` ones, up to and including number `through` (from 1)."""
+    start = _after_lines(text, 0, after)
+    if start < 0 or (through is not None and through <= after):
+        return ""
+    end = -1 if through is None else _after_lines(text, start, through - after)
+    return text[start:] if end < 0 else text[start : end - 1]
 
 
-_INSIDE_LIST: Final = re.compile(r"^(?:\s*(?:[-*+>]|\d{1,9}[.)])(?=\s))*\s*")
+def _after_lines(text: str, position: int, count: int) -> int:
+    """Where the line begins that follows the next `count` lines; -1 if there is none."""
+    for _ in range(count):
+        position = text.find("\n", position) + 1
+        if not position:
+            return -1
+    return position
 
 
 def lines_outside_fences(text: str) -> Iterator[tuple[int, str]]:
@@ -70,8 +96,8 @@ def lines_outside_fences(text: str) -> Iterator[tuple[int, str]]:
     and quotes, and indented ones, count too.
     """
     fence: Fence | None = None
-    for number, line in enumerate(text.split("\n"), start=1):
-        after = next_fence(_INSIDE_LIST.sub("", line), fence)
+    for number, line in enumerate(each_line(text), start=1):
+        after = next_fence(_INSIDE_LIST.sub("", line, count=1), fence)
         if fence is None and after is None:
             yield number, line
         fence = after
@@ -92,19 +118,76 @@ def visible(name: str) -> str:
     return "".join(char if char.isprintable() else ascii(char)[1:-1] for char in name)
 
 
+def found_outside_fences(text: str, wanted: LinePattern) -> Iterator[tuple[int, re.Match[str]]]:
+    """Number (from 1) and match of the lines that `wanted` finds outside fences, which are those of
+    `lines_outside_fences`. `wanted` must not find lines that open or close one.
+    """
+    fence: Fence | None = None
+    number, counted = 1, 0
+    fences = _FENCES_IN_LISTS.finditer(text) if "```" in text or "~~~" in text else iter(())
+    upcoming = next(fences, None)
+    for found in wanted.finditer(text):
+        while upcoming is not None and upcoming.start() < found.start():
+            fence = next_fence(upcoming[1], fence)
+            upcoming = next(fences, None)
+        if fence is None:
+            start = found.start() + (text[found.start()] in "\r\n")
+            number, counted = number + _line_ends(text, counted, start), start
+            yield number, found
+
+
+def _line_ends(text: str, low: int, high: int) -> int:
+    """How many lines end between the beginnings of two lines: with CR LF, LF or CR."""
+    return text.count("\n", low, high) + text.count("\r", low, high) - text.count("\r\n", low, high)
+
+
 def with_newlines(text: str) -> str:
     """The text with its lines ended as here: what ends one is counted alike everywhere."""
     return text.replace("\r\n", "\n").replace("\r", "\n") if "\r" in text else text
 
 
+_BLOCK_CHARS: Final = 64 * 1024
+
+
+def words_of(text: str) -> str:
+    """The words of a text, a blank between each."""
+    if len(text) <= _BLOCK_CHARS:
+        return " ".join(text.split())
+    parts: list[str] = []
+    gap = False
+    for start in range(0, len(text), _BLOCK_CHARS):
+        block = text[start : start + _BLOCK_CHARS]
+        gap = gap or block[0].isspace()
+        words = " ".join(block.split())
+        if words:
+            parts.append(f" {words}" if gap and parts else words)
+            gap = False
+        gap = gap or block[-1].isspace()
+    return "".join(parts)
+
+
 def fence_longer_than_any_in(text: str, char: str = "`", at_least: int = 3) -> str:
     """A fence that no run of `char` inside `text` can close."""
-    longest = max((len(run) for run in re.findall(re.escape(char) + "+", text)), default=0)
-    return char * max(at_least, longest + 1)
+    longest = at_least - 1
+    run = re.compile(re.escape(char) + "+")
+    at = text.find(char * at_least)
+    while at >= 0:  # each run that is found is longer than the one before: they are few
+        found = run.match(text, at)
+        assert found is not None
+        longest = found.end() - at
+        at = text.find(char * (longest + 1), found.end())
+    return char * (longest + 1)
 
 
 def nearest(word: str, choices: Iterable[str], *, likeness: float = 0.6) -> str | None:
     """The choice that a mistyped word comes closest to (`likeness` from 0 to 1), None if none is close."""
+    # What two words have in common is at most the shorter one: a long word is close to none, and takes long to compare.
+    close = [one for one in choices if 2 * min(len(word), len(one)) >= likeness * (len(word) + len(one))]
+    return _nearest(word, tuple(close), likeness) if close else None
+
+
+@lru_cache(maxsize=256)  # 40 µs a word, and a text can repeat it in each line
+def _nearest(word: str, choices: tuple[str, ...], likeness: float) -> str | None:
     from difflib import get_close_matches  # noqa: PLC0415 - 0.2 MB, for mistakes alone
 
-    return next(iter(get_close_matches(word, list(choices), n=1, cutoff=likeness)), None)
+    return next(iter(get_close_matches(word, choices, n=1, cutoff=likeness)), None)

@@ -37,7 +37,7 @@ from kato.model import (
     UserMessage,
 )
 from kato.safe_markdown import enclosed, escaped_tags, typed
-from kato.text import fence_longer_than_any_in, with_newlines
+from kato.text import fence_longer_than_any_in, line_part, with_newlines, words_of
 
 #: Calls without a result that are remembered by name; of more, the oldest are forgotten and their results are
 #: shown with the call's id. A turn of an assistant holds some dozens.
@@ -150,7 +150,11 @@ class Transcript:
         return tuple(self._state.speakers)
 
     def feed(
-        self, event: ConversationEvent | HiddenEvent, *, after_line: int = 0, through_line: int | None = None
+        self,
+        event: ConversationEvent | HiddenEvent,
+        *,
+        after_line: int = 0,
+        through_line: int | None = None,
     ) -> str:
         """The next piece: "" for what is not shown, else ended by a newline.
 
@@ -171,13 +175,11 @@ class Transcript:
     def _user_message(self, event: UserMessage, after_line: int, through_line: int | None) -> str:
         text = _normalised(event.content)
         continued = after_line > 0 and self._state.cut == event.event_id
-        if after_line or through_line is not None:
-            lines = text.split("\n")
-            text = "\n".join(lines[0 if continued else after_line : through_line])
-        whole = self._shown_user(text)
+        part = line_part(text, 0 if continued else after_line, through_line)
+        whole = self._shown_user(part)
         if continued:
             # The first part stands in the note: what is missing is what the longer text adds to it.
-            before = self._shown_user("\n".join(lines[:after_line]))
+            before = self._shown_user(line_part(text, 0, after_line))
             added = whole.removeprefix(before)
             return added[1:] + "\n" if added.strip() else ""
         self._state.said = []
@@ -226,7 +228,7 @@ class Transcript:
         if not heading and self._state.in_list and text[0] in " \t":
             heading = f"{_END_OF_LIST}\n\n"  # what is indented would belong to the list of the message before
         self._state.in_list = _LIST_ITEM.search(text) is not None
-        return self._block(heading + text)
+        return self._block(heading, text)
 
     def _heading(self, speaker: str, event: ConversationEvent) -> str:
         """The heading of a new run; "" inside one."""
@@ -241,11 +243,11 @@ class Transcript:
         when = (at.year, at.month, at.day, at.hour, at.minute, at.second)
         return "%s %s_%04d-%02d-%02d_%02d%02d_%02d\n\n" % (self._marks, speaker, *when)  # noqa: UP031
 
-    def _block(self, text: str) -> str:
+    def _block(self, heading: str, text: str = "") -> str:
         """A block of the note, a blank line before it unless it is the first."""
         first = not self._state.started
         self._state.started = True
-        return f"{text}\n" if first else f"\n{text}\n"
+        return f"{heading}{text}\n" if first else f"\n{heading}{text}\n"
 
     # --- What the assistant did -------------------------------------------------------------------------
 
@@ -363,16 +365,19 @@ def _normalised(text: str) -> str:
 #: A comment ends a list, and is not shown.
 _END_OF_LIST: Final = "<!-- -->"
 _LIST_ITEM: Final = re.compile(r"^[ \t>]*(?:[-+*]|\d{1,9}[.)])(?:[ \t]|$)", re.MULTILINE)
-_LEADING_BLANK_LINES: Final = re.compile(r"\A(?:[^\S\n]*\n)+")
+_WORD: Final = re.compile(r"\S")
 
 
 def _trimmed(text: str) -> str:
     """Without blank lines at the beginning and white space at the end."""
-    return (_LEADING_BLANK_LINES.sub("", text) if text[:1].isspace() else text).rstrip()
+    if text[:1].isspace():
+        first = _WORD.search(text)
+        text = "" if first is None else text[text.rfind("\n", 0, first.start()) + 1 :]
+    return text.rstrip()
 
 
 def _one_line(text: str) -> str:
-    return " ".join(_normalised(text).split())
+    return words_of(_normalised(text))
 
 
 def _prose(text: str) -> str:

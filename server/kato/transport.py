@@ -1,7 +1,8 @@
 """Standard input and output as the server's stream: bounded reads, writes that never block the loop.
 
 Rules: the server's own file descriptor is a private copy of stdout; file descriptor 1 leads to stderr, so that a stray
-`print` cannot break the stream. What the client does not read waits here, and while it waits nothing more is read.
+`print` cannot break the stream. What the client does not read waits here, and while more than `limits.OUTGOING_BYTES_MAX`
+waits, the server handles no message (`Output.crowded`); of what it reads meanwhile, a bounded part waits.
 """
 
 import asyncio
@@ -10,11 +11,14 @@ import select
 import sys
 import threading
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Final
 
 from kato import limits
 
+#: Frames below this are joined into pieces of about that many bytes; larger ones are written from where they lie.
+_SMALL_BYTES: Final = 4 * limits.KIB
+_JOINED_BYTES: Final = 64 * limits.KIB
 #: POSIX: a pipe that is ready takes at least PIPE_BUF bytes, and PIPE_BUF is 4,096 on Linux (512 at least elsewhere).
 _WRITE_BYTES: Final = 4096 if sys.platform == "linux" else 512
 
@@ -33,83 +37,126 @@ def take_stdout() -> int:
 
 
 class Output:
-    """Frames to a file descriptor, in order."""
+    """Frames to a file descriptor, in order. `on_written` is called when the client has read some of what waited for it,
+    `on_gone` when it went away.
+    """
 
-    def __init__(self, descriptor: int, loop: asyncio.AbstractEventLoop, on_gone: Callable[[], None]) -> None:
+    def __init__(
+        self,
+        descriptor: int,
+        loop: asyncio.AbstractEventLoop,
+        on_gone: Callable[[], None],
+        on_written: Callable[[], None],
+    ) -> None:
         self._descriptor = descriptor
         self._loop = loop
         self._on_gone = on_gone
+        self._on_written = on_written
         self._waiting: deque[memoryview] = deque()
-        self._bytes = 0
+        self._small = (
+            bytearray()
+        )  # frames behind those, joined: an object each would take more than they hold
+        self._queued = 0
+        self._written = 0
         self._watching = False
         self._gone = False
+        #: True while the client leaves too much unread.
+        self.crowded = False
         self._poll = select.poll() if hasattr(select, "poll") else None
         if self._poll is not None:
             self._poll.register(descriptor, select.POLLOUT)
 
     @property
-    def crowded(self) -> bool:
-        """True while the client leaves too much unread."""
-        return self._bytes > limits.OUTGOING_BYTES_MAX
+    def waiting_bytes(self) -> int:
+        """What the client has not read."""
+        return self._queued - self._written
 
-    def send(self, frame: bytes) -> None:
+    @property
+    def queued(self) -> int:
+        """How many bytes were ever queued: a place in the stream."""
+        return self._queued
+
+    @property
+    def written(self) -> int:
+        """How many of them were written."""
+        return self._written
+
+    def send(self, parts: Sequence[bytes]) -> None:
         """Queues a frame; `flush` writes."""
-        if not self._gone:
-            self._waiting.append(memoryview(frame))
-            self._bytes += len(frame)
+        if self._gone:
+            return
+        for part in parts:
+            self._queued += len(part)
+            if len(part) < _SMALL_BYTES:
+                self._small += part
+                if len(self._small) >= _JOINED_BYTES:
+                    self._seal()
+            else:
+                self._seal()
+                self._waiting.append(memoryview(part))
+        self.crowded = self.waiting_bytes > limits.OUTGOING_BYTES_MAX
 
     def flush(self) -> None:
         """Writes what can be written without waiting; the rest follows when the client reads."""
-        if self._watching:
-            return
         self._write_some()
-        if self._waiting and not self._gone:
+        if self.waiting_bytes and not self._watching and not self._gone:
             self._loop.add_writer(self._descriptor, self._on_writable)
             self._watching = True
 
     def drain(self, seconds: float) -> None:
         """Before the end: writes all, waiting for the client no longer than this."""
         deadline = self._loop.time() + seconds
-        while self._waiting and not self._gone and self._loop.time() < deadline:
+        while self.waiting_bytes and not self._gone and self._loop.time() < deadline:
             self._write_some()
-            if self._waiting and self._poll is not None:
+            if self.waiting_bytes and self._poll is not None:
                 self._poll.poll(50)
+
+    def discard(self) -> None:
+        """Gives up what waits and all that is still to be sent: the client reads no more."""
+        self._gone = True
+        self._waiting.clear()
+        self._small = bytearray()
+        self._written = self._queued
+        self.crowded = False
 
     def _on_writable(self) -> None:
         self._write_some()
-        if not self._waiting or self._gone:
+        if not self.waiting_bytes or self._gone:
             self._loop.remove_writer(self._descriptor)
             self._watching = False
+        self._on_written()
+
+    def _seal(self) -> None:
+        if self._small:
+            self._waiting.append(memoryview(self._small))
+            self._small = bytearray()
 
     def _write_some(self) -> None:
-        if len(self._waiting) > 1:
-            joined = memoryview(b"".join(self._waiting))
-            self._waiting.clear()
-            self._waiting.append(joined)
-        while self._waiting and (self._poll is None or self._poll.poll(0)):
+        while self.waiting_bytes and (self._poll is None or self._poll.poll(0)):
+            if not self._waiting:
+                self._seal()
             head = self._waiting[0]
             part = head if self._poll is None else head[:_WRITE_BYTES]
             try:
                 count = os.write(self._descriptor, part)
-            except OSError:  # the client went away: nobody is left to be told
-                self._gone = True
-                self._waiting.clear()
-                self._bytes = 0
+            except OSError:  # the client went away
+                self.discard()
                 self._loop.call_soon(self._on_gone)
                 return
-            self._bytes -= count
+            self._written += count
             if count == len(head):
                 self._waiting.popleft()
             else:
                 self._waiting[0] = head[count:]
+        self.crowded = self.waiting_bytes > limits.OUTGOING_BYTES_MAX
 
 
 class Input:
     """Reads a file descriptor in pieces of at most `limits.READ_BYTES`; an empty piece is its end.
 
     Pieces that are there already follow each other, up to `limits.READ_ROUND_BYTES`; then `on_round` is called, so that
-    what they hold can be committed together. `hold` says whether reading should pause (too much unread output). Where
-    the event loop cannot wait for the descriptor (Windows, a regular file) a thread reads, one piece ahead.
+    what they hold can be committed together. Between `pause` and `resume` nothing is read. Where the event loop cannot wait
+    for the descriptor (Windows, a regular file) a thread reads, one piece ahead.
     """
 
     def __init__(
@@ -118,18 +165,18 @@ class Input:
         loop: asyncio.AbstractEventLoop,
         on_data: Callable[[bytes], None],
         on_round: Callable[[], None],
-        hold: Callable[[], bool],
     ) -> None:
         self._descriptor = descriptor
         self._loop = loop
         self._on_data = on_data
         self._on_round = on_round
-        self._hold = hold
         self._poll = select.poll() if hasattr(select, "poll") else None
         if self._poll is not None:
             self._poll.register(descriptor, select.POLLIN)
         self._threaded = False
         self._closed = False
+        self._paused = False
+        self._ahead: bytes | None = None  # what the thread read during a pause
         self._taken = threading.Semaphore(1)
 
     def start(self) -> None:
@@ -148,11 +195,25 @@ class Input:
         if not self._threaded:
             self._loop.remove_reader(self._descriptor)
 
-    def _on_readable(self) -> None:
-        if self._hold():
-            self._loop.remove_reader(self._descriptor)
-            self._loop.call_later(0.01, self._resume)
+    def pause(self) -> None:
+        """Reads nothing until `resume`."""
+        if not self._paused and not self._closed:
+            self._paused = True
+            if not self._threaded:
+                self._loop.remove_reader(self._descriptor)
+
+    def resume(self) -> None:
+        """Goes on after `pause`."""
+        if not self._paused or self._closed:
             return
+        self._paused = False
+        if not self._threaded:
+            self._loop.add_reader(self._descriptor, self._on_readable)
+        elif self._ahead is not None:
+            data, self._ahead = self._ahead, None
+            self._loop.call_soon(self._take, data)
+
+    def _on_readable(self) -> None:
         taken = 0
         while True:
             try:
@@ -161,18 +222,16 @@ class Input:
                 break
             except OSError:
                 data = b""
+            if not data:
+                self.pause()  # the end of input stays readable
             self._on_data(data)
             taken += len(data)
-            if not data or self._closed or taken >= limits.READ_ROUND_BYTES or not self._is_readable():
+            if self._paused or self._closed or taken >= limits.READ_ROUND_BYTES or not self._is_readable():
                 break
         self._on_round()
 
     def _is_readable(self) -> bool:
         return self._poll is not None and bool(self._poll.poll(0))
-
-    def _resume(self) -> None:
-        if not self._closed:
-            self._loop.add_reader(self._descriptor, self._on_readable)
 
     def _read_in_thread(self) -> None:
         while not self._closed:
@@ -188,8 +247,8 @@ class Input:
     def _take(self, data: bytes) -> None:
         if self._closed:
             return
-        if self._hold():
-            self._loop.call_later(0.01, self._take, data)
+        if self._paused:
+            self._ahead = data
             return
         self._taken.release()
         self._on_data(data)

@@ -5,11 +5,13 @@ turns, and in little else (how an answer is cut into texts, what is told of a ca
 them: from the first that told its answer.
 """
 
+import hashlib
 import re
 from collections.abc import Callable, Iterable, Sequence
 from typing import Final
 
 from kato.model import ConversationEvent, UserMessage
+from kato.text import words_of
 
 
 class SecondStore:
@@ -20,7 +22,7 @@ class SecondStore:
     def __init__(self, told: Iterable[ConversationEvent], is_kept: Callable[[str], bool]) -> None:
         self._is_kept = is_kept
         self._answered: dict[
-            str, list[bool]
+            bytes, list[bool]
         ] = {}  # the user's words -> of each turn that began so: was more told?
         self._is_told = False  # by the first store: the turn that is under way
         turn: list[bool] | None = None
@@ -48,8 +50,11 @@ class SecondStore:
 
 
 #: What one store writes and the other does not: placeholders of pictures, whom the words are for, a slash command.
-_BESIDE: Final = re.compile(r"\[image(?:: [^\]\n]*)?\]|\A\s*(?:@\S+\s+)?(?:/\S+(?:\s+|\Z))?")
+_BESIDE: Final = re.compile(r"\[image(?:: [^\]\n]{0,1024})?\]|\A\s*(?:@\S+\s+)?(?:/\S+(?:\s+|\Z))?")
 
 
-def _words(event: UserMessage) -> str:
-    return " ".join(_BESIDE.sub("", event.content).split())
+def _words(event: UserMessage) -> bytes:
+    """A mark of the user's words: the words of a whole session would take as much memory as they are long."""
+    return hashlib.blake2b(
+        words_of(_BESIDE.sub("", event.content)).encode(errors="replace"), digest_size=16
+    ).digest()

@@ -13,8 +13,8 @@ import orjson
 from msgspec import UNSET, Meta, Struct, UnsetType
 
 from kato import limits
-from kato.engine import AppendRequest
-from kato.errors import InvalidParams
+from kato.engine import AppendRequest, Page
+from kato.errors import InvalidParams, brief
 from kato.lines import Lines
 from kato.model import ConversationEvent, Id, SessionKey
 
@@ -75,7 +75,25 @@ class CommandParams(Struct, frozen=True, rename="camel"):
 
 def dumps(value: Any) -> bytes:
     """Values, structs among them, to JSON."""
-    return orjson.dumps(value, default=msgspec.to_builtins)
+    return orjson.dumps(value, default=_encoded)
+
+
+def _encoded(value: Any) -> orjson.Fragment:
+    """A struct's JSON, without a tree of dictionaries in between."""
+    return orjson.Fragment(msgspec.json.encode(value))
+
+
+def page_parts(request_id: int | str, page: Page) -> list[bytes]:
+    """The answer to `kato/readSession` in parts: the events' lines go out as they are, without being joined."""
+    parts = [b'{"jsonrpc":"2.0","id":%b,"result":{"events":[' % dumps(request_id)]
+    for number, piece in enumerate(page.pieces):
+        # No line holds a newline, so that each one stands between two events.
+        events = (
+            memoryview(piece)[:-1].tobytes() if piece.count(b"\n") == 1 else piece[:-1].replace(b"\n", b",")
+        )
+        parts += [b",", events] if number else [events]
+    parts.append(b'],"nextAfter":%b,"total":%d}}' % (dumps(page.next_after), page.total))
+    return parts
 
 
 def decode(params: Any, into: type[_T]) -> _T:
@@ -133,18 +151,19 @@ def _lines(events: Sequence[dict[str, Any]]) -> Lines:
     return Lines([data], len(events), len(data))
 
 
-_AT: Final = re.compile(r"^(?P<rule>.*?)(?: - at `(?P<path>\$.*)`)?$", re.DOTALL)
+_AT: Final = " - at `"
 _EXPECTED: Final = re.compile(r"^Expected (?P<expected>.*?)(?:, got (?P<got>.*))?$", re.DOTALL)
 _MISSING: Final = re.compile(r"^Object missing required field `(?P<field>.*)`$")
-_INVALID: Final = re.compile(r"^Invalid (?:enum )?value (?P<got>'.*'|.+)$", re.DOTALL)
+_INVALID: Final = re.compile(r"^Invalid (?:enum )?value (?:'(?P<text>.*)'|(?P<other>.+))$", re.DOTALL)
 _KINDS: Final = ", ".join(sorted(kind.__struct_config__.tag for kind in ConversationEvent.__args__))
 
 
 def _invalid_params(message: str, params: Any) -> InvalidParams:
     """Msgspec's sentence taken apart: the path, what was expected, what was there."""
-    located = _AT.match(message)
-    assert located is not None
-    path, rule = located["path"] or "$", located["rule"]
+    rule, at, where = message.rpartition(_AT)  # the last one: the rule may hold a text of the client's
+    path = where.removesuffix("`")
+    if not at:
+        path, rule = "$", message
     if (match := _MISSING.match(rule)) is not None:
         return InvalidParams(f"{path}.{match['field']}", "a value (the field is required)", "nothing")
     if (match := _EXPECTED.match(rule)) is not None:
@@ -155,7 +174,8 @@ def _invalid_params(message: str, params: Any) -> InvalidParams:
         )
     if (match := _INVALID.match(rule)) is not None:
         expected = f"one of {_KINDS}" if path.endswith(".kind") else _choices(path)
-        return InvalidParams(path, expected, match["got"])
+        got = brief(match["text"]) if match["other"] is None else match["other"]
+        return InvalidParams(path, expected, got)
     if "RFC3339" in rule:
         return InvalidParams(path, "an RFC 3339 date-time with a time zone", _kind_at(path, params))
     return InvalidParams(path, rule, _kind_at(path, params))
@@ -184,17 +204,3 @@ def _kind_at(path: str, params: Any) -> str:
     if isinstance(value, str):
         return "an empty string" if not value else f"a string of {len(value)} characters"
     return names.get(type(value), "an object" if isinstance(value, dict) else "an array")
-
-
-def decoded_bytes(body: bytes | bytearray | memoryview) -> int:
-    """An upper estimate of what reading and storing this message takes beside its own bytes.
-
-    Measured on CPython 3.11: a member or element costs at most about 110 bytes beside its text, an object 240 more; text
-    takes its length, or up to four times that once it holds characters outside Latin-1; writing it again takes as
-    much twice (a growing buffer). Counts inside strings make the estimate too high, never too low.
-    """
-    data = bytes(body) if isinstance(body, memoryview) else body
-    size = len(data)
-    structure = 110 * (data.count(b",") + data.count(b"[")) + 350 * data.count(b"{")
-    wide = not data.isascii() or b"\\u" in data
-    return structure + (7 if wide else 4) * size

@@ -5,6 +5,7 @@ import sqlite3
 import stat
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import hypothesis.strategies as st
@@ -15,8 +16,8 @@ from hypothesis import given, settings
 from builders import START_MS
 from journal.keeping import DAY, KEY, OTHER, append, lines, pairs, put, recording
 from kato import limits
-from kato.errors import JournalUnavailable
-from kato.journal import Journal
+from kato.errors import BudgetExceeded, JournalUnavailable
+from kato.journal import MIGRATIONS, Journal
 from kato.model import NoteRecord, SessionKey, SessionMeta
 
 
@@ -67,14 +68,6 @@ def test_what_is_said_of_a_session_is_kept(journal: Journal) -> None:
     assert (record.title, record.snippet, record.cwd, record.last_message_at) == ("T2", "first", "/w", 50)
     assert (record.event_count, record.created_at, record.updated_at) == (4, 1, 3)
     assert record.json_bytes == sum(map(len, lines(journal)))
-
-
-def test_sessions_are_listed_newest_first(journal: Journal) -> None:
-    for number in range(5):
-        key = SessionKey("p", f"s{number}")
-        put(journal, pairs(1, key=key), key, SessionMeta(START_MS, last_message_at=number * 10))
-    assert [one.key.session_id for one in journal.sessions()] == ["s4", "s3", "s2", "s1", "s0"]
-    assert [one.key.session_id for one in journal.sessions(since_ms=20, limit=2)] == ["s4", "s3"]
 
 
 def test_the_newest_events_are_read_within_both_bounds(journal: Journal) -> None:
@@ -175,7 +168,7 @@ def test_old_sessions_go_on_the_users_word_and_never_one_that_records(journal: J
         ("UPDATE event_id SET seq = 1 WHERE seq = 3", "have the same id"),
         ("UPDATE chunk SET data = x'7b0a' WHERE id & 255 = 2", "cannot be read"),
         ("UPDATE chunk SET count = 5 WHERE id & 255 = 2", "lines, not 5"),
-        ("INSERT INTO chunk VALUES (77 << 32, 1, x'0a')", "belong to no session"),
+        ("INSERT INTO chunk (id, count, data) VALUES (77 << 32, 1, x'0a')", "belong to no session"),
     ],
 )
 def test_check_finds_what_is_wrong(journal: Journal, state: Path, defect: str, words: str) -> None:
@@ -187,6 +180,126 @@ def test_check_finds_what_is_wrong(journal: Journal, state: Path, defect: str, w
     db.close()
     problems = journal.check().problems
     assert any(words in problem for problem in problems), problems
+
+
+def noise(state: Path, first: int, change: Callable[[bytes], bytes]) -> None:
+    """Changes the bytes of the chunk that begins with event `first`, as a failing disk does."""
+    with sqlite3.connect(state / "journal.sqlite3") as db:
+        ((chunk, data),) = db.execute("SELECT id, data FROM chunk WHERE id & 4294967295 = ?", (first,))
+        db.execute("UPDATE chunk SET data = ? WHERE id = ?", (change(data), chunk))
+    db.close()
+
+
+@pytest.mark.parametrize(
+    ("change", "lost"),
+    [
+        (lambda data: data.replace(b"message 4", b"mess\xffge 4"), {4}),
+        (lambda data: data.replace(b'"message 5', b'"message\x005'), {5}),
+        (lambda data: data.replace(b'"kind":"message.user"', b'"kind":"message.usex"', 1), {4}),
+        (lambda data: data.replace(b"\n", b" ", 1), {4, 5}),
+        (lambda data: data[:-1] + b"x", {6}),
+        (lambda data: b"\x00" * len(data), {4, 5, 6}),
+        (lambda data: data.replace(b"message 5", b"massage 5"), set()),
+    ],
+    ids=["not UTF-8", "not JSON", "not an event", "two lines in one", "its end", "all", "another word"],
+)
+def test_noise_inside_an_event_costs_that_event_and_marks_the_journal(
+    journal: Journal, state: Path, change: Callable[[bytes], bytes], lost: set[int]
+) -> None:
+    kept = pairs(10)
+    for low, high in ((0, 4), (4, 7), (7, 10)):
+        put(journal, kept[low:high])
+    noise(state, 4, change)
+    expected = [number for number in range(10) if number not in lost]
+    found = [(seq, orjson.loads(line)["eventId"]) for seq, line in journal.read(KEY)]
+    assert [name for _, name in found] == [f"event-{number}" for number in expected]
+    assert [seq for seq, _ in found if not 4 <= seq < 7] == [0, 1, 2, 3, 7, 8, 9], (
+        "the others keep their numbers"
+    )
+    reported: list[str] = []
+    assert b"".join(journal.export(None, reported.append)).count(b"\n") == len(expected)
+    assert len(reported) == (1 if lost else 0)
+    for after in range(10):
+        page = [orjson.loads(line)["eventId"] for _, line in journal.read(KEY, after=after, until=after + 2)]
+        assert set(page) <= {f"event-{number}" for number in expected}
+    assert (state / "journal.damaged").exists()
+    assert any("not as it was written" in problem for problem in journal.check().problems)
+    journal.close()
+    again = Journal.open(state, now_ms=lambda: START_MS)
+    assert "moved" in str(again.recovery) or "recovered" in str(again.recovery)
+    assert [orjson.loads(line)["eventId"] for line in lines(again)] == [
+        f"event-{number}" for number in expected
+    ]
+    assert again.check().problems == []
+    again.close()
+
+
+def test_the_newest_events_are_those_behind_a_damaged_chunk(journal: Journal, state: Path) -> None:
+    for first in (0, 4, 8):
+        put(journal, pairs(4, first=first))
+    noise(state, 4, lambda data: data.replace(b"message", b"mess\xffge"))
+    first, chunks = journal.read_newest(KEY, max_events=100, max_bytes=10**6)
+    assert (first, sum(count for _, count in chunks)) == (8, 4)
+
+
+def test_events_that_were_kept_without_checksums_are_read_and_those_that_are_not_json_are_passed_over(
+    journal: Journal, state: Path
+) -> None:
+    put(journal, pairs(3))
+    put(journal, pairs(3, first=3))
+    journal.close()
+    with sqlite3.connect(state / "journal.sqlite3") as db:
+        db.execute("ALTER TABLE chunk DROP COLUMN crc32")
+        db.execute("DROP INDEX session_by_moment")
+        db.execute(f"PRAGMA user_version = {len(MIGRATIONS) - 2}")
+    db.close()
+    opened = Journal.open(state, now_ms=lambda: START_MS)
+    assert lines(opened) == [line for _, line in pairs(6)]
+    noise(state, 3, lambda data: data.replace(b"message 4", b"mess\xffge 4"))
+    assert [orjson.loads(line)["eventId"] for line in lines(opened)] == [
+        f"event-{number}" for number in (0, 1, 2, 3, 5)
+    ]
+    opened.close()
+
+
+def test_room_is_asked_for_before_a_large_event_is_read(journal: Journal) -> None:
+    large = pairs(1, first=5, size=3 * limits.MIB)
+    put(journal, pairs(5))
+    put(journal, large)
+    put(journal, pairs(5, first=6))
+    asked: list[int] = []
+    journal.make_room = asked.append
+    assert len(lines(journal)) == 11
+    assert asked == [limits.JOURNAL_ROW_COST * (len(large[0][1]) + 1)]
+
+    def refuse(needed: int) -> None:
+        raise BudgetExceeded("no room", needed_bytes=needed, budget_bytes=0, fatal=False)
+
+    journal.make_room = refuse
+    assert len(list(journal.read(KEY, until=5))) == 5
+    assert len(list(journal.read(KEY, after=6))) == 5
+    with pytest.raises(BudgetExceeded):
+        lines(journal)
+
+
+def test_counts_are_those_of_every_process(journal: Journal, state: Path) -> None:
+    """They are not counted each time: this process adds what it appends, and sees that another one wrote."""
+    other = Journal.open(state, now_ms=lambda: START_MS)
+    for number in range(5):
+        mine, theirs = SessionKey("p", f"m{number}"), SessionKey("p", f"t{number}")
+        put(journal, pairs(2, key=mine), mine)
+        put(journal, pairs(3, key=mine), mine)
+        assert (journal.stats().session_count, journal.stats().event_count) == (
+            1 + 2 * number,
+            3 + 4 * number,
+        )
+        put(other, pairs(1, key=theirs), theirs)
+        append(journal, OTHER, pairs(7, key=OTHER))
+        journal.rollback()
+        expected = (2 + 2 * number, 4 + 4 * number)
+        for one in (journal, other):
+            assert (one.stats().session_count, one.stats().event_count) == expected
+    other.close()
 
 
 def test_a_locked_journal_is_never_taken_for_a_damaged_one(
@@ -283,7 +396,7 @@ def test_the_command_line_verifies_exports_and_cleans(journal: Journal, state: P
     assert journal.session(KEY) is None
     assert run("clean", "--older-than", "soon").returncode == 2
     with sqlite3.connect(state / "journal.sqlite3") as db:
-        db.execute("INSERT INTO chunk VALUES (9 << 32, 1, x'0a')")
+        db.execute("INSERT INTO chunk (id, count, data) VALUES (9 << 32, 1, x'0a')")
     db.close()
     wrong = run("journal", "check")
     assert wrong.returncode == 1

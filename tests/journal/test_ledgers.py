@@ -16,7 +16,15 @@ from kato.errors import UnknownSession
 from kato.journal import Journal
 from kato.ledger import MemoryLedger
 from kato.lines import Lines
-from kato.model import AppendReceipt, LogRecord, NoteRecord, Recording, SessionKey, SessionMeta
+from kato.model import (
+    AppendReceipt,
+    LogRecord,
+    NoteRecord,
+    ProviderSummary,
+    Recording,
+    SessionKey,
+    SessionMeta,
+)
 from kato.store import SnapshotStore
 
 UNKNOWN = SessionKey("claude", "never-seen")
@@ -71,6 +79,12 @@ def kept(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Kept]:
     made.ledger.close()
 
 
+def shown(kept: Kept, *, since_ms: int | None = None, limit: int = 100) -> list[tuple[str, bool | None]]:
+    """Names of the sessions that a status shows, with whether their newest recordings are active."""
+    found = kept.ledger.status_sessions(since_ms=since_ms, limit=limit)
+    return [(one.key.session_id, None if recording is None else recording.active) for one, recording in found]
+
+
 class TestLedger:
     # --- Events ---------------------------------------------------------------------------------------
 
@@ -107,14 +121,6 @@ class TestLedger:
         assert (record.parent_id, record.parent_call_id) == ("p", "c")
         assert record.json_bytes == sum(len(line) for _, line in pairs(2))
         assert kept.ledger.session(UNKNOWN) is None
-
-    def test_sessions_are_listed_newest_first(self, kept: Kept) -> None:
-        for number in range(-2, 3):
-            kept.put([0], SessionKey("p", f"s{number}"), SessionMeta(START_MS, last_message_at=number * 10))
-        kept.put([0], SessionKey("p", "silent"), SessionMeta(15))
-        listed = [one.key.session_id for one in kept.ledger.sessions()]
-        assert listed == ["s2", "silent", "s1", "s0", "s-1", "s-2"]
-        assert [one.key.session_id for one in kept.ledger.sessions(since_ms=10, limit=2)] == ["s2", "silent"]
 
     def test_sub_agents_are_listed_with_the_session_that_started_them(self, kept: Kept) -> None:
         for moment, name, parent in ((3, "b", "p"), (1, "a", "p"), (2, "other", "q")):
@@ -230,6 +236,53 @@ class TestLedger:
         kept.ledger.finish_claim(KEY, "event-0", 1)
         assert not kept.ledger.take_over_claim(claim, "other")
 
+    # --- Status ---------------------------------------------------------------------------------------
+
+    def test_the_newest_sessions_are_shown_first_and_no_more_than_asked_for(self, kept: Kept) -> None:
+        for number in (-2, 1, 0, 2, -1):
+            kept.put([0], SessionKey("p", f"s{number}"), SessionMeta(START_MS, last_message_at=number * 10))
+        kept.put([0], SessionKey("p", "silent"), SessionMeta(15))
+        names = ["s2", "silent", "s1", "s0", "s-1", "s-2"]
+        assert shown(kept) == [(name, None) for name in names]
+        assert shown(kept, limit=2) == [("s2", None), ("silent", None)]
+        assert shown(kept, since_ms=10) == [(name, None) for name in names[:3]]
+        assert shown(kept, limit=0) == []
+
+    def test_sessions_that_record_are_shown_before_newer_ones_that_do_not(self, kept: Kept) -> None:
+        keys = [SessionKey("p", f"s{number}") for number in range(5)]
+        for number, key in enumerate(keys):
+            kept.put([0], key, SessionMeta(START_MS, last_message_at=number * 10))
+        for number, active in ((0, True), (1, True), (3, False)):
+            kept.ledger.put_recording(recording(keys[number], name=f"r{number}", active=active))
+        assert shown(kept) == [("s1", True), ("s0", True), ("s4", None), ("s3", False), ("s2", None)]
+        assert shown(kept, limit=3) == [("s1", True), ("s0", True), ("s4", None)]
+        assert shown(kept, limit=1) == [("s1", True)]
+        assert shown(kept, since_ms=10)[:1] == [("s1", True)]
+        assert ("s0", True) not in shown(kept, since_ms=10)
+
+    def test_providers_and_recordings_are_counted(self, kept: Kept) -> None:
+        for number in range(4):
+            kept.put([0], SessionKey("p", f"s{number}"), SessionMeta(START_MS, last_message_at=number * 10))
+        kept.put([0], SessionKey("q", "old"), SessionMeta(START_MS, last_message_at=5))
+        kept.put([0], SessionKey("r", "silent"), SessionMeta(100))
+        for number, path in ((0, "/n/x.md"), (1, "/n/x.md"), (2, "/n/y.md")):
+            one = recording(SessionKey("p", f"s{number}"), name=f"r{number}")
+            kept.ledger.put_recording(replace(one, output_path=path))
+        every = kept.ledger.summary(since_ms=None, fresh_ms=20)
+        assert every.providers == [
+            ProviderSummary("p", 4, 2, 30),
+            ProviderSummary("q", 1, 0, 5),
+            ProviderSummary("r", 1, 1, None),
+        ]
+        assert (every.active_recordings, every.destinations) == (3, 2)
+        fresh = kept.ledger.summary(since_ms=20, fresh_ms=20)
+        assert fresh.providers == [ProviderSummary("p", 2, 2, 30), ProviderSummary("r", 1, 1, None)]
+
+    def test_counts_follow_each_change(self, kept: Kept) -> None:
+        for number in range(10):
+            kept.put([0], SessionKey("p", f"s{number}"))
+            assert kept.ledger.summary(since_ms=None, fresh_ms=0).providers[0].sessions == number + 1
+
     # --- Recordings, destinations, notes --------------------------------------------------------------
 
     def test_the_newest_recording_of_a_session_counts_and_one_is_active(self, kept: Kept) -> None:
@@ -239,7 +292,6 @@ class TestLedger:
         for one in (first, recording(OTHER, name="third"), second):
             kept.ledger.put_recording(one)
         assert kept.ledger.recording(KEY) == second
-        assert names(kept.ledger.newest_recordings()) == ["second", "third"]
         assert names(kept.ledger.active_recordings()) == ["second", "third"]
         kept.ledger.put_recording(replace(second, active=False))
         assert names(kept.ledger.active_recordings()) == ["third"]
@@ -261,7 +313,7 @@ class TestLedger:
             kept.ledger.set_destination(UNKNOWN, "/n/x.md")
         with pytest.raises(UnknownSession):
             kept.ledger.put_recording(recording(UNKNOWN))
-        assert kept.ledger.newest_recordings() == []
+        assert kept.ledger.active_recordings() == []
 
     def test_destinations_and_notes_are_remembered(self, kept: Kept) -> None:
         kept.put([0])

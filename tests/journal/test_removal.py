@@ -216,7 +216,7 @@ def left_over(state: Path, count: int) -> set[int]:
 
 def test_no_file_holds_text_of_what_was_removed(journal: Journal, other: Journal, state: Path) -> None:
     crowd(journal, random.Random(7), 60)
-    other.sessions()
+    other.stats()
     assert left_over(state, 60) == {*range(1, 60, 2)}
     report = clean(journal)
     assert len(report.removed) == 30

@@ -1,8 +1,23 @@
 """Status: which sessions are shown, in which order, and what is said of them."""
 
+import msgspec
 from msgspec import UNSET
 
-from kato.model import MemoryStatus, ProcessMemory, Recording, SessionKey, SessionRecord, SnapshotStats
+from kato import limits
+from kato.model import (
+    MemoryStatus,
+    ProcessMemory,
+    ProviderStatus,
+    ProviderSummary,
+    Recording,
+    RecordingsStatus,
+    SessionKey,
+    SessionRecord,
+    SnapshotStats,
+    StatusSnapshot,
+    Summary,
+    rfc3339,
+)
 from kato.status import Process, Seen, snapshot
 
 NOW = 1_772_000_000_000
@@ -24,7 +39,13 @@ MEMORY = MemoryStatus(
 
 
 def seen(
-    name: str, *, age: int | None = 0, events: int = 10, held: int | None = 10, records: bool | None = None
+    name: str,
+    *,
+    age: int | None = 0,
+    events: int = 10,
+    held: int | None = 10,
+    records: bool | None = None,
+    title: str | None = None,
 ) -> Seen:
     key = SessionKey("claude", name)
     record = SessionRecord(
@@ -34,6 +55,7 @@ def seen(
         created_at=NOW,
         updated_at=NOW,
         last_message_at=None if age is None else NOW - age * 1000,
+        title=title,
     )
     recording = None
     if records is not None:
@@ -51,52 +73,65 @@ def seen(
     return Seen(record, held, 0 if held is None else 1000, recording)
 
 
-def names(*sessions: Seen, include_stale: bool = False, limit: int | None = None) -> list[str]:
-    made = snapshot(
+def status(*sessions: Seen, summary: Summary | None = None) -> StatusSnapshot:
+    return snapshot(
         sessions,
+        summary=summary or Summary([ProviderSummary("claude", len(sessions), 0, None)], 0, 0),
         process=Process("1", 2, NOW),
         memory=MEMORY,
-        active_recordings=[],
         recordings_dir="/state/recordings",
         now_ms=NOW,
         heartbeat_at=NOW,
         running=True,
         max_events=8,
-        include_stale=include_stale,
-        limit=limit,
     )
-    return [one.session_id for one in made.sessions]
+
+
+def names(*sessions: Seen) -> list[str]:
+    return [one.session_id for one in status(*sessions).sessions]
 
 
 def test_active_recordings_come_first_then_the_most_recent_message_then_the_name() -> None:
     sessions = [seen("c", age=3), seen("b", age=1), seen("a", age=1), seen("r", age=200, records=True)]
     sessions.append(seen("ended", age=2, records=False))
     assert names(*sessions) == ["r", "a", "b", "ended", "c"]
-    assert names(*sessions, limit=2) == ["r", "a"]
 
 
 def test_a_session_is_stale_after_five_minutes_without_a_message() -> None:
     sessions = [seen("just", age=300), seen("over", age=301), seen("none", age=None)]
-    assert names(*sessions) == ["just", "none"]
-    assert names(*sessions, include_stale=True) == ["just", "over", "none"]
+    assert {one.session_id: one.stale for one in status(*sessions).sessions} == {
+        "just": False,
+        "over": True,
+        "none": False,
+    }
+
+
+def test_a_status_holds_as_many_sessions_as_fit_into_an_answer_and_says_how_many_it_lacks() -> None:
+    """However long the titles are: the first in the order in which they come."""
+    large = (seen(f"{number:06d}", age=number, title="\x01" * 4000) for number in range(1000))
+    made = status(*large)
+    assert 0 < len(made.sessions) < 1000
+    assert len(msgspec.json.encode(made)) < limits.PAGE_BYTES_MAX + 4 * limits.KIB
+    assert [one.session_id for one in made.sessions] == [f"{n:06d}" for n in range(len(made.sessions))]
+    assert made.omitted_sessions == 1000 - len(made.sessions)
+    assert status(seen("a")).omitted_sessions == 0
+
+
+def test_a_status_names_the_providers_and_what_is_recorded() -> None:
+    providers = [ProviderSummary("claude", 3, 2, NOW), ProviderSummary("codex", 1, 0, None)]
+    made = status(summary=Summary(providers, 3, 2))
+    assert made.providers == [
+        ProviderStatus(provider="claude", active_sessions=2, last_message_at=rfc3339(NOW)),
+        ProviderStatus(provider="codex", active_sessions=0),
+    ]
+    assert made.recordings == RecordingsStatus(3, 2)
 
 
 def test_an_evicted_session_counts_as_it_would_in_memory() -> None:
-    made = snapshot(
-        [seen("evicted", events=20, held=None), seen("held", events=20, held=5)],
-        process=Process("1", 2, NOW),
-        memory=MEMORY,
-        active_recordings=[],
-        recordings_dir="/state/recordings",
-        now_ms=NOW,
-        heartbeat_at=NOW,
-        running=True,
-        max_events=8,
-    )
+    made = status(seen("evicted", events=20, held=None), seen("held", events=20, held=5))
     counts = {
         one.session_id: (one.resident, one.event_count, one.truncated_events, one.estimated_bytes)
         for one in made.sessions
     }
     assert counts == {"evicted": (False, 8, 12, 0), "held": (True, 5, 15, 1000)}
-    assert made.providers[0].active_sessions == 2
     assert made.sessions[0].recording is UNSET

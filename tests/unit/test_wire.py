@@ -8,7 +8,7 @@ import pytest
 from builders import conversation, decision, request, tool_call, user
 from kato import wire
 from kato.errors import InvalidParams
-from kato.json_text import loads
+from kato.json_text import decoded_bytes, loads
 
 
 @pytest.mark.parametrize(
@@ -136,4 +136,4 @@ def test_the_estimate_of_a_message_is_never_too_low() -> None:
     ]
     for value in values:
         text = orjson.dumps(value)
-        assert wire.decoded_bytes(text) >= size(loads(text))
+        assert decoded_bytes(text) >= size(loads(text))

@@ -23,7 +23,7 @@ from msgspec import UNSET, Struct, UnsetType
 from msgspec.structs import replace
 
 from kato import limits
-from kato.json_text import loads
+from kato.json_text import decoded_bytes, loads
 from kato.model import (
     AssistantMessage,
     ConversationEvent,
@@ -39,7 +39,17 @@ from kato.model import (
     UserMessage,
     utc,
 )
-from kato.providers.decoding import BLANK, Decoded, LineSplitter, Utf8, decode, document, quotes, whole
+from kato.providers.decoding import (
+    BLANK,
+    Decoded,
+    LineSplitter,
+    Utf8,
+    decode,
+    document,
+    quotes,
+    whole,
+    without_long_strings,
+)
 from kato.text import one_line, visible
 
 ProblemKind = Literal["broken_line", "oversize_line", "unknown_kind", "invalid_record"]
@@ -88,6 +98,9 @@ class Reader(Protocol):
 
     #: Where pictures go; None leaves placeholders.
     save_picture: SavePicture | None
+
+    #: Whether there is room for so many bytes: asked before a large line or document is read.
+    has_room: Callable[[int], bool]
 
     @property
     def started(self) -> Mapping[str, str]:
@@ -351,6 +364,10 @@ _NO_TIME: Final = utc(0)
 _DAMAGED: Final = "it stands in a damaged line of the assistant's log"
 
 
+#: Why a line, or its long strings, are not read.
+_NO_ROOM: Final = "more than the memory that daemonMaxMemoryMb leaves"
+
+
 class BaseReader(ABC):
     """Collects events and problems; a subclass says what a record means."""
 
@@ -371,6 +388,7 @@ class BaseReader(ABC):
         self.continued_in: str | None = None
         self.is_final = False
         self._folders: dict[str, None] = {}
+        self.has_room: Callable[[int], bool] = lambda _: True
         self._events: list[ConversationEvent] = []
         self._problems: list[Problem] = []
         self._first: datetime | None = None  # the first time in the log
@@ -435,6 +453,12 @@ class BaseReader(ABC):
     def report(self, kind: ProblemKind, detail: str) -> None:
         """Counts something that could not be read as meant."""
         self._problems.append(Problem(kind, detail[:120], self.version))
+
+    def _fits(self, text: bytes) -> bool:
+        """Whether there is room to read this and to keep its events."""
+        if len(text) < limits.LARGE_BYTES:
+            return True
+        return self.has_room(decoded_bytes(text) + limits.LOG_LARGE_COST * len(text))
 
     def guarded(self, take: Callable[[Json], None], record: Json) -> None:
         """Takes one record; a value that the reader did not reckon with costs this record, not the log."""
@@ -693,8 +717,13 @@ class LinesReader(BaseReader):
         for line, is_shortened in self._lines.feed(self._utf8.feed(data)):
             if is_shortened:
                 self.report("oversize_line", f"over {limits.LOG_LINE_BYTES_MAX // limits.MIB} MiB")
-            if line is not None:
-                self._line(line, is_shortened=is_shortened)
+            if line is None or self._fits(line):
+                short = line
+            else:
+                self.report("oversize_line", _NO_ROOM)
+                short = without_long_strings(line)
+            if short is not None and (short is line or self._fits(short)):
+                self._line(short, is_shortened=is_shortened or short is not line)
         return self._taken()
 
     def _line(self, line: bytes, *, is_shortened: bool = False) -> None:
@@ -726,7 +755,12 @@ class LinesReader(BaseReader):
         self._open_bytes += len(line)
         if quotes(line) % 2:  # the string ended
             self._tries += 1
-            joined = decode(b"\n".join(self._open))
+            text = b"\n".join(self._open)
+            if not self._fits(text):
+                self.report("oversize_line", _NO_ROOM)
+                self._open = []
+                return True
+            joined = decode(text)
             if joined.damage is None:
                 self._open = []
                 self._take(joined)
@@ -818,7 +852,9 @@ class DocumentReader(BaseReader):
     def settle(self) -> ReadResult:
         """Reads the document, if it is whole: one that is being written is waited for."""
         text, self._text = bytes(self._text), bytearray()
-        if text.strip(BLANK):
+        if not self._fits(text):
+            self.report("oversize_line", _NO_ROOM)
+        elif text.strip(BLANK):
             try:
                 found = document(text)
             except ValueError as error:

@@ -127,13 +127,14 @@ class LineSplitter:
     def _shorten(self) -> None:
         """Leaves long strings out; a line that stays long is skipped to its end."""
         self._is_shortened = True
-        self._rest = _without_long_strings(self._rest)
+        self._rest = bytearray(without_long_strings(self._rest))
         if len(self._rest) > limits.LOG_LINE_BYTES_MAX // 2:
             self._rest = bytearray()
             self._skipping = True
 
 
-def _without_long_strings(line: bytearray) -> bytearray:
+def without_long_strings(line: bytes | bytearray) -> bytes:
+    """A line whose long strings are left out: pictures, most often; the words beside them are short."""
     kept = bytearray()
     at = 0  # up to here it is kept or left out
     step = _LONG_STRING_BYTES // 2  # a run that is long holds one of these blocks as a whole
@@ -145,10 +146,10 @@ def _without_long_strings(line: bytearray) -> bytearray:
         if end - begin >= _LONG_STRING_BYTES:
             kept += line[at:begin] + _LEFT_OUT
             at = end
-    return kept + line[at:]
+    return bytes(kept + line[at:])
 
 
-def _end_of_run(line: bytearray, start: int, end: int) -> int:
+def _end_of_run(line: bytes | bytearray, start: int, end: int) -> int:
     """Where the first quote or backslash stands."""
     quote = line.find(b'"', start, end)
     end = end if quote < 0 else quote
