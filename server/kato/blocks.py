@@ -18,6 +18,8 @@ from kato.text import with_newlines
 Kind = Literal["blank", "text", "code", "html", "heading", "underline", "break"]
 
 _TAB_STOP: Final = 4
+#: Containers in each other; what looks like more is text. Parsers have such a limit too (markdown-it: 100).
+_DEPTH_MAX: Final = 64
 _FENCE: Final = re.compile(r"(?P<run>`{3,}|~{3,})(?P<info>.*)$", re.DOTALL)
 _ATX: Final = re.compile(r"#{1,6}(?: |$)")
 _MARKER: Final = re.compile(r"(?:[-+*]|(?P<number>\d{1,9})[.)])(?= |$)")
@@ -206,7 +208,8 @@ class BlockReader:
                 self._open_leaf(matched, "indented")
                 return "code"
             first = content[0]
-            if first == ">":
+            is_deep = len(self._containers) >= _DEPTH_MAX
+            if first == ">" and not is_deep:
                 self._open_container(matched, _QUOTE)
                 at += indent + 1
                 at += line[at : at + 1] == " "
@@ -225,7 +228,7 @@ class BlockReader:
             if first in "-*_" and _is_break(content):
                 self._open_leaf(matched, None)
                 return "break"
-            width = self._item_width(content, interrupts=in_paragraph and is_matched)
+            width = None if is_deep else self._item_width(content, interrupts=in_paragraph and is_matched)
             if width is None:
                 return self._text(is_matched=is_matched) if in_paragraph else self._paragraph(matched)
             marker, spaces = width
@@ -271,8 +274,8 @@ class BlockReader:
     def _open_leaf(self, matched: int, leaf: Leaf) -> None:
         self._close(matched)
         self._leaf = leaf
-        for one in self._containers:
-            one.has_content = True
+        if self._containers:
+            self._containers[-1].has_content = True  # those around it have it
 
     def _close(self, matched: int) -> None:
         if matched < len(self._containers):
@@ -286,6 +289,10 @@ _END_NAME: Final = re.compile(r"</(?P<name>[A-Za-z][A-Za-z0-9-]*)")
 _VOID: Final = frozenset("area base br col embed hr img input link meta source track wbr".split())
 
 
+#: A text without any line like these has no list, no quote, no HTML and no indented code.
+_BEGINS_BLOCK: Final = re.compile(r"(?:^|[\r\n])(?: {4}|[ ]{0,3}(?:\t|[-+*>]|\d{1,9}[.)]|<))")
+
+
 def prose_among(text: str, numbers: Sequence[int]) -> set[int]:
     """Those of the lines with these numbers (from 1, ascending) that are prose of the message itself: in no list item, block
     quote, code or HTML.
@@ -294,10 +301,10 @@ def prose_among(text: str, numbers: Sequence[int]) -> set[int]:
     although CommonMark lets it continue the last item; what an HTML element encloses is HTML up to its end tag, although
     CommonMark ends most HTML blocks at a blank line.
     """
+    if not numbers or _BEGINS_BLOCK.search(text) is None:
+        return set(numbers)
     found: set[int] = set()
     text = with_newlines(text)
-    if not numbers:
-        return found
     wanted, last = set(numbers), numbers[-1]
     reader = BlockReader()
     elements = _Elements(text) if "</" in text else None
