@@ -471,6 +471,12 @@ def test_the_users_annotations_of_an_answer_are_the_users_words() -> None:
         ("user", "Shorten it\n\nTHIS WAS MINE\n[on: the old sentence]")
     ]
     assert told(event("user_message", message=words)) == [("user", "THIS WAS MINE\n[on: the old sentence]")]
+    more = words.replace(
+        "\n\n## My", "\n\n# Diff comments:\n\n## User Comment 1\nFile: a.ts\nComment:\nand this\n\n## My"
+    )
+    assert told(event("user_message", message=more)) == [
+        ("user", "THIS WAS MINE\n[on: the old sentence]\n\nand this\n[on: a.ts]")
+    ]
 
 
 def test_files_without_a_request_leave_their_names() -> None:

@@ -327,7 +327,7 @@ class CodexReader(CallsReader):
             if isinstance(first, int) and first > 0 and self._first_own is None:
                 self._first_own = first
         if self._forked_from or self._first_own is not None:
-            self._copy(self._begun_at)
+            self._copy(self._begun_at or at)
 
     def _copy(self, forked_at: datetime | None) -> None:
         """What follows was copied from another session."""

@@ -165,13 +165,13 @@ def _own_words(sections: str) -> list[str]:
     """What the user wrote in the sections in front of a request: annotations of answers and comments on texts."""
     own = []
     before, opened, rest = sections.partition(_ANNOTATIONS[0])
-    inside, closed, _ = rest.rpartition(_ANNOTATIONS[1])
+    inside, closed, behind = rest.rpartition(_ANNOTATIONS[1])
     if opened and closed:
         for one in _objects(inside):
             note = text_of(one, "annotation")
             if note and note.strip():
                 own.append(_comment(note, [one_line(text_of(one, "text") or "", _QUOTE_CHARS_MAX)]))
-        sections = before
+        sections = before + behind
     return [*own, *_comments(sections)]
 
 
