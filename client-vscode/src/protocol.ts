@@ -56,6 +56,7 @@ export interface StatusSnapshot {
   recordings: { activeRecordings: number; destinations: number };
   recordingsDir: string;
   sessions: SessionStatus[];
+  omittedSessions?: number;
   memory: MemoryStatus;
 }
 

@@ -22,7 +22,12 @@ def mb(count: int) -> str:
 
 def status_tables(status: Mapping[str, Any]) -> RenderableType:
     """Memory against the budget, then the sessions."""
-    return Group(memory_table(status), *([sessions_table(status)] if status["sessions"] else []))
+    parts: list[RenderableType] = [memory_table(status)]
+    if status["sessions"]:
+        parts.append(sessions_table(status))
+    if omitted := status.get("omittedSessions", 0):
+        parts.append(Text(f"  … and {omitted:,} more sessions", style="dim"))
+    return Group(*parts)
 
 
 def memory_table(status: Mapping[str, Any]) -> RenderableType:

@@ -17,7 +17,7 @@ from rich.console import Console, Group, RenderableType
 from rich.live import Live
 from rich.text import Text
 
-from kato import display, sources, statusfiles
+from kato import display, limits, sources, statusfiles
 from kato import engine as engines
 from kato.assembly import Assembly, now_ms
 from kato.errors import EXIT_BUDGET, EXIT_OK, KatoError
@@ -94,7 +94,10 @@ class Watch:
             feed.stop()
             self._engine.settle()
             with suppress(OSError):
-                statusfiles.write(assembly.state_dir, self._engine.status(running=False))
+                statusfiles.write(
+                    assembly.state_dir,
+                    self._engine.status(running=False, limit=limits.STATUS_NEWS_SESSIONS_MAX),
+                )
             self._engine.close()
         fatal = self._engine.fatal_error
         if fatal is not None:
@@ -105,7 +108,7 @@ class Watch:
     def _beat(self, state_dir: Path) -> None:
         try:
             self._engine.heartbeat()
-            statusfiles.write(state_dir, self._engine.status())
+            statusfiles.write(state_dir, self._engine.status(limit=limits.STATUS_NEWS_SESSIONS_MAX))
         except (KatoError, OSError) as error:
             log.warning("heartbeat: %s", error)
 

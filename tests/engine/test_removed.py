@@ -101,8 +101,9 @@ def test_a_removed_session_is_unknown(resident: Window) -> None:
 
 def test_what_goes_on_is_read_and_shown_without_what_was_removed(resident: Window) -> None:
     resident.append(*NEW)
-    lines, following, total = resident.engine.read_session(KEY, after=0, limit=10)
-    assert ([orjson.loads(line) for line in lines], following, total) == (NEW, None, 2)
+    page = resident.engine.read_session(KEY, after=0, limit=10)
+    read = [orjson.loads(line) for line in b"".join(page.pieces).splitlines()]
+    assert (read, page.next_after, page.total) == (NEW, None, 2)
     markdown, _ = resident.engine.render_session(KEY)
     assert "NEWTEXT answer" in markdown
     assert "OLDTEXT" not in markdown
