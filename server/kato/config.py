@@ -7,6 +7,7 @@ setting, never an absent one. Logs never hold conversation text: pygls, which lo
 import logging
 import os
 import sys
+import time as clock
 from collections.abc import Mapping
 from datetime import date, datetime, time, timedelta, timezone, tzinfo
 from functools import lru_cache
@@ -78,11 +79,18 @@ def ensure_state_dir(path: Path) -> None:
 
 
 class LocalZone(tzinfo):
-    """The machine's own time zone, daylight saving included, whatever moment is asked for."""
+    """The machine's own time zone, daylight saving included. Where the system cannot tell (the ends of the calendar;
+    on Windows, all before 1970), its standard time.
+    """
 
     def utcoffset(self, dt: datetime | None) -> timedelta | None:
         """The offset at a local time."""
-        return None if dt is None else dt.replace(tzinfo=None).astimezone().utcoffset()
+        if dt is None:
+            return None
+        try:
+            return dt.replace(tzinfo=None).astimezone().utcoffset()
+        except _NOT_TOLD:
+            return _standard_offset()
 
     def dst(self, dt: datetime | None) -> timedelta | None:
         """Not known apart from the offset."""
@@ -91,17 +99,36 @@ class LocalZone(tzinfo):
 
     def tzname(self, dt: datetime | None) -> str | None:
         """The zone's name at a local time."""
-        return None if dt is None else dt.replace(tzinfo=None).astimezone().tzname()
+        if dt is None:
+            return None
+        try:
+            return dt.replace(tzinfo=None).astimezone().tzname()
+        except _NOT_TOLD:
+            return clock.tzname[0]
 
     def fromutc(self, dt: datetime) -> datetime:
         """Exact: the system converts. Offsets change at quarters of an hour only; each is asked for once."""
-        return dt + _offset(dt.toordinal(), dt.hour, dt.minute // 15)
+        try:
+            return dt + _offset(dt.toordinal(), dt.hour, dt.minute // 15)
+        except OverflowError:
+            return dt
 
 
 @lru_cache(maxsize=4096)
 def _offset(day: int, hour: int, quarter: int) -> timedelta:
     moment = datetime.combine(date.fromordinal(day), time(hour, quarter * 15), timezone.utc)
-    return moment.astimezone().utcoffset() or timedelta()
+    try:
+        return moment.astimezone().utcoffset() or timedelta()
+    except _NOT_TOLD:
+        return _standard_offset()
+
+
+def _standard_offset() -> timedelta:
+    return timedelta(seconds=-clock.timezone)
+
+
+#: What the C library's conversions raise for a time that they do not support.
+_NOT_TOLD: Final = (OverflowError, ValueError, OSError)
 
 
 def log_to_stderr() -> None:

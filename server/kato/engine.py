@@ -1187,6 +1187,8 @@ class Engine:
         held = self.store.held(key)
         base = 0 if self.ledger.durable or held is None else held.first_seq
         total = record.event_count - base
+        if after >= total:
+            return [], None, total  # also numbers that the ledger cannot count to
         first = base + after
         lines = [line for _, line in self.ledger.read(key, after=first, until=first + limit)]
         reached = after + len(lines)

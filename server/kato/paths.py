@@ -12,7 +12,7 @@ from typing import Final
 
 from kato import limits
 from kato.errors import CommandRefused
-from kato.model import SessionKey, utc
+from kato.model import SessionKey, in_zone, utc
 
 #: Words that stay small in a title, unless they come first.
 _SMALL_WORDS: Final = frozenset(
@@ -122,7 +122,8 @@ def shorten(text: str, chars: int) -> str:
 
 def default_file_name(title: str | None, *, when_ms: int, tz: tzinfo, key: SessionKey) -> str:
     """`2026-02-24_1609-implement-memory-management-5f0c7c1e.md`: time, title, the start of the session's id."""
-    when = utc(when_ms).astimezone(tz).strftime("%Y-%m-%d_%H%M")
+    at = in_zone(utc(when_ms), tz)
+    when = f"{at.year:04}-{at.month:02}-{at.day:02}_{at.hour:02}{at.minute:02}"  # strftime does not pad years everywhere
     mark = _UUID_LIKE.sub("", key.session_id)[:8].lower() or "session"
     return f"{when}-{slug(title or key.provider)}-{mark}.md"
 

@@ -113,7 +113,15 @@ def _found(
     status = file.stat()
     if not stat.S_ISREG(status.st_mode):
         return None  # a pipe would be waited for
-    return Found(root.assistant, root.path, path, log, status.st_size, status.st_mtime_ns)
+    return Found(root.assistant, root.path, path, log, status.st_size, _mtime_ns(status))
+
+
+def _mtime_ns(status: os.stat_result) -> int:
+    """When the file changed, as a number that the journal can keep: file systems hold times beyond the year 2262."""
+    return min(max(status.st_mtime_ns, -_NS_MAX), _NS_MAX)
+
+
+_NS_MAX: Final = (1 << 63) - 1
 
 
 def _is_text(path: str) -> bool:
@@ -171,7 +179,7 @@ class Tail:
             return self._read_packed()
         with open(self.found.path, "rb", buffering=0) as file:  # noqa: PTH123 - unbuffered, a piece at a time
             status = os.fstat(file.fileno())
-            changed = (status.st_size, status.st_mtime_ns) != (self.size, self.mtime_ns)
+            changed = (status.st_size, _mtime_ns(status)) != (self.size, self.mtime_ns)
             anew = self._is_other(file.fileno(), status) or (self.found.log.rewritten and changed)
             if anew:
                 self.reader.restart()
@@ -186,7 +194,7 @@ class Tail:
         if self.found.log.rewritten and self._offset == 0 and not changed:
             return Piece(_NOTHING, more=False)
         self._offset += len(data)
-        self.size, self.mtime_ns = status.st_size, status.st_mtime_ns
+        self.size, self.mtime_ns = status.st_size, _mtime_ns(status)
         self.unsettled = self.unsettled or bool(data)
         result = self.reader.feed(data) if data else _NOTHING
         return Piece(result, more=self._offset < status.st_size, anew=anew)
@@ -203,7 +211,7 @@ class Tail:
             return False
         if self._file != (status.st_dev, status.st_ino) or status.st_size < self._offset:
             return True
-        if (status.st_size, status.st_mtime_ns) == (self.size, self.mtime_ns):
+        if (status.st_size, _mtime_ns(status)) == (self.size, self.mtime_ns):
             return False
         if os.read(descriptor, len(self._head)) != self._head:
             return True
@@ -213,8 +221,8 @@ class Tail:
     def _read_packed(self) -> Piece:
         """A compressed log does not grow: it is read once, and again only if it is another one."""
         status = Path(self.found.path).stat()
-        if (status.st_size, status.st_mtime_ns) != (self.size, self.mtime_ns):
-            self.size, self.mtime_ns = status.st_size, status.st_mtime_ns
+        if (status.st_size, _mtime_ns(status)) != (self.size, self.mtime_ns):
+            self.size, self.mtime_ns = status.st_size, _mtime_ns(status)
             self.reader.restart()
             self._unpacked = _unpacked(self.found.path)
         data = next(self._unpacked, b"")
