@@ -12,11 +12,14 @@
         ├── SettingsInvalid      -32602  data: key, rule, got   (exit 78)
         ├── BudgetExceeded       -32010  data: neededBytes, budgetBytes
         └── JournalUnavailable   -32603  data: path
+            ├── JournalNotOpened     at the start             (exit 78)
+            └── JournalLost          removed or replaced while it was open
 
 Rule: a message names what, where and the rule; it never holds conversation text.
 """
 
-from typing import Any, ClassVar
+import reprlib
+from typing import Any, ClassVar, Final
 
 INVALID_PARAMS = -32602
 INTERNAL_ERROR = -32603
@@ -30,6 +33,33 @@ EXIT_OK = 0
 EXIT_NO_SHUTDOWN = 1
 EXIT_BUDGET = 70
 EXIT_CONFIG = 78
+
+
+_BRIEF: Final = reprlib.Repr()
+_BRIEF.maxlevel, _BRIEF.maxstring, _BRIEF.maxother, _BRIEF.maxlong = 3, 200, 200, 40
+_SHOWN_PARTS_MAX: Final = 64
+_SHOWN_CHARS_MAX: Final = 1000
+
+
+def brief(value: Any) -> str:
+    """A value as text, cut where it is long or deep: a message must not grow with what is wrong."""
+    return _BRIEF.repr(value)
+
+
+def shown(value: Any) -> Any:
+    """A JSON value for an error's data: as it is where it is small, else as text."""
+    parts, chars, waiting = 0, 0, [value]
+    while waiting:
+        one = waiting.pop()
+        parts += 1
+        chars += len(one) if isinstance(one, str) else 0
+        if isinstance(one, dict):
+            waiting += [*one, *one.values()]
+        elif isinstance(one, list | tuple):
+            waiting += one
+        if parts + len(waiting) > _SHOWN_PARTS_MAX or chars > _SHOWN_CHARS_MAX:
+            return brief(value)
+    return value
 
 
 class KatoError(Exception):
@@ -53,6 +83,7 @@ class InvalidParams(ClientError):
     code = INVALID_PARAMS
 
     def __init__(self, path: str, expected: str, got: str) -> None:
+        got = got if len(got) <= _SHOWN_CHARS_MAX else got[: _SHOWN_CHARS_MAX - 1] + "…"
         super().__init__(f"{path}: expected {expected}, got {got}", path=path, expected=expected, got=got)
 
 
@@ -105,7 +136,7 @@ class SettingsInvalid(OperatorError):
     code = INVALID_PARAMS
 
     def __init__(self, key: str, rule: str, got: Any, origin: str = "settings") -> None:
-        super().__init__(f"{key} ({origin}): {rule}; got {got!r}", key=key, rule=rule, got=got)
+        super().__init__(f"{key} ({origin}): {rule}; got {brief(got)}", key=key, rule=rule, got=shown(got))
         self.key = key
         self.rule = rule
         self.got = got
@@ -127,3 +158,11 @@ class JournalUnavailable(OperatorError):
 
     def __init__(self, message: str, path: str) -> None:
         super().__init__(message, path=path)
+
+
+class JournalNotOpened(JournalUnavailable):
+    """The process cannot start with the journal of this `stateDir` (exit 78)."""
+
+
+class JournalLost(JournalUnavailable):
+    """A file of the open journal was removed or replaced: the process stores nothing more."""
