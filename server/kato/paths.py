@@ -9,6 +9,7 @@ from collections.abc import Callable
 from datetime import tzinfo
 from pathlib import PurePath, PurePosixPath, PureWindowsPath
 from typing import Final
+from urllib.parse import unquote
 
 from kato import limits
 from kato.errors import CommandRefused
@@ -81,6 +82,61 @@ def resolve(argument: str, *, cwd: str | None, home: str, windows: bool = False)
     if argument.endswith(("/", "\\") if windows else "/"):
         raise CommandRefused(f"{argument} is a folder; name a file, for example {argument}conversation.md")
     return str(path)
+
+
+def from_uri(uri: object, *, windows: bool = False) -> str | None:
+    """The path that a `file:` URI names on this system; None for everything else. It is decoded once.
+
+    A `?` or `#` that comes without its escape belongs to the path: files have no queries, and who forgets the escape
+    means the folder. Cut off there, the path would name a folder above it, which would be one to write in.
+    """
+    found = _FILE_URI.match(uri) if isinstance(uri, str) else None
+    if found is None:
+        return None
+    host = found["host"].lower()
+    try:
+        path = unquote(found["path"], errors="strict")
+    except UnicodeDecodeError:
+        return None  # a name that is no text
+    if "\0" in path:
+        return None
+    if not windows:
+        return path if host in ("", "localhost") else None
+    if host not in ("", "localhost"):
+        return f"\\\\{host}{path}".replace("/", "\\")
+    if _DRIVE.match(path) is None:
+        return None
+    return path[1:].replace("/", "\\") + ("\\" if len(path) == len("/c:") else "")
+
+
+_FILE_URI: Final = re.compile(r"file://(?P<host>[^/\\?#]*)(?P<path>/.*)", re.IGNORECASE | re.DOTALL)
+_DRIVE: Final = re.compile(r"/[A-Za-z]:(/|$)")
+
+
+def to_uri(path: str, *, windows: bool = False) -> str:
+    """The `file:` URI of an absolute path."""
+    return (PureWindowsPath if windows else PurePosixPath)(path).as_uri()
+
+
+def comparable(path: str, platform: str) -> str:
+    """A path for a comparison by the rules of its system: on Windows regardless of case and of the slash, on macOS of how
+    accented letters are composed. To be compared only, never to be opened.
+    """
+    if platform == "win32":
+        return path.replace("/", "\\").lower()
+    return unicodedata.normalize("NFC", path) if platform == "darwin" else path
+
+
+def parts_below(folder: str, path: str, *, platform: str) -> list[str] | None:
+    """The names that lead from a folder to a path, as the path writes them; None if it does not lie there."""
+    separator = "\\" if platform == "win32" else "/"
+    outer, inner = comparable(folder, platform).rstrip(separator), comparable(path, platform)
+    if inner.rstrip(separator) == outer:
+        return []
+    if not inner.startswith(outer + separator):
+        return None
+    names = (path.replace("/", "\\") if platform == "win32" else path).split(separator)
+    return names[outer.count(separator) + 1 :]
 
 
 def title_from_filename(path: str) -> str:
