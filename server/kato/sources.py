@@ -14,10 +14,11 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Final, NamedTuple
 
-from kato import limits
+from kato import limits, paths
 from kato.providers import ASSISTANTS
 from kato.providers.base import Assistant, LogFile, Reader, ReadResult, Surroundings
 from kato.providers.decoding import as_utf8
+from kato.regular import open_regular, read_regular
 
 PACKED: Final = ".zst"
 
@@ -60,10 +61,10 @@ def roots(place: Surroundings, configured: Mapping[str, Sequence[str]]) -> list[
 def scan(root: Root, below: str | None = None) -> Iterator[Found]:
     """The logs below a root, or below one of its folders: a listing, no reading."""
     start = root.path if below is None else below
-    parts = _parts(root.path, start)
+    parts = paths.parts_below(root.path, start, platform=sys.platform)
     if parts is None or (parts and not _is_entered(root.assistant, parts)):
         return
-    waiting = [(start, parts)]
+    waiting = [(os.path.join(root.path, *parts), parts)]  # noqa: PTH118 - a text
     while waiting:
         folder, parts = waiting.pop()
         try:
@@ -83,11 +84,12 @@ def scan(root: Root, below: str | None = None) -> Iterator[Found]:
 
 def look(root: Root, path: str) -> Found | None:
     """The log at a path, if it is one of this root and there."""
-    parts = _parts(root.path, path)
+    parts = paths.parts_below(root.path, path, platform=sys.platform)
     if not parts or not _is_entered(root.assistant, parts[:-1]):
         return None
     with suppress(OSError):
-        return _found(root, Path(path), parts, None)
+        # By the root's name: who gives a hint may write the same folder otherwise, and a log has one name here.
+        return _found(root, Path(root.path, *parts), parts, None)
     return None
 
 
@@ -133,14 +135,6 @@ def _is_text(path: str) -> bool:
     return True
 
 
-def _parts(root: str, path: str) -> list[str] | None:
-    """The parts of a path below a root; None for one that does not lie there."""
-    if path == root:
-        return []
-    prefix = root.rstrip(os.sep) + os.sep
-    return path[len(prefix) :].replace(os.sep, "/").split("/") if path.startswith(prefix) else None
-
-
 class Piece(NamedTuple):
     """What a piece of a log meant, whether more lies ready, and whether the log is read anew from here."""
 
@@ -177,7 +171,8 @@ class Tail:
         """The next piece; an empty one if there is nothing new. Raises OSError when the log cannot be read."""
         if self.found.path.endswith(PACKED):
             return self._read_packed()
-        with open(self.found.path, "rb", buffering=0) as file:  # noqa: PTH123 - unbuffered, a piece at a time
+        # Unbuffered, a piece at a time; a scan saw a regular file, which may have been replaced since.
+        with open(self.found.path, "rb", buffering=0, opener=open_regular) as file:
             status = os.fstat(file.fileno())
             changed = (status.st_size, _mtime_ns(status)) != (self.size, self.mtime_ns)
             anew = self._is_other(file.fileno(), status) or (self.found.log.rewritten and changed)
@@ -234,7 +229,10 @@ def _unpacked(path: str) -> Iterator[bytes]:
     import zstandard  # noqa: PLC0415 - most users have no compressed log
 
     try:
-        with Path(path).open("rb") as file, zstandard.ZstdDecompressor().stream_reader(file) as stream:
+        with (
+            open(path, "rb", opener=open_regular) as file,
+            zstandard.ZstdDecompressor().stream_reader(file) as stream,
+        ):
             while data := stream.read(limits.LOG_READ_BYTES):
                 yield data
     except zstandard.ZstdError as error:
@@ -250,8 +248,8 @@ def _companions(found: Found) -> dict[str, bytes]:
     held = {}
     for relative in found.log.companions:
         path = Path(found.root, *relative.split("/"))
-        with suppress(OSError), path.open("rb") as file:
-            held[path.name] = as_utf8(file.read(limits.LOG_COMPANION_BYTES_MAX))
+        with suppress(OSError):
+            held[path.name] = as_utf8(read_regular(path, limits.LOG_COMPANION_BYTES_MAX))
     return held
 
 
