@@ -18,6 +18,7 @@ from kato.errors import (
     EXIT_CONFIG,
     EXIT_OK,
     CommandRefused,
+    JournalNotOpened,
     JournalUnavailable,
     KatoError,
     SettingsInvalid,
@@ -45,7 +46,7 @@ def run(arguments: Sequence[str]) -> int:
         parser.error(f"unrecognized arguments: {' '.join(left_over)}")
     try:
         return int(parsed.run(parsed))
-    except SettingsInvalid as error:
+    except (SettingsInvalid, JournalNotOpened) as error:
         print(f"kato: {error.message}", file=sys.stderr)  # noqa: T201
         return EXIT_CONFIG
     except KatoError as error:

@@ -1086,7 +1086,7 @@ class _Connection(sqlite3.Connection):
 
 
 def _says_locked(error: sqlite3.Error) -> bool:
-    """Another process holds it. ("database table is locked" is a mistake of this one, for which no wait is long enough.)"""
+    """Another process holds it; "database table is locked" is a mistake of this one, for which no wait is long enough."""
     return str(error) == "database is locked"
 
 

@@ -193,8 +193,9 @@ STATUS_FILE_BYTES_MAX: Final = 64 * MIB
 #: Each process has a log file of its own, and keeps one older piece of it.
 LOG_FILE_BYTES_MAX: Final = 2 * MIB
 LOG_FILES_MAX: Final = 1
-#: Logs of processes that ended: at most this many are kept, the newest.
+#: Of processes that ended, at most this many files are kept, the newest.
 ENDED_LOGS_MAX: Final = 10
+ENDED_STATUS_FILES_MAX: Final = 20
 AUDIT_FILE_BYTES_MAX: Final = 4 * MIB
 
 # --- Writer ---------------------------------------------------------------------------------------------

@@ -255,7 +255,7 @@ def _companions(found: Found) -> dict[str, bytes]:
 
 def read_end(path: str, start: int) -> bytes:
     """The bytes of a file from `start` on, at most the last `limits.LOG_READ_BYTES`; none if it cannot be read."""
-    with suppress(OSError), open(path, "rb", buffering=0) as file:  # noqa: PTH123 - unbuffered, as a log is read
+    with suppress(OSError), open(path, "rb", buffering=0, opener=open_regular) as file:
         size = os.fstat(file.fileno()).st_size
         file.seek(max(0, start, size - limits.LOG_READ_BYTES))
         return file.read(limits.LOG_READ_BYTES)

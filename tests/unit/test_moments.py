@@ -91,7 +91,7 @@ def test_every_number_of_milliseconds_is_a_moment_and_names_a_file(ms: int, zone
 
 
 @pytest.mark.parametrize("text", [*ENDS, *WITHIN])
-@pytest.mark.parametrize("zone", ZONES, ids=str)
+@pytest.mark.parametrize("zone", ZONES, ids=["utc", "east", "west", "auckland", "los-angeles", "local"])
 def test_an_event_of_an_earlier_kato_still_has_its_heading(text: str, zone: tzinfo) -> None:
     stored = decode_line(encode_line(struct(user("hello", timestamp=text))))
     note = Transcript(MarkdownOptions(), zone).feed(stored)
