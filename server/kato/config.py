@@ -63,7 +63,7 @@ def load_config(environment: Mapping[str, str]) -> tuple[Mapping[str, Any] | Non
     except (
         ValueError,
         RecursionError,
-    ) as error:  # TOML's own errors are ValueErrors, and so is a number too long
+    ) as error:  # ValueError: TOML's own errors, a number of too many digits
         raise SettingsInvalid("config.toml", "must be valid TOML", str(error), str(path)) from error
 
 
@@ -98,10 +98,9 @@ def usable_state_dir(path: Path) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        where = f" {error.filename}" if error.filename else ""
-        reason = (
-            f"{error.strerror or type(error).__name__}:{where}" if where else error.strerror or str(error)
-        )
+        reason = error.strerror or type(error).__name__
+        if error.filename:
+            reason = f"{error.filename}: {reason}"
         raise SettingsInvalid(
             "stateDir", f"must be a folder that Kato can write to ({reason})", str(path)
         ) from error

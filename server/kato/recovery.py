@@ -107,7 +107,7 @@ def salvaged(path: Path, schema: Iterable[str]) -> Iterator[Salvaged]:
 
 def _source(files: ExitStack, path: Path) -> Source:
     try:
-        file = files.enter_context(open(path, "rb", buffering=0, opener=open_regular))
+        file = files.enter_context(open(path, "rb", buffering=0, opener=open_regular))  # noqa: SIM115
     except FileNotFoundError:
         return Source(lambda _offset, _length: b"", 0)
 

@@ -155,11 +155,14 @@ def _boolean(value: Any) -> bool:
     return value
 
 
+_SURROGATE: Final = re.compile("[\ud800-\udfff]")
+
+
 def is_absolute(path: str, *, windows: bool) -> bool:
     """Whether a path means the same wherever the process was started: absolute on this system, or below the user's home
     (`~`). On Windows `/x` lies on the drive of the current folder, on POSIX `C:/x` below the current folder.
     """
-    if "\0" in path:
+    if "\0" in path or _SURROGATE.search(path):  # a name that is not text can be neither stored nor sent
         return False
     if path == "~" or path.startswith(("~/", "~\\") if windows else "~/"):
         return True

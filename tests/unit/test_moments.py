@@ -132,8 +132,10 @@ class OneLine(LinesReader):
 
 def times(*values: str) -> tuple[list[ConversationEvent], list[str]]:
     lines = [f'{{"id": "{index}", "at": {value}}}\n' for index, value in enumerate(values)]
-    read = OneLine(LogFile("s")).feed("".join(lines).encode())
-    return read.events, [problem.kind for problem in read.problems]
+    reader = OneLine(LogFile("s"))
+    results = [reader.feed("".join(lines).encode()), reader.settle()]
+    events = [event for result in results for event in result.events]
+    return events, [problem.kind for result in results for problem in result.problems]
 
 
 @pytest.mark.parametrize("value", [*(f'"{text}"' for text in ENDS), "253402300800000", "1e300"])

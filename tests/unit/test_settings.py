@@ -104,6 +104,7 @@ def test_a_value_that_breaks_its_rule_is_refused_in_every_layer(key: str, value:
         ("", False, False),
         ("/a\0", False, False),
         ("C:/a\0", False, False),
+        ("/\udcff", False, False),
     ],
 )
 def test_a_path_is_absolute_by_the_rules_of_its_own_system(path: str, *, posix: bool, windows: bool) -> None:
