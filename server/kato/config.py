@@ -60,10 +60,8 @@ def load_config(environment: Mapping[str, str]) -> tuple[Mapping[str, Any] | Non
         return None, str(path)
     except OSError as error:
         raise SettingsInvalid("config.toml", "must be readable", error.strerror, str(path)) from error
-    except (
-        ValueError,
-        RecursionError,
-    ) as error:  # ValueError: TOML's own errors, a number of too many digits
+    except (ValueError, RecursionError) as error:
+        # TOML's own errors are ValueErrors; so is a number of too many digits.
         raise SettingsInvalid("config.toml", "must be valid TOML", str(error), str(path)) from error
 
 

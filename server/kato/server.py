@@ -135,7 +135,7 @@ class KatoProtocol(LanguageServerProtocol):
             return
         assert isinstance(method, str)
         try:
-            self._dispatch(message, method, request_id if is_request else None, is_request=is_request)
+            self._dispatch(message, method, request_id)
         except Exception as error:  # noqa: BLE001 - the request must be answered all the same
             engines.log_defect(log, "a request's handler", error)
             if is_request:
@@ -147,20 +147,19 @@ class KatoProtocol(LanguageServerProtocol):
         is_ours = isinstance(request_id, str) and request_id in self._request_futures
         return "result" in message or "error" in message or is_ours
 
-    def _dispatch(
-        self, message: dict[str, Any], method: str, request_id: int | str | None, *, is_request: bool
-    ) -> None:
+    def _dispatch(self, message: dict[str, Any], method: str, request_id: int | str | None) -> None:
+        """Handles a request or, without an id, a notification."""
         if method == types.EXIT:
             if request_id is not None:
                 self.answer(request_id, None)
             self._server.end(EXIT_OK if self._shutdown else EXIT_NO_SHUTDOWN)
             return
         if self._shutdown:
-            if is_request:
+            if request_id is not None:
                 self._answer_error(request_id, INVALID_REQUEST, "the server was shut down")
             return
         if not self._server.is_initialized and method != types.INITIALIZE:
-            if is_request:
+            if request_id is not None:
                 self._answer_error(request_id, NOT_INITIALIZED, "initialize comes first")
             return
         params = message.get("params")
