@@ -16,6 +16,7 @@ from builders import conversation, request, user
 from conftest import Start
 from kato.client import Client, RequestFailed, ServerGone
 from kato.framing import encode_frame
+from kato.json_text import loads
 
 pytestmark = pytest.mark.usefixtures("deadline")
 ROUNDS = int(os.environ.get("KATO_FAULT_ROUNDS", "3"))
@@ -299,6 +300,14 @@ def test_an_initialize_of_another_shape_is_refused_without_a_traceback(start: St
 # --- At random ----------------------------------------------------------------------------------------
 
 
+def _is_read(body: bytes) -> bool:
+    try:
+        loads(body)
+    except ValueError:
+        return False
+    return True
+
+
 class Hostile:
     """Messages by a grammar: some right, most wrong in one or more places; each request with an id of its own."""
 
@@ -384,7 +393,10 @@ class Hostile:
             message["method"] = self.random.choice([None, 5, [], {}, ""])
         if self.random.random() < 0.1:
             message.pop("params")
-        return encode_frame(_json(message))
+        body = _json(message)
+        if "id" not in message and not _is_read(body):
+            self.nulls += 1  # whether it was a notification cannot be known
+        return encode_frame(body)
 
     def _identify(self, message: Json) -> None:
         if self.random.random() < 0.1:
