@@ -1,6 +1,7 @@
 """Fixtures that several suites share."""
 
 import os
+import signal
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -60,6 +61,20 @@ def start(tmp_path: Path, environment: dict[str, str]) -> Iterator[Start]:
             if stream is not None:
                 stream.close()
         client.process.wait()
+
+
+@pytest.fixture
+def deadline() -> Iterator[None]:
+    """What waits for an answer that never comes fails after half a minute."""
+
+    def ring(number: int, frame: object) -> None:
+        pytest.fail("waited for half a minute")  # not an Exception: nothing on the way catches it
+
+    before = signal.signal(signal.SIGALRM, ring)
+    signal.setitimer(signal.ITIMER_REAL, 30)
+    yield
+    signal.setitimer(signal.ITIMER_REAL, 0)
+    signal.signal(signal.SIGALRM, before)
 
 
 @pytest.fixture

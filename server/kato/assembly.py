@@ -6,7 +6,7 @@ Rule: settings are put in force in one place, at the start and live (`Assembly.a
 import logging
 import os
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import tzinfo
 from pathlib import Path
 from typing import Final
@@ -30,26 +30,47 @@ _LATER_FOOTPRINT_BYTES: Final = 8 * limits.MIB
 
 
 class Assembly:
-    """An engine with all it needs. Raises SettingsInvalid or JournalUnavailable when it cannot be put together."""
+    """An engine with all it needs. Raises SettingsInvalid or JournalNotOpened when it cannot be put together. While
+    `hurried` is true, other processes are waited for briefly.
+    """
 
     def __init__(
-        self, chosen: Settings, *, listener: engines.Listener, folders: Sequence[str], started_at: int
+        self,
+        chosen: Settings,
+        *,
+        listener: engines.Listener,
+        folders: Sequence[str],
+        started_at: int,
+        hurried: Callable[[], bool] = lambda: False,
     ) -> None:
         self.state_dir = config.state_dir(chosen.state_dir)
+        with config.usable_state_dir(self.state_dir):
+            self._put_together(chosen, listener, folders, started_at, hurried)
+
+    def _put_together(
+        self,
+        chosen: Settings,
+        listener: engines.Listener,
+        folders: Sequence[str],
+        started_at: int,
+        hurried: Callable[[], bool],
+    ) -> None:
         config.ensure_state_dir(self.state_dir)
         config.log_to_file(self.state_dir)
         log.setLevel(chosen.log_level.upper())
+        config.warn_if_shared(self.state_dir)
         statusfiles.remove_old(self.state_dir, is_running=processes.is_running)
         store = SnapshotStore(
             budget_bytes=chosen.daemon_max_memory_mb * limits.MIB,
             max_sessions=chosen.max_sessions,
             max_events_per_session=chosen.max_events_per_session,
         )
+        self._identity = processes.identity(os.getpid())
         #: What was recovered of a damaged journal, in a sentence.
         self.recovery: str | None = None
         ledger: engines.Ledger
         if chosen.journal:
-            journal = Journal.open(self.state_dir, now_ms=now_ms)
+            journal = Journal.open(self.state_dir, now_ms=now_ms, hurried=hurried)
             self.recovery = journal.recovery
             ledger = journal
         else:
@@ -66,7 +87,7 @@ class Assembly:
             max_events_per_session=chosen.max_events_per_session,
             place=self._place(folders),
             process=Process(__version__, os.getpid(), started_at),
-            owner=processes.identity(os.getpid()) or str(os.getpid()),
+            owner=self._identity or str(os.getpid()),
             is_alive=processes.is_alive,
             now_ms=now_ms,
             new_id=lambda: frontmatter.make_id(os.urandom(32)),
@@ -108,6 +129,11 @@ class Assembly:
         in_force = self.engine.bounds
         asked = chosen.max_message_mb * limits.MIB
         return min(asked, in_force.reserve_bytes) if in_force.whole_process else asked
+
+    def write_status(self, *, running: bool = True) -> None:
+        """Writes this process' status file. Raises OSError."""
+        snapshot = self.engine.status(running=running, limit=limits.STATUS_NEWS_SESSIONS_MAX)
+        statusfiles.write(self.state_dir, snapshot, identity=self._identity)
 
     def _place(self, folders: Sequence[str]) -> engines.Place:
         return engines.Place(

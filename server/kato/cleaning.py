@@ -7,7 +7,7 @@ Rules: a file goes when it was last changed before the moment that the user gave
 Notes are the user's: none is looked at, wherever it lies.
 """
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from stat import S_ISREG
 from typing import Final, NamedTuple
@@ -45,16 +45,24 @@ _TEMPORARY: Final = (
 
 
 def find(
-    state_dir: Path, *, older_than_ms: int, now_ms: int, is_running: Callable[[int], bool]
+    state_dir: Path, *, older_than_ms: int, now_ms: int, is_running: statusfiles.IsRunning
 ) -> list[Kind]:
     """What there is of each kind."""
 
-    def by_age(one: str, several: str, *patterns: str, reason: str, before_ms: int = older_than_ms) -> Kind:
-        found = _files(path for pattern in patterns for path in state_dir.glob(pattern))
+    def by_age(
+        one: str,
+        several: str,
+        *patterns: str,
+        reason: str,
+        before_ms: int = older_than_ms,
+        also: Iterable[Path] = (),
+    ) -> Kind:
+        found = _files([*(path for pattern in patterns for path in state_dir.glob(pattern)), *also])
         going = [file for file in found if file.changed_ms < before_ms]
         return Kind(one, several, going, [file for file in found if file not in going], reason)
 
     ended = _files(statusfiles.ended(state_dir, is_running=is_running))
+    logs = statusfiles.ended_logs(state_dir, is_running=is_running)
     unused_ms = now_ms - limits.TEMPORARY_SECONDS_MAX * 1000
     return [
         by_age("backup", "backups", "backups/**/*", reason="younger"),
@@ -65,7 +73,9 @@ def find(
             reason="younger; what was removed can be in them: delete them when you do not need them",
         ),
         Kind("status file of an ended server", "status files of ended servers", ended),
-        by_age("old log file", "old log files", "*.log.*", "audit.*.jsonl", reason="younger"),
+        by_age(
+            "old log file", "old log files", "*.log", "*.log.*", "audit.*.jsonl", reason="younger", also=logs
+        ),
         by_age(
             "temporary file", "temporary files", *_TEMPORARY, reason="perhaps in use", before_ms=unused_ms
         ),

@@ -18,6 +18,7 @@ from kato.errors import (
     EXIT_CONFIG,
     EXIT_OK,
     CommandRefused,
+    JournalNotOpened,
     JournalUnavailable,
     KatoError,
     SettingsInvalid,
@@ -45,7 +46,7 @@ def run(arguments: Sequence[str]) -> int:
         parser.error(f"unrecognized arguments: {' '.join(left_over)}")
     try:
         return int(parsed.run(parsed))
-    except SettingsInvalid as error:
+    except (SettingsInvalid, JournalNotOpened) as error:
         print(f"kato: {error.message}", file=sys.stderr)  # noqa: T201
         return EXIT_CONFIG
     except KatoError as error:
@@ -332,7 +333,8 @@ def _clean(arguments: argparse.Namespace) -> int:
     from kato.journal import FILE_NAME, CleanReport  # noqa: PLC0415
     from kato.model import rfc3339  # noqa: PLC0415
 
-    before = _now_ms() - arguments.older_than * 86_400_000
+    # Nothing is older than a million days, and no number is larger than the journal can compare with.
+    before = _now_ms() - min(arguments.older_than, 1_000_000) * 86_400_000
     kinds = cleaning.find(folder, older_than_ms=before, now_ms=_now_ms(), is_running=process.is_running)
     report = CleanReport([], [], 0, [])
     if (folder / FILE_NAME).exists():
@@ -570,20 +572,24 @@ def _doctor(arguments: argparse.Namespace) -> int:
     import orjson  # noqa: PLC0415
     from rich.console import Console  # noqa: PLC0415
 
-    from kato import conversations, display  # noqa: PLC0415
+    from kato import config, conversations, display, statusfiles  # noqa: PLC0415
 
     chosen = _settings(arguments)
+    logs = str(config.state_dir(chosen.state_dir) / statusfiles.LOGS)
     place, roots = _places(chosen)
     sessions_max = sys.maxsize if arguments.all else _LISTED_MAX
     reports = [conversations.examine(root, place, sessions_max=sessions_max) for root in roots]
     if arguments.json:
         rows = [display.root_json(report) for report in reports]
-        print(orjson.dumps({"roots": rows}, option=orjson.OPT_INDENT_2).decode())  # noqa: T201
+        print(orjson.dumps({"roots": rows, "logs": logs}, option=orjson.OPT_INDENT_2).decode())  # noqa: T201
         return EXIT_OK
     console = Console()
     console.print(display.doctor_table(reports, _now_ms()))
     for line in display.doctor_advice(reports, chosen.provider_session_roots):
         console.print(line)
+    console.print(
+        f"· Kato's own logs are in {display.shown_path(logs)}, a file for each process.", markup=False
+    )
     return EXIT_OK
 
 

@@ -6,8 +6,11 @@ setting, never an absent one. Logs never hold conversation text: pygls, which lo
 
 import logging
 import os
+import stat
 import sys
-from collections.abc import Mapping
+import time as clock
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from datetime import date, datetime, time, timedelta, timezone, tzinfo
 from functools import lru_cache
 from logging.handlers import RotatingFileHandler
@@ -21,8 +24,11 @@ if sys.version_info >= (3, 11):
 else:
     import tomli as tomllib
 
-from kato import limits
+from kato import limits, statusfiles
 from kato.errors import SettingsInvalid
+from kato.regular import open_regular
+
+log = logging.getLogger("kato")
 
 APP: Final = "kato"
 
@@ -31,7 +37,7 @@ def config_path(environment: Mapping[str, str]) -> Path:
     """`KATO_CONFIG`, else `config.toml` in the platform's user configuration folder."""
     given = environment.get("KATO_CONFIG")
     if given is not None:
-        return Path(given).expanduser()
+        return _expanded(given, "KATO_CONFIG", "environment")
     return Path(platformdirs.user_config_dir(APP, appauthor=False)) / "config.toml"
 
 
@@ -41,8 +47,10 @@ def load_config(environment: Mapping[str, str]) -> tuple[Mapping[str, Any] | Non
     Raises SettingsInvalid when it cannot be read or is no TOML, or when `KATO_CONFIG` names a file that is not there.
     """
     path = config_path(environment)
+    if str(path) == os.devnull:
+        return None, str(path)  # how a user says that there is none
     try:
-        with path.open("rb") as file:
+        with open(path, "rb", opener=open_regular) as file:
             return tomllib.load(file), str(path)
     except FileNotFoundError:
         if "KATO_CONFIG" in environment:
@@ -52,37 +60,74 @@ def load_config(environment: Mapping[str, str]) -> tuple[Mapping[str, Any] | Non
         return None, str(path)
     except OSError as error:
         raise SettingsInvalid("config.toml", "must be readable", error.strerror, str(path)) from error
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+    except (ValueError, RecursionError) as error:
+        # TOML's own errors are ValueErrors; so is a number of too many digits.
         raise SettingsInvalid("config.toml", "must be valid TOML", str(error), str(path)) from error
 
 
 def state_dir(configured: str | None) -> Path:
     """The state directory's absolute path; `~` is expanded."""
     if configured is not None:
-        return Path(configured).expanduser()
+        return _expanded(configured, "stateDir", "settings")
     return Path(platformdirs.user_state_dir(APP, appauthor=False))
 
 
-def ensure_state_dir(path: Path) -> None:
-    """Makes the state directory, readable by its owner alone. Raises SettingsInvalid when it cannot be made."""
+def _expanded(path: str, key: str, origin: str) -> Path:
     try:
+        return Path(path).expanduser()
+    except RuntimeError:
+        rule = "must not begin with ~ where the system knows no home folder for it"
+        raise SettingsInvalid(key, rule, path, origin) from None
+
+
+def ensure_state_dir(path: Path) -> None:
+    """Makes what is missing of the state directory, for its owner alone; a folder that exists keeps its mode. Raises
+    SettingsInvalid.
+    """
+    with usable_state_dir(path):
         path.mkdir(mode=0o700, parents=True, exist_ok=True)
-        for name in ("recordings", "backups", "servers"):
+        for name in ("recordings", "backups", "servers", statusfiles.LOGS):
             (path / name).mkdir(mode=0o700, exist_ok=True)
-        if os.name == "posix":
-            path.chmod(0o700)
+
+
+@contextmanager
+def usable_state_dir(path: Path) -> Iterator[None]:
+    """What the system refuses in here becomes an error that names the setting."""
+    try:
+        yield
     except OSError as error:
+        reason = error.strerror or type(error).__name__
+        if error.filename:
+            reason = f"{error.filename}: {reason}"
         raise SettingsInvalid(
-            "stateDir", f"must be a folder that can be written to ({error.strerror})", str(path)
+            "stateDir", f"must be a folder that Kato can write to ({reason})", str(path)
         ) from error
 
 
+def warn_if_shared(state_dir: Path) -> None:
+    """Logs that a state directory which existed before is open to other users."""
+    if os.name == "posix" and (mode := stat.S_IMODE(state_dir.stat().st_mode)) & 0o077:
+        log.warning(
+            "stateDir %s is open to other users (mode %04o). Kato makes its own files private and leaves the folder's mode "
+            "as it is: 0700 is safer",
+            state_dir,
+            mode,
+        )
+
+
 class LocalZone(tzinfo):
-    """The machine's own time zone, daylight saving included, whatever moment is asked for."""
+    """The machine's own time zone, daylight saving included. Where the system cannot tell (the ends of the calendar;
+    on Windows, all before 1970), its standard time.
+    """
 
     def utcoffset(self, dt: datetime | None) -> timedelta | None:
         """The offset at a local time."""
-        return None if dt is None else dt.replace(tzinfo=None).astimezone().utcoffset()
+        if dt is None:
+            return None
+        try:
+            return dt.replace(tzinfo=None).astimezone().utcoffset()
+        except _NOT_TOLD:
+            return _standard_offset()
 
     def dst(self, dt: datetime | None) -> timedelta | None:
         """Not known apart from the offset."""
@@ -91,17 +136,36 @@ class LocalZone(tzinfo):
 
     def tzname(self, dt: datetime | None) -> str | None:
         """The zone's name at a local time."""
-        return None if dt is None else dt.replace(tzinfo=None).astimezone().tzname()
+        if dt is None:
+            return None
+        try:
+            return dt.replace(tzinfo=None).astimezone().tzname()
+        except _NOT_TOLD:
+            return clock.tzname[0]
 
     def fromutc(self, dt: datetime) -> datetime:
         """Exact: the system converts. Offsets change at quarters of an hour only; each is asked for once."""
-        return dt + _offset(dt.toordinal(), dt.hour, dt.minute // 15)
+        try:
+            return dt + _offset(dt.toordinal(), dt.hour, dt.minute // 15)
+        except OverflowError:
+            return dt
 
 
 @lru_cache(maxsize=4096)
 def _offset(day: int, hour: int, quarter: int) -> timedelta:
     moment = datetime.combine(date.fromordinal(day), time(hour, quarter * 15), timezone.utc)
-    return moment.astimezone().utcoffset() or timedelta()
+    try:
+        return moment.astimezone().utcoffset() or timedelta()
+    except _NOT_TOLD:
+        return _standard_offset()
+
+
+def _standard_offset() -> timedelta:
+    return timedelta(seconds=-clock.timezone)
+
+
+#: What the C library's conversions raise for a time that they do not support.
+_NOT_TOLD: Final = (OverflowError, ValueError, OSError)
 
 
 def log_to_stderr() -> None:
@@ -117,17 +181,26 @@ def log_to_stderr() -> None:
     pygls.setLevel(logging.CRITICAL + 1)
 
 
-def log_to_file(folder: Path) -> None:
-    """The same in `<stateDir>/kato.log`, bounded by rotation."""
-    path = folder / "kato.log"
-    handler = RotatingFileHandler(
-        path,
+def log_to_file(state_dir: Path) -> None:
+    """The same in `<stateDir>/logs/kato-<pid>.log`, bounded by rotation. Raises OSError."""
+    for one in [one for one in log.handlers if isinstance(one, _LogFile)]:
+        log.removeHandler(one)
+        one.close()
+    handler = _LogFile(
+        statusfiles.log_file(state_dir, os.getpid()),
         maxBytes=limits.LOG_FILE_BYTES_MAX,
         backupCount=limits.LOG_FILES_MAX,
-        delay=True,
         encoding="utf-8",
     )
     handler.setFormatter(logging.Formatter("%(asctime)s %(process)d %(levelname)s %(name)s: %(message)s"))
-    logging.getLogger("kato").addHandler(handler)
-    if os.name == "posix":
-        path.touch(mode=0o600, exist_ok=True)
+    log.addHandler(handler)
+
+
+class _LogFile(RotatingFileHandler):
+    """For its owner alone, also after a rotation."""
+
+    def _open(self) -> Any:
+        return open(self.baseFilename, self.mode, encoding=self.encoding, opener=open_regular)
+
+    def handleError(self, record: logging.LogRecord) -> None:  # noqa: N802 - logging's name
+        """A full disk must not fill stderr with tracebacks."""

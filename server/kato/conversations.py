@@ -4,6 +4,7 @@ Rule: listing reads the beginning of a log and its end, never the whole; a captu
 """
 
 import os
+import sys
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
@@ -26,6 +27,7 @@ from kato.model import (
 )
 from kato.notes import NoteBook, Position, SubAgent, Whole
 from kato.providers.base import Assistant, Problem, SavePicture, SessionInfo, Surroundings
+from kato.regular import open_regular
 from kato.sources import PACKED, Found, Root, Tail, scan
 
 #: Of a log, so much is read to list it: the first words of the user lie there, and at the end the newest title.
@@ -119,7 +121,7 @@ def _newest_title(found: Found, place: Surroundings) -> str | None:
     """The title that the last line with one gives a long log, if there is one."""
     if found.log.rewritten or found.path.endswith(PACKED):
         return None
-    with Path(found.path).open("rb") as file:
+    with open(found.path, "rb", opener=open_regular) as file:
         file.seek(max(0, found.size - _END_BYTES))
         end = file.read(_END_BYTES)
         reader = found.assistant.reader(found.log, {}, place)
@@ -319,7 +321,7 @@ def is_inside(cwd: str | None, folder: str) -> bool:
     if cwd is None or not os.path.isabs(cwd):  # noqa: PTH117 - of this platform, as realpath takes it
         return False
     inner, outer = os.path.realpath(cwd), os.path.realpath(folder)
-    return inner == outer or inner.startswith(outer.rstrip(os.sep) + os.sep)
+    return paths.parts_below(outer, inner, platform=sys.platform) is not None
 
 
 def session_of(found: Found, place: Surroundings, events: LogEvents) -> SessionRecord:

@@ -35,6 +35,7 @@ from kato import commands, limits, paths, status
 from kato.errors import (
     BudgetExceeded,
     CommandRefused,
+    JournalLost,
     JournalUnavailable,
     KatoError,
     UnknownSession,
@@ -394,6 +395,7 @@ class Engine:
         )  # sessions with commands that another process has to finish first
         self._reported: set[tuple[SessionKey, str, int]] = set()  # delayed commands that the user knows of
         self._troubled: set[str] = set()  # recordings whose last write failed, and were reported
+        self._is_loss_known = False
         notebook.sub_agents = self._sub_agents
         ledger.make_room = partial(self.make_room, what=_EVENT)
 
@@ -450,6 +452,7 @@ class Engine:
             self.ledger.commit()
         except JournalUnavailable as error:
             self._undo(groups, error)
+            self._note_loss(error)
             return
         except Exception as error:  # noqa: BLE001 - a defect refuses these events, it must not end the process
             log_failure("an append", error)
@@ -500,6 +503,13 @@ class Engine:
         for group in groups:
             group.error = error
             self._steps = {mark: step for mark, step in self._steps.items() if mark[0] != group.key}
+
+    def _note_loss(self, error: JournalUnavailable) -> None:
+        """Notifies the user, once, that the journal's file is gone: nothing is stored until the process is restarted."""
+        if isinstance(error, JournalLost) and not self._is_loss_known:
+            self._is_loss_known = True
+            log.error("%s", error.message)
+            self._listener.notify(Notice("journal_lost", "error", f"Kato: {error.message}.", error.data))
 
     def _hold(self, group: _Group) -> None:
         """Puts a session's new events into the store; one that is not there as a whole comes back first. A session that
@@ -1171,7 +1181,10 @@ class Engine:
         with _guarded("looking for removed sessions"):
             self._forget_removed()
         with _guarded("making the journal durable"):
-            self.ledger.sync()
+            try:
+                self.ledger.sync()
+            except JournalLost as error:
+                self._note_loss(error)
         self.resume()
         self._give_back()
         self.guard_memory()
@@ -1269,9 +1282,11 @@ class Engine:
         return markdown, size > bytes_max
 
     def close(self) -> None:
-        """Settles what is open and lets go of the ledger."""
-        self.settle()
-        self.ledger.close()
+        """Settles what is open and closes the ledger, whatever settling raises."""
+        try:
+            self.settle()
+        finally:
+            self.ledger.close()
 
 
 def _steps(event: UserMessage) -> list[Step]:

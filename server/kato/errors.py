@@ -12,6 +12,8 @@
         ├── SettingsInvalid      -32602  data: key, rule, got   (exit 78)
         ├── BudgetExceeded       -32010  data: neededBytes, budgetBytes
         └── JournalUnavailable   -32603  data: path
+            ├── JournalNotOpened     at the start             (exit 78)
+            └── JournalLost          removed or replaced while it was open
 
 Rule: a message names what, where and the rule; it never holds conversation text. A value of the client's is shown through
 `brief`, so that no error, log line or notice is longer than Kato makes it.
@@ -158,3 +160,11 @@ class JournalUnavailable(OperatorError):
 
     def __init__(self, message: str, path: str) -> None:
         super().__init__(message, path=path)
+
+
+class JournalNotOpened(JournalUnavailable):
+    """The process cannot start with the journal of this `stateDir` (exit 78)."""
+
+
+class JournalLost(JournalUnavailable):
+    """A file of the open journal was removed or replaced: the process stores nothing more."""

@@ -28,6 +28,8 @@ _LENGTH: Final = re.compile(rb"content-length[ \t]*:[ \t]*([0-9]{1,15})[ \t]*(?=
 _LENGTH_AT_END: Final = re.compile(
     rb"content-length[ \t]*:[ \t]*([0-9]{1,15})[ \t]*(?:\r\n[^\r\n]*)?$", re.IGNORECASE
 )
+#: A length of more digits is a mistake, and Python turns no more than 4,300 into a number.
+_DIGITS_MAX: Final = 15
 #: How much of each end of a drained frame is kept to find the request's id in it.
 _END_BYTES: Final = 1 * limits.KIB
 
@@ -87,7 +89,7 @@ class FrameReader:
                 break
             body_at = end + len(_END_OF_HEADER)
             digits = data[position + len(_CANONICAL) : end]
-            if digits.isdigit() and data.startswith(_CANONICAL, position):
+            if digits.isdigit() and len(digits) <= _DIGITS_MAX and data.startswith(_CANONICAL, position):
                 length = int(digits)
             else:
                 found, broken = _content_length(data[position:end])

@@ -18,6 +18,7 @@ import json
 import logging
 import os
 import re
+import sys
 from collections import Counter, OrderedDict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 
@@ -38,6 +39,7 @@ from kato.model import (
     encode_line,
     epoch_ms,
 )
+from kato.paths import comparable, parts_below
 from kato.providers.base import Problem, ReadResult, SessionInfo, Surroundings
 from kato.sources import Found, Root, Tail, look, read_end, scan
 from kato.twostores import SecondStore
@@ -124,16 +126,16 @@ class Intake:
         self._first_scan = False
         self.scan_seconds = self._clock() - started
 
-    def hint(self, paths: Iterable[str]) -> None:
+    def hint(self, hinted: Iterable[str]) -> None:
         """These files or folders may have news."""
-        for path in paths:
+        for path in hinted:
             for root in self.roots:
-                if path == root.path or path.startswith(root.path.rstrip(os.sep) + os.sep):
+                if parts_below(root.path, path, platform=sys.platform) is not None:
                     one = look(root, path)
                     for found in (one,) if one is not None else scan(root, path):
                         self.notice(found)
                     break
-                if root.path.startswith(path.rstrip(os.sep) + os.sep):
+                if parts_below(path, root.path, platform=sys.platform) is not None:
                     for found in scan(root):  # the folder above a root was made
                         self.notice(found)
 
@@ -363,9 +365,7 @@ class Intake:
             (inner,) = _resolved([cwd])
         except ValueError:  # a NUL
             return False
-        return any(
-            folder == inner or inner.startswith(folder.rstrip(os.sep) + os.sep) for folder in self._folders
-        )
+        return any(parts_below(folder, inner, platform=sys.platform) is not None for folder in self._folders)
 
     def _leave_out(self, path: str) -> None:
         one = self._open.pop(path, None)
@@ -554,4 +554,4 @@ def _printable(path: str) -> str:
 
 def _resolved(paths: Iterable[str]) -> tuple[str, ...]:
     """Real paths, for comparison."""
-    return tuple(os.path.normcase(os.path.realpath(path)) for path in paths)
+    return tuple(comparable(os.path.realpath(path), sys.platform) for path in paths)

@@ -20,6 +20,7 @@ Rules: appends join one transaction (the group) until `commit`; whatever fails, 
 waited for no longer than `BUSY_MS`, and a process that dies lets go of its own (they are the system's, not rows).
 """
 
+import ctypes
 import logging
 import os
 import sqlite3
@@ -38,7 +39,7 @@ from typing import Any, Final, Generic, NamedTuple, TypeVar
 from msgspec.structs import replace
 
 from kato import limits
-from kato.errors import JournalUnavailable, UnknownSession
+from kato.errors import JournalLost, JournalNotOpened, JournalUnavailable, UnknownSession
 from kato.lines import Lines, are_sound, cut, numbered
 from kato.model import (
     AppendReceipt,
@@ -58,6 +59,7 @@ from kato.model import (
     is_event,
 )
 from kato.recovery import Chunk, Salvaged, salvaged
+from kato.regular import open_regular
 from kato.salvage import Record
 
 log = logging.getLogger("kato.journal")
@@ -210,9 +212,11 @@ class Journal:
 
     durable: Final = True
 
-    def __init__(self, path: Path, connection: sqlite3.Connection, now_ms: Callable[[], int]) -> None:
+    def __init__(self, path: Path, connection: "_Connection", now_ms: Callable[[], int]) -> None:
         self._path = path
         self._db = connection
+        self._files = _identities(path)
+        self._loss: str | None = None
         self._now_ms = now_ms
         self._in_group = False
         self._pending: dict[SessionKey, _Pending] = {}
@@ -233,19 +237,21 @@ class Journal:
     # --- Opening ----------------------------------------------------------------------------------------
 
     @classmethod
-    def open(cls, folder: Path, *, now_ms: Callable[[], int]) -> "Journal":
-        """Opens or makes the journal in this folder.
+    def open(
+        cls, folder: Path, *, now_ms: Callable[[], int], hurried: Callable[[], bool] = lambda: False
+    ) -> "Journal":
+        """Opens or makes the journal in this folder. While `hurried` is true, other processes are waited for briefly.
 
         A damaged database is moved aside (`journal.damaged-<time>.sqlite3`) and what can be read of it goes into a new
         one. Raises JournalUnavailable for what a person has to mend: no space, no right to write, a newer schema.
         """
         path = folder / FILE_NAME
-        with _errors(path):
+        with _opening(), _errors(path):
             try:
                 folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-                with _alone(folder / _LOCK_NAME):
-                    recovery = cls._recover_if_damaged(path, now_ms)
-                    journal = cls(path, _connect(path), now_ms)
+                with _alone(folder / _LOCK_NAME, hurried):
+                    recovery = cls._recover_if_damaged(path, now_ms, hurried)
+                    journal = cls(path, _connect(path, hurried), now_ms)
                     journal.recovery = recovery
                     journal.newly_removed()  # what was removed before is in no memory of this process
             except OSError as error:
@@ -257,7 +263,9 @@ class Journal:
         return journal
 
     @classmethod
-    def _recover_if_damaged(cls, path: Path, now_ms: Callable[[], int]) -> str | None:
+    def _recover_if_damaged(
+        cls, path: Path, now_ms: Callable[[], int], hurried: Callable[[], bool]
+    ) -> str | None:
         """Replaces a damaged database by what can be read of it and says what that was; None if it is sound.
 
         The new database is complete before the damaged one is moved: wherever this ends, the next process goes on.
@@ -270,7 +278,10 @@ class Journal:
             started = path.with_name(RECOVERING_NAME)
             for suffix in ("", *_LOG_SUFFIXES):
                 Path(f"{started}{suffix}").unlink(missing_ok=True)
-            with closing(cls(started, _connect(started), now_ms)) as new, salvaged(path, MIGRATIONS) as found:
+            with (
+                closing(cls(started, _connect(started, hurried), now_ms)) as new,
+                salvaged(path, MIGRATIONS) as found,
+            ):
                 result = new.take_in(found)
                 new.empty_log()
             started.rename(complete)
@@ -445,6 +456,8 @@ class Journal:
         return accepted
 
     def _begin(self) -> None:
+        if self._loss is not None:
+            raise JournalLost(self._loss, str(self._path))
         if not self._in_group and not self._exclusive_depth:
             self._db.execute("BEGIN IMMEDIATE")
             self._in_group = True
@@ -453,6 +466,7 @@ class Journal:
         """Ends the group: what it holds can be acknowledged."""
         if self._in_group:
             with _errors(self._path, self.rollback):
+                self._check_files()
                 self._write_pending()
                 self._db.execute("COMMIT")
                 self._in_group = False
@@ -487,6 +501,8 @@ class Journal:
                 self._exclusive_depth -= 1
             return
         self.commit()
+        if self._loss is not None:
+            raise JournalLost(self._loss, str(self._path))
         with _errors(self._path):
             self._db.execute("BEGIN IMMEDIATE")
         self._exclusive_depth = 1
@@ -862,13 +878,14 @@ class Journal:
     # --- Upkeep -----------------------------------------------------------------------------------------
 
     def sync(self) -> None:
-        """Makes what was committed so far survive a power loss: the write-ahead log goes to the disk."""
+        """Makes what was committed so far survive a power loss: the write-ahead log goes to the disk. Raises JournalLost."""
+        self._check_files()
         if not self._unsynced or self._in_group:
             return
         self._unsynced = False
         with suppress(FileNotFoundError), _errors(self._path):
             # SQLite's own locks are not on this file, so that closing this descriptor gives up none of them.
-            descriptor = os.open(f"{self._path}-wal", os.O_RDWR | getattr(os, "O_CLOEXEC", 0))
+            descriptor = open_regular(f"{self._path}-wal", os.O_RDWR)
             try:
                 os.fsync(descriptor)
             finally:
@@ -1128,8 +1145,32 @@ class Journal:
         self.rollback()
         if self._checkpointer is not None:
             self._checkpointer.stop()
+        if _identity(str(self._path)) != self._files.get(str(self._path)):
+            _abandon(self._db)
+            return
         with suppress(sqlite3.Error):
             self._db.close()
+
+    # --- The files under it -----------------------------------------------------------------------------
+
+    def _check_files(self) -> None:
+        """Raises JournalLost once a file of the journal is not the one that was opened: SQLite does not notice, and what it
+        commits from then on is in no file that anyone can open again.
+        """
+        if self._loss is None:
+            lost = [path for path, opened in self._files.items() if _identity(path) != opened]
+            if not lost:
+                return
+            self.rollback()
+            if lost == [f"{self._path}-wal"]:
+                # What was acknowledged lies in the removed log. The database itself is there: it takes it over.
+                with suppress(sqlite3.Error):
+                    self._db.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+            self._loss = (
+                f"{lost[0]}, a file of the journal, was removed or replaced while Kato ran, and Kato stores nothing more. "
+                "Restart Kato: it goes on with the journal that is there then, or with a new one"
+            )
+        raise JournalLost(self._loss, str(self._path))
 
     # --- Statements -------------------------------------------------------------------------------------
 
@@ -1193,6 +1234,41 @@ class _Counted(Generic[_T]):
         self._due_at = ended + (taken / limits.COUNTING_SHARE if taken > limits.COUNTING_SECONDS_FREE else 0)
 
 
+class _Connection(sqlite3.Connection):
+    """Waits for the lock of another process in short steps (see `limits.JOURNAL_BUSY_STEP_MS`)."""
+
+    hurried: Callable[[], bool]
+    _hurried_since: float | None = None
+
+    def execute(self, sql: str, parameters: Any = (), /) -> sqlite3.Cursor:
+        """As SQLite's, with the wait."""
+        try:
+            return super().execute(sql, parameters)
+        except sqlite3.OperationalError as error:
+            if not _says_locked(error):
+                raise
+        return self._execute_later(sql, parameters)
+
+    def _execute_later(self, sql: str, parameters: Any) -> sqlite3.Cursor:
+        deadline = time.monotonic() + limits.JOURNAL_BUSY_MS / 1000
+        while True:
+            now = time.monotonic()
+            if self.hurried():
+                self._hurried_since = self._hurried_since or now
+                deadline = min(deadline, self._hurried_since + limits.END_LOCK_SECONDS_MAX)
+            try:
+                return super().execute(sql, parameters)
+            except sqlite3.OperationalError as error:
+                if not _says_locked(error) or now >= deadline:
+                    raise
+            time.sleep(0.005)  # not every wait is SQLite's: switching to WAL fails without one
+
+
+def _says_locked(error: sqlite3.Error) -> bool:
+    """Another process holds it; "database table is locked" is a mistake of this one, for which no wait is long enough."""
+    return str(error) == "database is locked"
+
+
 class _Checkpointer:
     """Copies the log into the database beside the work: the fsyncs of a checkpoint are a third of an append's cost.
 
@@ -1214,7 +1290,7 @@ class _Checkpointer:
     def stop(self) -> None:
         self._stopped = True
         self._wanted.set()
-        self._thread.join(timeout=limits.JOURNAL_BUSY_MS / 1000)
+        self._thread.join(timeout=limits.END_LOCK_SECONDS_MAX)
 
     def _run(self) -> None:
         with suppress(sqlite3.Error), closing(sqlite3.connect(self._path, isolation_level=None)) as db:
@@ -1354,13 +1430,17 @@ def _text(data: bytes) -> str:
     return data.decode(errors="replace")
 
 
-def _connect(path: Path) -> sqlite3.Connection:
+def _connect(path: Path, hurried: Callable[[], bool]) -> _Connection:
     """A connection with its settings, and the schema brought up to date."""
-    descriptor = os.open(path, os.O_RDWR | os.O_CREAT | getattr(os, "O_CLOEXEC", 0), 0o600)
-    os.close(descriptor)  # SQLite gives -wal and -shm the mode of the database
+    os.close(open_regular(path, os.O_RDWR | os.O_CREAT))  # its mode becomes that of -wal and -shm
     db = sqlite3.connect(
-        path, timeout=limits.JOURNAL_BUSY_MS / 1000, isolation_level=None, cached_statements=64
+        path,
+        timeout=limits.JOURNAL_BUSY_STEP_MS / 1000,
+        isolation_level=None,
+        cached_statements=64,
+        factory=_Connection,
     )
+    db.hurried = hurried
     try:
         if _known_version(db, path) == 0:
             # These two must come before the first table. Pages of 8 KiB: a commit writes each page with two calls, and
@@ -1373,7 +1453,7 @@ def _connect(path: Path) -> sqlite3.Connection:
         db.create_function("event_mark", 3, _event_mark, deterministic=True)
         db.text_factory = _text
         # Readers do not block the writer, and a commit is one append.
-        _until_not_busy(db, "PRAGMA journal_mode = WAL")
+        db.execute("PRAGMA journal_mode = WAL")
         # No fsync a commit: process death loses nothing, power loss what `sync` has not covered (see the module).
         db.execute("PRAGMA synchronous = NORMAL")
         # Bounded memory: the page cache (negative: in KiB), and no mapping that RSS would count.
@@ -1389,20 +1469,6 @@ def _connect(path: Path) -> sqlite3.Connection:
         db.close()
         raise
     return db
-
-
-def _until_not_busy(db: sqlite3.Connection, sql: str) -> None:
-    """Switching to WAL does not wait for the busy timeout when another process opens the database as well."""
-    deadline = time.monotonic() + limits.JOURNAL_BUSY_MS / 1000
-    while True:
-        try:
-            db.execute(sql)
-        except sqlite3.OperationalError as error:
-            if "locked" not in str(error) or time.monotonic() > deadline:
-                raise
-            time.sleep(0.01)
-        else:
-            return
 
 
 def _migrate(db: sqlite3.Connection, path: Path) -> None:
@@ -1530,14 +1596,35 @@ def _recording(key: SessionKey, row: Sequence[Any]) -> Recording:
     )
 
 
+def _identities(path: Path) -> dict[str, tuple[int, int]]:
+    """The files of an open journal, by which the system tells them from others that have their names later."""
+    names = [f"{path}{suffix}" for suffix in ("", "-wal", "-shm")]
+    return {name: found for name in names if (found := _identity(name)) is not None}
+
+
+def _identity(path: str) -> tuple[int, int] | None:
+    try:
+        status = os.stat(path)  # noqa: PTH116 - at each commit: one microsecond, as pathlib three
+    except OSError:
+        return None
+    return status.st_dev, status.st_ino
+
+
+def _abandon(db: sqlite3.Connection) -> None:
+    """Keeps a connection from being closed, also at the end of the process. SQLite removes the log of what it closes by its
+    name, and that file may be the log of another database that lies there by now.
+    """
+    ctypes.pythonapi.Py_IncRef(ctypes.py_object(db))
+
+
 @contextmanager
-def _alone(path: Path) -> Iterator[None]:
+def _alone(path: Path, hurried: Callable[[], bool]) -> Iterator[None]:
     """One process at a time opens, migrates or recovers. The system lets go of the lock when its holder dies."""
     descriptor = os.open(path, os.O_RDWR | os.O_CREAT | getattr(os, "O_CLOEXEC", 0), 0o600)
     try:
         deadline = time.monotonic() + limits.JOURNAL_OPEN_SECONDS_MAX
         while not _try_lock(descriptor):
-            if time.monotonic() > deadline:
+            if time.monotonic() > deadline or hurried():
                 raise JournalUnavailable(
                     f"another process has been opening the journal for {limits.JOURNAL_OPEN_SECONDS_MAX} s ({path})",
                     str(path),
@@ -1561,6 +1648,15 @@ def _try_lock(descriptor: int) -> bool:
     except OSError:
         return False
     return True
+
+
+@contextmanager
+def _opening() -> Iterator[None]:
+    """What keeps the journal from being opened keeps the process from starting."""
+    try:
+        yield
+    except JournalUnavailable as error:
+        raise JournalNotOpened(error.message, error.data["path"]) from error
 
 
 @contextmanager

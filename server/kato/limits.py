@@ -15,6 +15,10 @@ SESSIONS_MAX_DEFAULT: Final = 200
 EVENTS_PER_SESSION_MAX_DEFAULT: Final = 10_000
 MESSAGE_MB_MAX_DEFAULT: Final = 32
 HEARTBEAT_SECONDS_DEFAULT: Final = 5.0
+#: A heartbeat costs about a millisecond: more than 20 a second are a slip of the pen. It also bounds what a power loss can
+#: take, so that more than a day is one as well.
+HEARTBEAT_SECONDS_MIN: Final = 0.05
+HEARTBEAT_SECONDS_MAX: Final = 86_400
 
 # --- Budget ---------------------------------------------------------------------------------------------
 #: Below this the process cannot be bounded as a whole: the figure then bounds the snapshots alone (behaviour.md).
@@ -55,8 +59,10 @@ JOURNAL_PAGE_BYTES: Final = 8 * KIB
 JOURNAL_WAL_PAGES_MAX: Final = 16_384
 #: The write-ahead log is cut back to this after it grew.
 JOURNAL_WAL_BYTES_MAX: Final = 64 * MIB
-#: How long a process waits for another's transaction; one that dies lets go at once.
+#: How long a process waits for another's transaction; one that dies lets go at once. The wait is made of steps: SQLite's
+#: own wait cannot be ended by a signal.
 JOURNAL_BUSY_MS: Final = 5_000
+JOURNAL_BUSY_STEP_MS: Final = 50
 #: How long a process waits while another opens, migrates or recovers.
 JOURNAL_OPEN_SECONDS_MAX: Final = 60
 #: Events of one append lie together in rows of at most this size (or one event).
@@ -197,6 +203,14 @@ PATH_CHARS_MAX: Final = 4096
 #: End tags that are written behind a message that leaves elements open.
 OPEN_ELEMENTS_MAX: Final = 64
 
+# --- The end --------------------------------------------------------------------------------------------
+#: From the first sign of the end (a signal, the end of input, `exit`) the process takes at most this long: editors wait
+#: about two seconds before they kill. Everything acknowledged is safe by then, so that being cut off loses nothing.
+END_SECONDS_MAX: Final = 1.8
+#: Within that: how long all waits for the journal's lock take together, and how long a slow client is written to.
+END_LOCK_SECONDS_MAX: Final = 0.5
+END_DRAIN_SECONDS_MAX: Final = 1.0
+
 # --- Status ---------------------------------------------------------------------------------------------
 #: Changes are told to the client at most this often; the contract asks for "within a second".
 STATUS_COALESCE_SECONDS: Final = 0.5
@@ -209,9 +223,16 @@ COUNTING_SHARE: Final = 0.02
 #: A count that takes no longer than this is taken each time.
 COUNTING_SECONDS_FREE: Final = 0.002
 
+#: A status file that is read; one that lists 50,000 sessions has 39 MiB.
+STATUS_FILE_BYTES_MAX: Final = 64 * MIB
+
 # --- Logs -----------------------------------------------------------------------------------------------
+#: Each process has a log file of its own, and keeps one older piece of it.
 LOG_FILE_BYTES_MAX: Final = 2 * MIB
-LOG_FILES_MAX: Final = 3
+LOG_FILES_MAX: Final = 1
+#: Of processes that ended, at most this many files are kept, the newest.
+ENDED_LOGS_MAX: Final = 10
+ENDED_STATUS_FILES_MAX: Final = 20
 AUDIT_FILE_BYTES_MAX: Final = 4 * MIB
 
 # --- Writer ---------------------------------------------------------------------------------------------
@@ -231,3 +252,5 @@ assert OUTGOING_BYTES_MAX + 3 * PAGE_BYTES_MAX <= WORKING_RESERVE_BYTES_MIN, (
 assert STATUS_NEWS_SESSIONS_MAX <= STATUS_SESSIONS_MAX
 assert READ_SESSION_LIMIT_DEFAULT <= READ_SESSION_LIMIT_MAX
 assert STATUS_COALESCE_SECONDS < 1
+assert END_LOCK_SECONDS_MAX + END_DRAIN_SECONDS_MAX < END_SECONDS_MAX
+assert JOURNAL_BUSY_STEP_MS / 1000 < END_LOCK_SECONDS_MAX / 2

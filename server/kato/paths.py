@@ -9,10 +9,11 @@ from collections.abc import Callable
 from datetime import tzinfo
 from pathlib import PurePath, PurePosixPath, PureWindowsPath
 from typing import Final
+from urllib.parse import unquote
 
 from kato import limits
 from kato.errors import CommandRefused
-from kato.model import SessionKey, utc
+from kato.model import SessionKey, in_zone, utc
 
 #: Words that stay small in a title, unless they come first.
 _SMALL_WORDS: Final = frozenset(
@@ -84,6 +85,61 @@ def resolve(argument: str, *, cwd: str | None, home: str, windows: bool = False)
     return str(path)
 
 
+def from_uri(uri: object, *, windows: bool = False) -> str | None:
+    """The path that a `file:` URI names on this system; None for everything else. It is decoded once.
+
+    A `?` or `#` that comes without its escape belongs to the path: files have no queries, and who forgets the escape
+    means the folder. Cut off there, the path would name a folder above it, which would be one to write in.
+    """
+    found = _FILE_URI.match(uri) if isinstance(uri, str) else None
+    if found is None:
+        return None
+    host = found["host"].lower()
+    try:
+        path = unquote(found["path"], errors="strict")
+    except UnicodeDecodeError:
+        return None  # a name that is no text
+    if "\0" in path:
+        return None
+    if not windows:
+        return path if host in ("", "localhost") else None
+    if host not in ("", "localhost"):
+        return f"\\\\{host}{path}".replace("/", "\\")
+    if _DRIVE.match(path) is None:
+        return None
+    return path[1:].replace("/", "\\") + ("\\" if len(path) == len("/c:") else "")
+
+
+_FILE_URI: Final = re.compile(r"file://(?P<host>[^/\\?#]*)(?P<path>/.*)", re.IGNORECASE | re.DOTALL)
+_DRIVE: Final = re.compile(r"/[A-Za-z]:(/|$)")
+
+
+def to_uri(path: str, *, windows: bool = False) -> str:
+    """The `file:` URI of an absolute path."""
+    return (PureWindowsPath if windows else PurePosixPath)(path).as_uri()
+
+
+def comparable(path: str, platform: str) -> str:
+    """A path for a comparison by the rules of its system: on Windows regardless of case and of the slash, on macOS of how
+    accented letters are composed. To be compared only, never to be opened.
+    """
+    if platform == "win32":
+        return path.replace("/", "\\").lower()
+    return unicodedata.normalize("NFC", path) if platform == "darwin" else path
+
+
+def parts_below(folder: str, path: str, *, platform: str) -> list[str] | None:
+    """The names that lead from a folder to a path, as the path writes them; None if it does not lie there."""
+    separator = "\\" if platform == "win32" else "/"
+    outer, inner = comparable(folder, platform).rstrip(separator), comparable(path, platform)
+    if inner.rstrip(separator) == outer:
+        return []
+    if not inner.startswith(outer + separator):
+        return None
+    names = (path.replace("/", "\\") if platform == "win32" else path).split(separator)
+    return names[outer.count(separator) + 1 :]
+
+
 def title_from_filename(path: str) -> str:
     """`conv.2026.2026-02-24_1549-memory-and-status-gca.md` gives `2026 02 24_1549 Memory and Status Gca`: the last
     dot-separated part, hyphens to spaces, words capitalised except small ones.
@@ -132,7 +188,8 @@ def shorten(text: str, chars: int) -> str:
 
 def default_file_name(title: str | None, *, when_ms: int, tz: tzinfo, key: SessionKey) -> str:
     """`2026-02-24_1609-implement-memory-management-5f0c7c1e.md`: time, title, the start of the session's id."""
-    when = utc(when_ms).astimezone(tz).strftime("%Y-%m-%d_%H%M")
+    at = in_zone(utc(when_ms), tz)
+    when = f"{at.year:04}-{at.month:02}-{at.day:02}_{at.hour:02}{at.minute:02}"  # strftime does not pad years everywhere
     mark = _UUID_LIKE.sub("", key.session_id)[:8].lower() or "session"
     return f"{when}-{slug(title or key.provider)}-{mark}.md"
 

@@ -88,22 +88,38 @@ def _release() -> None:
 
 
 def identity(pid: int) -> str | None:
-    """`<pid>:<when it started>`: names a process also after its id is used again. None if there is none."""
-    if _LINUX:
-        try:
-            with open(f"/proc/{pid}/stat", "rb", buffering=0) as file:  # noqa: PTH123 - the shortest way
-                started = (
-                    file.read(4096).rpartition(b")")[2].split()[19].decode()
-                )  # in clock ticks since the boot
-            with open("/proc/sys/kernel/random/boot_id", "rb", buffering=0) as file:  # noqa: PTH123
-                return f"{pid}:{started}@{file.read(8).decode()}"
-        except (OSError, IndexError):
+    """`<pid>:<when it started>`: names a process also after its id is used again. None if there is none, and for one that
+    ended and whose parent has not asked for its exit code yet: it does nothing more.
+    """
+    return _linux_identity(pid) if _LINUX else _portable_identity(pid)
+
+
+def _linux_identity(pid: int) -> str | None:
+    try:
+        with open(f"/proc/{pid}/stat", "rb", buffering=0) as file:  # noqa: PTH123 - the shortest way
+            state, *fields = file.read(4096).rpartition(b")")[2].split()
+        if state in _ENDED_STATES:
             return None
+        started = fields[18].decode()  # in clock ticks since the boot
+        with open("/proc/sys/kernel/random/boot_id", "rb", buffering=0) as file:  # noqa: PTH123
+            return f"{pid}:{started}@{file.read(8).decode()}"
+    except (OSError, IndexError, ValueError):
+        return None
+
+
+#: proc(5): a zombie, and dead.
+_ENDED_STATES: Final = frozenset({b"Z", b"X", b"x"})
+
+
+def _portable_identity(pid: int) -> str | None:
     import psutil  # noqa: PLC0415 - 6 ms and 0.6 MB that Linux does not need
 
     try:
-        return f"{pid}:{psutil.Process(pid).create_time():.2f}"
-    except psutil.Error:
+        process = psutil.Process(pid)
+        if process.status() in (psutil.STATUS_ZOMBIE, psutil.STATUS_DEAD):
+            return None
+        return f"{pid}:{process.create_time():.2f}"
+    except (psutil.Error, ValueError, OverflowError):
         return None
 
 
@@ -113,13 +129,9 @@ def is_alive(process: str) -> bool:
     return pid.isdigit() and bool(started) and identity(int(pid)) == process
 
 
-def is_running(pid: int) -> bool:
-    """True while any process has this id."""
-    if _LINUX:
-        return os.path.exists(f"/proc/{pid}")  # noqa: PTH110 - no object a process
-    import psutil  # noqa: PLC0415 - as above
-
-    return psutil.pid_exists(pid)
+def is_running(pid: int, identified: str | None = None) -> bool:
+    """True while the process of this identity runs; where none is known, while any process has this id."""
+    return identity(pid) is not None if identified is None else is_alive(identified)
 
 
 def _libc() -> ctypes.CDLL | None:

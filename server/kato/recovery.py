@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any, Final, NamedTuple
 
 from kato import limits
+from kato.regular import open_regular
 from kato.salvage import Column, Pages, Record, Row, Source, Table, rows
 
 #: What identifies a row of each small table, and the columns that are larger in the newer of two.
@@ -106,7 +107,7 @@ def salvaged(path: Path, schema: Iterable[str]) -> Iterator[Salvaged]:
 
 def _source(files: ExitStack, path: Path) -> Source:
     try:
-        file = files.enter_context(path.open("rb", buffering=0))
+        file = files.enter_context(open(path, "rb", buffering=0, opener=open_regular))  # noqa: SIM115
     except FileNotFoundError:
         return Source(lambda _offset, _length: b"", 0)
 

@@ -10,24 +10,25 @@ every request is answered. Handlers are synchronous. Logs carry methods, ids and
 
 import asyncio
 import logging
-import signal
+import sys
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Future
-from pathlib import Path
+from contextlib import suppress
+from functools import partial
 from typing import Any, Final
 
 from lsprotocol import types
-from pygls import uris
 from pygls.exceptions import JsonRpcException, JsonRpcInvalidParams
 from pygls.lsp.server import LanguageServer
 from pygls.protocol import LanguageServerProtocol, default_converter
 
-from kato import __version__, config, limits, settings, sources, statusfiles, wire
+from kato import __version__, config, limits, paths, settings, sources, wire
 from kato import engine as engines
 from kato import process as processes
 from kato.assembly import Assembly, now_ms
 from kato.commands import command_from_editor
+from kato.ending import Ending
 from kato.errors import (
     EXIT_BUDGET,
     EXIT_CONFIG,
@@ -57,6 +58,8 @@ INVALID_REQUEST: Final = -32600
 METHOD_NOT_FOUND: Final = -32601
 NOT_INITIALIZED: Final = -32002
 
+_WINDOWS: Final = sys.platform == "win32"
+
 
 class _EndOfInput:
     """Comes after the last message."""
@@ -79,7 +82,13 @@ class KatoProtocol(LanguageServerProtocol):
         return self._shutdown
 
     def receive(self, item: Frame | Oversize | Broken) -> None:
-        """Handles one item of the stream."""
+        """Handles one item of the stream. Whatever is wrong with it, those behind it are handled too."""
+        try:
+            self._receive(item)
+        except Exception as error:  # noqa: BLE001 - one message's defect must not cost the others of the same read
+            engines.log_defect(log, "the handling of a message", error)
+
+    def _receive(self, item: Frame | Oversize | Broken) -> None:
         if isinstance(item, Frame):
             self._receive_body(item.take())
         elif isinstance(item, Oversize):
@@ -108,7 +117,8 @@ class KatoProtocol(LanguageServerProtocol):
             message = loads(body)
         except (ValueError, RecursionError) as error:
             log.warning("a message of %d bytes is no JSON", len(body))
-            self._answer_error(None, PARSE_ERROR, f"the message is no JSON: {error}")
+            # Where the id can be made out all the same, its request does not wait for ever.
+            self._answer_error(find_request_id(body), PARSE_ERROR, f"the message is no JSON: {error}")
             return
         size = len(body)
         del body  # a large one must not live beside what is made of it
@@ -118,37 +128,50 @@ class KatoProtocol(LanguageServerProtocol):
         self._receive_message(message, size)
 
     def _receive_message(self, message: dict[str, Any], size: int) -> None:
-        method = message.get("method")
-        if method is None:
+        method, request_id = message.get("method"), message.get("id")
+        is_request = "id" in message
+        if "method" not in message and (not is_request or self._is_response(message)):
             self._receive_response(message)
             return
-        is_request = "id" in message
-        request_id = message.get("id")
-        if not isinstance(method, str) or (is_request and not _is_id(request_id)):
-            log.warning("a message of %d bytes is no JSON-RPC", size)
+        rule = _broken_rule(message)
+        if rule is not None:
+            log.warning("a message of %d bytes is not JSON-RPC 2.0: %s", size, rule)
             if is_request:
-                answer_to = request_id if _is_id(request_id) else None
-                self._answer_error(
-                    answer_to,
-                    INVALID_REQUEST,
-                    f"method must be a string, id an integer or a string of at most {limits.ID_CHARS_MAX} characters",
-                )
+                self._answer_error(request_id if _is_id(request_id) else None, INVALID_REQUEST, rule)
             return
+        assert isinstance(method, str)
+        try:
+            self._dispatch(message, method, request_id)
+        except Exception as error:  # noqa: BLE001 - the request must be answered all the same
+            engines.log_defect(log, "a request's handler", error)
+            if is_request:
+                self._answer_error(request_id, INTERNAL_ERROR, f"internal error ({type(error).__name__})")
+
+    def _is_response(self, message: Mapping[str, Any]) -> bool:
+        """Whether a message without a method answers one of ours. JavaScript leaves out a result that is undefined."""
+        request_id = message["id"]
+        is_ours = isinstance(request_id, str) and request_id in self._request_futures
+        return "result" in message or "error" in message or is_ours
+
+    def _dispatch(self, message: dict[str, Any], method: str, request_id: int | str | None) -> None:
+        """Handles a request or, without an id, a notification."""
         if method == types.EXIT:
+            if request_id is not None:
+                self.answer(request_id, None)
             self._server.end(EXIT_OK if self._shutdown else EXIT_NO_SHUTDOWN)
             return
         if self._shutdown:
-            if is_request:
+            if request_id is not None:
                 self._answer_error(request_id, INVALID_REQUEST, "the server was shut down")
             return
         if not self._server.is_initialized and method != types.INITIALIZE:
-            if is_request:
+            if request_id is not None:
                 self._answer_error(request_id, NOT_INITIALIZED, "initialize comes first")
             return
         params = message.get("params")
         if (custom := self._server.custom_handlers.get(method)) is not None:
-            self._run_custom(custom, request_id if is_request else None, params)
-        elif is_request:
+            self._run_custom(custom, request_id, params)
+        elif request_id is not None:
             self._receive_standard_request(message, method, request_id)
         else:
             self._receive_standard_notification(message, method)
@@ -173,17 +196,21 @@ class KatoProtocol(LanguageServerProtocol):
                 self.answer(request_id, result)
                 self._server.flush_output()  # who asks does not wait for the messages behind
 
-    def _receive_standard_request(
-        self, message: dict[str, Any], method: str, request_id: int | str | None
-    ) -> None:
+    def _receive_standard_request(self, message: dict[str, Any], method: str, request_id: int | str) -> None:
         if method not in self.fm.builtin_features and method not in self.fm.features:
             self._answer_error(request_id, METHOD_NOT_FOUND, f"unknown method {brief(method)}")
+            return
+        if _is_notification(method):
+            # pygls would handle it and never answer.
+            self._answer_error(
+                request_id, INVALID_REQUEST, f"{method} is a notification: it must not have an id"
+            )
             return
         if method == types.INITIALIZE:
             if self._server.is_initialized:
                 self._answer_error(request_id, INVALID_REQUEST, "initialize was already answered")
                 return
-            self._server.note_initialize(message.get("params"))
+            message = message | {"params": self._server.note_initialize(message.get("params"))}
         try:
             structured = self.structure_message(message)
         except JsonRpcException:
@@ -209,6 +236,16 @@ class KatoProtocol(LanguageServerProtocol):
             self.handle_message(self.structure_message(message))
         except Exception as error:  # noqa: BLE001 - a response that cannot be used concerns nobody else
             log.warning("a response was passed over: %s", type(error).__name__)
+
+    def _send_handler_result(self, future: "Future[Any]", *, msg_id: int | str) -> None:
+        """The result of a standard request. pygls would send what a defect raises with its traceback, words included."""
+        error = None if future.cancelled() else future.exception()
+        if error is None or isinstance(error, JsonRpcException):
+            super()._send_handler_result(future, msg_id=msg_id)
+            return
+        assert isinstance(error, Exception)
+        engines.log_defect(log, "a request's handler", error)
+        self._answer_error(msg_id, INTERNAL_ERROR, f"internal error ({type(error).__name__})")
 
     def answer(self, request_id: int | str, result: Any) -> None:
         """Sends a result."""
@@ -274,14 +311,15 @@ class KatoServer(LanguageServer):
         self._changed_settings: Mapping[str, Any] = {}
         self._settings: Settings | None = None
         self._engine: engines.Engine | None = None
-        self._state_dir = Path()
         self._started_at = now_ms()
         self._deferred: list[tuple[int | str | None, engines.Ticket]] = []
         self._status_timer: asyncio.TimerHandle | None = None
         self._heartbeat_timer: asyncio.Handle | None = None
         self._others_timer: asyncio.TimerHandle | None = None
         self._last_rss = 0
-        self._exit_code: int | None = None
+        self._ending = Ending()
+        self._begun = False  # `initialized` came
+        self._root: str | None = None
         self._reader = FrameReader(limits.MESSAGE_MB_MAX_DEFAULT * limits.MIB)
         self._parent: str | None = None
         self._assembly: Assembly | None = None
@@ -323,25 +361,33 @@ class KatoServer(LanguageServer):
 
     def run(self, stdin: int, stdout: int) -> int:
         """Serves until the client says exit or goes away."""
-        return asyncio.run(self._run(stdin, stdout))
+        try:
+            return asyncio.run(self._run(stdin, stdout))
+        finally:
+            self._ending.close()
 
     async def _run(self, stdin: int, stdout: int) -> int:
         self._loop = asyncio.get_running_loop()
+        self._loop.set_exception_handler(_log_loop_error)
         self._ended = self._loop.create_future()
         self._output = Output(
             stdout, self._loop, lambda: self.end(EXIT_NO_SHUTDOWN), on_written=self._on_written
         )
         self._input = Input(stdin, self._loop, self._on_data, self._on_round)
         self.protocol.set_writer(_NoWriter())
-        for number in (signal.SIGTERM, signal.SIGINT):
-            try:
-                self._loop.add_signal_handler(number, self.end, 128 + number)
-            except NotImplementedError:  # Windows: the default action ends the process
-                break
+        self._ending.listen(self._end_soon)
         self._input.start()
         await self._ended
-        assert self._exit_code is not None
-        return self._exit_code
+        assert self._ending.code is not None
+        return self._ending.code
+
+    def _end_soon(self, code: int) -> None:
+        with suppress(RuntimeError):  # the loop ended in this moment
+            self._loop.call_soon_threadsafe(self.end, code)
+
+    def _is_hurried(self) -> bool:
+        """Whether nobody waits for what this process does: other processes are then waited for briefly."""
+        return self._ending.is_wanted or self._input.is_hung_up
 
     def _on_data(self, data: bytes) -> None:
         """One read's worth of bytes: every message in it, or the end of the input."""
@@ -406,7 +452,8 @@ class KatoServer(LanguageServer):
         self._stalled_timer = None
         if self.is_ending() or not self._held:
             return
-        if self._output.written == written and any(map(_is_goodbye, self._held)):
+        is_leaving = self._input.is_hung_up or any(map(_is_goodbye, self._held))
+        if self._output.written == written and is_leaving:
             log.warning(
                 "the client ends and does not read: %d bytes are given up", self._output.waiting_bytes
             )
@@ -438,30 +485,43 @@ class KatoServer(LanguageServer):
 
     def end(self, code: int) -> None:
         """Writes the last status and ends with this exit code. The first call counts."""
-        if self.is_ending():
+        if not self._ending.begin(code):
             return
-        self._exit_code = code
-        for timer in (self._status_timer, self._heartbeat_timer, self._others_timer):
-            if timer is not None:
-                timer.cancel()
-        self._input.stop()
+        try:
+            self._ending.finish(self._last_steps())
+            log.info("ending with exit code %d", code)
+        finally:
+            if not self._ended.done():
+                self._ended.set_result(None)
+
+    def _last_steps(self) -> list[tuple[str, Callable[[], object]]]:
+        timers = [
+            timer
+            for timer in (self._status_timer, self._heartbeat_timer, self._others_timer)
+            if timer is not None
+        ]
+        steps: list[tuple[str, Callable[[], object]]] = [("timers", timer.cancel) for timer in timers]
+        steps.append(("input", self._input.stop))
         if self._feed is not None:
-            self._feed.stop()
-        if self._engine is not None:
-            try:
-                self._settle()
-                self._write_status(running=False)
-                self._engine.close()
-            except (KatoError, OSError) as error:
-                log.error("at the end: %s", error)
-        self._output.drain(seconds=2)
-        log.info("ending with exit code %d", code)
-        if not self._ended.done():
-            self._ended.set_result(None)
+            steps.append(("session logs", self._feed.stop))
+        if self._assembly is not None:
+            steps += [
+                ("last events", self._settle),
+                ("status file", partial(self._assembly.write_status, running=False)),
+                ("journal", self._assembly.engine.close),
+            ]
+        return [*steps, ("output", partial(self._output.drain, limits.END_DRAIN_SECONDS_MAX))]
 
     def send(self, message: Mapping[str, Any]) -> None:
-        """Queues a message for the client."""
-        body = wire.dumps(message)
+        """Queues a message for the client. One that cannot be written as JSON is logged; a request gets an error instead."""
+        try:
+            body = wire.dumps(message)
+        except (TypeError, ValueError, RecursionError) as error:
+            engines.log_defect(log, "a message to the client", error)
+            if "id" not in message or "method" in message:
+                return
+            internal = {"code": INTERNAL_ERROR, "message": "internal error (the answer is not JSON)"}
+            body = wire.dumps({"jsonrpc": "2.0", "id": message["id"], "error": internal})
         self._output.send(
             (encode_frame(body),) if len(body) < limits.KIB else (encode_header(len(body)), body)
         )
@@ -496,7 +556,7 @@ class KatoServer(LanguageServer):
 
     def is_ending(self) -> bool:
         """True once the exit code is decided: nothing more is read, answered or told."""
-        return self._exit_code is not None
+        return self._ending.code is not None
 
     @property
     def frame_bytes_max(self) -> int:
@@ -508,14 +568,22 @@ class KatoServer(LanguageServer):
         assert self._engine is not None
         return self._engine
 
-    def note_initialize(self, params: Any) -> None:
-        """Keeps `initializationOptions` and `capabilities.experimental` as they came: they are JSON, not LSP types."""
+    def note_initialize(self, params: Any) -> Any:
+        """Keeps `initializationOptions` and `capabilities.experimental` as they came: they are JSON, not LSP types. Returns
+        what pygls is to read: without a root, whose URI it would take apart in ways that raise.
+        """
         given = params if isinstance(params, dict) else {}
+        root, path = given.get("rootUri"), given.get("rootPath")
+        self._root = paths.from_uri(root, windows=_WINDOWS)
+        if root is None and isinstance(path, str) and settings.is_absolute(path, windows=_WINDOWS):
+            self._root = path
         options = given.get("initializationOptions")
         self._initial = {} if options is None else options
         capabilities = given.get("capabilities")
         experimental = capabilities.get("experimental") if isinstance(capabilities, dict) else None
         self._client_takes_notices = isinstance(experimental, dict) and experimental.get("katoNotice") is True
+        texts = [name for name in ("rootUri", "rootPath") if isinstance(given.get(name), str)]
+        return params | dict.fromkeys(texts) if texts else params
 
     def _on_initialize(self, params: types.InitializeParams) -> None:
         try:
@@ -531,6 +599,9 @@ class KatoServer(LanguageServer):
             if isinstance(error, JournalUnavailable):
                 data = {"key": "stateDir", "rule": error.message, "got": error.data["path"]}
             raise JsonRpcInvalidParams(message=error.message, data=data) from error
+        except Exception:  # the protocol answers it
+            self._loop.call_soon(self.end, EXIT_NO_SHUTDOWN)
+            raise
         parent = params.process_id
         if parent is not None:
             self._parent = processes.identity(parent)
@@ -547,10 +618,15 @@ class KatoServer(LanguageServer):
         )
 
     def _start_engine(self, chosen: Settings) -> None:
-        self._assembly = Assembly(chosen, listener=self, folders=self._folders(), started_at=self._started_at)
+        self._assembly = Assembly(
+            chosen,
+            listener=self,
+            folders=self._folders(),
+            started_at=self._started_at,
+            hurried=self._is_hurried,
+        )
         self._engine = self._assembly.engine
         self._engine.notebook.progress = self._on_progress
-        self._state_dir = self._assembly.state_dir
         if self._assembly.recovery is not None:
             log.error("%s", self._assembly.recovery)
             message = f"Kato: {self._assembly.recovery}."
@@ -568,20 +644,37 @@ class KatoServer(LanguageServer):
         """The folders that are open in the editor."""
         folders: list[str | None] = []
         if self.protocol._workspace is not None:  # noqa: SLF001 - pygls' property raises where None would do
-            folders = [uris.to_fs_path(uri) for uri in self.workspace.folders]
-            if not folders and self.workspace.root_path:
-                folders = [self.workspace.root_path]
+            # The keys of `folders` are decoded already: decoded again, `%41` would become `A`.
+            folders = [
+                paths.from_uri(folder.uri, windows=_WINDOWS) for folder in self.workspace.folders.values()
+            ]
+            if not folders:
+                folders = [self._root]
         return [folder for folder in folders if folder]
 
     def _on_initialized(self) -> None:
+        if self._begun:
+            log.warning("initialized came again and was passed over")
+            return
+        self._begun = True
         for notice in self._late_notices:
             self.notify(notice)
         self._late_notices.clear()
-        self._live.resume()
+        self._guarded("the work of an earlier process", self._live.resume)
         self._send_status()
         self._heartbeat_timer = self._loop.call_soon(self._beat)
         self._make_spare_token()
-        self._follow_logs()
+        self._guarded("session logs", self._follow_logs)
+
+    def _guarded(self, name: str, step: Callable[[], object]) -> None:
+        """What fails here is logged: the next heartbeat tries again, or the next scan."""
+        try:
+            step()
+        except (KatoError, OSError) as error:
+            reason = error.message if isinstance(error, KatoError) else error.strerror
+            log.warning("%s: %s", name, reason or type(error).__name__)
+        except Exception as error:  # noqa: BLE001 - one duty's defect must not keep the others from being done
+            engines.log_defect(log, name, error)
 
     def _on_folders(self) -> None:
         assert self._settings is not None
@@ -627,7 +720,8 @@ class KatoServer(LanguageServer):
             old = types.Unregistration(_WATCHERS_ID, types.WORKSPACE_DID_CHANGE_WATCHED_FILES)
             self.client_unregister_capability(types.UnregistrationParams([old]))
         patterns = [
-            types.RelativePattern(uris.from_fs_path(folder) or "", "**/*.{jsonl,json}") for folder in folders
+            types.RelativePattern(paths.to_uri(folder, windows=_WINDOWS), "**/*.{jsonl,json}")
+            for folder in folders
         ]
         options = types.DidChangeWatchedFilesRegistrationOptions(
             [types.FileSystemWatcher(one) for one in patterns]
@@ -639,9 +733,12 @@ class KatoServer(LanguageServer):
     def _on_did_change_watched_files(self, params: Any, request_id: int | str | None) -> object:
         del request_id
         changes = params.get("changes") if isinstance(params, dict) else None
-        paths = [uris.to_fs_path(change["uri"]) for change in changes or () if isinstance(change, dict)]
+        uris = (
+            [one.get("uri") for one in changes if isinstance(one, dict)] if isinstance(changes, list) else ()
+        )
+        changed = [paths.from_uri(uri, windows=_WINDOWS) for uri in uris]
         if self._feed is not None:
-            self._feed.hint([path for path in paths if path])
+            self._feed.hint([path for path in changed if path])
         return None
 
     # --- Requests ---------------------------------------------------------------------------------------
@@ -660,14 +757,17 @@ class KatoServer(LanguageServer):
         return DEFERRED
 
     def _settle(self) -> None:
-        """Settles the engine and answers the appends, each once."""
+        """Settles the engine and answers the appends, each once, whatever settling raises."""
         if self._engine is None:
             return
-        self._live.settle()
-        self._end_work()
         deferred, self._deferred = self._deferred, []
+        self._guarded("settling", self._live.settle)
+        self._end_work()
         for request_id, ticket in deferred:
-            if ticket.error is not None:
+            if ticket.error is None and ticket.answer is None:
+                if request_id is not None:
+                    self.protocol.answer_kato_error(request_id, KatoError("internal error; see Kato's log"))
+            elif ticket.error is not None:
                 if request_id is not None:
                     self.protocol.answer_kato_error(request_id, ticket.error)
                 else:
@@ -720,11 +820,10 @@ class KatoServer(LanguageServer):
     def _on_execute_command(self, params: Any, request_id: int | str | None) -> object:
         del request_id
         asked = params if isinstance(params, dict) else {}
-        name = wire.COMMANDS.get(asked.get("command", ""))
+        command_name = asked.get("command")
+        name = wire.COMMANDS.get(command_name) if isinstance(command_name, str) else None
         if name is None:
-            raise InvalidParams(
-                "$.command", f"one of {', '.join(wire.COMMANDS)}", brief(asked.get("command"))
-            )
+            raise InvalidParams("$.command", f"one of {', '.join(wire.COMMANDS)}", brief(command_name))
         arguments = asked.get("arguments")
         if not isinstance(arguments, list) or len(arguments) != 1:
             raise InvalidParams("$.arguments", "one argument, an object", "something else")
@@ -873,13 +972,15 @@ class KatoServer(LanguageServer):
         if self._status_is_due:
             return
         self._settle()
-        if self.is_ending():
-            return
+        if not self.is_ending():
+            self._guarded("status", self._send_status_now)
+            self._output.flush()
+
+    def _send_status_now(self) -> None:
         snapshot = self._live.status(limit=limits.STATUS_NEWS_SESSIONS_MAX)
         self._last_rss = snapshot.memory.process.rss
         self._tell("kato/statusChanged", snapshot)
         self._status_end = self._output.queued
-        self._output.flush()
 
     def _beat(self) -> None:
         """The heartbeat: samples, writes the status file, tells the client if there is news."""
@@ -892,18 +993,12 @@ class KatoServer(LanguageServer):
             self.end(EXIT_NO_SHUTDOWN)
             return
         self._settle()
-        try:
-            self._live.heartbeat()
-            self._write_status(running=True)
-        except (KatoError, OSError) as error:
-            log.warning("heartbeat: %s", error)
+        assert self._assembly is not None
+        self._guarded("heartbeat", self._live.heartbeat)
+        self._guarded("status file", self._assembly.write_status)
         if abs(processes.rss_bytes() - self._last_rss) >= limits.PROCESS_MEMORY_NEWS_BYTES:
             self._send_status()
         self._output.flush()
-
-    def _write_status(self, *, running: bool) -> None:
-        snapshot = self._live.status(running=running, limit=limits.STATUS_NEWS_SESSIONS_MAX)
-        statusfiles.write(self._state_dir, snapshot)
 
 
 class _Work:
@@ -937,6 +1032,32 @@ def _is_goodbye(item: "_Item") -> bool:
     except ValueError:
         return False
     return isinstance(message, dict) and message.get("method") == types.EXIT
+
+
+def _log_loop_error(loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
+    """A callback of the loop raised: asyncio would print the error's words, which may be the conversation's."""
+    del loop
+    error = context.get("exception")
+    if isinstance(error, Exception):
+        engines.log_defect(log, "a callback", error)
+    else:
+        log.error("the event loop: %s", context.get("message"))
+
+
+def _broken_rule(message: Mapping[str, Any]) -> str | None:
+    """The rule of JSON-RPC that a request or notification breaks; None if it breaks none."""
+    if message.get("jsonrpc") != "2.0":
+        return 'jsonrpc must be "2.0"'
+    if not isinstance(message.get("method"), str):
+        return "method must be a string"
+    if "id" in message and not _is_id(message["id"]):
+        return "id must be a string or an integer"
+    return None
+
+
+def _is_notification(method: str) -> bool:
+    found = types.METHOD_TO_TYPES.get(method)
+    return found is not None and found[1] is None
 
 
 def _is_id(value: Any) -> bool:

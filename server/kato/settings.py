@@ -5,8 +5,10 @@ unknown key is refused with the nearest known one. A wrong limit is never silent
 """
 
 import re
+import sys
 from collections.abc import Callable, Mapping
 from datetime import tzinfo
+from pathlib import PurePosixPath, PureWindowsPath
 from typing import Any, Final, Literal, NamedTuple
 
 from msgspec import Struct, structs
@@ -129,18 +131,20 @@ def _from_environment(environment: Mapping[str, str]) -> dict[str, Any]:
     return values
 
 
-_DIGITS: Final = re.compile(r"\A[1-9][0-9]{0,8}\Z")
+_DIGITS: Final = re.compile(r"\A[1-9][0-9]{0,17}\Z")
 _INTEGER_MAX: Final = 1_000_000_000
 
 
 def _positive_integer(value: Any) -> int:
-    if type(value) is not int or not 0 < value < _INTEGER_MAX:
+    if type(value) is not int or not 0 < value <= _INTEGER_MAX:
         raise ValueError
     return value
 
 
-def _positive_number(value: Any) -> float:
-    if type(value) not in (int, float) or not 0 < value < _INTEGER_MAX:
+def _heartbeat(value: Any) -> float:
+    if type(value) not in (int, float):
+        raise ValueError
+    if not limits.HEARTBEAT_SECONDS_MIN <= value <= limits.HEARTBEAT_SECONDS_MAX:
         raise ValueError
     return float(value)
 
@@ -151,14 +155,43 @@ def _boolean(value: Any) -> bool:
     return value
 
 
+_SURROGATE: Final = re.compile("[\ud800-\udfff]")
+
+
+def is_absolute(path: str, *, windows: bool) -> bool:
+    """Whether a path means the same wherever the process was started: absolute on this system, or below the user's home
+    (`~`). On Windows `/x` lies on the drive of the current folder, on POSIX `C:/x` below the current folder.
+    """
+    if "\0" in path or _SURROGATE.search(path):  # a name that is not text can be neither stored nor sent
+        return False
+    if path == "~" or path.startswith(("~/", "~\\") if windows else "~/"):
+        return True
+    return (PureWindowsPath if windows else PurePosixPath)(path).is_absolute()
+
+
 def _path(value: Any) -> str:
-    if not isinstance(value, str) or "\0" in value or not _ABSOLUTE.match(value):
+    if not isinstance(value, str) or not is_absolute(value, windows=_WINDOWS):
         raise ValueError
     return value
 
 
-#: POSIX, `~`, `~/…`, a Windows drive or a UNC share.
-_ABSOLUTE: Final = re.compile(r"^(/|~$|~[/\\]|[A-Za-z]:[/\\]|\\\\)")
+_WINDOWS: Final = sys.platform == "win32"
+
+
+def _write_root(value: Any) -> str:
+    if not isinstance(value, str) or "\0" in value or not _ABSOLUTE_ANYWHERE.match(value):
+        raise ValueError
+    return value
+
+
+#: POSIX, `~`, `~/…`, a Windows drive or a UNC share: one list of roots may serve several machines.
+_ABSOLUTE_ANYWHERE: Final = re.compile(r"^(/|~$|~[/\\]|[A-Za-z]:[/\\]|\\\\)")
+
+
+def _write_roots(value: Any) -> tuple[str, ...]:
+    if not isinstance(value, list | tuple):
+        raise ValueError
+    return tuple(map(_write_root, value))
 
 
 def _paths(value: Any) -> tuple[str, ...]:
@@ -200,9 +233,10 @@ def zone(name: str) -> tzinfo:
     return ZoneInfo(name)
 
 
-_INTEGER: Final = "a positive integer (no boolean, no float, no string)"
+_INTEGER: Final = f"a positive integer, at most {_INTEGER_MAX} (no boolean, no float, no string)"
+_SECONDS: Final = f"a number of seconds from {limits.HEARTBEAT_SECONDS_MIN:g} to {limits.HEARTBEAT_SECONDS_MAX} (no boolean, no string)"
 _BOOLEAN: Final = "a boolean"
-_PATH_RULE: Final = "an absolute path, or one that begins with ~"
+_PATH_RULE: Final = "an absolute path" + (" with a drive" if _WINDOWS else "") + ", or one that begins with ~"
 
 TABLE: Final = (
     Key(
@@ -211,14 +245,14 @@ TABLE: Final = (
     Key("maxSessions", "max_sessions", _INTEGER, _positive_integer),
     Key("maxEventsPerSession", "max_events_per_session", _INTEGER, _positive_integer),
     Key("maxMessageMb", "max_message_mb", _INTEGER, _positive_integer),
-    Key("heartbeatSeconds", "heartbeat_seconds", "a positive number", _positive_number),
+    Key("heartbeatSeconds", "heartbeat_seconds", _SECONDS, _heartbeat),
     Key("stateDir", "state_dir", _PATH_RULE, _path, "KATO_STATE_DIR"),
     Key("journal", "journal", _BOOLEAN, _boolean),
     Key(
         "allowedWriteRoots",
         "allowed_write_roots",
         "a list of absolute paths, or ones that begin with ~",
-        _paths,
+        _write_roots,
     ),
     Key(
         "providerSessionRoots",

@@ -14,10 +14,11 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Final, NamedTuple
 
-from kato import limits
+from kato import limits, paths
 from kato.providers import ASSISTANTS
 from kato.providers.base import Assistant, LogFile, Reader, ReadResult, Surroundings
 from kato.providers.decoding import as_utf8
+from kato.regular import open_regular, read_regular
 
 PACKED: Final = ".zst"
 
@@ -60,10 +61,10 @@ def roots(place: Surroundings, configured: Mapping[str, Sequence[str]]) -> list[
 def scan(root: Root, below: str | None = None) -> Iterator[Found]:
     """The logs below a root, or below one of its folders: a listing, no reading."""
     start = root.path if below is None else below
-    parts = _parts(root.path, start)
+    parts = paths.parts_below(root.path, start, platform=sys.platform)
     if parts is None or (parts and not _is_entered(root.assistant, parts)):
         return
-    waiting = [(start, parts)]
+    waiting = [(os.path.join(root.path, *parts), parts)]  # noqa: PTH118 - a text
     while waiting:
         folder, parts = waiting.pop()
         try:
@@ -83,11 +84,12 @@ def scan(root: Root, below: str | None = None) -> Iterator[Found]:
 
 def look(root: Root, path: str) -> Found | None:
     """The log at a path, if it is one of this root and there."""
-    parts = _parts(root.path, path)
+    parts = paths.parts_below(root.path, path, platform=sys.platform)
     if not parts or not _is_entered(root.assistant, parts[:-1]):
         return None
     with suppress(OSError):
-        return _found(root, Path(path), parts, None)
+        # By the root's name: who gives a hint may write the same folder otherwise, and a log has one name here.
+        return _found(root, Path(root.path, *parts), parts, None)
     return None
 
 
@@ -113,7 +115,15 @@ def _found(
     status = file.stat()
     if not stat.S_ISREG(status.st_mode):
         return None  # a pipe would be waited for
-    return Found(root.assistant, root.path, path, log, status.st_size, status.st_mtime_ns)
+    return Found(root.assistant, root.path, path, log, status.st_size, _mtime_ns(status))
+
+
+def _mtime_ns(status: os.stat_result) -> int:
+    """When the file changed, as a number that the journal can keep: file systems hold times beyond the year 2262."""
+    return min(max(status.st_mtime_ns, -_NS_MAX), _NS_MAX)
+
+
+_NS_MAX: Final = (1 << 63) - 1
 
 
 def _is_text(path: str) -> bool:
@@ -123,14 +133,6 @@ def _is_text(path: str) -> bool:
     except UnicodeEncodeError:
         return False
     return True
-
-
-def _parts(root: str, path: str) -> list[str] | None:
-    """The parts of a path below a root; None for one that does not lie there."""
-    if path == root:
-        return []
-    prefix = root.rstrip(os.sep) + os.sep
-    return path[len(prefix) :].replace(os.sep, "/").split("/") if path.startswith(prefix) else None
 
 
 class Piece(NamedTuple):
@@ -169,9 +171,10 @@ class Tail:
         """The next piece; an empty one if there is nothing new. Raises OSError when the log cannot be read."""
         if self.found.path.endswith(PACKED):
             return self._read_packed()
-        with open(self.found.path, "rb", buffering=0) as file:  # noqa: PTH123 - unbuffered, a piece at a time
+        # Unbuffered, a piece at a time; a scan saw a regular file, which may have been replaced since.
+        with open(self.found.path, "rb", buffering=0, opener=open_regular) as file:
             status = os.fstat(file.fileno())
-            changed = (status.st_size, status.st_mtime_ns) != (self.size, self.mtime_ns)
+            changed = (status.st_size, _mtime_ns(status)) != (self.size, self.mtime_ns)
             anew = self._is_other(file.fileno(), status) or (self.found.log.rewritten and changed)
             if anew:
                 self.reader.restart()
@@ -186,7 +189,7 @@ class Tail:
         if self.found.log.rewritten and self._offset == 0 and not changed:
             return Piece(_NOTHING, more=False)
         self._offset += len(data)
-        self.size, self.mtime_ns = status.st_size, status.st_mtime_ns
+        self.size, self.mtime_ns = status.st_size, _mtime_ns(status)
         self.unsettled = self.unsettled or bool(data)
         result = self.reader.feed(data) if data else _NOTHING
         return Piece(result, more=self._offset < status.st_size, anew=anew)
@@ -203,7 +206,7 @@ class Tail:
             return False
         if self._file != (status.st_dev, status.st_ino) or status.st_size < self._offset:
             return True
-        if (status.st_size, status.st_mtime_ns) == (self.size, self.mtime_ns):
+        if (status.st_size, _mtime_ns(status)) == (self.size, self.mtime_ns):
             return False
         if os.read(descriptor, len(self._head)) != self._head:
             return True
@@ -213,8 +216,8 @@ class Tail:
     def _read_packed(self) -> Piece:
         """A compressed log does not grow: it is read once, and again only if it is another one."""
         status = Path(self.found.path).stat()
-        if (status.st_size, status.st_mtime_ns) != (self.size, self.mtime_ns):
-            self.size, self.mtime_ns = status.st_size, status.st_mtime_ns
+        if (status.st_size, _mtime_ns(status)) != (self.size, self.mtime_ns):
+            self.size, self.mtime_ns = status.st_size, _mtime_ns(status)
             self.reader.restart()
             self._unpacked = _unpacked(self.found.path)
         data = next(self._unpacked, b"")
@@ -226,7 +229,10 @@ def _unpacked(path: str) -> Iterator[bytes]:
     import zstandard  # noqa: PLC0415 - most users have no compressed log
 
     try:
-        with Path(path).open("rb") as file, zstandard.ZstdDecompressor().stream_reader(file) as stream:
+        with (
+            open(path, "rb", opener=open_regular) as file,
+            zstandard.ZstdDecompressor().stream_reader(file) as stream,
+        ):
             while data := stream.read(limits.LOG_READ_BYTES):
                 yield data
     except zstandard.ZstdError as error:
@@ -242,14 +248,14 @@ def _companions(found: Found) -> dict[str, bytes]:
     held = {}
     for relative in found.log.companions:
         path = Path(found.root, *relative.split("/"))
-        with suppress(OSError), path.open("rb") as file:
-            held[path.name] = as_utf8(file.read(limits.LOG_COMPANION_BYTES_MAX))
+        with suppress(OSError):
+            held[path.name] = as_utf8(read_regular(path, limits.LOG_COMPANION_BYTES_MAX))
     return held
 
 
 def read_end(path: str, start: int) -> bytes:
     """The bytes of a file from `start` on, at most the last `limits.LOG_READ_BYTES`; none if it cannot be read."""
-    with suppress(OSError), open(path, "rb", buffering=0) as file:  # noqa: PTH123 - unbuffered, as a log is read
+    with suppress(OSError), open(path, "rb", buffering=0, opener=open_regular) as file:
         size = os.fstat(file.fileno()).st_size
         file.seek(max(0, start, size - limits.LOG_READ_BYTES))
         return file.read(limits.LOG_READ_BYTES)

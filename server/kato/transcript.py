@@ -17,7 +17,7 @@ Decisions show these keys of `metadata`, if they are there: `header`, `question`
 import hashlib
 import re
 from collections.abc import Callable, Mapping, Sequence
-from datetime import datetime, tzinfo
+from datetime import tzinfo
 from functools import cache
 from typing import Any, Final, Union
 
@@ -35,6 +35,7 @@ from kato.model import (
     ToolCall,
     ToolResult,
     UserMessage,
+    in_zone,
 )
 from kato.safe_markdown import enclosed, escaped_tags, typed
 from kato.text import fence_longer_than_any_in, line_part, with_newlines, words_of
@@ -238,7 +239,7 @@ class Transcript:
         state.speaker, state.kind = speaker, kind
         if speaker not in state.speakers:
             state.speakers.append(speaker)
-        at = _local(event.timestamp, self._tz)
+        at = in_zone(event.timestamp, self._tz)
         # An f-string takes three times as long to pad six numbers.
         when = (at.year, at.month, at.day, at.hour, at.minute, at.second)
         return "%s %s_%04d-%02d-%02d_%02d%02d_%02d\n\n" % (self._marks, speaker, *when)  # noqa: UP031
@@ -290,14 +291,6 @@ class Transcript:
             self._state.kind = AssistantMessage.__name__
         inner = f"\n{body}\n" if body else ""
         return self._block(f"{heading}<details>\n<summary>{_summary(summary)}</summary>\n{inner}\n</details>")
-
-
-def _local(moment: datetime, tz: tzinfo) -> datetime:
-    """The moment in this zone; as it is, where that is beyond the calendar (a time of 0001-01-01 is nobody's, but comes)."""
-    try:
-        return moment.astimezone(tz)
-    except (OverflowError, ValueError, OSError):
-        return moment
 
 
 def _decision(event: Decision) -> str:

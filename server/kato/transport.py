@@ -23,6 +23,10 @@ _JOINED_BYTES: Final = 64 * limits.KIB
 _WRITE_BYTES: Final = 4096 if sys.platform == "linux" else 512
 
 
+#: What poll() says of an end that was closed, asked or not.
+_HUNG_UP: Final = getattr(select, "POLLHUP", 0) | getattr(select, "POLLERR", 0)
+
+
 def take_stdout() -> int:
     """A private descriptor of stdout; whatever writes to descriptor 1 from now on goes to stderr."""
     sys.stdout.flush()
@@ -229,6 +233,13 @@ class Input:
             if self._paused or self._closed or taken >= limits.READ_ROUND_BYTES or not self._is_readable():
                 break
         self._on_round()
+
+    @property
+    def is_hung_up(self) -> bool:
+        """True once the other end is closed, also while bytes of it are still to be read."""
+        if self._poll is None or self._threaded:
+            return False
+        return any(event & _HUNG_UP for _, event in self._poll.poll(0))
 
     def _is_readable(self) -> bool:
         return self._poll is not None and bool(self._poll.poll(0))

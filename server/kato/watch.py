@@ -5,11 +5,10 @@ Rule: the same engine, the same feed; only who is told is another one.
 
 import asyncio
 import logging
-import signal
 from collections import deque
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
-from pathlib import Path
+from functools import partial
 from typing import Final
 
 import msgspec
@@ -17,9 +16,10 @@ from rich.console import Console, Group, RenderableType
 from rich.live import Live
 from rich.text import Text
 
-from kato import display, limits, sources, statusfiles
+from kato import display, sources
 from kato import engine as engines
 from kato.assembly import Assembly, now_ms
+from kato.ending import Ending
 from kato.errors import EXIT_BUDGET, EXIT_OK, KatoError
 from kato.feed import LogFeed
 from kato.intake import Intake
@@ -44,19 +44,32 @@ class Watch:
         self._console = console
         self._said: deque[tuple[str, str]] = deque(maxlen=_LINES_MAX)
         self._news = True
-        self._exit_code: int | None = None
+        self._ending = Ending()
 
     def run(self) -> int:
         """Follows the session logs until Ctrl+C."""
-        return asyncio.run(self._run())
+        try:
+            return asyncio.run(self._run())
+        finally:
+            self._ending.close()
 
     async def _run(self) -> int:
         loop = asyncio.get_running_loop()
         ended = asyncio.Event()
-        for number in (signal.SIGINT, signal.SIGTERM):
-            with suppress(NotImplementedError):  # Windows: Ctrl+C raises KeyboardInterrupt
-                loop.add_signal_handler(number, ended.set)
-        assembly = Assembly(self._settings, listener=self, folders=self._folders, started_at=now_ms())
+
+        def wake(code: int) -> None:
+            del code  # the user ended it: that is no failure
+            with suppress(RuntimeError):  # the loop ended in this moment
+                loop.call_soon_threadsafe(ended.set)
+
+        self._ending.listen(wake)
+        assembly = Assembly(
+            self._settings,
+            listener=self,
+            folders=self._folders,
+            started_at=now_ms(),
+            hurried=lambda: self._ending.is_wanted,
+        )
         if assembly.recovery is not None:
             self.notify(Notice("journal_recovered", "warning", assembly.recovery))
         self._engine = assembly.engine
@@ -70,16 +83,16 @@ class Watch:
             now_ms=now_ms,
             clock=loop.time,
         )
-        self._engine.resume()
         feed = LogFeed(loop, intake, self._engine.settle)
-        feed.start()
         beat = 0.0
         try:
+            self._engine.resume()
+            feed.start()
             with Live(console=self._console, auto_refresh=False, transient=False) as live:
                 while not ended.is_set() and self._engine.fatal_error is None:
                     if loop.time() >= beat:
                         beat = loop.time() + self._settings.heartbeat_seconds
-                        self._beat(assembly.state_dir)
+                        self._beat(assembly)
                         self._news = True
                     if self._engine.is_waiting:
                         self._engine.run_waiting()
@@ -91,24 +104,25 @@ class Watch:
                     except asyncio.TimeoutError:
                         continue
         finally:
-            feed.stop()
-            self._engine.settle()
-            with suppress(OSError):
-                statusfiles.write(
-                    assembly.state_dir,
-                    self._engine.status(running=False, limit=limits.STATUS_NEWS_SESSIONS_MAX),
-                )
-            self._engine.close()
-        fatal = self._engine.fatal_error
+            fatal = self._engine.fatal_error
+            self._ending.begin(EXIT_OK if fatal is None else EXIT_BUDGET)
+            self._ending.finish(
+                [
+                    ("session logs", feed.stop),
+                    ("last events", self._engine.settle),
+                    ("status file", partial(assembly.write_status, running=False)),
+                    ("journal", self._engine.close),
+                ]
+            )
         if fatal is not None:
             self._console.print(Text(fatal.message, style="red"))
-            return EXIT_BUDGET
-        return EXIT_OK
+        assert self._ending.code is not None
+        return self._ending.code
 
-    def _beat(self, state_dir: Path) -> None:
+    def _beat(self, assembly: Assembly) -> None:
         try:
             self._engine.heartbeat()
-            statusfiles.write(state_dir, self._engine.status(limit=limits.STATUS_NEWS_SESSIONS_MAX))
+            assembly.write_status()
         except (KatoError, OSError) as error:
             log.warning("heartbeat: %s", error)
 

@@ -16,7 +16,7 @@ from kato import limits
 from kato.engine import AppendRequest, Page
 from kato.errors import InvalidParams, brief
 from kato.lines import Lines
-from kato.model import ConversationEvent, Id, SessionKey
+from kato.model import MOMENT_RULE, ConversationEvent, Id, SessionKey, is_supported
 
 _T = TypeVar("_T")
 
@@ -113,6 +113,8 @@ def decode_append(params: Any) -> AppendRequest:
             raise InvalidParams(f"$.events[{index}].provider", "the request's own provider", "another")
         if event.session_id != session_id:
             raise InvalidParams(f"$.events[{index}].sessionId", "the request's own sessionId", "another")
+        if not is_supported(event.timestamp):
+            raise InvalidParams(f"$.events[{index}].timestamp", MOMENT_RULE, event.timestamp.isoformat())
     return AppendRequest(
         key=SessionKey(provider, session_id),
         events=decoded.events,

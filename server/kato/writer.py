@@ -26,6 +26,7 @@ import orjson
 
 from kato import frontmatter, limits, paths
 from kato.errors import PathDenied, WriteFailed
+from kato.regular import NotRegular, open_regular
 
 _WINDOWS: Final = sys.platform == "win32"
 #: Opening relative to an open folder without following links: everywhere but on Windows.
@@ -54,7 +55,7 @@ class AuditLog:
         try:
             if self._path.exists() and self._path.stat().st_size > limits.AUDIT_FILE_BYTES_MAX:
                 self._path.replace(self._path.with_suffix(".1.jsonl"))
-            descriptor = os.open(self._path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | _NOFOLLOW, 0o600)
+            descriptor = open_regular(self._path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | _NOFOLLOW, 0o600)
             try:
                 os.write(descriptor, line)
             finally:
@@ -192,10 +193,8 @@ class NoteWriter:
     def _open(self, path: str, flags: int) -> Iterator[int]:
         place = self.policy.check(path)
         with _folder_of(place, create=False) as (folder, name):
-            descriptor = _open_at(folder, name, flags | _NOFOLLOW)
+            descriptor = _open_old_at(folder, name, flags | _NOFOLLOW)
         try:
-            if not stat.S_ISREG(os.fstat(descriptor).st_mode):
-                raise PathDenied(f"{path} is no regular file", path)
             yield descriptor
         finally:
             os.close(descriptor)
@@ -271,7 +270,7 @@ class Prepared:
         self._backups_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
         moment = datetime.fromtimestamp(self._now_ms() / 1000, timezone.utc).strftime("%Y%m%dT%H%M%SZ")
         stem, suffix = os.path.splitext(self._name)
-        source = _open_at(self._folder, self._name, os.O_RDONLY | _NOFOLLOW)
+        source = _open_old_at(self._folder, self._name, os.O_RDONLY | _NOFOLLOW)
         try:
             for number in range(limits.BACKUPS_PER_NAME_MAX):
                 mark = f"-{number}" if number else ""
@@ -351,6 +350,8 @@ def _failures(path: str) -> Iterator[None]:
         yield
     except FileNotFoundError as error:
         raise NoteMissing(f"{path} is not there", path) from error
+    except NotRegular as error:
+        raise PathDenied(f"{path} is not a regular file", path) from error
     except OSError as error:
         swapped = error.errno in _SWAPPED
         if swapped:
@@ -368,6 +369,13 @@ def _open_at(folder: int | str, name: str, flags: int, mode: int = 0o600) -> int
     if isinstance(folder, int):
         return os.open(name, flags, mode, dir_fd=folder)
     return os.open(os.path.join(folder, name), flags, mode)
+
+
+def _open_old_at(folder: int | str, name: str, flags: int) -> int:
+    """The file that is there, whatever took its place since the check."""
+    if isinstance(folder, int):
+        return open_regular(name, flags, dir_fd=folder)
+    return open_regular(os.path.join(folder, name), flags)
 
 
 def _lstat_at(folder: int | str, name: str) -> os.stat_result | None:

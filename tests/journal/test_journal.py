@@ -70,6 +70,14 @@ def test_what_is_said_of_a_session_is_kept(journal: Journal) -> None:
     assert record.json_bytes == sum(map(len, lines(journal)))
 
 
+def test_sessions_before_1970_are_listed(journal: Journal) -> None:
+    for moment in (-(10**13), -1, 0):
+        key = SessionKey("p", f"s{moment}")
+        put(journal, pairs(1, key=key), key, SessionMeta(moment, last_message_at=moment))
+    listed = journal.status_sessions(since_ms=None, limit=10)
+    assert [one.last_message_at for one, _ in listed] == [0, -1, -(10**13)]
+
+
 def test_the_newest_events_are_read_within_both_bounds(journal: Journal) -> None:
     for first in range(0, 1000, 10):
         put(journal, pairs(10, first=first, size=1000))

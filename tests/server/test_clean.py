@@ -115,7 +115,10 @@ def test_clean_removes_what_is_old_of_every_kind_and_says_what_stays(state: Path
         file(state / "servers" / ".999999999.tmp", days=1),
         file(state / "recordings" / ".n.md.kato-999999999-aaaa.tmp", days=1),
         file(state / "journal.recovering.sqlite3", days=1),
+        file(state / "kato.log"),  # an earlier Kato's, one for all
         file(state / "kato.log.1"),
+        file(state / "logs" / "kato-999999999.log"),
+        file(state / "logs" / "kato-999999999.log.1"),
         file(state / "audit.1.jsonl"),
     ]
     staying = [
@@ -124,8 +127,9 @@ def test_clean_removes_what_is_old_of_every_kind_and_says_what_stays(state: Path
         file(state / "servers" / f"{os.getpid()}.json"),
         file(state / "servers" / ".1.tmp", days=0),
         file(state / "recordings" / "note.md"),
-        file(state / "kato.log"),
         file(state / "kato.log.2", days=1),
+        file(state / "logs" / "kato-999999998.log", days=1),
+        file(state / "logs" / f"kato-{os.getpid()}.log"),
         file(state.parent / "elsewhere.md"),
     ]
     (state / "backups" / "link.md").symlink_to(state.parent / "elsewhere.md")
@@ -139,7 +143,7 @@ def test_clean_removes_what_is_old_of_every_kind_and_says_what_stays(state: Path
         "2 backups, 0.0 kB removed",
         "2 damaged journal files, 0.0 kB removed",
         "1 status file of an ended server, 0.0 kB removed",
-        "2 old log files, 0.0 kB removed",
+        "5 old log files, 0.0 kB removed",
         "3 temporary files, 0.0 kB removed",
         "1 backup, 0.0 kB stay: younger",
     ):

@@ -281,6 +281,15 @@ def test_the_doctor_tells_where_it_looked_and_what_it_did_not_understand(termina
     shown = terminal.run("doctor")
     assert "unknown kind novelty (2.1.42)" in shown
     assert "Codex: no session was found" in shown
+    assert "Kato's own logs are in " in shown
+    assert terminal.json("doctor")["logs"] == str(terminal.cwd.parent / "state" / "logs")
+
+
+def test_nothing_is_older_than_an_absurd_number_of_days(terminal: Terminal) -> None:
+    log = ClaudeLog(terminal.home, terminal.cwd)
+    log.write(log.user("hi"))
+    terminal.run("capture", "--latest", "n.md")
+    assert "0 sessions" in terminal.run("clean", "--older-than", "9" * 30 + "d", "--dry-run")
 
 
 def test_watch_runs_commands_without_an_editor_and_ends_on_interrupt(terminal: Terminal) -> None:

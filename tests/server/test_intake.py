@@ -203,6 +203,20 @@ def test_a_time_beyond_every_calendar_stops_nothing(
         assert machine.engine.status(include_stale=True).sessions
 
 
+def test_a_log_with_a_time_of_change_beyond_64_bits_is_read_once(scene: Scene) -> None:
+    machine = scene()
+    log = ClaudeLog(machine.home, machine.work)
+    log.write(log.user("hi"))
+    os.utime(log.path, (14_000_000_000, 14_000_000_000))
+    if log.path.stat().st_mtime_ns < 1 << 63:
+        pytest.skip("this file system keeps no times beyond the year 2262")
+    machine.read_all()
+    assert machine.count(log.session) == 1
+    machine.intake.scan()
+    assert machine.intake.pause is None, "what did not change has no news"
+    assert machine.engine.ledger.log(str(log.path)) is not None
+
+
 def test_a_fork_that_has_the_lines_under_its_own_id_runs_nothing_again(scene: Scene) -> None:
     machine = scene()
     log, fork = ClaudeLog(machine.home, machine.work), ClaudeLog(machine.home, machine.work)

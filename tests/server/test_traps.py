@@ -119,9 +119,7 @@ def test_conversation_text_reaches_no_log(start: Start, tmp_path: Path) -> None:
     assert client.process.stderr is not None
     errors = client.process.stderr.read().decode()
     client.process.stderr.close()
-    logs = errors + "".join(
-        path.read_text() for path in (tmp_path / "state").iterdir() if path.suffix == ".log"
-    )
+    logs = errors + "".join(path.read_text() for path in (tmp_path / "state" / "logs").iterdir())
     assert "capture of claude/session-1" in logs
     assert secret not in logs.replace(f"claude/{secret}", "")
 

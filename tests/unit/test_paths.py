@@ -2,18 +2,23 @@
 
 from zoneinfo import ZoneInfo
 
+import hypothesis.strategies as st
 import pytest
+from hypothesis import given
 
 from kato.errors import CommandRefused
 from kato.model import SessionKey
 from kato.paths import (
     default_file_name,
+    from_uri,
+    parts_below,
     policy_refusal,
     resolve,
     shorten,
     slug,
     title_from_filename,
     title_from_text,
+    to_uri,
 )
 
 
@@ -149,3 +154,79 @@ def test_the_policy_has_nothing_against_an_ordinary_path() -> None:
     assert policy_refusal("/home/me/notes/conv.md") is None
     assert policy_refusal("C:\\notes\\conv.md", windows=True) is None
     assert policy_refusal("C:\\notes\\NUL.md", windows=True) is not None
+
+
+@pytest.mark.parametrize(
+    ("uri", "posix", "windows"),
+    [
+        ("file:///w/a%20b", "/w/a b", None),
+        ("file:///w/C%23/app", "/w/C#/app", None),
+        ("file:///w/100%25", "/w/100%", None),
+        ("file:///w/a%3Fb", "/w/a?b", None),
+        ("file:///w/%2541", "/w/%41", None),
+        ("file:///w/%E6%97%A5%E6%9C%AC", "/w/日本", None),
+        ("file:///w/日本", "/w/日本", None),
+        ("FILE:///w", "/w", None),
+        ("file://localhost/w", "/w", None),
+        ("file:///", "/", None),
+        ("file:///c%3A/work", "/c:/work", "c:\\work"),
+        ("file:///C:/work/C%23", "/C:/work/C#", "C:\\work\\C#"),
+        ("file:///c:", "/c:", "c:\\"),
+        ("file://host/share/x%20y", None, "\\\\host\\share\\x y"),
+        # Without its escape, the character means itself: cut off there, a folder above would be one to write in.
+        ("file:///w/C#/app", "/w/C#/app", None),
+        ("file:///w/#scratch", "/w/#scratch", None),
+        ("file:///w/a?b", "/w/a?b", None),
+        ("file:///w/100%", "/w/100%", None),
+        # What names no path.
+        ("file://[bad", None, None),
+        ("file://", None, None),
+        ("file:/w", None, None),
+        ("file:///w/%FF", None, None),
+        ("file:///w/%00", None, None),
+        ("untitled:Untitled-1", None, None),
+        ("vscode-remote://ssh/w", None, None),
+        ("/w", None, None),
+        ("", None, None),
+        (5, None, None),
+        (None, None, None),
+        ([], None, None),
+    ],
+)
+def test_a_file_uri_is_decoded_once(uri: object, posix: str | None, windows: str | None) -> None:
+    assert from_uri(uri) == posix
+    assert from_uri(uri, windows=True) == windows
+
+
+@given(st.text(st.characters(codec="utf-8", exclude_characters="\0/"), min_size=1))
+def test_every_folders_uri_names_that_folder(name: str) -> None:
+    if name not in (".", ".."):
+        assert from_uri(to_uri(f"/w/{name}/x")) == f"/w/{name}/x"
+
+
+@pytest.mark.parametrize(
+    ("folder", "path", "platform", "parts"),
+    [
+        ("/w", "/w/a/b", "linux", ["a", "b"]),
+        ("/w/", "/w/a", "linux", ["a"]),
+        ("/w", "/w", "linux", []),
+        ("/w/", "/w", "linux", []),
+        ("/", "/w/a", "linux", ["w", "a"]),
+        ("/w", "/", "linux", None),
+        ("/w", "/wx/a", "linux", None),
+        ("/W", "/w/a", "linux", None),
+        ("/w/Cafe\u0301", "/w/Caf\u00e9/a", "linux", None),
+        ("/w/Cafe\u0301", "/w/Caf\u00e9/a", "darwin", ["a"]),
+        ("/w/Caf\u00e9", "/w/Cafe\u0301/e\u0301", "darwin", ["e\u0301"]),
+        ("C:\\Users\\u", "c:\\users\\U\\Logs\\A.jsonl", "win32", ["Logs", "A.jsonl"]),
+        ("C:\\Users\\u", "c:/users/u/Logs/A.jsonl", "win32", ["Logs", "A.jsonl"]),
+        ("C:\\", "c:\\a", "win32", ["a"]),
+        ("C:\\Users\\u", "D:\\Users\\u\\a", "win32", None),
+        ("C:\\Users\\u", "C:\\Users\\user", "win32", None),
+        ("\\\\host\\share", "\\\\HOST\\share\\a", "win32", ["a"]),
+    ],
+)
+def test_a_path_lies_below_a_folder_by_the_rules_of_its_system(
+    folder: str, path: str, platform: str, parts: list[str] | None
+) -> None:
+    assert parts_below(folder, path, platform=platform) == parts

@@ -1,5 +1,6 @@
 """Settings: precedence, rules, and that nothing invalid passes."""
 
+import sys
 from typing import Any
 
 import hypothesis.strategies as st
@@ -7,7 +8,7 @@ import pytest
 from hypothesis import given
 
 from kato.errors import SettingsInvalid
-from kato.settings import RESTART_KEYS, TABLE, Settings, difference, resolve
+from kato.settings import RESTART_KEYS, TABLE, Settings, difference, is_absolute, resolve
 
 
 def explicit(**given: Any) -> Settings:
@@ -84,6 +85,60 @@ def test_a_value_that_breaks_its_rule_is_refused_in_every_layer(key: str, value:
     assert failure.value.key == key
     with pytest.raises(SettingsInvalid, match=r"config\.toml"):
         resolve(explicit={}, environment={}, file={key: value})
+
+
+@pytest.mark.parametrize(
+    ("path", "posix", "windows"),
+    [
+        ("/state", True, False),
+        ("~", True, True),
+        ("~/state", True, True),
+        ("~\\state", False, True),
+        ("~user/state", False, False),
+        ("C:/state", False, True),
+        ("C:\\state", False, True),
+        ("C:state", False, False),
+        ("\\\\host\\share\\state", False, True),
+        ("state", False, False),
+        ("./state", False, False),
+        ("", False, False),
+        ("/a\0", False, False),
+        ("C:/a\0", False, False),
+        ("/\udcff", False, False),
+    ],
+)
+def test_a_path_is_absolute_by_the_rules_of_its_own_system(path: str, *, posix: bool, windows: bool) -> None:
+    assert is_absolute(path, windows=False) is posix
+    assert is_absolute(path, windows=True) is windows
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="there it is the other way round")
+def test_a_path_of_another_system_is_refused_where_it_would_lie_below_the_current_folder() -> None:
+    for wrong in ({"stateDir": "C:/state"}, {"providerSessionRoots": {"claude": ["C:/logs"]}}):
+        with pytest.raises(SettingsInvalid, match="absolute path"):
+            explicit(**wrong)
+
+
+@pytest.mark.parametrize("value", [0.05, 1, 86_400])
+def test_a_heartbeat_between_its_bounds_is_taken(value: float) -> None:
+    assert explicit(heartbeatSeconds=value).heartbeat_seconds == value
+
+
+@pytest.mark.parametrize("value", [1e-9, 0.049, 86_401, 1e308, -1])
+def test_a_heartbeat_beyond_its_bounds_is_refused_with_the_bounds(value: float) -> None:
+    with pytest.raises(SettingsInvalid, match=r"from 0\.05 to 86400"):
+        explicit(heartbeatSeconds=value)
+
+
+def test_a_huge_limit_is_refused_with_the_greatest_one_in_the_rule() -> None:
+    assert explicit(daemonMaxMemoryMb=1_000_000_000).daemon_max_memory_mb == 1_000_000_000
+    for layer in (
+        {"explicit": {"daemonMaxMemoryMb": 1_000_000_001}, "environment": {}},
+        {"explicit": None, "environment": {"KATO_DAEMON_MAX_MEMORY_MB": "1000000001"}},
+        {"explicit": None, "environment": {"KATO_DAEMON_MAX_MEMORY_MB": "9" * 40}},
+    ):
+        with pytest.raises(SettingsInvalid, match="at most 1000000000"):
+            resolve(file=None, **layer)
 
 
 def test_an_invalid_value_is_refused_also_where_a_stronger_layer_overrides_it() -> None:

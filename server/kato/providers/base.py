@@ -15,6 +15,7 @@ import hashlib
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Container, Mapping, Sequence
 from datetime import datetime
+from math import inf
 from pathlib import PurePath, PurePosixPath, PureWindowsPath
 from typing import Any, ClassVar, Final, Literal, Protocol, TypeVar
 
@@ -25,6 +26,9 @@ from msgspec.structs import replace
 from kato import limits
 from kato.json_text import decoded_bytes, loads
 from kato.model import (
+    MOMENT_MAX,
+    MOMENT_MIN,
+    MOMENT_RULE,
     AssistantMessage,
     ConversationEvent,
     Decision,
@@ -37,6 +41,7 @@ from kato.model import (
     ToolCall,
     ToolResult,
     UserMessage,
+    clamped,
     utc,
 )
 from kato.providers.decoding import (
@@ -228,21 +233,22 @@ def objects_of(record: Json, key: str) -> list[Json]:
 
 
 def moment(value: object) -> datetime | None:
-    """A time as logs write it: RFC 3339, or seconds or milliseconds since the epoch (told apart by their size)."""
+    """A time as logs write it: RFC 3339, or seconds or milliseconds since the epoch, which their size tells apart. A time
+    that Kato does not support becomes the nearest one that it does (see `BaseReader._head`).
+    """
     if isinstance(value, str):
         try:
             at: datetime = msgspec.convert(value, datetime)
         except msgspec.ValidationError:
             return None
-        return at if at.tzinfo is not None else None
-    if isinstance(value, int | float) and not isinstance(value, bool) and 0 < value < _MS_MAX:
+        return clamped(at) if at.tzinfo is not None else None
+    if isinstance(value, int | float) and not isinstance(value, bool) and 0 < value < inf:
         return utc(int(value if value > _SECONDS_MAX else value * 1000))
     return None
 
 
 #: 2286 in seconds is 1970 in milliseconds: no log lies between.
 _SECONDS_MAX: Final = 10_000_000_000
-_MS_MAX: Final = 253_402_300_799_000  # the end of the year 9999
 
 
 def identifier(*parts: str) -> str:
@@ -470,6 +476,9 @@ class BaseReader(ABC):
     # Events. `kind` and `origin` are the source's record type and id.
 
     def _head(self, event_id: str, at: datetime | None, kind: str, origin: str | None) -> dict[str, Any]:
+        if at is not None and not MOMENT_MIN < at < MOMENT_MAX:
+            self.report("invalid_record", f"a time beyond the calendar; expected {MOMENT_RULE}")
+            at = None
         if at is not None:
             self._first = self._first or at
             self._last = at

@@ -1,0 +1,41 @@
+"""Files that other programs can replace, opened without waiting for anybody.
+
+Rule: what may not be Kato's own file is opened here. A pipe, a device or a folder in its place is an OSError: opened
+plainly, a pipe keeps the whole process waiting until somebody opens its other end.
+"""
+
+import errno
+import os
+import stat
+from typing import Final
+
+_AT_ONCE: Final = getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_NOCTTY", 0)
+_ALWAYS: Final = getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_BINARY", 0)
+
+
+class NotRegular(OSError):
+    """Something else than a file of bytes lies at the path."""
+
+
+def open_regular(
+    path: str | os.PathLike[str], flags: int, mode: int = 0o600, *, dir_fd: int | None = None
+) -> int:
+    """A descriptor of a regular file; also for `open(..., opener=open_regular)`. Raises OSError, of which NotRegular says
+    that it is none.
+    """
+    descriptor = os.open(path, flags | _AT_ONCE | _ALWAYS, mode, dir_fd=dir_fd)
+    try:
+        if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+            raise NotRegular(errno.EINVAL, "not a regular file", os.fspath(path))
+        if _AT_ONCE:
+            os.set_blocking(descriptor, True)
+    except BaseException:
+        os.close(descriptor)
+        raise
+    return descriptor
+
+
+def read_regular(path: str | os.PathLike[str], bytes_max: int) -> bytes:
+    """The first `bytes_max` bytes of a regular file. Raises OSError."""
+    with open(path, "rb", opener=open_regular) as file:
+        return file.read(bytes_max)
