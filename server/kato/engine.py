@@ -18,7 +18,6 @@ Rules:
 """
 
 import logging
-import traceback
 from bisect import bisect_left
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
@@ -67,7 +66,7 @@ from kato.model import (
 )
 from kato.notes import BEGINNING, Events, NoteBook, Position, SubAgent, Whole, render
 from kato.store import Eviction, SnapshotStore
-from kato.text import one_line, with_newlines
+from kato.text import one_line, printable, with_newlines
 from kato.transcript import Transcript
 
 log = logging.getLogger("kato.engine")
@@ -831,6 +830,7 @@ class Engine:
         event_id: str | None,
         error: KatoError,
     ) -> CommandOutcome:
+        message = printable(error.message, chars_max=limits.MESSAGE_CHARS_MAX)
         outcome = CommandOutcome(
             command=name,
             provider=key.provider,
@@ -839,14 +839,14 @@ class Engine:
             event_id=UNSET if event_id is None else event_id,
             line=UNSET if line is None else line,
             status="error",
-            error=OutcomeError(error.code, error.message, error.data.get("path", UNSET)),
+            error=OutcomeError(error.code, message, error.data.get("path", UNSET)),
         )
         log.warning("%s of %s/%s failed: %d", name, key.provider, key.session_id, error.code)
         self._listener.executed(outcome)
         data = {"command": name, "provider": key.provider, "sessionId": key.session_id, "code": error.code}
         if "path" in error.data:
             data["path"] = error.data["path"]
-        self._listener.notify(Notice("command_failed", "error", f"::{name} failed: {error.message}", data))
+        self._listener.notify(Notice("command_failed", "error", f"::{name} failed: {message}", data))
         return outcome
 
     def _init(self, session: SessionRecord, command: Command, at: Position, finish: "_Finish") -> "_Done":
@@ -1262,8 +1262,8 @@ def log_failure(what: str, error: Exception) -> str:
 
 def log_defect(to: logging.Logger, what: str, error: Exception) -> None:
     """A traceback without the error's text, which may hold the conversation's."""
-    trace = "".join(traceback.format_tb(error.__traceback__))
-    to.error("%s is defective (%s):\n%s", what, type(error).__name__, trace)
+    kind = type(error).__name__
+    to.error("%s is defective (%s)", what, kind, exc_info=(Exception, Exception(kind), error.__traceback__))
 
 
 class _Finish:

@@ -210,10 +210,10 @@ class Intake:
         """Nothing is taken as read: when the log changes, it is read from its beginning."""
         if isinstance(error, KatoError | OSError):
             reason = error.message if isinstance(error, KatoError) else error.strerror
-            log.warning("%s was not read: %s", _printable(path), reason)
+            log.warning("%s was not read: %s", path, reason)
             self._known.pop(path, None)  # the next scan finds it again
         else:
-            log_defect(log, _printable(path), error)
+            log_defect(log, path, error)
         self._open.pop(path, None)
 
     def _read(self, path: str, found: Found) -> bool:
@@ -535,11 +535,6 @@ def _naming(*several: Sequence[str]) -> "re.Pattern[bytes] | None":
     return re.compile(
         rb'"cwd"\s*:\s*"(?:' + b"|".join(re.escape(one) for one in sorted(written)) + rb')[/\\"]'
     )
-
-
-def _printable(path: str) -> str:
-    """A path for the log, also where its name is no text."""
-    return path.encode(errors="backslashreplace").decode()
 
 
 def _resolved(paths: Iterable[str]) -> tuple[str, ...]:

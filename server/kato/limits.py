@@ -172,6 +172,10 @@ OPEN_ELEMENTS_MAX: Final = 64
 #: Changes are told to the client at most this often; the contract asks for "within a second".
 STATUS_COALESCE_SECONDS: Final = 0.5
 
+# --- Texts for people -----------------------------------------------------------------------------------
+#: One line of the log or of the terminal, a notice, an error's message: two paths and a sentence.
+MESSAGE_CHARS_MAX: Final = 10_000
+
 # --- Logs -----------------------------------------------------------------------------------------------
 LOG_FILE_BYTES_MAX: Final = 2 * MIB
 LOG_FILES_MAX: Final = 3
@@ -190,3 +194,4 @@ assert SNAPSHOT_BUDGET_BYTES_MIN < DAEMON_MAX_MEMORY_MB_DEFAULT * MIB
 assert 0 < WORKING_RESERVE_SHARE < 1
 assert READ_SESSION_LIMIT_DEFAULT <= READ_SESSION_LIMIT_MAX
 assert STATUS_COALESCE_SECONDS < 1
+assert 2 * PATH_CHARS_MAX < MESSAGE_CHARS_MAX

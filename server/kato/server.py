@@ -18,6 +18,7 @@ from typing import Any, Final
 
 import orjson
 from lsprotocol import types
+from msgspec.structs import replace
 from pygls import uris
 from pygls.exceptions import JsonRpcException, JsonRpcInvalidParams
 from pygls.lsp.server import LanguageServer
@@ -44,9 +45,10 @@ from kato.errors import (
 from kato.feed import LogFeed
 from kato.framing import Broken, Frame, FrameReader, Oversize, encode_frame, find_request_id
 from kato.intake import Intake
-from kato.json_text import loads
+from kato.json_text import dumps, loads
 from kato.model import CommandOutcome, Notice, SessionKey, Severity
 from kato.settings import Settings
+from kato.text import printable
 from kato.transport import Input, Output
 
 log = logging.getLogger("kato.server")
@@ -211,7 +213,7 @@ class KatoProtocol(LanguageServerProtocol):
         self._answer_error(request_id, error.code, error.message, error.data)
 
     def _answer_error(self, request_id: int | str | None, code: int, message: str, data: Any = None) -> None:
-        error = {"code": code, "message": message} | ({"data": data} if data else {})
+        error = {"code": code, "message": _for_people(message)} | ({"data": data} if data else {})
         self._server.send({"jsonrpc": "2.0", "id": request_id, "error": error})
 
     def _send_data(self, data: Any) -> None:
@@ -385,7 +387,7 @@ class KatoServer(LanguageServer):
 
     def send(self, message: Mapping[str, Any]) -> None:
         """Queues a message for the client."""
-        self._output.send(encode_frame(wire.dumps(message)))
+        self._output.send(encode_frame(dumps(message)))
 
     def flush_output(self) -> None:
         """Lets queued messages go out."""
@@ -763,10 +765,11 @@ class KatoServer(LanguageServer):
         """Sends a notice: as `kato/notice` to a client that announced `experimental.katoNotice`, else as a message that
         the editor shows.
         """
+        message = _for_people(notice.message)
         if self._client_takes_notices:
-            self.send(_notification("kato/notice", notice))
+            self.send(_notification("kato/notice", replace(notice, message=message)))
             return
-        params = {"type": _MESSAGE_TYPES[notice.severity].value, "message": notice.message}
+        params = {"type": _MESSAGE_TYPES[notice.severity].value, "message": message}
         self.send(_notification(types.WINDOW_SHOW_MESSAGE, params))
 
     # --- Status -----------------------------------------------------------------------------------------
@@ -829,6 +832,11 @@ class _NoWriter:
 
 def _notification(method: str, params: Any) -> dict[str, Any]:
     return {"jsonrpc": "2.0", "method": method, "params": params}
+
+
+def _for_people(message: str) -> str:
+    """A message in one line of bounded length. Editors show it, and write it to logs and terminals."""
+    return printable(message, chars_max=limits.MESSAGE_CHARS_MAX)
 
 
 def _is_id(value: Any) -> bool:
