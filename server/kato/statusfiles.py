@@ -8,9 +8,9 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import msgspec
 import orjson
 
+from kato.json_text import dumps
 from kato.model import StatusSnapshot
 
 _ENDED_FILES_MAX = 20
@@ -24,7 +24,7 @@ def write(state_dir: Path, snapshot: StatusSnapshot) -> None:
     temporary = folder / f".{snapshot.daemon_pid}.tmp"
     descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
     try:
-        os.write(descriptor, orjson.dumps(snapshot, default=msgspec.to_builtins))
+        os.write(descriptor, dumps(snapshot))
     finally:
         os.close(descriptor)
     temporary.replace(path)

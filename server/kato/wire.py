@@ -1,7 +1,7 @@
 """The custom messages: camelCase JSON to values and back. Alone knows our JSON.
 
 Rule: everything that comes in is validated wholly before anything is done with it, and what is wrong is named by a
-JSON path. Values that go out are structs of `model`; `dumps` writes them.
+JSON path. Values that go out are structs of `model`; `json_text.dumps` writes them.
 """
 
 import re
@@ -71,11 +71,6 @@ class CommandParams(Struct, frozen=True, rename="camel"):
     session_id: Id
     path: str | UnsetType = UNSET
     format: Literal["markdown", "jsonl"] | UnsetType = UNSET
-
-
-def dumps(value: Any) -> bytes:
-    """Values, structs among them, to JSON."""
-    return orjson.dumps(value, default=msgspec.to_builtins)
 
 
 def decode(params: Any, into: type[_T]) -> _T:
