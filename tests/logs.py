@@ -3,10 +3,22 @@
 import json
 import time
 import uuid
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 Json = dict[str, Any]
+
+
+def wait_for(condition: Callable[[], Any], what: str, seconds: float = 15.0) -> Any:
+    deadline = time.monotonic() + seconds
+    while time.monotonic() < deadline:
+        if result := condition():
+            return result
+        time.sleep(0.02)
+    pytest.fail(f"{what} did not come within {seconds} s")
 
 
 def now(offset_seconds: float = 0) -> str:

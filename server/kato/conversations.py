@@ -296,7 +296,10 @@ def is_inside(cwd: str | None, folder: str) -> bool:
     """Whether a session's folder lies in this one."""
     if cwd is None or not os.path.isabs(cwd):  # noqa: PTH117 - of this platform, as realpath takes it
         return False
-    inner, outer = os.path.realpath(cwd), os.path.realpath(folder)
+    try:
+        inner, outer = os.path.realpath(cwd), os.path.realpath(folder)
+    except ValueError:  # a NUL, or what the file system's encoding has no bytes for
+        return False
     return inner == outer or inner.startswith(outer.rstrip(os.sep) + os.sep)
 
 

@@ -13,13 +13,13 @@ from pathlib import Path
 from typing import Final
 
 import msgspec
-from rich.console import Console, Group, RenderableType
+from rich.console import Group, RenderableType
 from rich.live import Live
-from rich.text import Text
 
 from kato import display, sources, statusfiles
 from kato import engine as engines
 from kato.assembly import Assembly, now_ms
+from kato.display import Screen, words
 from kato.errors import EXIT_BUDGET, EXIT_OK, KatoError
 from kato.feed import LogFeed
 from kato.intake import Intake
@@ -36,12 +36,12 @@ class Watch:
     """Runs until it is interrupted. `run` returns the exit code."""
 
     def __init__(
-        self, chosen: Settings, environment: Mapping[str, str], folders: Sequence[str], console: Console
+        self, chosen: Settings, environment: Mapping[str, str], folders: Sequence[str], screen: Screen
     ) -> None:
         self._settings = chosen
         self._environment = environment
         self._folders = list(folders)
-        self._console = console
+        self._screen = screen
         self._said: deque[tuple[str, str]] = deque(maxlen=_LINES_MAX)
         self._news = True
         self._exit_code: int | None = None
@@ -75,7 +75,7 @@ class Watch:
         feed.start()
         beat = 0.0
         try:
-            with Live(console=self._console, auto_refresh=False, transient=False) as live:
+            with Live(console=self._screen, auto_refresh=False, transient=False) as live:
                 while not ended.is_set() and self._engine.fatal_error is None:
                     if loop.time() >= beat:
                         beat = loop.time() + self._settings.heartbeat_seconds
@@ -98,7 +98,7 @@ class Watch:
             self._engine.close()
         fatal = self._engine.fatal_error
         if fatal is not None:
-            self._console.print(Text(fatal.message, style="red"))
+            self._screen.print(words(fatal.message, style="red"))
             return EXIT_BUDGET
         return EXIT_OK
 
@@ -118,10 +118,10 @@ class Watch:
     def _view(self) -> RenderableType:
         status = msgspec.to_builtins(self._engine.status(limit=20))
         where = ", ".join(self._folders) if self._folders else "all folders"
-        head = Text(
+        head = words(
             f"Watching the conversations of {where}. Type ::capture in a chat; Ctrl+C ends.", style="dim"
         )
-        said = [Text(f"{mark} {line}") for mark, line in self._said]
+        said = [words(f"{mark} {line}") for mark, line in self._said]
         return Group(head, display.status_tables(status), *said)
 
     # --- What the engine tells (engine.Listener) --------------------------------------------------------
