@@ -10,7 +10,8 @@ Rules:
 - A session belongs here when one of its folders lies in an open folder of the editor, or no folder is open. A session that
   belonged here is followed wherever it goes on: in another file, in another folder, in another session.
 - What was there before it was first seen is history: it is kept, it runs no command. What is typed from then on is live,
-  and so is, in a session that was known already, what was typed in the last minutes before the start.
+  and so is, in a session that was known already, what was typed in the last minutes before the start. `livetimes` tells
+  the two apart, also when the clock is set meanwhile.
 - A session is read from one of an assistant's stores: the first that tells something of it, until a better one does.
 """
 
@@ -28,6 +29,7 @@ from kato import limits
 from kato.engine import AppendRequest, Ledger, log_defect
 from kato.errors import KatoError
 from kato.lines import Lines, numbered
+from kato.livetimes import LiveTimes, Mark
 from kato.model import (
     AssistantMessage,
     ConversationEvent,
@@ -46,12 +48,17 @@ log = logging.getLogger("kato.intake")
 
 
 class _Open(Struct):
-    """A log under way. `live_since` is the moment, in ms, from which what the user typed runs commands."""
+    """A log under way. What was typed after `since` is live. Its first `old_bytes` were there when the log was first listed,
+    or when its session was last outside, without being read; `old_ids` are the messages in them that are still pending.
+    """
 
     tail: Tail
     found: Found
-    live_since: int
+    old_bytes: int
+    since: Mark
     changed_at: float  # by the monotonic clock
+    old_ids: set[str] = set()
+    grace_ms: int = 0  # how long before the start a command may have been typed
     pending: list[ConversationEvent] = []
     in_scope: bool | None = None
     is_record: bool = False  # it told something, and its session is read from it
@@ -91,15 +98,16 @@ class Intake:
         self._make_room = make_room
         self._now_ms = now_ms
         self._clock = clock
-        self._started_ms = now_ms() if started_ms is None else started_ms
+        started_ms = now_ms() if started_ms is None else started_ms
+        self._times = LiveTimes(started_ms=started_ms, now_ms=now_ms, clock=clock)
         self._recent_seconds = recent_seconds
         self._known: OrderedDict[str, tuple[int, int]] = (
             OrderedDict()
         )  # path -> size, time when it was last seen
         self._open: OrderedDict[str, _Open] = OrderedDict()  # the one that changed last is last
-        #: Logs of sessions that do not belong here: their size and the time, in ms, when they were last looked at.
-        self._outside: dict[str, tuple[int, int]] = {}
-        self._came: dict[str, int] = {}  # logs that came here -> when they were last outside
+        #: Logs of sessions that do not belong here: their size when they were last looked at, and when that was.
+        self._outside: dict[str, tuple[int, Mark]] = {}
+        self._came: dict[str, tuple[int, Mark]] = {}  # the same, of logs that came here since
         self._here = _naming(place.folders, self._folders)
         self._waiting: OrderedDict[str, Found] = OrderedDict()  # logs with news
         self._noticed: dict[str, float] = {}  # since when, by the monotonic clock
@@ -113,6 +121,7 @@ class Intake:
     def scan(self) -> None:
         """Lists all roots. The first time, only logs that changed lately have news; later, all that changed since."""
         started = self._clock()
+        self._times.look()
         found = [one for root in self.roots for one in scan(root)]
         found.sort(key=lambda one: one.mtime_ns)  # each goes before those that were noticed earlier
         recent = (self._now_ms() - self._recent_seconds * 1000) * 1_000_000
@@ -153,17 +162,18 @@ class Intake:
         size, since = self._outside[found.path]
         if self._here is None or found.size == size:
             return False
-        self._outside[found.path] = (found.size, self._now_ms())
+        self._outside[found.path] = (found.size, self._times.mark())
         if self._here.search(read_end(found.path, size)) is None:
             return False
         del self._outside[found.path]
-        self._came[found.path] = since
+        self._came[found.path] = (size, since)
         return True
 
     def look_at(self, seconds: float) -> None:
         """Looks at the logs that changed in the last seconds: their news is never missed for longer than until the next
         look.
         """
+        self._times.look()
         since = self._clock() - seconds
         for path, one in reversed(self._open.items()):
             if one.changed_at < since:
@@ -223,15 +233,19 @@ class Intake:
             if self._is_unchanged(found):
                 self._remember(found)
                 return False
-            live_since = self._came.pop(path, self._started_ms)
-            one = _Open(Tail(found, self.place), found, live_since, self._clock())
+            old_bytes = 0 if found.log.rewritten else self._known.get(path, (0, 0))[0]
+            old_bytes, since = self._came.pop(path, (old_bytes, self._times.start))
+            one = _Open(Tail(found, self.place), found, old_bytes, since, self._clock())
             self._open[path] = one
             self._close_excess(path)
         if found.log.is_held and found.size > one.tail.size:
             self._close_held(path, limits.LOG_HELD_BYTES_MAX - found.size)
             self._make_room(limits.LOG_HELD_COST * (found.size - one.tail.size))
-        piece = one.tail.read()
-        one.is_record = one.is_record and not piece.anew
+        piece = one.tail.read(one.old_bytes)
+        if piece.anew:
+            one.is_record, one.old_bytes = False, 0
+        if one.tail.offset <= one.old_bytes:
+            one.old_ids.update(event.event_id for event in piece.result.events)
         one.changed_at = self._clock()
         self._open.move_to_end(path)
         self._known[path] = (one.tail.size, one.tail.mtime_ns)
@@ -311,7 +325,7 @@ class Intake:
             return False
         record = self._ledger.session(key)
         if record is not None:
-            one.live_since = self._started_ms - limits.COMMAND_GRACE_MS
+            one.since, one.grace_ms = self._times.start, limits.COMMAND_GRACE_MS
             first = max(0, record.event_count - limits.LOG_RESUMED_EVENTS)
             newest = [decode_line(line) for _, line in numbered(self._ledger.read_pieces(key, after=first))]
             said = [event for event in newest if isinstance(event, AssistantMessage)]
@@ -359,19 +373,21 @@ class Intake:
 
     def _leave_out(self, path: str) -> None:
         one = self._open.pop(path, None)
-        self._outside[path] = (0 if one is None else one.tail.size, self._now_ms())
+        self._outside[path] = (0 if one is None else one.tail.size, self._times.mark())
         self._known.pop(path, None)
 
     # --- To the engine ----------------------------------------------------------------------------------
 
     def _hand_over(self, one: _Open) -> None:
         events, one.pending = self._not_removed(one), []
+        old_ids, one.old_ids = one.old_ids, set()
+        self._times.look()
         if one.beside is not None:
             events = one.beside.new(events)
         if one.last_said:
             events = [_beyond(one.last_said, event) for event in events]
         reader, provider = one.tail.reader, one.found.assistant.name
-        runs = _runs(events, one.live_since, lambda event: self._is_copied(one, event))
+        runs = _runs(events, lambda event: self._is_live(one, event, was_there=event.event_id in old_ids))
         if not runs and reader.info.session_id in one.told:
             runs = [(reader.info.session_id, False, [])]  # a title may have come
         for child in reader.started:
@@ -440,6 +456,12 @@ class Intake:
             if event.session_id not in until or epoch_ms(event.timestamp) > until[event.session_id]
         ]
 
+    def _is_live(self, one: _Open, event: ConversationEvent, *, was_there: bool) -> bool:
+        at = epoch_ms(event.timestamp)
+        return self._times.hold(at, since=one.since, grace_ms=one.grace_ms, was_there=was_there) and not (
+            isinstance(event, UserMessage) and self._is_copied(one, event)
+        )
+
     def _is_copied(self, one: _Open, event: UserMessage) -> bool:
         """Whether what could be a command was said in another session, and copied."""
         if "::" not in event.content:
@@ -505,15 +527,14 @@ def _beyond(kept: Mapping[str, str], event: ConversationEvent) -> ConversationEv
 
 
 def _runs(
-    events: Sequence[ConversationEvent], live_since: int, is_copied: Callable[[UserMessage], bool]
+    events: Sequence[ConversationEvent], judge: Callable[[ConversationEvent], bool]
 ) -> list[tuple[str, bool, list[ConversationEvent]]]:
     """Events in runs of one session that are live, or not. What is not the user's follows what is before it."""
     runs: list[tuple[str, bool, list[ConversationEvent]]] = []
     live: dict[str, bool] = {}
     for event in events:
         if isinstance(event, UserMessage) or event.session_id not in live:
-            is_new = epoch_ms(event.timestamp) >= live_since
-            live[event.session_id] = is_new and not (isinstance(event, UserMessage) and is_copied(event))
+            live[event.session_id] = judge(event)
         is_live = live[event.session_id]
         if runs and runs[-1][0] == event.session_id and runs[-1][1] == is_live:
             runs[-1][2].append(event)

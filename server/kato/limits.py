@@ -105,6 +105,12 @@ TAILS_MAX: Final = 64
 LOG_RECENT_SECONDS: Final = 24 * 3600
 #: A command that was typed this long before the start still runs, if its session was known then.
 COMMAND_GRACE_MS: Final = 10 * 60 * 1000
+#: The wall clock was set when it moved by this much more or less than the monotonic one; NTP slews by 0.5 ms a second at most.
+CLOCK_STEP_MS: Final = 1000
+#: What is dated later than this after now was dated by a clock that was ahead. Machines that share a home differ by less.
+CLOCK_SKEW_MS: Final = 60 * 1000
+#: Spans between settings of the clock that are kept apart; what was typed in older ones was read long ago.
+CLOCK_SPANS_MAX: Final = 16
 #: Of logs whose readers hold all of their content (a state that is changed in place), so much is open at once; decoded it
 #: takes this many times its size (measured: 5 to 6).
 LOG_HELD_BYTES_MAX: Final = 8 * MIB

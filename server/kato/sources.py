@@ -165,8 +165,10 @@ class Tail:
         """How far it was read, in bytes of the file; of a compressed one, 0."""
         return self._offset
 
-    def read(self) -> Piece:
-        """The next piece; an empty one if there is nothing new. Raises OSError when the log cannot be read."""
+    def read(self, stop_at: int = 0) -> Piece:
+        """The next piece, which does not go beyond `stop_at` when it begins before; an empty one if there is nothing new.
+        Raises OSError when the log cannot be read.
+        """
         if self.found.path.endswith(PACKED):
             return self._read_packed()
         with open(self.found.path, "rb", buffering=0) as file:  # noqa: PTH123 - unbuffered, a piece at a time
@@ -178,7 +180,10 @@ class Tail:
                 self._offset = 0
             self._file = (status.st_dev, status.st_ino)
             file.seek(self._offset)
-            data = file.read(limits.LOG_READ_BYTES)
+            before_stop = stop_at - self._offset
+            data = file.read(
+                min(limits.LOG_READ_BYTES, before_stop) if before_stop > 0 else limits.LOG_READ_BYTES
+            )
             if self._offset == 0:
                 self._head = data[:_HEAD_BYTES]
                 self._end = b""

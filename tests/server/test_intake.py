@@ -1,6 +1,7 @@
 """The intake of session logs in one process: many of them, damaged ones, copies, other windows."""
 
 import os
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -20,12 +21,16 @@ Scene = Callable[..., "Machine"]
 class Machine:
     """A home, a folder, and the engine with its intake, driven by hand."""
 
-    def __init__(self, tmp_path: Path, folders: list[str], *, journal: bool = True, **more: Any) -> None:
+    def __init__(
+        self, tmp_path: Path, folders: list[str], *, journal: bool = True, set_by: float = 0, **more: Any
+    ) -> None:
         self.home, self.work = tmp_path / "home", tmp_path / "work"
         self.work.mkdir(exist_ok=True)
         self.outcomes: list[CommandOutcome] = []
         self.notices: list[Notice] = []
         self.clock = 0.0
+        self.started_ms = now_ms()
+        self.set_by = set_by  # seconds by which the wall clock was set
         explicit = {"stateDir": str(tmp_path / "state"), "journal": journal}
         chosen = settings.resolve(explicit=explicit, environment={}, file=None, file_name="config.toml")
         self.assembly = Assembly(chosen, listener=self, folders=folders, started_at=now_ms())
@@ -37,10 +42,17 @@ class Machine:
             place=place,
             ledger=self.engine.ledger,
             append=self._append,
-            now_ms=now_ms,
+            now_ms=self.now_ms,
             clock=lambda: self.clock,
             **more,
         )
+
+    def now_ms(self) -> int:
+        return self.started_ms + round(1000 * (self.clock + self.set_by))
+
+    def now(self, offset_seconds: float = 0) -> str:
+        """What an assistant writes now, by the clock as it is set."""
+        return rfc3339(self.now_ms() + round(1000 * offset_seconds))
 
     def _append(self, request: Any) -> None:
         ticket = self.engine.append(request)
@@ -348,7 +360,9 @@ def test_a_session_that_comes_into_an_open_folder_is_followed_from_there(scene: 
     log.write(*log.text(f"I would go to {machine.work}"))
     machine.read_all()
     assert machine.count(log.session) == 0
-    log.write(log.user("now in the folder\n::export after.md", cwd=str(machine.work)))
+    log.write(
+        log.user("now in the folder\n::export after.md", cwd=str(machine.work), timestamp=machine.now())
+    )
     machine.read_all()
     assert machine.ran == ["export ok"], "what was typed outside is history"
     assert words(machine.work / "after.md") == [
@@ -449,3 +463,108 @@ def test_a_session_is_named_by_its_first_words_not_by_a_slash_command(scene: Sce
     record = machine.engine.ledger.session(SessionKey("claude", log.session))
     assert record is not None
     assert record.snippet == "Refactor the importer"
+
+
+HOUR, DAY = 3600.0, 86_400.0
+
+
+def capture(log: ClaudeLog, note: str, at: str) -> None:
+    log.write(log.user(f"::export {note}", timestamp=at))
+
+
+@pytest.mark.parametrize("was_known", [False, True])
+@pytest.mark.parametrize("by", [-HOUR, -DAY, -400 * DAY, HOUR, 400 * DAY])
+def test_what_is_typed_runs_however_the_clock_is_set_after_the_start(
+    scene: Scene, by: float, was_known: bool
+) -> None:
+    machine = scene()
+    log, old = (ClaudeLog(machine.home, machine.work) for _ in range(2))
+    capture(old, "old.md", machine.now(-HOUR / 2))
+    if was_known:
+        log.write(log.user("hello", timestamp=machine.now()))
+    machine.read_all()
+    capture(log, "before.md", machine.now())
+    machine.set_by = by
+    capture(log, "after.md", machine.now())
+    machine.read_all()
+    machine.clock += 60
+    capture(log, "later.md", machine.now())
+    old.write(old.user("on we go", timestamp=machine.now()))
+    machine.read_all()
+    assert sorted(path.name for path in machine.work.iterdir()) == ["after.md", "before.md", "later.md"]
+
+
+@pytest.mark.parametrize("was_known", [False, True])
+@pytest.mark.parametrize("by", [HOUR, DAY, 400 * DAY])
+def test_a_start_while_the_clock_is_behind_takes_no_history_for_new(
+    scene: Scene, by: float, was_known: bool
+) -> None:
+    """A machine without a battery starts in the past; until the network corrects it, the history lies in its future."""
+    machine = scene()
+    read, unread = (ClaudeLog(machine.home, machine.work) for _ in range(2))
+    capture(read, "read.md", machine.now(-HOUR / 2))
+    capture(unread, "unread.md", machine.now(-HOUR / 4))
+    if was_known:
+        read.write(read.user("hello", timestamp=machine.now(-HOUR / 8)))
+        machine.read_all()
+    ran = len(machine.outcomes)
+    machine = scene(set_by=-by)
+    os.utime(unread.path, (1, 1))  # it is not read at the start
+    machine.read_all()
+    capture(read, "new.md", machine.now())
+    machine.read_all()
+    machine.set_by = 0
+    machine.clock += 300
+    for log in (read, unread):
+        log.write(log.user("on we go", timestamp=machine.now()))
+    capture(read, "corrected.md", machine.now())
+    machine.read_all()
+    assert ran == 0
+    assert sorted(path.name for path in machine.work.iterdir()) == ["corrected.md", "new.md"]
+
+
+def test_a_start_while_the_clock_is_ahead_runs_what_is_typed_once_it_is_corrected(scene: Scene) -> None:
+    machine = scene(set_by=HOUR)
+    known, new = (ClaudeLog(machine.home, machine.work) for _ in range(2))
+    known.write(known.user("hello", timestamp=machine.now()))
+    machine.read_all()
+    machine.set_by = 0
+    capture(known, "a.md", machine.now())
+    capture(new, "b.md", machine.now())
+    machine.read_all()
+    assert machine.ran == ["export ok", "export ok"]
+
+
+def test_a_clock_that_went_back_before_the_first_look_does_not_count(scene: Scene) -> None:
+    machine = scene(started_ms=now_ms() + 3_600_000)
+    log = ClaudeLog(machine.home, machine.work)
+    capture(log, "a.md", machine.now())
+    machine.read_all()
+    assert machine.ran == ["export ok"]
+
+
+def test_an_old_log_that_goes_on_after_the_clock_went_back_to_its_time_stays_history(scene: Scene) -> None:
+    """Two days ago, at the minute to which the clock is set now, a command was typed."""
+    machine = scene()
+    log = ClaudeLog(machine.home, machine.work)
+    capture(log, "old.md", machine.now(60 - 2 * DAY))
+    os.utime(log.path, (time.time() - 2 * DAY, time.time() - 2 * DAY))
+    machine.read_all()
+    assert machine.count(log.session) == 0, "it is not read at the start"
+    machine.set_by = -2 * DAY
+    machine.intake.scan()
+    machine.clock += 120
+    capture(log, "new.md", machine.now())
+    machine.read_all()
+    assert [path.name for path in machine.work.iterdir()] == ["new.md"]
+
+
+def test_a_clock_that_is_set_again_and_again_loses_nothing_that_is_typed_meanwhile(scene: Scene) -> None:
+    machine = scene()
+    log = ClaudeLog(machine.home, machine.work)
+    for number in range(3 * limits.CLOCK_SPANS_MAX):
+        machine.set_by += HOUR if number % 2 else -HOUR - 10
+        machine.clock += 1
+        capture(log, f"{number}.md", machine.now())
+        machine.read_all()
+    assert len(machine.outcomes) == 3 * limits.CLOCK_SPANS_MAX
