@@ -7,6 +7,7 @@ rich's own styling, and nothing is markup. Printing never fails because of the t
 import codecs
 import io
 import json
+import logging
 import sys
 import traceback
 from collections.abc import Callable, Iterable
@@ -14,6 +15,7 @@ from types import TracebackType
 from typing import Any, Final
 
 from kato import limits
+from kato.config import LogFormatter
 from kato.text import printable
 
 _ERRORS: Final = "kato-terminal"
@@ -38,6 +40,8 @@ def prepare() -> None:
     if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(errors=_ERRORS)
     sys.excepthook = _print_defect
+    if logging.lastResort is not None:
+        logging.lastResort.setFormatter(LogFormatter())  # what is logged where no log was set up
 
 
 def _substitute(error: UnicodeError) -> tuple[str, int]:
