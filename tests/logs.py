@@ -129,3 +129,12 @@ class CodexLog:
 
     def write(self, *records: Json) -> None:
         append(self.path, *records)
+
+
+def overflow_the_queue(folder: Path) -> None:
+    """More changes than Linux keeps for whoever watches this folder."""
+    allowed = int(Path("/proc/sys/fs/inotify/max_queued_events").read_text())
+    for _ in range(allowed // 2 + 1):  # two files in turn: the kernel joins what is the same
+        for name in ("a", "b"):
+            with (folder / name).open("a") as file:
+                file.write("x")

@@ -570,18 +570,25 @@ def _watch(arguments: argparse.Namespace) -> int:
 
 
 def _doctor(arguments: argparse.Namespace) -> int:
-    from kato import conversations, display  # noqa: PLC0415
+    from kato import config, conversations, display  # noqa: PLC0415
+    from kato.watching import Trial  # noqa: PLC0415
 
     chosen = _settings(arguments)
     place, roots = _places(chosen)
     sessions_max = sys.maxsize if arguments.all else _LISTED_MAX
-    reports = [conversations.examine(root, place, sessions_max=sessions_max) for root in roots]
+    with Trial() as trial:
+        reports = [
+            conversations.examine(root, place, sessions_max=sessions_max, enter=trial.add) for root in roots
+        ]
+        failure, folders = trial.watcher.failure, trial.watcher.count
     if arguments.json:
-        terminal.say_json({"roots": [display.root_json(report) for report in reports]})
+        watching = {"folders": folders, "failed": None if failure is None else failure.reason}
+        terminal.say_json({"roots": [display.root_json(report) for report in reports], "watching": watching})
         return EXIT_OK
     screen = display.Screen()
     screen.print(display.doctor_table(reports, _now_ms()))
-    for line in display.doctor_advice(reports, chosen.provider_session_roots):
+    servers = _servers(config.state_dir(chosen.state_dir))
+    for line in display.doctor_advice(reports, chosen.provider_session_roots, failure, servers):
         screen.print(display.words(line))
     return EXIT_OK
 

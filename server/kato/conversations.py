@@ -5,7 +5,7 @@ Rule: listing reads the beginning of a log and its end, never the whole; a captu
 
 import os
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from itertools import islice
 from pathlib import Path
@@ -344,11 +344,13 @@ class RootReport(Struct, frozen=True):
     problems: Mapping[Problem, int]
 
 
-def examine(root: Root, place: Surroundings, *, sessions_max: int) -> RootReport:
-    """Looks at a root, and reads the newest of its logs."""
+def examine(
+    root: Root, place: Surroundings, *, sessions_max: int, enter: Callable[[str], bool] = lambda _: True
+) -> RootReport:
+    """Looks at a root, and reads the newest of its logs. `enter` is asked of each folder that can hold logs."""
     exists = Path(root.path).is_dir()
     readable = exists and os.access(root.path, os.R_OK | os.X_OK)
-    found = sorted(scan(root), key=lambda one: one.mtime_ns, reverse=True)
+    found = sorted(scan(root, enter=enter), key=lambda one: one.mtime_ns, reverse=True)
     problems: Counter[Problem] = Counter()
     events = 0
     for one in found[:sessions_max]:

@@ -15,6 +15,7 @@ from kato import limits
 from kato.conversations import Conversation, RootReport
 from kato.model import rfc3339
 from kato.text import printable
+from kato.watching import Failure
 
 
 class Screen(Console):
@@ -48,8 +49,17 @@ def mb(count: int) -> str:
 
 
 def status_tables(status: Mapping[str, Any]) -> RenderableType:
-    """Memory against the budget, then the sessions."""
-    return Group(memory_table(status), *([sessions_table(status)] if status["sessions"] else []))
+    """Memory against the budget, then the sessions, then what does not work."""
+    tables = [memory_table(status), *([sessions_table(status)] if status["sessions"] else [])]
+    failed = status.get("watching", {}).get("failed")
+    return Group(*tables, *([words(f"! {unwatched(failed)}", style="yellow")] if failed else []))
+
+
+def unwatched(reason: str) -> str:
+    """What it means that the watcher failed."""
+    return (
+        f"Not all folders with session logs are watched: {reason}. Kato looks at them every second instead."
+    )
 
 
 def memory_table(status: Mapping[str, Any]) -> RenderableType:
@@ -207,8 +217,13 @@ def _problems(report: RootReport) -> str:
 _PROBLEMS_SHOWN_MAX: Final = 8
 
 
-def doctor_advice(reports: Sequence[RootReport], configured: Mapping[str, Sequence[str]]) -> list[str]:
-    """What to do about what was found."""
+def doctor_advice(
+    reports: Sequence[RootReport],
+    configured: Mapping[str, Sequence[str]],
+    failure: Failure | None,
+    servers: Sequence[Mapping[str, Any]],
+) -> list[str]:
+    """What to do about what was found: in the roots, with a watcher, in the servers that run."""
     used = {report.assistant.name for report in reports if report.sessions}
     titles = {report.assistant.name: report.assistant.title for report in reports}
     advice = [
@@ -216,6 +231,12 @@ def doctor_advice(reports: Sequence[RootReport], configured: Mapping[str, Sequen
         for report in reports
         if report.exists and not report.readable
     ]
+    if failure is not None:
+        advice.append(f"✘ {unwatched(failure.reason)} {failure.cure}".rstrip())
+    for server in servers:
+        reason = server.get("watching", {}).get("failed")
+        if reason and (failure is None or reason != failure.reason):
+            advice.append(f"✘ Process {server['daemonPid']}: {unwatched(reason)}")
     advice += [
         f"· {title}: no session was found. If you use it, set providerSessionRoots.{name} to the folder where its logs are."
         for name, title in titles.items()

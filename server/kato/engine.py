@@ -26,7 +26,7 @@ from pathlib import PurePath
 from types import MappingProxyType
 from typing import Literal, Protocol
 
-from msgspec import UNSET, Struct
+from msgspec import UNSET, Struct, UnsetType
 from msgspec.structs import replace
 
 from kato import commands, limits, paths, status
@@ -61,6 +61,7 @@ from kato.model import (
     SessionRecord,
     StatusSnapshot,
     UserMessage,
+    WatchingStatus,
     decode_line,
     epoch_ms,
 )
@@ -364,6 +365,8 @@ class Engine:
         self._open: dict[SessionKey, _Group] = {}
         self._with_candidates: list[Ticket] = []
         self._heartbeat_at = process.started_at
+        self._watching: WatchingStatus | UnsetType = UNSET
+        self._reported_watching = False
         self._has_freed = False
         self._ingested = 0
         self._steps: dict[tuple[SessionKey, str, int], Step] = {}  # claimed by this process, not finished
@@ -1176,7 +1179,22 @@ class Engine:
             max_events=self._max_events,
             include_stale=include_stale,
             limit=limit,
+            watching=self._watching,
         )
+
+    def note_watching(self, watching: WatchingStatus, cure: str) -> None:
+        """How session logs are watched now. Notifies the user the first time that it fails."""
+        before, self._watching = self._watching, watching
+        if watching.failed is UNSET or (before is not UNSET and before.failed == watching.failed):
+            return
+        log.warning("not all folders with session logs are watched: %s", watching.failed)
+        self._listener.changed()
+        if self._reported_watching:
+            return
+        self._reported_watching = True
+        message = f"Kato cannot watch all folders with session logs: {watching.failed}. Kato looks at them every second instead."
+        data = {"reason": watching.failed, "cure": cure}
+        self._listener.notify(Notice("watcher_failed", "warning", f"{message} {cure}".rstrip(), data))
 
     def read_session(self, key: SessionKey, *, after: int, limit: int) -> tuple[list[bytes], int | None, int]:
         """Lines of the session's events, what to ask with next (None at the end), and how many there are."""

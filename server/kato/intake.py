@@ -19,8 +19,12 @@ import json
 import logging
 import os
 import re
+import stat
 from collections import Counter, OrderedDict
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from functools import partial
+from operator import eq
+from typing import Final, NamedTuple
 
 from msgspec import Struct
 from msgspec.structs import replace
@@ -40,7 +44,7 @@ from kato.model import (
     encode_line,
     epoch_ms,
 )
-from kato.providers.base import Problem, ReadResult, SessionInfo, Surroundings
+from kato.providers.base import Problem, ReadResult, SessionInfo, Surroundings, remember
 from kato.sources import Found, Root, Tail, look, read_end, scan
 from kato.twostores import SecondStore
 
@@ -48,8 +52,8 @@ log = logging.getLogger("kato.intake")
 
 
 class _Open(Struct):
-    """A log under way. What was typed after `since` is live. Its first `old_bytes` were there when the log was first listed,
-    or when its session was last outside, without being read; `old_ids` are the messages in them that are still pending.
+    """A log under way. What was typed since `since` is live. Its first `old_bytes` were there when the log was first listed,
+    without being read; `old_ids` are the messages in them that are still pending.
     """
 
     tail: Tail
@@ -69,6 +73,17 @@ class _Open(Struct):
     told: dict[str, tuple[object, ...]] = {}  # session id -> what the engine was last told about it
     moved_to: str | None = None  # the session that the engine knows to go on with this one's conversation
     inside: dict[str, bool] = {}  # folders, and whether they lie in an open one
+
+
+class _Listed(NamedTuple):
+    """A folder that can hold logs, and its time when it was last listed: `_MISSING`, or `_UNSETTLED` to list it again."""
+
+    root: Root
+    changed_ns: int
+
+
+_MISSING: Final = -1
+_UNSETTLED: Final = -2
 
 
 class Intake:
@@ -107,31 +122,101 @@ class Intake:
         self._open: OrderedDict[str, _Open] = OrderedDict()  # the one that changed last is last
         #: Logs of sessions that do not belong here: their size when they were last looked at, and when that was.
         self._outside: dict[str, tuple[int, Mark]] = {}
-        self._came: dict[str, tuple[int, Mark]] = {}  # the same, of logs that came here since
+        self._came: dict[str, Mark] = {}  # logs that came here -> when they were last outside
         self._here = _naming(place.folders, self._folders)
         self._waiting: OrderedDict[str, Found] = OrderedDict()  # logs with news
         self._noticed: dict[str, float] = {}  # since when, by the monotonic clock
         self._patience = 0.0 if self._folders else limits.LOG_PATIENCE_SECONDS
         self._variants: dict[SessionKey, str] = {}
         self._first_scan = True
-        self.scan_seconds = 0.0
+        self._listed: dict[str, _Listed] = {}  # the folders that can hold logs, and roots that are not there
+        self._used: dict[str, Root] = {}  # folders with sessions that belong here; used last, last
+        #: Called for each folder before it is listed: what is made in it from then on should become a hint.
+        self.watch: Callable[[str], None] = lambda _: None
 
     # --- Hints ------------------------------------------------------------------------------------------
 
-    def scan(self) -> None:
-        """Lists all roots. The first time, only logs that changed lately have news; later, all that changed since."""
-        started = self._clock()
+    def scan_pieces(self) -> Iterator[None]:
+        """Lists all roots, a piece each time. The first time, only logs that changed lately have news; later, all that
+        changed since.
+        """
         self._times.look()
-        found = [one for root in self.roots for one in scan(root)]
-        found.sort(key=lambda one: one.mtime_ns)  # each goes before those that were noticed earlier
         recent = (self._now_ms() - self._recent_seconds * 1000) * 1_000_000
-        for one in found:
-            if self._first_scan and one.mtime_ns < recent:
-                self._remember(one)
-            else:
-                self.notice(one)
+        news = []
+        self._listed = {}
+        for root in self.roots:
+            self._listed[root.path] = _Listed(root, _MISSING)
+            for number, one in enumerate(self._list(root)):
+                if number % limits.LOG_PIECE_LOGS == 0:
+                    yield
+                if self._first_scan and one.mtime_ns < recent:
+                    self._remember(one)
+                elif self._is_news(one):
+                    news.append(one)
+            yield
+        news.sort(key=lambda one: one.mtime_ns)  # each goes before those that were noticed earlier
+        for one in news:
+            self.notice(one)
         self._first_scan = False
-        self.scan_seconds = self._clock() - started
+
+    def _list(self, root: Root, below: str | None = None, *, only_new: bool = False) -> Iterator[Found]:
+        """The logs below a folder; `only_new` leaves out folders below it that were listed before."""
+
+        def enter(folder: str) -> bool:
+            known = folder in self._listed
+            if only_new and known and folder != below:
+                return False
+            changed_ns = self._changed_ns(folder)
+            if changed_ns == _MISSING:
+                return False
+            if known or len(self._listed) < limits.LOG_FOLDERS_MAX + len(self.roots):
+                self._listed[folder] = _Listed(root, changed_ns)
+            self.watch(folder)
+            return True
+
+        return scan(root, below, enter)
+
+    def _changed_ns(self, folder: str) -> int:
+        try:
+            status = os.stat(folder)  # noqa: PTH116 - no object a folder
+        except OSError:
+            return _MISSING
+        if not stat.S_ISDIR(status.st_mode):
+            return _MISSING
+        settled = (self._now_ms() - limits.LOG_FOLDER_SETTLED_MS) * 1_000_000
+        return status.st_mtime_ns if status.st_mtime_ns < settled else _UNSETTLED
+
+    @property
+    def folders(self) -> set[str]:
+        """The folders that can hold logs."""
+        return {folder for folder, listed in self._listed.items() if listed.changed_ns != _MISSING}
+
+    def look_at_folders(self) -> Iterator[None]:
+        """Lists the folders in which something was made since they were listed, a piece each time. Costs a stat a folder,
+        however many logs there are.
+        """
+        self._times.look()
+        for number, (folder, (root, before)) in enumerate(list(self._listed.items())):
+            if number % limits.LOG_PIECE_LOGS == 0:
+                yield
+            now = self._changed_ns(folder)
+            if now == _MISSING and folder != root.path:
+                self._listed.pop(folder, None)
+            elif now == _MISSING:
+                self._listed[folder] = _Listed(root, _MISSING)
+            elif now != before or now == _UNSETTLED:
+                yield from self._notice_pieces(self._list(root, folder, only_new=True))
+
+    def look_at_folders_here(self) -> Iterator[None]:
+        """Lists the folders that hold sessions of this window, a piece each time: a log that grows changes no folder's time."""
+        for folder, root in list(self._used.items()):
+            yield from self._notice_pieces(scan(root, folder, partial(eq, folder)))
+
+    def _notice_pieces(self, found: Iterable[Found]) -> Iterator[None]:
+        for number, one in enumerate(found):
+            if number % limits.LOG_PIECE_LOGS == 0:
+                yield
+            self.notice(one)
 
     def hint(self, paths: Iterable[str]) -> None:
         """These files or folders may have news."""
@@ -139,23 +224,28 @@ class Intake:
             for root in self.roots:
                 if path == root.path or path.startswith(root.path.rstrip(os.sep) + os.sep):
                     one = look(root, path)
-                    for found in (one,) if one is not None else scan(root, path):
-                        self.notice(found)
+                    self._notice_all(self._list(root, path) if one is None else [one])
                     break
                 if root.path.startswith(path.rstrip(os.sep) + os.sep):
-                    for found in scan(root):  # the folder above a root was made
-                        self.notice(found)
+                    self._notice_all(self._list(root))  # the folder above a root was made
+
+    def _notice_all(self, found: Iterable[Found]) -> None:
+        for one in found:
+            self.notice(one)
 
     def notice(self, found: Found) -> None:
         """A log was seen, with this size and time."""
-        if found.path in self._outside and not self._has_come(found):
-            return
-        if self._known.get(found.path) != (found.size, found.mtime_ns):
+        if self._is_news(found):
             self._waiting[found.path] = found
             self._noticed.setdefault(found.path, self._clock())
             self._waiting.move_to_end(
                 found.path, last=False
             )  # what is said now goes before what was said then
+
+    def _is_news(self, found: Found) -> bool:
+        if found.path in self._outside and not self._has_come(found):
+            return False
+        return self._known.get(found.path) != (found.size, found.mtime_ns)
 
     def _has_come(self, found: Found) -> bool:
         """Whether a session that worked outside works in an open folder now."""
@@ -166,7 +256,7 @@ class Intake:
         if self._here.search(read_end(found.path, size)) is None:
             return False
         del self._outside[found.path]
-        self._came[found.path] = (size, since)
+        self._came[found.path] = since
         return True
 
     def look_at(self, seconds: float) -> None:
@@ -186,10 +276,6 @@ class Intake:
         """True when a log changed in the last seconds."""
         newest = next(reversed(self._open.values()), None)
         return newest is not None and newest.changed_at >= self._clock() - seconds
-
-    def watched_folders(self) -> list[str]:
-        """The roots that are there."""
-        return [root.path for root in self.roots if os.path.isdir(root.path)]  # noqa: PTH112 - no object a root
 
     # --- Reading ----------------------------------------------------------------------------------------
 
@@ -233,8 +319,8 @@ class Intake:
             if self._is_unchanged(found):
                 self._remember(found)
                 return False
+            since = self._came.pop(path, self._times.start)
             old_bytes = 0 if found.log.rewritten else self._known.get(path, (0, 0))[0]
-            old_bytes, since = self._came.pop(path, (old_bytes, self._times.start))
             one = _Open(Tail(found, self.place), found, old_bytes, since, self._clock())
             self._open[path] = one
             self._close_excess(path)
@@ -379,6 +465,13 @@ class Intake:
     # --- To the engine ----------------------------------------------------------------------------------
 
     def _hand_over(self, one: _Open) -> None:
+        found = one.found
+        remember(
+            self._used,
+            os.path.dirname(found.path),  # noqa: PTH120 - no object a log
+            Root(found.assistant, found.root),
+            limits.LOG_BLIND_FOLDERS_MAX,
+        )
         events, one.pending = self._not_removed(one), []
         old_ids, one.old_ids = one.old_ids, set()
         self._times.look()

@@ -128,9 +128,30 @@ LOG_LOOK_SECONDS: Final = 0.5
 LOG_QUICK_SECONDS: Final = 10
 LOG_QUICK_LOOK_SECONDS: Final = 0.03
 LOG_WATCH_STEP_MS: Final = 150
-#: All roots are listed this often, or less often where that takes long: a share of the time.
+#: Changes that the system reports are gathered this long: a program that writes lines without pause is read 50 times a second.
+LOG_GATHER_SECONDS: Final = 0.02
+#: Folders that can hold logs and are watched and looked at; a watch takes about 1 kB of the kernel's memory.
+LOG_FOLDERS_MAX: Final = 16_384
+#: All roots are listed this often, or less often where that takes long (a share of the time), but not less often than that.
 LOG_SCAN_SECONDS: Final = 20
 LOG_SCAN_SHARE: Final = 0.0002
+LOG_SCAN_SECONDS_MAX: Final = 300
+#: Listing holds the loop for this long at a time; so many logs or folders are listed between two looks at the clock.
+LOG_PIECE_SECONDS: Final = 0.01
+LOG_PIECE_LOGS: Final = 64
+#: The folders' times are looked at this often, for folders that the system reports nothing about (a network's) or that are
+#: not there yet; less often where that takes long, as above.
+LOG_FOLDERS_SECONDS: Final = 5.0
+LOG_FOLDERS_SECONDS_MAX: Final = 20
+#: The same, and the scan's bounds, where the watcher failed: a new session is found within two seconds.
+LOG_BLIND_FOLDERS_SECONDS: Final = 1.0
+LOG_BLIND_SCAN_SECONDS: Final = 5
+LOG_BLIND_SCAN_SECONDS_MAX: Final = 60
+LOG_BLIND_SHARE: Final = 0.02
+#: Folders with sessions of this window: where the watcher failed, all logs in them are looked at.
+LOG_BLIND_FOLDERS_MAX: Final = 64
+#: A folder that changed less than this ago may change again without a later time (FAT counts in two seconds).
+LOG_FOLDER_SETTLED_MS: Final = 2000
 #: So much of a log is read and waits until it tells which folder its session belongs to.
 LOG_FOLDERLESS_BYTES_MAX: Final = 4 * MIB
 #: A log that is quiet and has told so many events without a folder tells none.

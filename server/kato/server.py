@@ -518,7 +518,7 @@ class KatoServer(LanguageServer):
             # What was said in a folder before it was opened is history.
             started_ms=self._started_at if self._feed is None else now_ms(),
         )
-        self._feed = LogFeed(self._loop, intake, self._on_round)
+        self._feed = LogFeed(self._loop, intake, self._on_round, self._live.note_watching)
         self._feed.start()
         self._register_watchers([root.path for root in intake.roots])
 

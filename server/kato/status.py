@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from typing import Final
 
-from msgspec import UNSET, Struct
+from msgspec import UNSET, Struct, UnsetType
 
 from kato import limits
 from kato.model import (
@@ -20,6 +20,7 @@ from kato.model import (
     SessionRecord,
     SessionStatus,
     StatusSnapshot,
+    WatchingStatus,
     rfc3339,
 )
 
@@ -89,6 +90,7 @@ def snapshot(
     max_events: int,
     include_stale: bool = False,
     limit: int | None = None,
+    watching: WatchingStatus | UnsetType = UNSET,
 ) -> StatusSnapshot:
     """Everything at once: active recordings first, then the most recent message, then provider and id."""
     chosen = [one for one in seen if include_stale or not is_stale(one.record, now_ms)]
@@ -109,6 +111,7 @@ def snapshot(
         recordings_dir=recordings_dir,
         sessions=[session_status(one, now_ms=now_ms, max_events=max_events) for one in chosen[:limit]],
         memory=memory,
+        watching=watching,
     )
 
 

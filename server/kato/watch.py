@@ -71,7 +71,7 @@ class Watch:
             clock=loop.time,
         )
         self._engine.resume()
-        feed = LogFeed(loop, intake, self._engine.settle)
+        feed = LogFeed(loop, intake, self._engine.settle, self._engine.note_watching)
         feed.start()
         beat = 0.0
         try:

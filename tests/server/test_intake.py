@@ -1,6 +1,7 @@
 """The intake of session logs in one process: many of them, damaged ones, copies, other windows."""
 
 import os
+import shutil
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -9,84 +10,13 @@ from typing import Any
 import pytest
 import zstandard
 
-from kato import limits, settings, sources
-from kato.assembly import Assembly, now_ms
-from kato.intake import Intake
-from kato.model import AssistantMessage, CommandOutcome, Notice, SessionKey, decode_line, rfc3339
+from kato import limits
+from kato.assembly import now_ms
+from kato.model import AssistantMessage, SessionKey, decode_line, rfc3339
 from logs import ClaudeLog, append, now
+from machine import Machine
 
 Scene = Callable[..., "Machine"]
-
-
-class Machine:
-    """A home, a folder, and the engine with its intake, driven by hand."""
-
-    def __init__(
-        self, tmp_path: Path, folders: list[str], *, journal: bool = True, set_by: float = 0, **more: Any
-    ) -> None:
-        self.home, self.work = tmp_path / "home", tmp_path / "work"
-        self.work.mkdir(exist_ok=True)
-        self.outcomes: list[CommandOutcome] = []
-        self.notices: list[Notice] = []
-        self.clock = 0.0
-        self.started_ms = now_ms()
-        self.set_by = set_by  # seconds by which the wall clock was set
-        explicit = {"stateDir": str(tmp_path / "state"), "journal": journal}
-        chosen = settings.resolve(explicit=explicit, environment={}, file=None, file_name="config.toml")
-        self.assembly = Assembly(chosen, listener=self, folders=folders, started_at=now_ms())
-        self.engine = self.assembly.engine
-        place = sources.surroundings({}, folders)
-        place = type(place)(place.environment, str(self.home), place.platform, place.folders)
-        self.intake = Intake(
-            roots=sources.roots(place, {}),
-            place=place,
-            ledger=self.engine.ledger,
-            append=self._append,
-            now_ms=self.now_ms,
-            clock=lambda: self.clock,
-            **more,
-        )
-
-    def now_ms(self) -> int:
-        return self.started_ms + round(1000 * (self.clock + self.set_by))
-
-    def now(self, offset_seconds: float = 0) -> str:
-        """What an assistant writes now, by the clock as it is set."""
-        return rfc3339(self.now_ms() + round(1000 * offset_seconds))
-
-    def _append(self, request: Any) -> None:
-        ticket = self.engine.append(request)
-        self.engine.settle()
-        if ticket.error is not None:
-            raise ticket.error
-
-    def read_all(self, steps_max: int = 5000) -> int:
-        """Scans, reads until nothing is new, and lets everything settle; how many pieces it took."""
-        self.intake.scan()
-        steps = 0
-        while (pause := self.intake.pause) is not None:
-            self.clock += pause
-            self.intake.step()
-            steps += 1
-            assert steps < steps_max, "reading does not end"
-        self.clock += 1
-        self.intake.settle(all_of_them=True)
-        return steps
-
-    def count(self, session: str, provider: str = "claude") -> int:
-        record = self.engine.ledger.session(SessionKey(provider, session))
-        return 0 if record is None else record.event_count
-
-    def changed(self) -> None: ...
-    def executed(self, outcome: CommandOutcome) -> None:
-        self.outcomes.append(outcome)
-
-    def notify(self, notice: Notice) -> None:
-        self.notices.append(notice)
-
-    @property
-    def ran(self) -> list[str]:
-        return [f"{one.command} {one.status}" for one in self.outcomes]
 
 
 @pytest.fixture
@@ -312,7 +242,7 @@ def test_without_a_folder_a_session_is_left_to_a_window_that_has_it_open(scene: 
     machine = scene([])
     log = ClaudeLog(machine.home, machine.work)
     log.write(log.user("::record"))
-    machine.intake.scan()
+    machine.scan()
     assert machine.intake.pause == limits.LOG_PATIENCE_SECONDS
     machine.intake.step()
     assert machine.count(log.session) == 0
@@ -552,7 +482,7 @@ def test_an_old_log_that_goes_on_after_the_clock_went_back_to_its_time_stays_his
     machine.read_all()
     assert machine.count(log.session) == 0, "it is not read at the start"
     machine.set_by = -2 * DAY
-    machine.intake.scan()
+    machine.scan()
     machine.clock += 120
     capture(log, "new.md", machine.now())
     machine.read_all()
@@ -568,3 +498,116 @@ def test_a_clock_that_is_set_again_and_again_loses_nothing_that_is_typed_meanwhi
         capture(log, f"{number}.md", machine.now())
         machine.read_all()
     assert len(machine.outcomes) == 3 * limits.CLOCK_SPANS_MAX
+
+
+# --- Folders ------------------------------------------------------------------------------------------------
+
+
+def fresh(machine: Machine, project: str) -> ClaudeLog:
+    """A session with a command, in a project's folder of its own."""
+    log = ClaudeLog(machine.home, machine.work)
+    log.path = machine.home / ".claude" / "projects" / project / log.path.name
+    log.write(log.user("hello"))
+    return log
+
+
+def look(machine: Machine, *, closely: bool = False) -> list[str]:
+    """Looks at the folders' times, and reads what that found; the folders that were listed for it, by their names."""
+    listed: list[str] = []
+    machine.intake.watch = listed.append
+    for _ in machine.intake.look_at_folders():
+        pass
+    for _ in machine.intake.look_at_folders_here() if closely else ():
+        pass
+    while machine.intake.pause is not None:
+        machine.intake.step()
+    return [Path(folder).name for folder in listed]
+
+
+def test_a_look_at_the_folders_lists_only_those_in_which_something_was_made(scene: Scene) -> None:
+    machine = scene()
+    first = fresh(machine, "a")
+    fresh(machine, "b")
+    machine.read_all()
+    machine.clock += 10
+    look(machine)
+    assert look(machine) == [], "all is listed and settled"
+    second = fresh(machine, "a")
+    assert look(machine) == ["a"]
+    third = fresh(machine, "c")
+    assert sorted(look(machine)) == ["c", "projects"]
+    assert [machine.count(log.session) for log in (first, second, third)] == [1, 1, 1]
+
+
+def test_a_folder_that_changes_twice_in_a_moment_is_listed_again(scene: Scene) -> None:
+    """File systems count time in steps of up to two seconds."""
+    machine = scene()
+    folder = fresh(machine, "a").path.parent
+    machine.read_all()
+    before = folder.stat().st_mtime_ns
+    second = fresh(machine, "a")
+    os.utime(folder, ns=(before, before))
+    look(machine)
+    assert machine.count(second.session) == 1
+
+
+def test_roots_and_folders_may_come_and_go(scene: Scene) -> None:
+    machine = scene()
+    machine.read_all()
+    log = fresh(machine, "a")
+    look(machine)
+    assert machine.count(log.session) == 1, "the assistant's first session"
+    assert machine.intake.folders == {str(log.path.parent), str(log.path.parent.parent)}
+    shutil.rmtree(log.path.parent)
+    look(machine)
+    assert machine.intake.folders == {str(log.path.parent.parent)}
+    again = fresh(machine, "a")
+    look(machine)
+    assert machine.count(again.session) == 1
+    shutil.rmtree(log.path.parent.parent)
+    look(machine)
+    assert machine.intake.folders == set()
+    last = fresh(machine, "a")
+    look(machine)
+    assert machine.count(last.session) == 1
+
+
+def test_a_close_look_finds_old_sessions_of_this_window_that_go_on(scene: Scene) -> None:
+    """Where nothing is reported: writing to a log changes no folder's time."""
+    machine = scene()
+    old, new, elsewhere = fresh(machine, "a"), fresh(machine, "a"), fresh(machine, "b")
+    for log in (old, elsewhere):
+        os.utime(log.path, (1, 1))
+    machine.read_all()
+    machine.clock += 10
+    look(machine)
+    for log in (old, new, elsewhere):
+        log.write(log.user("more"))
+    assert look(machine) == []
+    look(machine, closely=True)
+    assert [machine.count(log.session) for log in (old, new, elsewhere)] == [2, 2, 0]
+
+
+def test_folders_that_are_remembered_are_bounded(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(limits, "LOG_FOLDERS_MAX", 3)
+    machine = scene()
+    logs = [fresh(machine, f"{number}") for number in range(60)]
+    machine.read_all()
+    assert len(machine.intake.folders) <= 3 + len(machine.intake.roots)
+    assert {machine.count(log.session) for log in logs} == {1}, "the scan finds them all the same"
+
+
+def test_a_scan_is_done_in_pieces_while_hints_are_taken(scene: Scene) -> None:
+    machine = scene()
+    logs = [fresh(machine, f"{number % 3}") for number in range(4 * limits.LOG_PIECE_LOGS)]
+    pieces = machine.intake.scan_pieces()
+    next(pieces)
+    hinted = fresh(machine, "4")
+    machine.intake.hint([str(hinted.path)])
+    machine.intake.step()
+    assert machine.count(hinted.session) == 1
+    assert sum(1 for _ in pieces) >= 4
+    while machine.intake.pause is not None:
+        machine.intake.step()
+    assert {machine.count(log.session) for log in [*logs, hinted]} == {1}
+    assert next(iter(machine.intake.folders), None)
