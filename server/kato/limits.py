@@ -141,7 +141,7 @@ LOG_PIECE_SECONDS: Final = 0.01
 LOG_PIECE_LOGS: Final = 64
 #: The folders' times are looked at this often, for folders that the system reports nothing about (a network's) or that are
 #: not there yet; less often where that takes long, as above.
-LOG_FOLDERS_SECONDS: Final = 5.0
+LOG_FOLDERS_SECONDS: Final = 3.0
 LOG_FOLDERS_SECONDS_MAX: Final = 20
 #: The same, and the scan's bounds, where the watcher failed: a new session is found within two seconds.
 LOG_BLIND_FOLDERS_SECONDS: Final = 1.0
