@@ -51,13 +51,9 @@ class Machine:
         if ticket.error is not None:
             raise ticket.error
 
-    def scan(self) -> None:
-        for _ in self.intake.scan_pieces():
-            pass
-
     def read_all(self, steps_max: int = 5000) -> int:
         """Scans, reads until nothing is new, and lets everything settle; how many pieces it took."""
-        self.scan()
+        self.intake.scan()
         steps = 0
         while (pause := self.intake.pause) is not None:
             self.clock += pause

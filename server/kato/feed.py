@@ -14,6 +14,7 @@ from kato.intake import Intake
 from kato.model import WatchingStatus
 from kato.watching import watcher
 
+#: It takes a moment until trees are watched: what is made in that moment is found by a scan.
 _AFTER_START_SECONDS = (0.5, 2.0)
 #: The start belongs to the client's first requests.
 _FIRST_SCAN_SECONDS = 0.05
@@ -41,6 +42,7 @@ class LogFeed:
         self._note_watching = note_watching
         self._watcher = watcher(loop, self._take_report)
         self._watching: WatchingStatus | None = None
+        self._has_missed = False  # changes, since the last scan began
         intake.watch = self._watcher.add
         self._turn: asyncio.Handle | None = None
         self._settle: asyncio.TimerHandle | None = None
@@ -81,6 +83,7 @@ class LogFeed:
         if paths is not None:
             self.hint(paths)
         else:
+            self._has_missed = True
             self._plan_scan(_OVERFLOW_SECONDS)
 
     # --- Listing, a piece a turn ------------------------------------------------------------------------
@@ -122,10 +125,13 @@ class LogFeed:
             self._plan_scan(_BUSY_SECONDS)
             return
         self._watcher.retry()
+        self._has_missed = False
         self._list(self.intake.scan_pieces(), self._after_scan)
 
     def _after_scan(self, took: float) -> None:
-        if self._is_blind:
+        if self._has_missed:
+            self._plan_scan(_OVERFLOW_SECONDS)  # in folders that may have been listed before
+        elif self._is_blind:
             pause = max(limits.LOG_BLIND_SCAN_SECONDS, took / limits.LOG_BLIND_SHARE)
             self._plan_scan(min(pause, limits.LOG_BLIND_SCAN_SECONDS_MAX))
         else:

@@ -10,8 +10,8 @@ Rules:
 - A session belongs here when one of its folders lies in an open folder of the editor, or no folder is open. A session that
   belonged here is followed wherever it goes on: in another file, in another folder, in another session.
 - What was there before it was first seen is history: it is kept, it runs no command. What is typed from then on is live,
-  and so is, in a session that was known already, what was typed in the last minutes before the start. `livetimes` tells
-  the two apart, also when the clock is set meanwhile.
+  and so is, in a session that was known already, what was typed in the last minutes before the start. `livetimes`
+  separates the two, also when the clock is set meanwhile.
 - A session is read from one of an assistant's stores: the first that tells something of it, until a better one does.
 """
 
@@ -135,6 +135,11 @@ class Intake:
         self.watch: Callable[[str], None] = lambda _: None
 
     # --- Hints ------------------------------------------------------------------------------------------
+
+    def scan(self) -> None:
+        """Lists all roots, in one go."""
+        for _ in self.scan_pieces():
+            pass
 
     def scan_pieces(self) -> Iterator[None]:
         """Lists all roots, a piece each time. The first time, only logs that changed lately have news; later, all that

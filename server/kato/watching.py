@@ -1,8 +1,7 @@
-"""The system's word that something changed in a folder: exactly the folders that can hold logs, where the system wants them
-one by one (Linux), else whole trees.
+"""Reports changes in folders as the system sees them: on Linux in exactly the folders that can hold logs, elsewhere in trees.
 
-Rule: a report is a hint. Nothing depends on it but how soon a change is seen; what failed is said (`failure`), so that whoever
-needs to know can look more often.
+Rule: a report is a hint. Only how soon a change is seen depends on it. A watcher names why it fails (`failure`), so that its
+user can look more often.
 """
 
 import asyncio
@@ -68,7 +67,7 @@ def watcher(loop: asyncio.AbstractEventLoop, report: Report) -> Watcher:
 
 
 class Trial:
-    """Watches folders as a server would, to see whether it can: used in a `with`, `add` in it."""
+    """Watches folders as a server would, to see whether that works. A context manager: `add` the folders inside."""
 
     def __init__(self) -> None:
         self._loop = asyncio.new_event_loop()
@@ -82,7 +81,7 @@ class Trial:
         self._loop.close()
 
     def add(self, folder: str) -> bool:
-        """True: the folder's own folders are wanted too."""
+        """For `sources.scan`: watches the folder, and lets it be listed."""
         self.watcher.add(folder)
         return True
 

@@ -242,7 +242,7 @@ def test_without_a_folder_a_session_is_left_to_a_window_that_has_it_open(scene: 
     machine = scene([])
     log = ClaudeLog(machine.home, machine.work)
     log.write(log.user("::record"))
-    machine.scan()
+    machine.intake.scan()
     assert machine.intake.pause == limits.LOG_PATIENCE_SECONDS
     machine.intake.step()
     assert machine.count(log.session) == 0
@@ -482,7 +482,7 @@ def test_an_old_log_that_goes_on_after_the_clock_went_back_to_its_time_stays_his
     machine.read_all()
     assert machine.count(log.session) == 0, "it is not read at the start"
     machine.set_by = -2 * DAY
-    machine.scan()
+    machine.intake.scan()
     machine.clock += 120
     capture(log, "new.md", machine.now())
     machine.read_all()

@@ -21,10 +21,10 @@ from kato.watching import InotifyWatcher, TreeWatcher, Watcher
 from logs import ClaudeLog, CodexLog, overflow_the_queue, wait_for
 
 LINUX = pytest.mark.skipif(sys.platform != "linux", reason="inotify")
-Make = Callable[[type[Watcher]], "Heard"]
+Make = Callable[[type[Watcher]], "Reports"]
 
 
-class Heard:
+class Reports:
     """A watcher, and what it reported."""
 
     def __init__(self, kind: Any) -> None:
@@ -49,166 +49,168 @@ class Heard:
 
 
 @pytest.fixture
-async def hear() -> AsyncIterator[Make]:
-    made: list[Heard] = []
+async def watch_with() -> AsyncIterator[Make]:
+    made: list[Reports] = []
 
-    def make(kind: type[Watcher]) -> Heard:
-        made.append(Heard(kind))
+    def make(kind: type[Watcher]) -> Reports:
+        made.append(Reports(kind))
         return made[-1]
 
     yield make
-    for heard in made:
-        heard.watcher.stop()
+    for reports in made:
+        reports.watcher.stop()
 
 
 # --- The watchers -----------------------------------------------------------------------------------------
 
 
 @LINUX
-async def test_what_is_made_once_a_folder_was_added_is_reported(hear: Make, tmp_path: Path) -> None:
-    heard = hear(InotifyWatcher)
-    heard.watcher.add(str(tmp_path))
+async def test_what_is_made_once_a_folder_was_added_is_reported(watch_with: Make, tmp_path: Path) -> None:
+    reports = watch_with(InotifyWatcher)
+    reports.watcher.add(str(tmp_path))
     (tmp_path / "log").write_text("1")  # before the loop runs: there is no gap
     (tmp_path / "folder").mkdir()
-    await heard.comes(tmp_path / "log", tmp_path / "folder")
-    heard.paths.clear()
+    await reports.comes(tmp_path / "log", tmp_path / "folder")
+    reports.paths.clear()
     with (tmp_path / "log").open("a") as file:
         file.write("2")
     (tmp_path / "log").rename(tmp_path / "moved")
     (tmp_path / "folder" / "inner").write_text("")
-    await heard.comes(tmp_path / "log", tmp_path / "moved")
-    assert str(tmp_path / "folder" / "inner") not in heard.paths, "single folders, not trees"
+    await reports.comes(tmp_path / "log", tmp_path / "moved")
+    assert str(tmp_path / "folder" / "inner") not in reports.paths, "single folders, not trees"
 
 
 @LINUX
 async def test_a_folder_that_is_replaced_or_linked_to_is_watched_by_its_names(
-    hear: Make, tmp_path: Path
+    watch_with: Make, tmp_path: Path
 ) -> None:
-    heard, folder, link = hear(InotifyWatcher), tmp_path / "a", tmp_path / "b"
+    reports, folder, link = watch_with(InotifyWatcher), tmp_path / "a", tmp_path / "b"
     folder.mkdir()
     link.symlink_to(folder)
-    heard.watcher.add(str(folder))
-    heard.watcher.add(str(link))
-    assert heard.watcher.count == 1
+    reports.watcher.add(str(folder))
+    reports.watcher.add(str(link))
+    assert reports.watcher.count == 1
     (folder / "x").write_text("")
-    await heard.comes(folder / "x", link / "x")
+    await reports.comes(folder / "x", link / "x")
     shutil.rmtree(folder)
-    await heard.until(lambda: heard.watcher.count == 0)
+    await reports.until(lambda: reports.watcher.count == 0)
     folder.mkdir()
-    heard.watcher.add(str(folder))
+    reports.watcher.add(str(folder))
     (folder / "y").write_text("")
-    await heard.comes(folder / "y")
+    await reports.comes(folder / "y")
     folder.rename(tmp_path / "c")
     folder.mkdir()
-    heard.watcher.add(str(folder))
-    assert heard.watcher.count == 1, "the one that has another name now is let go"
+    reports.watcher.add(str(folder))
+    assert reports.watcher.count == 1, "the one that has another name now is not watched any more"
     (folder / "z").write_text("")
-    await heard.comes(folder / "z")
+    await reports.comes(folder / "z")
 
 
 @LINUX
-async def test_only_folders_that_are_kept_stay_watched(hear: Make, tmp_path: Path) -> None:
-    heard = hear(InotifyWatcher)
+async def test_only_folders_that_are_kept_stay_watched(watch_with: Make, tmp_path: Path) -> None:
+    reports = watch_with(InotifyWatcher)
     for name in ("a", "b"):
         (tmp_path / name).mkdir()
-        heard.watcher.add(str(tmp_path / name))
+        reports.watcher.add(str(tmp_path / name))
     (tmp_path / "file").write_text("")
-    heard.watcher.add(str(tmp_path / "file"))
-    heard.watcher.add(str(tmp_path / "missing"))
-    assert (heard.watcher.count, heard.watcher.failure) == (2, None)
-    heard.watcher.keep({str(tmp_path / "b")})
-    assert heard.watcher.count == 1
+    reports.watcher.add(str(tmp_path / "file"))
+    reports.watcher.add(str(tmp_path / "missing"))
+    assert (reports.watcher.count, reports.watcher.failure) == (2, None)
+    reports.watcher.keep({str(tmp_path / "b")})
+    assert reports.watcher.count == 1
     for name in ("a", "b"):
         (tmp_path / name / "x").write_text("")
-    await heard.comes(tmp_path / "b" / "x")
-    assert str(tmp_path / "a" / "x") not in heard.paths
+    await reports.comes(tmp_path / "b" / "x")
+    assert str(tmp_path / "a" / "x") not in reports.paths
 
 
 @LINUX
-async def test_a_queue_that_overflows_is_reported_as_anything(hear: Make, tmp_path: Path) -> None:
-    heard = hear(InotifyWatcher)
-    heard.watcher.add(str(tmp_path))
+async def test_a_queue_that_overflows_is_reported_as_anything(watch_with: Make, tmp_path: Path) -> None:
+    reports = watch_with(InotifyWatcher)
+    reports.watcher.add(str(tmp_path))
     overflow_the_queue(tmp_path)
-    await heard.until(lambda: heard.overflows)
+    await reports.until(lambda: reports.overflows)
 
 
 @LINUX
 async def test_without_an_inotify_instance_the_reason_is_named_and_it_is_tried_again(
-    hear: Make, tmp_path: Path
+    watch_with: Make, tmp_path: Path
 ) -> None:
-    heard = hear(InotifyWatcher)
+    reports = watch_with(InotifyWatcher)
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     unused = os.dup(0)
     os.close(unused)
     resource.setrlimit(resource.RLIMIT_NOFILE, (unused, hard))
     try:
-        heard.watcher.add(str(tmp_path))
+        reports.watcher.add(str(tmp_path))
     finally:
         resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
-    failure = heard.watcher.failure
+    failure = reports.watcher.failure
     assert failure is not None
     assert "fs.inotify.max_user_instances" in failure.reason
     assert "sudo sysctl fs.inotify.max_user_instances=" in failure.cure
-    heard.watcher.retry()
-    heard.watcher.add(str(tmp_path))
-    assert (heard.watcher.count, heard.watcher.failure) == (1, None)
+    reports.watcher.retry()
+    reports.watcher.add(str(tmp_path))
+    assert (reports.watcher.count, reports.watcher.failure) == (1, None)
 
 
 @LINUX
 async def test_more_folders_than_may_be_watched_are_a_failure(
-    hear: Make, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    watch_with: Make, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(limits, "LOG_FOLDERS_MAX", 2)
-    heard = hear(InotifyWatcher)
+    reports = watch_with(InotifyWatcher)
     for name in ("a", "b", "c"):
         (tmp_path / name).mkdir()
-        heard.watcher.add(str(tmp_path / name))
-    assert heard.watcher.count == 2
-    assert heard.watcher.failure == ("there are more than 2 folders", "")
+        reports.watcher.add(str(tmp_path / name))
+    assert reports.watcher.count == 2
+    assert reports.watcher.failure == ("there are more than 2 folders", "")
 
 
-async def test_a_tree_is_watched_as_one(hear: Make, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_tree_is_watched_as_one(
+    watch_with: Make, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setenv("WATCHFILES_FORCE_POLLING", "1")
-    heard, inner = hear(TreeWatcher), tmp_path / "tree" / "inner"
+    reports, inner = watch_with(TreeWatcher), tmp_path / "tree" / "inner"
     inner.mkdir(parents=True)
     for folder in (tmp_path / "tree", inner):
-        heard.watcher.add(str(folder))
-    assert heard.watcher.keep({str(tmp_path / "tree"), str(inner)}), "it begins a moment from now"
-    assert not heard.watcher.keep({str(tmp_path / "tree"), str(inner)})
-    assert heard.watcher.count == 1
+        reports.watcher.add(str(folder))
+    assert reports.watcher.keep({str(tmp_path / "tree"), str(inner)}), "it begins a moment from now"
+    assert not reports.watcher.keep({str(tmp_path / "tree"), str(inner)})
+    assert reports.watcher.count == 1
 
     def touch() -> bool:
         (inner / "log").write_text(str(time.monotonic()))
-        return str(inner / "log") in heard.paths
+        return str(inner / "log") in reports.paths
 
-    await heard.until(touch)
+    await reports.until(touch)
     if sys.platform == "linux":
         assert watches(os.getpid()) > 0, "the system's events, whatever watchfiles' environment asks for"
 
 
 async def test_a_tree_that_cannot_be_watched_is_a_failure_until_there_are_others(
-    hear: Make, tmp_path: Path
+    watch_with: Make, tmp_path: Path
 ) -> None:
-    heard = hear(TreeWatcher)
+    reports = watch_with(TreeWatcher)
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    heard.watcher.add(str(tmp_path))
+    reports.watcher.add(str(tmp_path))
     unused = os.dup(0)
     os.close(unused)
     import watchfiles  # noqa: F401 - while files can still be opened
 
     resource.setrlimit(resource.RLIMIT_NOFILE, (unused, hard))
     try:
-        heard.watcher.keep({str(tmp_path)})
-        await heard.until(lambda: heard.watcher.failure is not None)
+        reports.watcher.keep({str(tmp_path)})
+        await reports.until(lambda: reports.watcher.failure is not None)
     finally:
         resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
-    heard.watcher.retry()
-    assert heard.watcher.failure is not None
+    reports.watcher.retry()
+    assert reports.watcher.failure is not None
     (tmp_path / "other").mkdir()
-    heard.watcher.keep(set())
-    heard.watcher.add(str(tmp_path / "other"))
-    assert heard.watcher.keep({str(tmp_path / "other")})
-    assert heard.watcher.failure is None
+    reports.watcher.keep(set())
+    reports.watcher.add(str(tmp_path / "other"))
+    assert reports.watcher.keep({str(tmp_path / "other")})
+    assert reports.watcher.failure is None
 
 
 # --- A server -----------------------------------------------------------------------------------------------
@@ -261,7 +263,7 @@ def seconds_until(condition: Callable[[], Any], what: str) -> float:
 
 @LINUX
 def test_exactly_the_folders_that_can_hold_logs_are_watched(start: Start, home: Path, work: Path) -> None:
-    """VS Code keeps much beside the logs: of a workspace, four folders can hold them."""
+    """VS Code keeps much else in a workspace's folder: four folders of it can hold logs."""
     storage = home / ".config" / "Code" / "User" / "workspaceStorage"
     for number in range(20):
         workspace = storage / f"{number:032x}"
