@@ -17,6 +17,11 @@ Start = Callable[..., Client]
 
 @pytest.fixture
 def environment(tmp_path: Path) -> dict[str, str]:
+    """See `environment_of`."""
+    return environment_of(tmp_path)
+
+
+def environment_of(tmp_path: Path) -> dict[str, str]:
     """No setting of the machine the tests run on reaches the server."""
     kept = {name: value for name, value in os.environ.items() if not name.startswith("KATO_")}
     config = tmp_path / "config.toml"

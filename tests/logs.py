@@ -3,10 +3,22 @@
 import json
 import time
 import uuid
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 Json = dict[str, Any]
+
+
+def wait_for(condition: Callable[[], Any], what: str, seconds: float = 15.0) -> Any:
+    deadline = time.monotonic() + seconds
+    while time.monotonic() < deadline:
+        if result := condition():
+            return result
+        time.sleep(0.02)
+    pytest.fail(f"{what} did not come within {seconds} s")
 
 
 def now(offset_seconds: float = 0) -> str:
@@ -117,3 +129,12 @@ class CodexLog:
 
     def write(self, *records: Json) -> None:
         append(self.path, *records)
+
+
+def overflow_the_queue(folder: Path) -> None:
+    """More changes than Linux keeps for whoever watches this folder."""
+    allowed = int(Path("/proc/sys/fs/inotify/max_queued_events").read_text())
+    for _ in range(allowed // 2 + 1):  # two files in turn: the kernel joins what is the same
+        for name in ("a", "b"):
+            with (folder / name).open("a") as file:
+                file.write("x")

@@ -25,7 +25,7 @@ from kato.writer import AuditLog, NoteWriter, WritePolicy
 
 log = logging.getLogger("kato")
 
-#: What the process will still grow by when parts that are loaded on first use are there (YAML, watchfiles; measured: 7 MB).
+#: What the process will still grow by when parts that are loaded on first use are there (YAML, outside Linux watchfiles; measured: 7 MB).
 _LATER_FOOTPRINT_BYTES: Final = 8 * limits.MIB
 
 

@@ -10,10 +10,11 @@ import sys
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-from kato import __version__
+from kato import __version__, terminal
 from kato.errors import (
     EXIT_CONFIG,
     EXIT_OK,
@@ -39,18 +40,15 @@ EXIT_FAILED: Final = 1
 
 def run(arguments: Sequence[str]) -> int:
     """Parses and runs; errors for the user are one line on stderr."""
-    parser = _parser()
-    # An option between two positional arguments leaves the second one over: argparse takes them in one go.
-    parsed, left_over = parser.parse_known_args(arguments)
-    if left_over and (parsed.run is not _capture or not _take_left_over(parsed, left_over)):
-        parser.error(f"unrecognized arguments: {' '.join(left_over)}")
+    terminal.prepare()
     try:
-        return int(parsed.run(parsed))
+        code = _run(arguments)
+        terminal.flush()  # not at the interpreter's end, where a reader that went away would be reported as a defect
     except (SettingsInvalid, JournalNotOpened) as error:
-        print(f"kato: {error.message}", file=sys.stderr)  # noqa: T201
+        terminal.complain(f"kato: {error.message}")
         return EXIT_CONFIG
     except KatoError as error:
-        print(f"kato: {error.message}", file=sys.stderr)  # noqa: T201
+        terminal.complain(f"kato: {error.message}")
         return EXIT_FAILED
     except KeyboardInterrupt:
         return 130
@@ -59,8 +57,21 @@ def run(arguments: Sequence[str]) -> int:
         return EXIT_FAILED
     except OSError as error:
         where = f"{error.filename}: " if error.filename else ""
-        print(f"kato: {where}{error.strerror or error}", file=sys.stderr)  # noqa: T201
+        terminal.complain(f"kato: {where}{error.strerror or error}")
         return EXIT_FAILED
+    return code
+
+
+def _run(arguments: Sequence[str]) -> int:
+    parser = _parser()
+    try:
+        # An option between two positional arguments leaves the second one over: argparse takes them in one go.
+        parsed, left_over = parser.parse_known_args(arguments)
+        if left_over and (parsed.run is not _capture or not _take_left_over(parsed, left_over)):
+            parser.error(f"unrecognized arguments: {' '.join(left_over)}")
+    except SystemExit as ended:  # argparse printed help, or what is wrong
+        return int(ended.code or EXIT_OK)
+    return int(parsed.run(parsed))
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -185,14 +196,15 @@ def _serve(arguments: argparse.Namespace) -> int:
 
 
 def _status(arguments: argparse.Namespace) -> int:
-    from rich.console import Console  # noqa: PLC0415
     from rich.live import Live  # noqa: PLC0415
+
+    from kato import display  # noqa: PLC0415
 
     folder = _state_dir(arguments)
     if not arguments.watch:
         _print_status(folder, as_json=arguments.json)
         return EXIT_OK
-    with Live(console=Console(), auto_refresh=False, screen=False) as live:
+    with Live(console=display.Screen(), auto_refresh=False, screen=False) as live:
         while True:
             live.update(_status_view(_servers(folder)), refresh=True)
             time.sleep(1)
@@ -225,14 +237,13 @@ def _servers(folder: Path) -> list[dict[str, Any]]:
 
 
 def _print_status(folder: Path, *, as_json: bool) -> None:
-    import orjson  # noqa: PLC0415
-    from rich.console import Console  # noqa: PLC0415
+    from kato import display  # noqa: PLC0415
 
     servers = _servers(folder)
     if as_json:
-        print(orjson.dumps({"servers": servers}, option=orjson.OPT_INDENT_2).decode())  # noqa: T201
+        terminal.say_json({"servers": servers})
         return
-    Console().print(_status_view(servers))
+    display.Screen().print(_status_view(servers))
 
 
 def _status_view(servers: Sequence[Mapping[str, Any]]) -> "RenderableType":
@@ -264,7 +275,7 @@ def _journal(arguments: argparse.Namespace) -> "Iterator[Journal]":
     journal = Journal.open(folder, now_ms=_now_ms)
     try:
         if journal.recovery is not None:
-            print(f"kato: {journal.recovery}", file=sys.stderr)  # noqa: T201
+            terminal.complain(f"kato: {journal.recovery}")
         yield journal
     finally:
         journal.close()
@@ -280,14 +291,15 @@ def _journal_check(arguments: argparse.Namespace) -> int:
     # Where opening it had to recover it, that was said on stderr, and the new one is sound.
     problems = len(report.problems) + (journal.recovery is not None)
     for problem in report.problems:
-        print(problem)  # noqa: T201
+        terminal.say(problem)
     verdict = f"{problems} problems" if problems else "sound"
-    print(f"{report.sessions:,} sessions, {report.events:,} events: {verdict}")  # noqa: T201
+    terminal.say(f"{report.sessions:,} sessions, {report.events:,} events: {verdict}")
     return EXIT_FAILED if problems else EXIT_OK
 
 
 def _journal_export(arguments: argparse.Namespace) -> int:
     from kato.model import SessionKey  # noqa: PLC0415
+    from kato.text import printable_json  # noqa: PLC0415
 
     key = None
     if arguments.session is not None:
@@ -301,13 +313,11 @@ def _journal_export(arguments: argparse.Namespace) -> int:
             raise UnknownSession(*key)
         lines = journal.export(key, problems.append)
         if arguments.output is None:
-            for line in lines:
-                sys.stdout.buffer.write(line)
-            sys.stdout.buffer.flush()
+            terminal.write(lines, printable_json)
         else:
             _write_file(arguments, lines)
     for problem in problems:
-        print(f"kato: {problem}", file=sys.stderr)  # noqa: T201
+        terminal.complain(f"kato: {problem}")
     return EXIT_FAILED if problems else EXIT_OK
 
 
@@ -321,7 +331,7 @@ def _write_file(arguments: argparse.Namespace, pieces: "Iterator[bytes]") -> Non
     with writer.prepare(path, pieces) as prepared:
         written = prepared.commit(backup=writer.inspect(path).exists)
     if written.backup_path is not None:
-        print(f"{path} was copied to {written.backup_path} first", file=sys.stderr)  # noqa: T201
+        terminal.complain(f"{path} was copied to {written.backup_path} first")
 
 
 def _clean(arguments: argparse.Namespace) -> int:
@@ -346,21 +356,23 @@ def _clean(arguments: argparse.Namespace) -> int:
     for record in report.removed:
         about = record.title or record.snippet or ""
         name = f"{record.key.provider}/{record.key.session_id}"
-        print(f"{rfc3339(record.updated_at)[:10]}  {mb(record.json_bytes):>10}  {name}  {about}")  # noqa: T201
-    print(f"{len(report.removed):,} sessions, {mb(report.json_bytes)} of events {verb}")  # noqa: T201
+        terminal.say(f"{rfc3339(record.updated_at)[:10]}  {mb(record.json_bytes):>10}  {name}  {about}")
+    terminal.say(f"{len(report.removed):,} sessions, {mb(report.json_bytes)} of events {verb}")
     for kind in kinds:
         if kind.going:
-            print(f"{_files_of(kind.one, kind.several, kind.going)} {verb}")  # noqa: T201
+            terminal.say(f"{_files_of(kind.one, kind.several, kind.going)} {verb}")
         if not dry_run:
             left += cleaning.remove(kind.going)
     if report.recording:
-        print(f"{len(report.recording):,} older sessions stay: they record, or a sub-agent of theirs does")  # noqa: T201
+        terminal.say(
+            f"{len(report.recording):,} older sessions stay: they record, or a sub-agent of theirs does"
+        )
     for kind in kinds:
         if kind.staying:
-            print(f"{_files_of(kind.one, kind.several, kind.staying)} stay: {kind.reason}")  # noqa: T201
-    print("Notes stay, and so do the assistants' own logs: they are yours")  # noqa: T201
+            terminal.say(f"{_files_of(kind.one, kind.several, kind.staying)} stay: {kind.reason}")
+    terminal.say("Notes stay, and so do the assistants' own logs: they are yours")
     for sentence in left:
-        print(f"kato: {sentence}", file=sys.stderr)  # noqa: T201
+        terminal.complain(f"kato: {sentence}")
     return EXIT_FAILED if left else EXIT_OK
 
 
@@ -378,9 +390,6 @@ def _places(chosen: "Settings") -> "tuple[Surroundings, list[Root]]":
 
 
 def _sessions(arguments: argparse.Namespace) -> int:
-    import orjson  # noqa: PLC0415
-    from rich.console import Console  # noqa: PLC0415
-
     from kato import conversations, display  # noqa: PLC0415
 
     place, roots = _places(_settings(arguments))
@@ -398,14 +407,13 @@ def _sessions(arguments: argparse.Namespace) -> int:
         if not arguments.here or conversations.is_inside(one.info.cwd, str(Path.cwd())):
             listed.append(one)
     if arguments.json:
-        rows = [display.conversation_json(one) for one in listed]
-        print(orjson.dumps({"sessions": rows}, option=orjson.OPT_INDENT_2).decode())  # noqa: T201
+        terminal.say_json({"sessions": [display.conversation_json(one) for one in listed]})
     elif not listed:
-        print("No conversation was found. `kato doctor` shows where Kato looks.")  # noqa: T201
+        terminal.say("No conversation was found. `kato doctor` shows where Kato looks.")
     else:
-        Console().print(display.conversations_view(listed, _now_ms()))
+        display.Screen().print(display.conversations_view(listed, _now_ms()))
         if more:
-            print(f"… and {more:,} older ones: kato sessions --all")  # noqa: T201
+            terminal.say(f"… and {more:,} older ones: kato sessions --all")
     return EXIT_OK
 
 
@@ -420,6 +428,7 @@ def _capture(arguments: argparse.Namespace) -> int:
     from kato.journal import Journal  # noqa: PLC0415
     from kato.notes import BEGINNING, render  # noqa: PLC0415
     from kato.pictures import Pictures  # noqa: PLC0415
+    from kato.text import printable  # noqa: PLC0415
     from kato.transcript import Transcript  # noqa: PLC0415
     from kato.writer import NoteWriter, WritePolicy  # noqa: PLC0415
 
@@ -496,18 +505,16 @@ def _capture(arguments: argparse.Namespace) -> int:
                 None,
                 notebook.fold(session.key),
             )
-            for piece in pieces:
-                sys.stdout.buffer.write(piece)
-            sys.stdout.buffer.flush()
+            terminal.write(pieces, partial(printable, keep="\n\t"))
             return EXIT_OK
         whole = conversations.capture(target, session, events, notebook)
     finally:
         journal.close()
     if pictures is not None and pictures.failure is not None:
-        print(f"not every picture could be written: {pictures.failure}", file=sys.stderr)  # noqa: T201
+        terminal.complain(f"not every picture could be written: {pictures.failure}")
     if whole.backup_path is not None:
-        print(f"{target} held other text; it was copied to {whole.backup_path} first", file=sys.stderr)  # noqa: T201
-    print(f"{target}: {whole.events:,} events")  # noqa: T201
+        terminal.complain(f"{target} held other text; it was copied to {whole.backup_path} first")
+    terminal.say(f"{target}: {whole.events:,} events")
     return EXIT_OK
 
 
@@ -555,9 +562,8 @@ def _moment(text: str) -> int:
 
 
 def _watch(arguments: argparse.Namespace) -> int:
-    from rich.console import Console  # noqa: PLC0415
-
     from kato import process  # noqa: PLC0415
+    from kato.display import Screen  # noqa: PLC0415
     from kato.watch import Watch  # noqa: PLC0415
 
     process.tame_allocator()
@@ -565,30 +571,34 @@ def _watch(arguments: argparse.Namespace) -> int:
     for folder in folders:
         if not Path(folder).is_dir():
             raise CommandRefused(f"{folder} is no folder")
-    return Watch(_settings(arguments), os.environ, folders, Console()).run()
+    return Watch(_settings(arguments), os.environ, folders, Screen()).run()
 
 
 def _doctor(arguments: argparse.Namespace) -> int:
-    import orjson  # noqa: PLC0415
-    from rich.console import Console  # noqa: PLC0415
-
     from kato import config, conversations, display, statusfiles  # noqa: PLC0415
+    from kato.watching import Trial  # noqa: PLC0415
 
     chosen = _settings(arguments)
     logs = str(config.state_dir(chosen.state_dir) / statusfiles.LOGS)
     place, roots = _places(chosen)
     sessions_max = sys.maxsize if arguments.all else _LISTED_MAX
-    reports = [conversations.examine(root, place, sessions_max=sessions_max) for root in roots]
+    with Trial() as trial:
+        reports = [
+            conversations.examine(root, place, sessions_max=sessions_max, enter=trial.add) for root in roots
+        ]
+        failure, folders = trial.watcher.failure, trial.watcher.count
     if arguments.json:
+        watching = {"folders": folders, "failed": None if failure is None else failure.reason}
         rows = [display.root_json(report) for report in reports]
-        print(orjson.dumps({"roots": rows, "logs": logs}, option=orjson.OPT_INDENT_2).decode())  # noqa: T201
+        terminal.say_json({"roots": rows, "logs": logs, "watching": watching})
         return EXIT_OK
-    console = Console()
-    console.print(display.doctor_table(reports, _now_ms()))
-    for line in display.doctor_advice(reports, chosen.provider_session_roots):
-        console.print(line)
-    console.print(
-        f"· Kato's own logs are in {display.shown_path(logs)}, a file for each process.", markup=False
+    screen = display.Screen()
+    screen.print(display.doctor_table(reports, _now_ms()))
+    servers = _servers(config.state_dir(chosen.state_dir))
+    for line in display.doctor_advice(reports, chosen.provider_session_roots, failure, servers):
+        screen.print(display.words(line))
+    screen.print(
+        display.words(f"· Kato's own logs are in {display.shown_path(logs)}, a file for each process.")
     )
     return EXIT_OK
 

@@ -9,9 +9,8 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Final
 
-from kato import wire
 from kato.framing import Frame, FrameReader, encode_frame
-from kato.json_text import loads
+from kato.json_text import dumps, loads
 
 _ANSWER_BYTES_MAX: Final = 256 * 1024 * 1024
 
@@ -88,12 +87,12 @@ class Client:
         """Sends a request; its id is for `wait_for`."""
         self._next_id += 1
         message = {"jsonrpc": "2.0", "id": self._next_id, "method": method}
-        self.write(encode_frame(wire.dumps(message if params is None else message | {"params": params})))
+        self.write(encode_frame(dumps(message if params is None else message | {"params": params})))
         return self._next_id
 
     def notify(self, method: str, params: Any = None) -> None:
         """Sends a notification."""
-        self.write(encode_frame(wire.dumps({"jsonrpc": "2.0", "method": method, "params": params})))
+        self.write(encode_frame(dumps({"jsonrpc": "2.0", "method": method, "params": params})))
 
     def write(self, data: bytes) -> None:
         """Raw bytes to the server."""

@@ -27,6 +27,7 @@ else:
 from kato import limits, statusfiles
 from kato.errors import SettingsInvalid
 from kato.regular import open_regular
+from kato.text import printable
 
 log = logging.getLogger("kato")
 
@@ -168,10 +169,33 @@ def _standard_offset() -> timedelta:
 _NOT_TOLD: Final = (OverflowError, ValueError, OSError)
 
 
+class LogFormatter(logging.Formatter):
+    """One line a record, whatever a name or a path in it holds; the lines of a traceback follow, indented, so that none
+    of them can pass for a record.
+    """
+
+    def formatMessage(self, record: logging.LogRecord) -> str:  # noqa: N802 - logging's own name
+        """The record's line."""
+        return printable(super().formatMessage(record), chars_max=limits.MESSAGE_CHARS_MAX)
+
+    def formatException(self, ei: Any) -> str:  # noqa: N802 - logging's own name
+        """The traceback's lines."""
+        return _indented(super().formatException(ei))
+
+    def formatStack(self, stack_info: str) -> str:  # noqa: N802 - logging's own name
+        """The stack's lines."""
+        return _indented(super().formatStack(stack_info))
+
+
+def _indented(lines: str) -> str:
+    return "    " + printable(lines, keep="\n").replace("\n", "\n    ")
+
+
 def log_to_stderr() -> None:
     """Kato's own log on stderr; that of pygls, asyncio and the rest only where it holds no message bodies."""
     handler = logging.StreamHandler()
-    handler.setFormatter(logging.Formatter("kato %(levelname)s %(name)s: %(message)s"))
+    handler.setFormatter(LogFormatter("kato %(levelname)s %(name)s: %(message)s"))
+    logging.getLogger().addHandler(handler)  # what libraries log, whose texts are not Kato's
     own = logging.getLogger("kato")
     own.addHandler(handler)
     own.propagate = False
@@ -192,7 +216,7 @@ def log_to_file(state_dir: Path) -> None:
         backupCount=limits.LOG_FILES_MAX,
         encoding="utf-8",
     )
-    handler.setFormatter(logging.Formatter("%(asctime)s %(process)d %(levelname)s %(name)s: %(message)s"))
+    handler.setFormatter(LogFormatter("%(asctime)s %(process)d %(levelname)s %(name)s: %(message)s"))
     log.addHandler(handler)
 
 

@@ -6,7 +6,7 @@ Rule: listing reads the beginning of a log and its end, never the whole; a captu
 import os
 import sys
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from itertools import islice
 from pathlib import Path
@@ -320,7 +320,10 @@ def is_inside(cwd: str | None, folder: str) -> bool:
     """Whether a session's folder lies in this one."""
     if cwd is None or not os.path.isabs(cwd):  # noqa: PTH117 - of this platform, as realpath takes it
         return False
-    inner, outer = os.path.realpath(cwd), os.path.realpath(folder)
+    try:
+        inner, outer = os.path.realpath(cwd), os.path.realpath(folder)
+    except ValueError:  # a NUL, or what the file system's encoding has no bytes for
+        return False
     return paths.parts_below(outer, inner, platform=sys.platform) is not None
 
 
@@ -365,11 +368,13 @@ class RootReport(Struct, frozen=True):
     problems: Mapping[Problem, int]
 
 
-def examine(root: Root, place: Surroundings, *, sessions_max: int) -> RootReport:
-    """Looks at a root, and reads the newest of its logs."""
+def examine(
+    root: Root, place: Surroundings, *, sessions_max: int, enter: Callable[[str], bool] = lambda _: True
+) -> RootReport:
+    """Looks at a root, and reads the newest of its logs. `enter` is asked of each folder that can hold logs."""
     exists = Path(root.path).is_dir()
     readable = exists and os.access(root.path, os.R_OK | os.X_OK)
-    found = sorted(scan(root), key=lambda one: one.mtime_ns, reverse=True)
+    found = sorted(scan(root, enter=enter), key=lambda one: one.mtime_ns, reverse=True)
     problems: Counter[Problem] = Counter()
     events = 0
     for one in found[:sessions_max]:

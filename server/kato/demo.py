@@ -1,7 +1,6 @@
 """`kato demo`: a real server, a conversation played into it, and what a newcomer wants to see of it."""
 
 import os
-import sys
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from importlib import resources
@@ -9,13 +8,14 @@ from pathlib import Path
 from typing import Any, Final
 
 import orjson
-from rich.console import Console
 from rich.panel import Panel
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.syntax import Syntax
+from rich.text import Text
 
 from kato import display, settings
 from kato.client import Client, RequestFailed, ServerGone
+from kato.display import Screen, words
 from kato.errors import InvalidParams
 
 _BATCH_EVENTS: Final = 20
@@ -24,18 +24,20 @@ _NOTE_LINES: Final = 24
 
 def run(events_file: Path | None, out: Path) -> int:
     """Plays the events and prints the outcome. Returns 0 when every event and every command was accepted."""
-    console = Console()
+    console = Screen()
     out = out.absolute()
     out.mkdir(parents=True, exist_ok=True)
     events = list(_load(events_file))
     source = "the bundled conversation" if events_file is None else str(events_file)
-    console.print(f"Playing {source}: {len(events)} events, into a real server over stdio.\n")
+    console.print(
+        words(f"Playing {source}: {len(events)} events, into a real server over stdio."), end="\n\n"
+    )
     with tempfile.TemporaryDirectory(prefix="kato-demo-") as state:
         return _play(console, events, out, state, bundled=events_file is None)
 
 
 def _play(
-    console: Console, events: Sequence[Mapping[str, Any]], out: Path, state: str, *, bundled: bool
+    console: Screen, events: Sequence[Mapping[str, Any]], out: Path, state: str, *, bundled: bool
 ) -> int:
     failed = False
     outcomes: list[dict[str, Any]] = []
@@ -68,9 +70,9 @@ def _play(
                     outcomes += client.request("kato/appendEvents", params)["commands"]
                 except RequestFailed as error:
                     failed = True
-                    console.print(f"[red]refused:[/red] {error}", highlight=False)
+                    console.print(Text.assemble(("refused: ", "red"), words(str(error))))
                 except ServerGone as error:
-                    console.print(f"[red]{error}[/red]")
+                    console.print(words(str(error), style="red"))
                     return 1
                 progress.advance(task, len(batch))
         status = client.request("kato/status", {"includeStale": True})
@@ -117,23 +119,24 @@ def _batches(events: Sequence[Mapping[str, Any]]) -> Iterator[list[Mapping[str, 
         yield batch
 
 
-def _print_outcome(console: Console, outcome: Mapping[str, Any]) -> None:
+def _print_outcome(console: Screen, outcome: Mapping[str, Any]) -> None:
     line = f"::{outcome['command']} in line {outcome.get('line')} of {outcome.get('eventId')}: "
     if outcome["status"] == "error":
-        console.print(f"[red]{line}{outcome['error']['message']}[/red]", highlight=False)
+        console.print(words(f"{line}{outcome['error']['message']}", style="red"))
     else:
         written = outcome.get("eventsWritten")
         detail = "" if written is None else f", {written} events written"
-        console.print(f"[green]{line}{outcome['status']}{detail}[/green]", highlight=False)
+        console.print(words(f"{line}{outcome['status']}{detail}", style="green"))
 
 
-def _print_note(console: Console, path: Path) -> None:
+def _print_note(console: Screen, path: Path) -> None:
     if not path.is_file():
         return
     text = path.read_text(encoding="utf-8")
     lines = text.splitlines()
     shown = "\n".join(lines[:_NOTE_LINES])
     rest = f"… and {len(lines) - _NOTE_LINES} more lines" if len(lines) > _NOTE_LINES else ""
-    console.print(f"\nThe note: {path}", soft_wrap=True)
-    console.print(Panel(Syntax(shown, "markdown", word_wrap=True, background_color="default"), subtitle=rest))
-    sys.stdout.flush()
+    console.print()
+    console.print(words(f"The note: {path}"), soft_wrap=True)
+    note = Syntax(shown, "markdown", word_wrap=True, background_color="default")
+    console.print(Panel(note, subtitle=words(rest)))

@@ -1,18 +1,46 @@
 """The terminal's tables: a status snapshot, as JSON values, for people."""
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
 
 from rich import box
-from rich.console import Group, RenderableType
+from rich.console import Console, ConsoleOptions, Group, RenderableType
+from rich.segment import Segment
 from rich.table import Table
 from rich.text import Text
 
 from kato import limits
 from kato.conversations import Conversation, RootReport
 from kato.model import rfc3339
+from kato.text import printable
+from kato.watching import Failure
+
+
+class Screen(Console):
+    """A console that prints texts as they are: no markup, and no control character but rich's own."""
+
+    def __init__(self) -> None:
+        super().__init__(markup=False, highlight=False, emoji=False)
+
+    def render(self, renderable: RenderableType, options: ConsoleOptions | None = None) -> Iterable[Segment]:
+        """What every text passes on its way out, that in tables' cells before it is cut to its column."""
+        for segment in super().render(renderable, options):
+            if segment.control is None and not segment.text.isprintable():
+                yield Segment(printable(segment.text, keep="\n"), segment.style)
+            else:
+                yield segment
+
+    def on_broken_pipe(self) -> None:
+        """Whoever read the output went away: `cli.run` ends the command."""
+        self.quiet = True
+        raise BrokenPipeError
+
+
+def words(text: str, style: str = "") -> Text:
+    """A text of others in one line."""
+    return Text(printable(text, chars_max=limits.MESSAGE_CHARS_MAX), style=style)
 
 
 def mb(count: int) -> str:
@@ -21,13 +49,23 @@ def mb(count: int) -> str:
 
 
 def status_tables(status: Mapping[str, Any]) -> RenderableType:
-    """Memory against the budget, then the sessions."""
+    """Memory against the budget, then the sessions, then what does not work."""
     parts: list[RenderableType] = [memory_table(status)]
     if status["sessions"]:
         parts.append(sessions_table(status))
     if omitted := status.get("omittedSessions", 0):
-        parts.append(Text(f"  … and {omitted:,} more sessions", style="dim"))
+        parts.append(words(f"  … and {omitted:,} more sessions", style="dim"))
+    failed = status.get("watching", {}).get("failed")
+    if failed:
+        parts.append(words(f"! {unwatched(failed)}", style="yellow"))
     return Group(*parts)
+
+
+def unwatched(reason: str) -> str:
+    """What it means that the watcher failed."""
+    return (
+        f"Not all folders with session logs are watched: {reason}. Kato looks at them every second instead."
+    )
 
 
 def memory_table(status: Mapping[str, Any]) -> RenderableType:
@@ -73,11 +111,11 @@ def sessions_table(status: Mapping[str, Any]) -> RenderableType:
         if session["truncatedEvents"]:
             events += f" (+{session['truncatedEvents']:,})"
         table.add_row(
-            session["provider"],
-            Text(session.get("title") or session.get("snippet") or session["sessionId"]),
+            words(session["provider"]),
+            words(session.get("title") or session.get("snippet") or session["sessionId"]),
             events,
             mb(session["estimatedBytes"]) if session["resident"] else "on disk",
-            Text(f"● {shown_path(recording['outputPath'])}") if recording and recording["active"] else "",
+            words(f"● {shown_path(recording['outputPath'])}") if recording and recording["active"] else "",
         )
     return table
 
@@ -97,11 +135,11 @@ def conversations_view(listed: Sequence[Conversation], now_ms: int) -> Renderabl
             table.add_row(
                 ago(now_ms - one.updated_at),
                 one.found.assistant.title,
-                Text(agent + (one.title or "(nothing said yet)"), overflow="ellipsis"),
+                words(agent + (one.title or "(nothing said yet)")),
                 mb(one.found.size),
-                Text(one.info.session_id[:13], style="dim"),
+                words(one.info.session_id[:13], style="dim"),
             )
-        parts += [Text(shown_path(folder), style="bold"), table]
+        parts += [words(shown_path(folder), style="bold"), table]
     return Group(*parts)
 
 
@@ -151,7 +189,7 @@ def doctor_table(reports: Sequence[RootReport], now_ms: int) -> RenderableType:
             continue
         title = "" if name in shown else f"{report.assistant.title}\n"
         shown.add(name)
-        place = Text.assemble((title, "bold"), (f"  {shown_path(report.path)}", "dim"))
+        place = Text.assemble((title, "bold"), (f"  {printable(shown_path(report.path))}", "dim"))
         if not report.exists:
             table.add_row(place, Text("not there", style="dim"), "", "", "", "")
             continue
@@ -171,8 +209,10 @@ def _problems(report: RootReport) -> str:
         return "nothing" if report.examined else ""
     ordered = sorted(report.problems.items(), key=lambda item: -item[1])
     lines = [
-        f"{count:,} × {problem.kind.replace('_', ' ')} {problem.detail}"
-        + (f" ({problem.version})" if problem.version else "")
+        printable(
+            f"{count:,} × {problem.kind.replace('_', ' ')} {problem.detail}"
+            + (f" ({problem.version})" if problem.version else "")
+        )
         for problem, count in ordered[:_PROBLEMS_SHOWN_MAX]
     ]
     if len(ordered) > _PROBLEMS_SHOWN_MAX:
@@ -183,8 +223,13 @@ def _problems(report: RootReport) -> str:
 _PROBLEMS_SHOWN_MAX: Final = 8
 
 
-def doctor_advice(reports: Sequence[RootReport], configured: Mapping[str, Sequence[str]]) -> list[str]:
-    """What to do about what was found."""
+def doctor_advice(
+    reports: Sequence[RootReport],
+    configured: Mapping[str, Sequence[str]],
+    failure: Failure | None,
+    servers: Sequence[Mapping[str, Any]],
+) -> list[str]:
+    """What to do about what was found: in the roots, with a watcher, in the servers that run."""
     used = {report.assistant.name for report in reports if report.sessions}
     titles = {report.assistant.name: report.assistant.title for report in reports}
     advice = [
@@ -192,6 +237,12 @@ def doctor_advice(reports: Sequence[RootReport], configured: Mapping[str, Sequen
         for report in reports
         if report.exists and not report.readable
     ]
+    if failure is not None:
+        advice.append(f"✘ {unwatched(failure.reason)} {failure.cure}".rstrip())
+    for server in servers:
+        reason = server.get("watching", {}).get("failed")
+        if reason and (failure is None or reason != failure.reason):
+            advice.append(f"✘ Process {server['daemonPid']}: {unwatched(reason)}")
     advice += [
         f"· {title}: no session was found. If you use it, set providerSessionRoots.{name} to the folder where its logs are."
         for name, title in titles.items()

@@ -18,7 +18,6 @@ Rules:
 """
 
 import logging
-import traceback
 from bisect import bisect_left
 from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, closing, contextmanager
@@ -28,7 +27,7 @@ from pathlib import PurePath
 from types import MappingProxyType
 from typing import Final, Literal, NamedTuple, Protocol
 
-from msgspec import UNSET, Struct
+from msgspec import UNSET, Struct, UnsetType
 from msgspec.structs import replace
 
 from kato import commands, limits, paths, status
@@ -66,13 +65,14 @@ from kato.model import (
     StatusSnapshot,
     Summary,
     UserMessage,
+    WatchingStatus,
     decode_line,
     epoch_ms,
 )
 from kato.notes import BEGINNING, Events, NoteBook, Position, SubAgent, Whole, render
 from kato.status import Seen
 from kato.store import Eviction, SnapshotStore
-from kato.text import line_part, one_line, with_newlines
+from kato.text import line_part, one_line, printable, with_newlines
 from kato.transcript import Transcript
 
 log = logging.getLogger("kato.engine")
@@ -387,6 +387,8 @@ class Engine:
         self._open: dict[SessionKey, _Group] = {}
         self._with_candidates: list[Ticket] = []
         self._heartbeat_at = process.started_at
+        self._watching: WatchingStatus | UnsetType = UNSET
+        self._reported_watching = False
         self._has_freed = False
         self._ingested = 0
         self._steps: dict[tuple[SessionKey, str, int], Step] = {}  # claimed by this process, not finished
@@ -878,6 +880,7 @@ class Engine:
         event_id: str | None,
         error: KatoError,
     ) -> CommandOutcome:
+        message = printable(error.message, chars_max=limits.MESSAGE_CHARS_MAX)
         outcome = CommandOutcome(
             command=name,
             provider=key.provider,
@@ -886,14 +889,14 @@ class Engine:
             event_id=UNSET if event_id is None else event_id,
             line=UNSET if line is None else line,
             status="error",
-            error=OutcomeError(error.code, error.message, error.data.get("path", UNSET)),
+            error=OutcomeError(error.code, message, error.data.get("path", UNSET)),
         )
         log.warning("%s of %s/%s failed: %d", name, key.provider, key.session_id, error.code)
         self._listener.executed(outcome)
         data = {"command": name, "provider": key.provider, "sessionId": key.session_id, "code": error.code}
         if "path" in error.data:
             data["path"] = error.data["path"]
-        self._listener.notify(Notice("command_failed", "error", f"::{name} failed: {error.message}", data))
+        self._listener.notify(Notice("command_failed", "error", f"::{name} failed: {message}", data))
         return outcome
 
     def _init(self, session: SessionRecord, command: Command, at: Position, finish: "_Finish") -> "_Done":
@@ -1221,6 +1224,7 @@ class Engine:
                 heartbeat_at=self._heartbeat_at,
                 running=running,
                 max_events=self._max_events,
+                watching=self._watching,
             )
 
     def _seen(self, since_ms: int | None, limit: int) -> Generator[Seen, None, None]:
@@ -1232,6 +1236,20 @@ class Engine:
                 held_bytes=0 if held is None else held.estimated_bytes,
                 recording=recording,
             )
+
+    def note_watching(self, watching: WatchingStatus, cure: str) -> None:
+        """How session logs are watched now. Notifies the user the first time that it fails."""
+        before, self._watching = self._watching, watching
+        if watching.failed is UNSET or (before is not UNSET and before.failed == watching.failed):
+            return
+        log.warning("not all folders with session logs are watched: %s", watching.failed)
+        self._listener.changed()
+        if self._reported_watching:
+            return
+        self._reported_watching = True
+        message = f"Kato cannot watch all folders with session logs: {watching.failed}. Kato looks at them every second instead."
+        data = {"reason": watching.failed, "cure": cure}
+        self._listener.notify(Notice("watcher_failed", "warning", f"{message} {cure}".rstrip(), data))
 
     def read_session(self, key: SessionKey, *, after: int, limit: int) -> Page:
         """Events of the session, from number `after` on: at most `limit`, and not more than fit into an answer, one at
@@ -1334,8 +1352,8 @@ def log_failure(what: str, error: Exception) -> str:
 
 def log_defect(to: logging.Logger, what: str, error: Exception) -> None:
     """A traceback without the error's text, which may hold the conversation's."""
-    trace = "".join(traceback.format_tb(error.__traceback__))
-    to.error("%s is defective (%s):\n%s", what, type(error).__name__, trace)
+    kind = type(error).__name__
+    to.error("%s is defective (%s)", what, kind, exc_info=(Exception, Exception(kind), error.__traceback__))
 
 
 class _Finish:

@@ -10,7 +10,8 @@ Rules:
 - A session belongs here when one of its folders lies in an open folder of the editor, or no folder is open. A session that
   belonged here is followed wherever it goes on: in another file, in another folder, in another session.
 - What was there before it was first seen is history: it is kept, it runs no command. What is typed from then on is live,
-  and so is, in a session that was known already, what was typed in the last minutes before the start.
+  and so is, in a session that was known already, what was typed in the last minutes before the start. `livetimes`
+  separates the two, also when the clock is set meanwhile.
 - A session is read from one of an assistant's stores: the first that tells something of it, until a better one does.
 """
 
@@ -18,9 +19,13 @@ import json
 import logging
 import os
 import re
+import stat
 import sys
 from collections import Counter, OrderedDict
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from functools import partial
+from operator import eq
+from typing import Final, NamedTuple
 
 from msgspec import Struct
 from msgspec.structs import replace
@@ -29,6 +34,7 @@ from kato import limits
 from kato.engine import AppendRequest, Ledger, log_defect
 from kato.errors import BudgetExceeded, KatoError
 from kato.lines import Lines, numbered
+from kato.livetimes import LiveTimes, Mark
 from kato.model import (
     AssistantMessage,
     ConversationEvent,
@@ -40,7 +46,7 @@ from kato.model import (
     epoch_ms,
 )
 from kato.paths import comparable, parts_below
-from kato.providers.base import Problem, ReadResult, SessionInfo, Surroundings
+from kato.providers.base import Problem, ReadResult, SessionInfo, Surroundings, remember
 from kato.sources import Found, Root, Tail, look, read_end, scan
 from kato.twostores import SecondStore
 
@@ -48,12 +54,17 @@ log = logging.getLogger("kato.intake")
 
 
 class _Open(Struct):
-    """A log under way. `live_since` is the moment, in ms, from which what the user typed runs commands."""
+    """A log under way. What was typed since `since` is live. Its first `old_bytes` were there when the log was first listed,
+    without being read; `old_ids` are the messages in them that are still pending.
+    """
 
     tail: Tail
     found: Found
-    live_since: int
+    old_bytes: int
+    since: Mark
     changed_at: float  # by the monotonic clock
+    old_ids: set[str] = set()
+    grace_ms: int = 0  # how long before the start a command may have been typed
     pending: list[ConversationEvent] = []
     in_scope: bool | None = None
     is_record: bool = False  # it told something, and its session is read from it
@@ -64,6 +75,17 @@ class _Open(Struct):
     told: dict[str, tuple[object, ...]] = {}  # session id -> what the engine was last told about it
     moved_to: str | None = None  # the session that the engine knows to go on with this one's conversation
     inside: dict[str, bool] = {}  # folders, and whether they lie in an open one
+
+
+class _Listed(NamedTuple):
+    """A folder that can hold logs, and its time when it was last listed: `_MISSING`, or `_UNSETTLED` to list it again."""
+
+    root: Root
+    changed_ns: int
+
+
+_MISSING: Final = -1
+_UNSETTLED: Final = -2
 
 
 class Intake:
@@ -93,38 +115,115 @@ class Intake:
         self._make_room = make_room
         self._now_ms = now_ms
         self._clock = clock
-        self._started_ms = now_ms() if started_ms is None else started_ms
+        started_ms = now_ms() if started_ms is None else started_ms
+        self._times = LiveTimes(started_ms=started_ms, now_ms=now_ms, clock=clock)
         self._recent_seconds = recent_seconds
         self._known: OrderedDict[str, tuple[int, int]] = (
             OrderedDict()
         )  # path -> size, time when it was last seen
         self._open: OrderedDict[str, _Open] = OrderedDict()  # the one that changed last is last
-        #: Logs of sessions that do not belong here: their size and the time, in ms, when they were last looked at.
-        self._outside: dict[str, tuple[int, int]] = {}
-        self._came: dict[str, int] = {}  # logs that came here -> when they were last outside
+        #: Logs of sessions that do not belong here: their size when they were last looked at, and when that was.
+        self._outside: dict[str, tuple[int, Mark]] = {}
+        self._came: dict[str, Mark] = {}  # logs that came here -> when they were last outside
         self._here = _naming(place.folders, self._folders)
         self._waiting: OrderedDict[str, Found] = OrderedDict()  # logs with news
         self._noticed: dict[str, float] = {}  # since when, by the monotonic clock
         self._patience = 0.0 if self._folders else limits.LOG_PATIENCE_SECONDS
         self._variants: dict[SessionKey, str] = {}
         self._first_scan = True
-        self.scan_seconds = 0.0
+        self._listed: dict[str, _Listed] = {}  # the folders that can hold logs, and roots that are not there
+        self._used: dict[str, Root] = {}  # folders with sessions that belong here; used last, last
+        #: Called for each folder before it is listed: what is made in it from then on should become a hint.
+        self.watch: Callable[[str], None] = lambda _: None
 
     # --- Hints ------------------------------------------------------------------------------------------
 
     def scan(self) -> None:
-        """Lists all roots. The first time, only logs that changed lately have news; later, all that changed since."""
-        started = self._clock()
-        found = [one for root in self.roots for one in scan(root)]
-        found.sort(key=lambda one: one.mtime_ns)  # each goes before those that were noticed earlier
+        """Lists all roots, in one go."""
+        for _ in self.scan_pieces():
+            pass
+
+    def scan_pieces(self) -> Iterator[None]:
+        """Lists all roots, a piece each time. The first time, only logs that changed lately have news; later, all that
+        changed since.
+        """
+        self._times.look()
         recent = (self._now_ms() - self._recent_seconds * 1000) * 1_000_000
-        for one in found:
-            if self._first_scan and one.mtime_ns < recent:
-                self._remember(one)
-            else:
-                self.notice(one)
+        news = []
+        self._listed = {}
+        for root in self.roots:
+            self._listed[root.path] = _Listed(root, _MISSING)
+            for number, one in enumerate(self._list(root)):
+                if number % limits.LOG_PIECE_LOGS == 0:
+                    yield
+                if self._first_scan and one.mtime_ns < recent:
+                    self._remember(one)
+                elif self._is_news(one):
+                    news.append(one)
+            yield
+        news.sort(key=lambda one: one.mtime_ns)  # each goes before those that were noticed earlier
+        for one in news:
+            self.notice(one)
         self._first_scan = False
-        self.scan_seconds = self._clock() - started
+
+    def _list(self, root: Root, below: str | None = None, *, only_new: bool = False) -> Iterator[Found]:
+        """The logs below a folder; `only_new` leaves out folders below it that were listed before."""
+
+        def enter(folder: str) -> bool:
+            known = folder in self._listed
+            if only_new and known and folder != below:
+                return False
+            changed_ns = self._changed_ns(folder)
+            if changed_ns == _MISSING:
+                return False
+            if known or len(self._listed) < limits.LOG_FOLDERS_MAX + len(self.roots):
+                self._listed[folder] = _Listed(root, changed_ns)
+            self.watch(folder)
+            return True
+
+        return scan(root, below, enter)
+
+    def _changed_ns(self, folder: str) -> int:
+        try:
+            status = os.stat(folder)  # noqa: PTH116 - no object a folder
+        except OSError:
+            return _MISSING
+        if not stat.S_ISDIR(status.st_mode):
+            return _MISSING
+        settled = (self._now_ms() - limits.LOG_FOLDER_SETTLED_MS) * 1_000_000
+        return status.st_mtime_ns if status.st_mtime_ns < settled else _UNSETTLED
+
+    @property
+    def folders(self) -> set[str]:
+        """The folders that can hold logs."""
+        return {folder for folder, listed in self._listed.items() if listed.changed_ns != _MISSING}
+
+    def look_at_folders(self) -> Iterator[None]:
+        """Lists the folders in which something was made since they were listed, a piece each time. Costs a stat a folder,
+        however many logs there are.
+        """
+        self._times.look()
+        for number, (folder, (root, before)) in enumerate(list(self._listed.items())):
+            if number % limits.LOG_PIECE_LOGS == 0:
+                yield
+            now = self._changed_ns(folder)
+            if now == _MISSING and folder != root.path:
+                self._listed.pop(folder, None)
+            elif now == _MISSING:
+                self._listed[folder] = _Listed(root, _MISSING)
+            elif now != before or now == _UNSETTLED:
+                yield from self._notice_pieces(self._list(root, folder, only_new=True))
+
+    def look_at_folders_here(self) -> Iterator[None]:
+        """Lists the folders that hold sessions of this window, a piece each time: a log that grows changes no folder's time."""
+        for folder, root in list(self._used.items()):
+            yield from self._notice_pieces(scan(root, folder, partial(eq, folder)))
+
+    def _notice_pieces(self, found: Iterable[Found]) -> Iterator[None]:
+        for number, one in enumerate(found):
+            if number % limits.LOG_PIECE_LOGS == 0:
+                yield
+            self.notice(one)
 
     def hint(self, hinted: Iterable[str]) -> None:
         """These files or folders may have news."""
@@ -132,30 +231,35 @@ class Intake:
             for root in self.roots:
                 if parts_below(root.path, path, platform=sys.platform) is not None:
                     one = look(root, path)
-                    for found in (one,) if one is not None else scan(root, path):
-                        self.notice(found)
+                    self._notice_all(self._list(root, path) if one is None else [one])
                     break
                 if parts_below(path, root.path, platform=sys.platform) is not None:
-                    for found in scan(root):  # the folder above a root was made
-                        self.notice(found)
+                    self._notice_all(self._list(root))  # the folder above a root was made
+
+    def _notice_all(self, found: Iterable[Found]) -> None:
+        for one in found:
+            self.notice(one)
 
     def notice(self, found: Found) -> None:
         """A log was seen, with this size and time."""
-        if found.path in self._outside and not self._has_come(found):
-            return
-        if self._known.get(found.path) != (found.size, found.mtime_ns):
+        if self._is_news(found):
             self._waiting[found.path] = found
             self._noticed.setdefault(found.path, self._clock())
             self._waiting.move_to_end(
                 found.path, last=False
             )  # what is said now goes before what was said then
 
+    def _is_news(self, found: Found) -> bool:
+        if found.path in self._outside and not self._has_come(found):
+            return False
+        return self._known.get(found.path) != (found.size, found.mtime_ns)
+
     def _has_come(self, found: Found) -> bool:
         """Whether a session that worked outside works in an open folder now."""
         size, since = self._outside[found.path]
         if self._here is None or found.size == size:
             return False
-        self._outside[found.path] = (found.size, self._now_ms())
+        self._outside[found.path] = (found.size, self._times.mark())
         if self._here.search(read_end(found.path, size)) is None:
             return False
         del self._outside[found.path]
@@ -166,6 +270,7 @@ class Intake:
         """Looks at the logs that changed in the last seconds: their news is never missed for longer than until the next
         look.
         """
+        self._times.look()
         since = self._clock() - seconds
         for path, one in reversed(self._open.items()):
             if one.changed_at < since:
@@ -178,10 +283,6 @@ class Intake:
         """True when a log changed in the last seconds."""
         newest = next(reversed(self._open.values()), None)
         return newest is not None and newest.changed_at >= self._clock() - seconds
-
-    def watched_folders(self) -> list[str]:
-        """The roots that are there."""
-        return [root.path for root in self.roots if os.path.isdir(root.path)]  # noqa: PTH112 - no object a root
 
     # --- Reading ----------------------------------------------------------------------------------------
 
@@ -212,10 +313,10 @@ class Intake:
         """Nothing is taken as read: when the log changes, it is read from its beginning."""
         if isinstance(error, KatoError | OSError):
             reason = error.message if isinstance(error, KatoError) else error.strerror
-            log.warning("%s was not read: %s", _printable(path), reason)
+            log.warning("%s was not read: %s", path, reason)
             self._known.pop(path, None)  # the next scan finds it again
         else:
-            log_defect(log, _printable(path), error)
+            log_defect(log, path, error)
         self._open.pop(path, None)
 
     def _read(self, path: str, found: Found) -> bool:
@@ -225,16 +326,20 @@ class Intake:
             if self._is_unchanged(found):
                 self._remember(found)
                 return False
-            live_since = self._came.pop(path, self._started_ms)
-            one = _Open(Tail(found, self.place), found, live_since, self._clock())
+            since = self._came.pop(path, self._times.start)
+            old_bytes = 0 if found.log.rewritten else self._known.get(path, (0, 0))[0]
+            one = _Open(Tail(found, self.place), found, old_bytes, since, self._clock())
             one.tail.reader.has_room = self._has_room
             self._open[path] = one
             self._close_excess(path)
         if found.log.is_held and found.size > one.tail.size:
             self._close_held(path, limits.LOG_HELD_BYTES_MAX - found.size)
             self._make_room(limits.LOG_HELD_COST * (found.size - one.tail.size))
-        piece = one.tail.read()
-        one.is_record = one.is_record and not piece.anew
+        piece = one.tail.read(one.old_bytes)
+        if piece.anew:
+            one.is_record, one.old_bytes = False, 0
+        if one.tail.offset <= one.old_bytes:
+            one.old_ids.update(event.event_id for event in piece.result.events)
         one.changed_at = self._clock()
         self._open.move_to_end(path)
         self._known[path] = (one.tail.size, one.tail.mtime_ns)
@@ -321,7 +426,7 @@ class Intake:
             return False
         record = self._ledger.session(key)
         if record is not None:
-            one.live_since = self._started_ms - limits.COMMAND_GRACE_MS
+            one.since, one.grace_ms = self._times.start, limits.COMMAND_GRACE_MS
             first = max(0, record.event_count - limits.LOG_RESUMED_EVENTS)
             newest = (decode_line(line) for _, line in numbered(self._ledger.read_pieces(key, after=first)))
             said = (event for event in newest if isinstance(event, AssistantMessage))
@@ -369,19 +474,28 @@ class Intake:
 
     def _leave_out(self, path: str) -> None:
         one = self._open.pop(path, None)
-        self._outside[path] = (0 if one is None else one.tail.size, self._now_ms())
+        self._outside[path] = (0 if one is None else one.tail.size, self._times.mark())
         self._known.pop(path, None)
 
     # --- To the engine ----------------------------------------------------------------------------------
 
     def _hand_over(self, one: _Open) -> None:
+        found = one.found
+        remember(
+            self._used,
+            os.path.dirname(found.path),  # noqa: PTH120 - no object a log
+            Root(found.assistant, found.root),
+            limits.LOG_BLIND_FOLDERS_MAX,
+        )
         events, one.pending = self._not_removed(one), []
+        old_ids, one.old_ids = one.old_ids, set()
+        self._times.look()
         if one.beside is not None:
             events = one.beside.new(events)
         if one.last_said:
             events = [_beyond(one.last_said, event) for event in events]
         reader, provider = one.tail.reader, one.found.assistant.name
-        runs = _runs(events, one.live_since, lambda event: self._is_copied(one, event))
+        runs = _runs(events, lambda event: self._is_live(one, event, was_there=event.event_id in old_ids))
         if not runs and reader.info.session_id in one.told:
             runs = [(reader.info.session_id, False, [])]  # a title may have come
         for child in reader.started:
@@ -450,6 +564,12 @@ class Intake:
             if event.session_id not in until or epoch_ms(event.timestamp) > until[event.session_id]
         ]
 
+    def _is_live(self, one: _Open, event: ConversationEvent, *, was_there: bool) -> bool:
+        at = epoch_ms(event.timestamp)
+        return self._times.hold(at, since=one.since, grace_ms=one.grace_ms, was_there=was_there) and not (
+            isinstance(event, UserMessage) and self._is_copied(one, event)
+        )
+
     def _is_copied(self, one: _Open, event: UserMessage) -> bool:
         """Whether what could be a command was said in another session, and copied."""
         if "::" not in event.content:
@@ -515,15 +635,14 @@ def _beyond(kept: Mapping[str, str], event: ConversationEvent) -> ConversationEv
 
 
 def _runs(
-    events: Sequence[ConversationEvent], live_since: int, is_copied: Callable[[UserMessage], bool]
+    events: Sequence[ConversationEvent], judge: Callable[[ConversationEvent], bool]
 ) -> list[tuple[str, bool, list[ConversationEvent]]]:
     """Events in runs of one session that are live, or not. What is not the user's follows what is before it."""
     runs: list[tuple[str, bool, list[ConversationEvent]]] = []
     live: dict[str, bool] = {}
     for event in events:
         if isinstance(event, UserMessage) or event.session_id not in live:
-            is_new = epoch_ms(event.timestamp) >= live_since
-            live[event.session_id] = is_new and not (isinstance(event, UserMessage) and is_copied(event))
+            live[event.session_id] = judge(event)
         is_live = live[event.session_id]
         if runs and runs[-1][0] == event.session_id and runs[-1][1] == is_live:
             runs[-1][2].append(event)
@@ -545,11 +664,6 @@ def _naming(*several: Sequence[str]) -> "re.Pattern[bytes] | None":
     return re.compile(
         rb'"cwd"\s*:\s*"(?:' + b"|".join(re.escape(one) for one in sorted(written)) + rb')[/\\"]'
     )
-
-
-def _printable(path: str) -> str:
-    """A path for the log, also where its name is no text."""
-    return path.encode(errors="backslashreplace").decode()
 
 
 def _resolved(paths: Iterable[str]) -> tuple[str, ...]:

@@ -1,13 +1,14 @@
-"""JSON text to values, as forgiving as the programs that write it are careless.
+"""JSON text to values, as forgiving as the programs that write it are careless, and values to JSON text.
 
 Rule: one reading of JSON for the wire and for session logs; what cannot be read raises ValueError, which never shows
-the text.
+the text. What is written is valid JSON, whatever its texts hold.
 """
 
 import json
 from collections.abc import Callable
 from typing import Any, Final
 
+import msgspec
 import orjson
 
 
@@ -31,6 +32,14 @@ def loads(text: bytes | bytearray | memoryview) -> Any:
 
 def _refuse_constant(name: str) -> None:
     raise ValueError(f"{name} is not JSON")
+
+
+def dumps(value: Any) -> bytes:
+    """Values, structs among them, to JSON. Lone surrogates, which a path whose bytes are not UTF-8 holds, become U+FFFD."""
+    try:
+        return orjson.dumps(value, default=msgspec.to_builtins)
+    except orjson.JSONEncodeError:
+        return orjson.dumps(without_surrogates(msgspec.to_builtins(value)))
 
 
 def without_surrogates(value: Any) -> Any:

@@ -121,6 +121,12 @@ TAILS_MAX: Final = 64
 LOG_RECENT_SECONDS: Final = 24 * 3600
 #: A command that was typed this long before the start still runs, if its session was known then.
 COMMAND_GRACE_MS: Final = 10 * 60 * 1000
+#: The wall clock was set when it moved by this much more or less than the monotonic one; NTP slews by 0.5 ms a second at most.
+CLOCK_STEP_MS: Final = 1000
+#: What is dated later than this after now was dated by a clock that was ahead. Machines that share a home differ by less.
+CLOCK_SKEW_MS: Final = 60 * 1000
+#: Spans between settings of the clock that are kept apart; what was typed in older ones was read long ago.
+CLOCK_SPANS_MAX: Final = 16
 #: Of logs whose readers hold all of their content (a state that is changed in place), so much is open at once; decoded it
 #: takes this many times its size (measured: 5 to 6).
 LOG_HELD_BYTES_MAX: Final = 8 * MIB
@@ -138,9 +144,30 @@ LOG_LOOK_SECONDS: Final = 0.5
 LOG_QUICK_SECONDS: Final = 10
 LOG_QUICK_LOOK_SECONDS: Final = 0.03
 LOG_WATCH_STEP_MS: Final = 150
-#: All roots are listed this often, or less often where that takes long: a share of the time.
+#: Changes that the system reports are gathered this long: a program that writes lines without pause is read 50 times a second.
+LOG_GATHER_SECONDS: Final = 0.02
+#: Folders that can hold logs and are watched and looked at; a watch takes about 1 kB of the kernel's memory.
+LOG_FOLDERS_MAX: Final = 16_384
+#: All roots are listed this often, or less often where that takes long (a share of the time), but not less often than that.
 LOG_SCAN_SECONDS: Final = 20
 LOG_SCAN_SHARE: Final = 0.0002
+LOG_SCAN_SECONDS_MAX: Final = 300
+#: Listing holds the loop for this long at a time; so many logs or folders are listed between two looks at the clock.
+LOG_PIECE_SECONDS: Final = 0.01
+LOG_PIECE_LOGS: Final = 64
+#: The folders' times are looked at this often, for folders that the system reports nothing about (a network's) or that are
+#: not there yet; less often where that takes long, as above.
+LOG_FOLDERS_SECONDS: Final = 3.0
+LOG_FOLDERS_SECONDS_MAX: Final = 20
+#: The same, and the scan's bounds, where the watcher failed: a new session is found within two seconds.
+LOG_BLIND_FOLDERS_SECONDS: Final = 1.0
+LOG_BLIND_SCAN_SECONDS: Final = 5
+LOG_BLIND_SCAN_SECONDS_MAX: Final = 60
+LOG_BLIND_SHARE: Final = 0.02
+#: Folders with sessions of this window: where the watcher failed, all logs in them are looked at.
+LOG_BLIND_FOLDERS_MAX: Final = 64
+#: A folder that changed less than this ago may change again without a later time (FAT counts in two seconds).
+LOG_FOLDER_SETTLED_MS: Final = 2000
 #: So much of a log is read and waits until it tells which folder its session belongs to.
 LOG_FOLDERLESS_BYTES_MAX: Final = 4 * MIB
 #: A log that is quiet and has told so many events without a folder tells none.
@@ -226,6 +253,10 @@ COUNTING_SECONDS_FREE: Final = 0.002
 #: A status file that is read; one that lists 50,000 sessions has 39 MiB.
 STATUS_FILE_BYTES_MAX: Final = 64 * MIB
 
+# --- Texts for people -----------------------------------------------------------------------------------
+#: One line of the log or of the terminal, a notice, an error's message: two paths and a sentence.
+MESSAGE_CHARS_MAX: Final = 10_000
+
 # --- Logs -----------------------------------------------------------------------------------------------
 #: Each process has a log file of its own, and keeps one older piece of it.
 LOG_FILE_BYTES_MAX: Final = 2 * MIB
@@ -254,3 +285,4 @@ assert READ_SESSION_LIMIT_DEFAULT <= READ_SESSION_LIMIT_MAX
 assert STATUS_COALESCE_SECONDS < 1
 assert END_LOCK_SECONDS_MAX + END_DRAIN_SECONDS_MAX < END_SECONDS_MAX
 assert JOURNAL_BUSY_STEP_MS / 1000 < END_LOCK_SECONDS_MAX / 2
+assert 2 * PATH_CHARS_MAX < MESSAGE_CHARS_MAX

@@ -383,6 +383,15 @@ class RecordingsStatus(Struct, frozen=True, rename="camel"):
     destinations: int
 
 
+class WatchingStatus(Struct, frozen=True, kw_only=True, rename="camel"):
+    """How many folders with session logs (or trees of folders) are watched. `failed` says why some are not: Kato looks at
+    them every second.
+    """
+
+    folders: int
+    failed: str | UnsetType = UNSET
+
+
 class StatusSnapshot(Struct, frozen=True, kw_only=True, rename="camel"):
     """The answer to `kato/status` and the content of the status file. Sessions without a destination are recorded in
     `recordings_dir`. Of many sessions, `sessions` holds the first; `omitted_sessions` is how many it lacks.
@@ -401,6 +410,7 @@ class StatusSnapshot(Struct, frozen=True, kw_only=True, rename="camel"):
     sessions: list[SessionStatus]
     omitted_sessions: int
     memory: MemoryStatus
+    watching: WatchingStatus | UnsetType = UNSET
 
 
 # --- What is kept beside the events ---------------------------------------------------------------------

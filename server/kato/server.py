@@ -19,6 +19,7 @@ from functools import partial
 from typing import Any, Final
 
 from lsprotocol import types
+from msgspec.structs import replace
 from pygls.exceptions import JsonRpcException, JsonRpcInvalidParams
 from pygls.lsp.server import LanguageServer
 from pygls.protocol import LanguageServerProtocol, default_converter
@@ -46,9 +47,10 @@ from kato.errors import (
 from kato.feed import LogFeed
 from kato.framing import Broken, Frame, FrameReader, Oversize, encode_frame, encode_header, find_request_id
 from kato.intake import Intake
-from kato.json_text import decoded_bytes, loads
+from kato.json_text import decoded_bytes, dumps, loads
 from kato.model import CommandOutcome, Notice, SessionKey, Severity
 from kato.settings import Settings
+from kato.text import printable
 from kato.transport import Input, Output
 
 log = logging.getLogger("kato.server")
@@ -259,7 +261,7 @@ class KatoProtocol(LanguageServerProtocol):
         self._answer_error(request_id, error.code, error.message, error.data)
 
     def _answer_error(self, request_id: int | str | None, code: int, message: str, data: Any = None) -> None:
-        error = {"code": code, "message": message} | ({"data": data} if data else {})
+        error = {"code": code, "message": _for_people(message)} | ({"data": data} if data else {})
         self._server.send({"jsonrpc": "2.0", "id": request_id, "error": error})
 
     def _send_data(self, data: Any) -> None:
@@ -515,13 +517,13 @@ class KatoServer(LanguageServer):
     def send(self, message: Mapping[str, Any]) -> None:
         """Queues a message for the client. One that cannot be written as JSON is logged; a request gets an error instead."""
         try:
-            body = wire.dumps(message)
+            body = dumps(message)
         except (TypeError, ValueError, RecursionError) as error:
             engines.log_defect(log, "a message to the client", error)
             if "id" not in message or "method" in message:
                 return
             internal = {"code": INTERNAL_ERROR, "message": "internal error (the answer is not JSON)"}
-            body = wire.dumps({"jsonrpc": "2.0", "id": message["id"], "error": internal})
+            body = dumps({"jsonrpc": "2.0", "id": message["id"], "error": internal})
         self._output.send(
             (encode_frame(body),) if len(body) < limits.KIB else (encode_header(len(body)), body)
         )
@@ -700,7 +702,7 @@ class KatoServer(LanguageServer):
             # What was said in a folder before it was opened is history.
             started_ms=self._started_at if self._feed is None else now_ms(),
         )
-        self._feed = LogFeed(self._loop, intake, self._on_round)
+        self._feed = LogFeed(self._loop, intake, self._on_round, self._live.note_watching)
         self._feed.start()
         self._register_watchers([root.path for root in intake.roots])
 
@@ -955,10 +957,11 @@ class KatoServer(LanguageServer):
         """Sends a notice: as `kato/notice` to a client that announced `experimental.katoNotice`, else as a message that
         the editor shows.
         """
+        message = _for_people(notice.message)
         if self._client_takes_notices:
-            self._tell("kato/notice", notice)
+            self._tell("kato/notice", replace(notice, message=message))
             return
-        params = {"type": _MESSAGE_TYPES[notice.severity].value, "message": notice.message}
+        params = {"type": _MESSAGE_TYPES[notice.severity].value, "message": message}
         self._tell(types.WINDOW_SHOW_MESSAGE, params)
 
     # --- Status -----------------------------------------------------------------------------------------
@@ -1058,6 +1061,11 @@ def _broken_rule(message: Mapping[str, Any]) -> str | None:
 def _is_notification(method: str) -> bool:
     found = types.METHOD_TO_TYPES.get(method)
     return found is not None and found[1] is None
+
+
+def _for_people(message: str) -> str:
+    """A message in one line of bounded length. Editors show it, and write it to logs and terminals."""
+    return printable(message, chars_max=limits.MESSAGE_CHARS_MAX)
 
 
 def _is_id(value: Any) -> bool:

@@ -8,7 +8,7 @@ import errno
 import os
 import stat
 import sys
-import threading
+from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
@@ -58,15 +58,19 @@ def roots(place: Surroundings, configured: Mapping[str, Sequence[str]]) -> list[
     return found
 
 
-def scan(root: Root, below: str | None = None) -> Iterator[Found]:
-    """The logs below a root, or below one of its folders: a listing, no reading."""
+def scan(
+    root: Root, below: str | None = None, enter: Callable[[str], bool] = lambda _: True
+) -> Iterator[Found]:
+    """The logs below a root, or below one of its folders: a listing, no reading. `enter` is asked of each folder that can
+    hold logs, before it is listed; the upper ones come first.
+    """
     start = root.path if below is None else below
     parts = paths.parts_below(root.path, start, platform=sys.platform)
-    if parts is None or (parts and not _is_entered(root.assistant, parts)):
+    if parts is None or (parts and not _is_entered(root.assistant, parts)) or not enter(start):
         return
-    waiting = [(os.path.join(root.path, *parts), parts)]  # noqa: PTH118 - a text
+    waiting = deque([(os.path.join(root.path, *parts), parts)])  # noqa: PTH118 - a text
     while waiting:
-        folder, parts = waiting.pop()
+        folder, parts = waiting.popleft()
         try:
             with os.scandir(folder) as entries:
                 listed = list(entries)
@@ -76,7 +80,7 @@ def scan(root: Root, below: str | None = None) -> Iterator[Found]:
         for entry in listed:
             with suppress(OSError):
                 if entry.is_dir():
-                    if root.assistant.enter([*parts, entry.name]):
+                    if root.assistant.enter([*parts, entry.name]) and enter(entry.path):
                         waiting.append((entry.path, [*parts, entry.name]))
                 elif (found := _found(root, entry, [*parts, entry.name], names)) is not None:
                     yield found
@@ -167,8 +171,10 @@ class Tail:
         """How far it was read, in bytes of the file; of a compressed one, 0."""
         return self._offset
 
-    def read(self) -> Piece:
-        """The next piece; an empty one if there is nothing new. Raises OSError when the log cannot be read."""
+    def read(self, stop_at: int = 0) -> Piece:
+        """The next piece, which does not go beyond `stop_at` when it begins before; an empty one if there is nothing new.
+        Raises OSError when the log cannot be read.
+        """
         if self.found.path.endswith(PACKED):
             return self._read_packed()
         # Unbuffered, a piece at a time; a scan saw a regular file, which may have been replaced since.
@@ -181,7 +187,10 @@ class Tail:
                 self._offset = 0
             self._file = (status.st_dev, status.st_ino)
             file.seek(self._offset)
-            data = file.read(limits.LOG_READ_BYTES)
+            before_stop = stop_at - self._offset
+            data = file.read(
+                min(limits.LOG_READ_BYTES, before_stop) if before_stop > 0 else limits.LOG_READ_BYTES
+            )
             if self._offset == 0:
                 self._head = data[:_HEAD_BYTES]
                 self._end = b""
@@ -260,55 +269,3 @@ def read_end(path: str, start: int) -> bytes:
         file.seek(max(0, start, size - limits.LOG_READ_BYTES))
         return file.read(limits.LOG_READ_BYTES)
     return b""
-
-
-class Watcher:
-    """Tells of changed files below folders, from a thread of its own. A hint: what it misses, a scan finds."""
-
-    def __init__(self, tell: Callable[[list[str]], None]) -> None:
-        self._tell = tell
-        self._stop: threading.Event | None = None
-        self.folders: tuple[str, ...] = ()
-
-    def watch(self, folders: Sequence[str]) -> bool:
-        """Watches these folders, which must exist, instead of those before. True if it had to begin anew."""
-        chosen = tuple(folders)
-        if chosen == self.folders:
-            return False
-        self.stop()
-        self.folders = chosen
-        if chosen:
-            self._stop = threading.Event()
-            threading.Thread(
-                target=self._run, args=(chosen, self._stop), daemon=True, name="kato-watch"
-            ).start()
-        return True
-
-    def stop(self) -> None:
-        """Watches nothing more."""
-        if self._stop is not None:
-            self._stop.set()
-        self._stop = None
-        self.folders = ()
-
-    def _run(self, folders: tuple[str, ...], stop: threading.Event) -> None:
-        from watchfiles import watch  # noqa: PLC0415 - costs memory and time that a server without logs need not pay
-
-        # watchfiles wakes every `step` ms to see whether the system told of changes: 20 ms cost 0.3 % of a core, 150 ms
-        # cost 0.04 %. It hands them out at once (`debounce`).
-        with suppress(OSError, RuntimeError):
-            for changes in watch(
-                *folders,
-                watch_filter=None,
-                debounce=1,
-                step=limits.LOG_WATCH_STEP_MS,
-                stop_event=stop,
-                rust_timeout=30_000,
-                yield_on_timeout=False,
-                raise_interrupt=False,
-            ):
-                if stop.is_set():
-                    return
-                self._tell([path for _, path in changes])
-        if not stop.is_set():
-            self.folders = ()  # a folder went away: the next scan watches anew

@@ -8,7 +8,7 @@ from functools import lru_cache
 from typing import Final
 
 import msgspec
-from msgspec import UNSET, Struct
+from msgspec import UNSET, Struct, UnsetType
 
 from kato import limits
 from kato.model import (
@@ -23,6 +23,7 @@ from kato.model import (
     SessionStatus,
     StatusSnapshot,
     Summary,
+    WatchingStatus,
     rfc3339,
 )
 
@@ -92,6 +93,7 @@ def snapshot(
     heartbeat_at: int,
     running: bool,
     max_events: int,
+    watching: WatchingStatus | UnsetType = UNSET,
 ) -> StatusSnapshot:
     """Everything as of now: active recordings first, then the most recent message, then provider and id. Of the sessions,
     as many as fit into an answer, in the order in which they come.
@@ -121,6 +123,7 @@ def snapshot(
         sessions=[shown for _, shown in chosen],
         omitted_sessions=max(0, sum(one.sessions for one in summary.providers) - len(chosen)),
         memory=memory,
+        watching=watching,
     )
 
 

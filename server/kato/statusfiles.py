@@ -19,6 +19,7 @@ import msgspec
 import orjson
 
 from kato import limits
+from kato.json_text import dumps
 from kato.model import StatusSnapshot
 from kato.regular import open_regular, read_regular
 
@@ -39,7 +40,7 @@ def write(state_dir: Path, snapshot: StatusSnapshot, *, identity: str | None) ->
     try:
         descriptor = open_regular(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
         with open(descriptor, "wb") as file:  # noqa: PTH123 - a descriptor; it writes all or raises
-            file.write(orjson.dumps(content))
+            file.write(dumps(content))
         temporary.replace(path)
     except OSError:
         with suppress(OSError):

@@ -1,4 +1,5 @@
-"""Texts as Kato needs them: which Markdown lines lie inside fenced code, what a word may have been meant as.
+"""Texts as Kato needs them: which Markdown lines lie inside fenced code, what a word may have been meant as, what may be
+printed as it is.
 
 Rules:
 
@@ -191,3 +192,30 @@ def _nearest(word: str, choices: tuple[str, ...], likeness: float) -> str | None
     from difflib import get_close_matches  # noqa: PLC0415 - 0.2 MB, for mistakes alone
 
     return next(iter(get_close_matches(word, choices, n=1, cutoff=likeness)), None)
+
+
+#: Characters that a terminal, a log or an editor may obey instead of showing: C0 and C1 controls, DEL, line and paragraph
+#: separators, bidirectional embeddings, overrides and isolates. Halves of a surrogate pair cannot be encoded.
+_UNPRINTABLE: Final = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
+
+
+def printable(text: str, *, keep: str = "", chars_max: int | None = None) -> str:
+    r"""The text with what must not be obeyed made visible, as `\x1b` or `\u202e`, except the characters of `keep`; of a longer
+    text, the first `chars_max` characters.
+    """
+    cut = text if chars_max is None else text[: chars_max + 1]
+    shown = _UNPRINTABLE.sub(lambda found: found[0] if found[0] in keep else _visible(found[0]), cut)
+    return shown if chars_max is None or len(shown) <= chars_max else shown[: chars_max - 1] + "…"
+
+
+def printable_json(text: str) -> str:
+    """JSON text with the same characters as JSON's own escapes: the values stay what they are."""
+    return _UNPRINTABLE.sub(lambda found: found[0] if found[0] == "\n" else f"\\u{ord(found[0]):04x}", text)
+
+
+def _visible(char: str) -> str:
+    code = ord(char)
+    return _SHORT.get(char) or (f"\\x{code:02x}" if code < 0x100 else f"\\u{code:04x}")
+
+
+_SHORT: Final = {"\n": "\\n", "\r": "\\r", "\t": "\\t"}

@@ -12,13 +12,13 @@ from functools import partial
 from typing import Final
 
 import msgspec
-from rich.console import Console, Group, RenderableType
+from rich.console import Group, RenderableType
 from rich.live import Live
-from rich.text import Text
 
 from kato import display, sources
 from kato import engine as engines
 from kato.assembly import Assembly, now_ms
+from kato.display import Screen, words
 from kato.ending import Ending
 from kato.errors import EXIT_BUDGET, EXIT_OK, KatoError
 from kato.feed import LogFeed
@@ -36,12 +36,12 @@ class Watch:
     """Runs until it is interrupted. `run` returns the exit code."""
 
     def __init__(
-        self, chosen: Settings, environment: Mapping[str, str], folders: Sequence[str], console: Console
+        self, chosen: Settings, environment: Mapping[str, str], folders: Sequence[str], screen: Screen
     ) -> None:
         self._settings = chosen
         self._environment = environment
         self._folders = list(folders)
-        self._console = console
+        self._screen = screen
         self._said: deque[tuple[str, str]] = deque(maxlen=_LINES_MAX)
         self._news = True
         self._ending = Ending()
@@ -83,12 +83,12 @@ class Watch:
             now_ms=now_ms,
             clock=loop.time,
         )
-        feed = LogFeed(loop, intake, self._engine.settle)
+        feed = LogFeed(loop, intake, self._engine.settle, self._engine.note_watching)
         beat = 0.0
         try:
             self._engine.resume()
             feed.start()
-            with Live(console=self._console, auto_refresh=False, transient=False) as live:
+            with Live(console=self._screen, auto_refresh=False, transient=False) as live:
                 while not ended.is_set() and self._engine.fatal_error is None:
                     if loop.time() >= beat:
                         beat = loop.time() + self._settings.heartbeat_seconds
@@ -115,7 +115,7 @@ class Watch:
                 ]
             )
         if fatal is not None:
-            self._console.print(Text(fatal.message, style="red"))
+            self._screen.print(words(fatal.message, style="red"))
         assert self._ending.code is not None
         return self._ending.code
 
@@ -135,10 +135,10 @@ class Watch:
     def _view(self) -> RenderableType:
         status = msgspec.to_builtins(self._engine.status(limit=20))
         where = ", ".join(self._folders) if self._folders else "all folders"
-        head = Text(
+        head = words(
             f"Watching the conversations of {where}. Type ::capture in a chat; Ctrl+C ends.", style="dim"
         )
-        said = [Text(f"{mark} {line}") for mark, line in self._said]
+        said = [words(f"{mark} {line}") for mark, line in self._said]
         return Group(head, display.status_tables(status), *said)
 
     # --- What the engine tells (engine.Listener) --------------------------------------------------------

@@ -1,7 +1,7 @@
 """The custom messages: camelCase JSON to values and back. Alone knows our JSON.
 
 Rule: everything that comes in is validated wholly before anything is done with it, and what is wrong is named by a
-JSON path. Values that go out are structs of `model`; `dumps` writes them.
+JSON path. Values that go out are structs of `model`; `json_text.dumps` writes them.
 """
 
 import re
@@ -15,6 +15,7 @@ from msgspec import UNSET, Meta, Struct, UnsetType
 from kato import limits
 from kato.engine import AppendRequest, Page
 from kato.errors import InvalidParams, brief
+from kato.json_text import dumps
 from kato.lines import Lines
 from kato.model import MOMENT_RULE, ConversationEvent, Id, SessionKey, is_supported
 
@@ -71,16 +72,6 @@ class CommandParams(Struct, frozen=True, rename="camel"):
     session_id: Id
     path: str | UnsetType = UNSET
     format: Literal["markdown", "jsonl"] | UnsetType = UNSET
-
-
-def dumps(value: Any) -> bytes:
-    """Values, structs among them, to JSON."""
-    return orjson.dumps(value, default=_encoded)
-
-
-def _encoded(value: Any) -> orjson.Fragment:
-    """A struct's JSON, without a tree of dictionaries in between."""
-    return orjson.Fragment(msgspec.json.encode(value))
 
 
 def page_parts(request_id: int | str, page: Page) -> list[bytes]:

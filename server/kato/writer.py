@@ -11,6 +11,7 @@ goes to the audit log, a repeated one (the appends of a recording) once.
 """
 
 import errno
+import json
 import os
 import stat
 import sys
@@ -21,8 +22,6 @@ from datetime import datetime, timezone
 from pathlib import Path, PurePath
 from types import TracebackType
 from typing import Final, NamedTuple
-
-import orjson
 
 from kato import frontmatter, limits, paths
 from kato.errors import PathDenied, WriteFailed
@@ -51,7 +50,8 @@ class AuditLog:
             self._last.clear()
         self._last[path] = (decision, reason)
         now = datetime.now(timezone.utc).isoformat(timespec="milliseconds")
-        line = orjson.dumps({"time": now, "decision": decision, "path": path, "reason": reason}) + b"\n"
+        entry = {"time": now, "decision": decision, "path": path, "reason": reason}
+        line = json.dumps(entry).encode() + b"\n"  # ASCII: also of a path whose bytes are not UTF-8
         try:
             if self._path.exists() and self._path.stat().st_size > limits.AUDIT_FILE_BYTES_MAX:
                 self._path.replace(self._path.with_suffix(".1.jsonl"))

@@ -1,6 +1,8 @@
-"""What is found in a text without splitting it is what stands in its lines."""
+"""What is found in a text without splitting it is what stands in its lines; what is printed is text."""
 
+import json
 import re
+import unicodedata
 
 import hypothesis.strategies as st
 from hypothesis import given
@@ -11,6 +13,8 @@ from kato.text import (
     found_outside_fences,
     line_part,
     lines_outside_fences,
+    printable,
+    printable_json,
     with_newlines,
     words_of,
 )
@@ -68,3 +72,44 @@ def test_a_fence_is_longer_than_any_run_and_no_longer_than_it_must_be(text: str)
 @given(st.text())
 def test_words_are_those_that_splitting_gives(text: str) -> None:
     assert words_of(text) == " ".join(text.split())
+
+
+ANY = st.text(
+    st.characters(codec=None) | st.sampled_from("\x00\x07\x1b\n\r\t\x7f\x85\x9b\u2028\u202e\u2066\ud800")
+)
+#: Categories of controls, surrogates, line and paragraph separators; classes of what turns the direction of other text.
+OBEYED = ("Cc", "Cs", "Zl", "Zp")
+TURNING = ("LRE", "RLE", "LRO", "RLO", "PDF", "LRI", "RLI", "FSI", "PDI")
+
+
+def is_obeyed(char: str) -> bool:
+    return unicodedata.category(char) in OBEYED or unicodedata.bidirectional(char) in TURNING
+
+
+@given(ANY)
+def test_what_is_printed_holds_nothing_that_is_obeyed(text: str) -> None:
+    shown = printable(text)
+    assert not any(map(is_obeyed, shown))
+    shown.encode()
+    assert printable(shown) == shown
+    assert {char for char in printable(text, keep="\n\t") if is_obeyed(char)} <= {"\n", "\t"}
+
+
+@given(ANY)
+def test_all_other_characters_are_printed_as_they_are(text: str) -> None:
+    ordinary = "".join(char for char in text if not is_obeyed(char))
+    assert printable(ordinary) == ordinary
+
+
+@given(ANY, st.integers(1, 12))
+def test_a_line_is_cut_at_its_bound(text: str, chars_max: int) -> None:
+    whole, cut = printable(text), printable(text, chars_max=chars_max)
+    assert len(cut) <= chars_max
+    assert cut == whole or (cut[-1] == "…" and whole.startswith(cut[:-1]))
+
+
+@given(st.recursive(ANY, lambda inner: st.lists(inner) | st.dictionaries(ANY, inner), max_leaves=5))
+def test_printable_json_means_the_same(value: object) -> None:
+    shown = printable_json(json.dumps(value, ensure_ascii=False, indent=2))
+    assert not any(map(is_obeyed, shown.replace("\n", "")))
+    assert json.loads(shown) == value

@@ -1,6 +1,8 @@
 """The intake of session logs in one process: many of them, damaged ones, copies, other windows."""
 
 import os
+import shutil
+import time
 import uuid
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -9,73 +11,13 @@ from typing import Any
 import pytest
 import zstandard
 
-from kato import limits, settings, sources
-from kato.assembly import Assembly, now_ms
-from kato.intake import Intake
-from kato.model import AssistantMessage, CommandOutcome, Notice, SessionKey, decode_line, rfc3339
+from kato import limits
+from kato.assembly import now_ms
+from kato.model import AssistantMessage, SessionKey, decode_line, rfc3339
 from logs import ClaudeLog, CodexLog, append, now
+from machine import Machine
 
 Scene = Callable[..., "Machine"]
-
-
-class Machine:
-    """A home, a folder, and the engine with its intake, driven by hand."""
-
-    def __init__(self, tmp_path: Path, folders: list[str], *, journal: bool = True, **more: Any) -> None:
-        self.home, self.work = tmp_path / "home", tmp_path / "work"
-        self.work.mkdir(exist_ok=True)
-        self.outcomes: list[CommandOutcome] = []
-        self.notices: list[Notice] = []
-        self.clock = 0.0
-        explicit = {"stateDir": str(tmp_path / "state"), "journal": journal}
-        chosen = settings.resolve(explicit=explicit, environment={}, file=None, file_name="config.toml")
-        self.assembly = Assembly(chosen, listener=self, folders=folders, started_at=now_ms())
-        self.engine = self.assembly.engine
-        place = sources.surroundings({}, folders)
-        place = type(place)(place.environment, str(self.home), place.platform, place.folders)
-        self.intake = Intake(
-            roots=sources.roots(place, {}),
-            place=place,
-            ledger=self.engine.ledger,
-            append=self._append,
-            now_ms=now_ms,
-            clock=lambda: self.clock,
-            **more,
-        )
-
-    def _append(self, request: Any) -> None:
-        ticket = self.engine.append(request)
-        self.engine.settle()
-        if ticket.error is not None:
-            raise ticket.error
-
-    def read_all(self, steps_max: int = 5000) -> int:
-        """Scans, reads until nothing is new, and lets everything settle; how many pieces it took."""
-        self.intake.scan()
-        steps = 0
-        while (pause := self.intake.pause) is not None:
-            self.clock += pause
-            self.intake.step()
-            steps += 1
-            assert steps < steps_max, "reading does not end"
-        self.clock += 1
-        self.intake.settle(all_of_them=True)
-        return steps
-
-    def count(self, session: str, provider: str = "claude") -> int:
-        record = self.engine.ledger.session(SessionKey(provider, session))
-        return 0 if record is None else record.event_count
-
-    def changed(self) -> None: ...
-    def executed(self, outcome: CommandOutcome) -> None:
-        self.outcomes.append(outcome)
-
-    def notify(self, notice: Notice) -> None:
-        self.notices.append(notice)
-
-    @property
-    def ran(self) -> list[str]:
-        return [f"{one.command} {one.status}" for one in self.outcomes]
 
 
 @pytest.fixture
@@ -363,7 +305,9 @@ def test_a_session_that_comes_into_an_open_folder_is_followed_from_there(scene: 
     log.write(*log.text(f"I would go to {machine.work}"))
     machine.read_all()
     assert machine.count(log.session) == 0
-    log.write(log.user("now in the folder\n::export after.md", cwd=str(machine.work)))
+    log.write(
+        log.user("now in the folder\n::export after.md", cwd=str(machine.work), timestamp=machine.now())
+    )
     machine.read_all()
     assert machine.ran == ["export ok"], "what was typed outside is history"
     assert words(machine.work / "after.md") == [
@@ -497,3 +441,221 @@ def test_a_recording_follows_a_codex_thread_that_goes_back_into_its_next_log(sce
     machine.read_all()
     assert note.read_text().count("went back") == 1
     assert note.read_text().rstrip().endswith("third")
+
+
+HOUR, DAY = 3600.0, 86_400.0
+
+
+def capture(log: ClaudeLog, note: str, at: str) -> None:
+    log.write(log.user(f"::export {note}", timestamp=at))
+
+
+@pytest.mark.parametrize("was_known", [False, True])
+@pytest.mark.parametrize("by", [-HOUR, -DAY, -400 * DAY, HOUR, 400 * DAY])
+def test_what_is_typed_runs_however_the_clock_is_set_after_the_start(
+    scene: Scene, by: float, was_known: bool
+) -> None:
+    machine = scene()
+    log, old = (ClaudeLog(machine.home, machine.work) for _ in range(2))
+    capture(old, "old.md", machine.now(-HOUR / 2))
+    if was_known:
+        log.write(log.user("hello", timestamp=machine.now()))
+    machine.read_all()
+    capture(log, "before.md", machine.now())
+    machine.set_by = by
+    capture(log, "after.md", machine.now())
+    machine.read_all()
+    machine.clock += 60
+    capture(log, "later.md", machine.now())
+    old.write(old.user("on we go", timestamp=machine.now()))
+    machine.read_all()
+    assert sorted(path.name for path in machine.work.iterdir()) == ["after.md", "before.md", "later.md"]
+
+
+@pytest.mark.parametrize("was_known", [False, True])
+@pytest.mark.parametrize("by", [HOUR, DAY, 400 * DAY])
+def test_a_start_while_the_clock_is_behind_takes_no_history_for_new(
+    scene: Scene, by: float, was_known: bool
+) -> None:
+    """A machine without a battery starts in the past; until the network corrects it, the history lies in its future."""
+    machine = scene()
+    read, unread = (ClaudeLog(machine.home, machine.work) for _ in range(2))
+    capture(read, "read.md", machine.now(-HOUR / 2))
+    capture(unread, "unread.md", machine.now(-HOUR / 4))
+    if was_known:
+        read.write(read.user("hello", timestamp=machine.now(-HOUR / 8)))
+        machine.read_all()
+    ran = len(machine.outcomes)
+    machine = scene(set_by=-by)
+    os.utime(unread.path, (1, 1))  # it is not read at the start
+    machine.read_all()
+    capture(read, "new.md", machine.now())
+    machine.read_all()
+    machine.set_by = 0
+    machine.clock += 300
+    for log in (read, unread):
+        log.write(log.user("on we go", timestamp=machine.now()))
+    capture(read, "corrected.md", machine.now())
+    machine.read_all()
+    assert ran == 0
+    assert sorted(path.name for path in machine.work.iterdir()) == ["corrected.md", "new.md"]
+
+
+def test_a_start_while_the_clock_is_ahead_runs_what_is_typed_once_it_is_corrected(scene: Scene) -> None:
+    machine = scene(set_by=HOUR)
+    known, new = (ClaudeLog(machine.home, machine.work) for _ in range(2))
+    known.write(known.user("hello", timestamp=machine.now()))
+    machine.read_all()
+    machine.set_by = 0
+    capture(known, "a.md", machine.now())
+    capture(new, "b.md", machine.now())
+    machine.read_all()
+    assert machine.ran == ["export ok", "export ok"]
+
+
+def test_a_clock_that_went_back_before_the_first_look_does_not_count(scene: Scene) -> None:
+    machine = scene(started_ms=now_ms() + 3_600_000)
+    log = ClaudeLog(machine.home, machine.work)
+    capture(log, "a.md", machine.now())
+    machine.read_all()
+    assert machine.ran == ["export ok"]
+
+
+def test_an_old_log_that_goes_on_after_the_clock_went_back_to_its_time_stays_history(scene: Scene) -> None:
+    """Two days ago, at the minute to which the clock is set now, a command was typed."""
+    machine = scene()
+    log = ClaudeLog(machine.home, machine.work)
+    capture(log, "old.md", machine.now(60 - 2 * DAY))
+    os.utime(log.path, (time.time() - 2 * DAY, time.time() - 2 * DAY))
+    machine.read_all()
+    assert machine.count(log.session) == 0, "it is not read at the start"
+    machine.set_by = -2 * DAY
+    machine.intake.scan()
+    machine.clock += 120
+    capture(log, "new.md", machine.now())
+    machine.read_all()
+    assert [path.name for path in machine.work.iterdir()] == ["new.md"]
+
+
+def test_a_clock_that_is_set_again_and_again_loses_nothing_that_is_typed_meanwhile(scene: Scene) -> None:
+    machine = scene()
+    log = ClaudeLog(machine.home, machine.work)
+    for number in range(3 * limits.CLOCK_SPANS_MAX):
+        machine.set_by += HOUR if number % 2 else -HOUR - 10
+        machine.clock += 1
+        capture(log, f"{number}.md", machine.now())
+        machine.read_all()
+    assert len(machine.outcomes) == 3 * limits.CLOCK_SPANS_MAX
+
+
+# --- Folders ------------------------------------------------------------------------------------------------
+
+
+def fresh(machine: Machine, project: str) -> ClaudeLog:
+    """A session with a command, in a project's folder of its own."""
+    log = ClaudeLog(machine.home, machine.work)
+    log.path = machine.home / ".claude" / "projects" / project / log.path.name
+    log.write(log.user("hello"))
+    return log
+
+
+def look(machine: Machine, *, closely: bool = False) -> list[str]:
+    """Looks at the folders' times, and reads what that found; the folders that were listed for it, by their names."""
+    listed: list[str] = []
+    machine.intake.watch = listed.append
+    for _ in machine.intake.look_at_folders():
+        pass
+    for _ in machine.intake.look_at_folders_here() if closely else ():
+        pass
+    while machine.intake.pause is not None:
+        machine.intake.step()
+    return [Path(folder).name for folder in listed]
+
+
+def test_a_look_at_the_folders_lists_only_those_in_which_something_was_made(scene: Scene) -> None:
+    machine = scene()
+    first = fresh(machine, "a")
+    fresh(machine, "b")
+    machine.read_all()
+    machine.clock += 10
+    look(machine)
+    assert look(machine) == [], "all is listed and settled"
+    second = fresh(machine, "a")
+    assert look(machine) == ["a"]
+    third = fresh(machine, "c")
+    assert sorted(look(machine)) == ["c", "projects"]
+    assert [machine.count(log.session) for log in (first, second, third)] == [1, 1, 1]
+
+
+def test_a_folder_that_changes_twice_in_a_moment_is_listed_again(scene: Scene) -> None:
+    """File systems count time in steps of up to two seconds."""
+    machine = scene()
+    folder = fresh(machine, "a").path.parent
+    machine.read_all()
+    before = folder.stat().st_mtime_ns
+    second = fresh(machine, "a")
+    os.utime(folder, ns=(before, before))
+    look(machine)
+    assert machine.count(second.session) == 1
+
+
+def test_roots_and_folders_may_come_and_go(scene: Scene) -> None:
+    machine = scene()
+    machine.read_all()
+    log = fresh(machine, "a")
+    look(machine)
+    assert machine.count(log.session) == 1, "the assistant's first session"
+    assert machine.intake.folders == {str(log.path.parent), str(log.path.parent.parent)}
+    shutil.rmtree(log.path.parent)
+    look(machine)
+    assert machine.intake.folders == {str(log.path.parent.parent)}
+    again = fresh(machine, "a")
+    look(machine)
+    assert machine.count(again.session) == 1
+    shutil.rmtree(log.path.parent.parent)
+    look(machine)
+    assert machine.intake.folders == set()
+    last = fresh(machine, "a")
+    look(machine)
+    assert machine.count(last.session) == 1
+
+
+def test_a_close_look_finds_old_sessions_of_this_window_that_go_on(scene: Scene) -> None:
+    """Where nothing is reported: writing to a log changes no folder's time."""
+    machine = scene()
+    old, new, elsewhere = fresh(machine, "a"), fresh(machine, "a"), fresh(machine, "b")
+    for log in (old, elsewhere):
+        os.utime(log.path, (1, 1))
+    machine.read_all()
+    machine.clock += 10
+    look(machine)
+    for log in (old, new, elsewhere):
+        log.write(log.user("more"))
+    assert look(machine) == []
+    look(machine, closely=True)
+    assert [machine.count(log.session) for log in (old, new, elsewhere)] == [2, 2, 0]
+
+
+def test_folders_that_are_remembered_are_bounded(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(limits, "LOG_FOLDERS_MAX", 3)
+    machine = scene()
+    logs = [fresh(machine, f"{number}") for number in range(60)]
+    machine.read_all()
+    assert len(machine.intake.folders) <= 3 + len(machine.intake.roots)
+    assert {machine.count(log.session) for log in logs} == {1}, "the scan finds them all the same"
+
+
+def test_a_scan_is_done_in_pieces_while_hints_are_taken(scene: Scene) -> None:
+    machine = scene()
+    logs = [fresh(machine, f"{number % 3}") for number in range(4 * limits.LOG_PIECE_LOGS)]
+    pieces = machine.intake.scan_pieces()
+    next(pieces)
+    hinted = fresh(machine, "4")
+    machine.intake.hint([str(hinted.path)])
+    machine.intake.step()
+    assert machine.count(hinted.session) == 1
+    assert sum(1 for _ in pieces) >= 4
+    while machine.intake.pause is not None:
+        machine.intake.step()
+    assert {machine.count(log.session) for log in [*logs, hinted]} == {1}
+    assert next(iter(machine.intake.folders), None)

@@ -19,8 +19,8 @@ from kato.providers import ASSISTANTS
 from kato.regular import NotRegular, open_regular, read_regular
 from kato.sources import Found, Tail
 from kato.writer import AuditLog, NoteWriter, Place, WritePolicy
-from logs import ClaudeLog, CodexLog
-from server.test_session_logs import holds, launch, wait_for
+from logs import ClaudeLog, CodexLog, wait_for
+from server.test_session_logs import holds, launch
 
 pytestmark = pytest.mark.usefixtures("deadline")
 

@@ -1,7 +1,6 @@
 """Sessions that assistants write to disk while the server runs: what is typed there becomes a note."""
 
 import time
-from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -11,18 +10,7 @@ import pytest
 
 from conftest import Start
 from kato.client import Client
-from logs import ClaudeLog, CodexLog, append, now
-
-SECONDS = 15.0
-
-
-def wait_for(condition: Callable[[], Any], what: str, seconds: float = SECONDS) -> Any:
-    deadline = time.monotonic() + seconds
-    while time.monotonic() < deadline:
-        if result := condition():
-            return result
-        time.sleep(0.02)
-    pytest.fail(f"{what} did not come within {seconds} s")
+from logs import ClaudeLog, CodexLog, append, now, wait_for
 
 
 @pytest.fixture

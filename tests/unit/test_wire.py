@@ -8,7 +8,8 @@ import pytest
 from builders import conversation, decision, request, tool_call, user
 from kato import wire
 from kato.errors import InvalidParams
-from kato.json_text import decoded_bytes, loads
+from kato.json_text import decoded_bytes, dumps, loads
+from kato.model import CommandOutcome
 
 
 @pytest.mark.parametrize(
@@ -137,3 +138,15 @@ def test_the_estimate_of_a_message_is_never_too_low() -> None:
     for value in values:
         text = orjson.dumps(value)
         assert decoded_bytes(text) >= size(loads(text))
+
+
+def test_an_outcome_at_a_path_that_is_not_utf_8_goes_out_as_json() -> None:
+    outcome = CommandOutcome(
+        command="capture",
+        provider="p",
+        session_id="s",
+        origin="chat",
+        status="ok",
+        output_path="/a/\udcff.md",
+    )
+    assert orjson.loads(dumps({"params": outcome}))["params"]["outputPath"] == "/a/\ufffd.md"

@@ -1,5 +1,6 @@
 """The write policy and the writer on a real file system."""
 
+import json
 import os
 import resource
 import subprocess
@@ -229,3 +230,12 @@ def test_a_path_of_the_command_line_is_held_to_all_but_the_roots(tmp_path: Path,
     for path in (str(root / "dangling.md"), "/dev/null", f"{root}/../x.md", str(root)):
         with pytest.raises(PathDenied):
             free.check(path)
+
+
+def test_the_audit_log_is_json_lines_whatever_a_path_holds(tmp_path: Path) -> None:
+    path, name = tmp_path / "audit.jsonl", "/n/a\x1b[2J\n\u202e\u2028\udcff.md"
+    AuditLog(path)("deny", name, f"{name}: because")
+    (line,) = path.read_bytes().splitlines()
+    assert json.loads(line)["path"] == name
+    assert line.isascii()
+    assert b"\x1b" not in line

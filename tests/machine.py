@@ -1,0 +1,80 @@
+"""The engine with its intake in this process, driven by hand."""
+
+from pathlib import Path
+from typing import Any
+
+from kato import settings, sources
+from kato.assembly import Assembly, now_ms
+from kato.intake import Intake
+from kato.model import CommandOutcome, Notice, SessionKey, rfc3339
+
+
+class Machine:
+    """A home, a folder, and the engine with its intake, driven by hand."""
+
+    def __init__(
+        self, tmp_path: Path, folders: list[str], *, journal: bool = True, set_by: float = 0, **more: Any
+    ) -> None:
+        self.home, self.work = tmp_path / "home", tmp_path / "work"
+        self.work.mkdir(exist_ok=True)
+        self.outcomes: list[CommandOutcome] = []
+        self.notices: list[Notice] = []
+        self.clock = 0.0
+        self.started_ms = now_ms()
+        self.set_by = set_by  # seconds by which the wall clock was set
+        explicit = {"stateDir": str(tmp_path / "state"), "journal": journal}
+        chosen = settings.resolve(explicit=explicit, environment={}, file=None, file_name="config.toml")
+        self.assembly = Assembly(chosen, listener=self, folders=folders, started_at=now_ms())
+        self.engine = self.assembly.engine
+        place = sources.surroundings({}, folders)
+        place = type(place)(place.environment, str(self.home), place.platform, place.folders)
+        self.intake = Intake(
+            roots=sources.roots(place, {}),
+            place=place,
+            ledger=self.engine.ledger,
+            append=self._append,
+            now_ms=self.now_ms,
+            clock=lambda: self.clock,
+            **more,
+        )
+
+    def now_ms(self) -> int:
+        return self.started_ms + round(1000 * (self.clock + self.set_by))
+
+    def now(self, offset_seconds: float = 0) -> str:
+        """What an assistant writes now, by the clock as it is set."""
+        return rfc3339(self.now_ms() + round(1000 * offset_seconds))
+
+    def _append(self, request: Any) -> None:
+        ticket = self.engine.append(request)
+        self.engine.settle()
+        if ticket.error is not None:
+            raise ticket.error
+
+    def read_all(self, steps_max: int = 5000) -> int:
+        """Scans, reads until nothing is new, and lets everything settle; how many pieces it took."""
+        self.intake.scan()
+        steps = 0
+        while (pause := self.intake.pause) is not None:
+            self.clock += pause
+            self.intake.step()
+            steps += 1
+            assert steps < steps_max, "reading does not end"
+        self.clock += 1
+        self.intake.settle(all_of_them=True)
+        return steps
+
+    def count(self, session: str, provider: str = "claude") -> int:
+        record = self.engine.ledger.session(SessionKey(provider, session))
+        return 0 if record is None else record.event_count
+
+    def changed(self) -> None: ...
+    def executed(self, outcome: CommandOutcome) -> None:
+        self.outcomes.append(outcome)
+
+    def notify(self, notice: Notice) -> None:
+        self.notices.append(notice)
+
+    @property
+    def ran(self) -> list[str]:
+        return [f"{one.command} {one.status}" for one in self.outcomes]
