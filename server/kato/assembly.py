@@ -16,12 +16,14 @@ from kato import engine as engines
 from kato import process as processes
 from kato.journal import Journal
 from kato.ledger import MemoryLedger
+from kato.leftovers import Leftovers
 from kato.notes import NoteBook
+from kato.policy import AuditLog, WritePolicy
 from kato.settings import Settings
 from kato.status import Process
 from kato.store import SnapshotStore
 from kato.transcript import MarkdownOptions
-from kato.writer import AuditLog, NoteWriter, WritePolicy
+from kato.writer import NoteWriter
 
 log = logging.getLogger("kato")
 
@@ -55,7 +57,13 @@ class Assembly:
         else:
             ledger = MemoryLedger(store, max_events_per_session=chosen.max_events_per_session)
         self._audit = AuditLog(self.state_dir / "audit.jsonl")
-        writer = NoteWriter(WritePolicy(()), backups_dir=self.state_dir / "backups", now_ms=now_ms)
+        writer = NoteWriter(
+            WritePolicy(()),
+            backups_dir=self.state_dir / "backups",
+            now_ms=now_ms,
+            leftovers=Leftovers(processes.mark(), processes.is_mark_gone, now_ms),
+        )
+        writer.leftovers.sweep(str(self.state_dir))
         self.engine = engines.Engine(
             ledger=ledger,
             store=store,
@@ -100,7 +108,9 @@ class Assembly:
         if roots is None:
             roots = (*engine.place.workspace_folders, engine.place.recordings_dir)
         engine.notebook.writer.policy = WritePolicy(
-            [str(Path(root).expanduser()) for root in roots], audit=self._audit
+            [str(Path(root).expanduser()) for root in roots],
+            own=engine.place.recordings_dir,
+            audit=self._audit,
         )
 
     def message_bytes_max(self, chosen: Settings) -> int:

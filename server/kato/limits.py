@@ -183,6 +183,16 @@ WRITE_PIECE_BYTES: Final = 256 * KIB
 #: The frontmatter of a note that is adopted; a longer one is no frontmatter.
 FRONTMATTER_BYTES_MAX: Final = 256 * KIB
 BACKUPS_PER_NAME_MAX: Final = 1000
+#: Bytes of a note's name that stay in the names of its temporary files and copies. File systems allow 255 bytes a name,
+#: eCryptfs 143; a mark or a time and an ending are added (at most 60 bytes).
+TEMPORARY_NAME_BYTES: Final = 60
+#: A temporary file whose process cannot be seen from here (another machine, another container) is removed when it has
+#: not changed for this long; a note is written within seconds.
+FOREIGN_LEFTOVER_SECONDS: Final = 3600
+#: Two changes within this time may leave the same time of change: 2 s on FAT, 10 ms on others.
+MTIME_GRAIN_NS: Final = 2_000_000_000
+#: Folders that are remembered as free of temporary files.
+SWEPT_FOLDERS_MAX: Final = 1000
 
 assert READ_BYTES <= READ_ROUND_BYTES < MESSAGE_MB_MAX_DEFAULT * MIB
 assert CHUNK_BYTES < SNAPSHOT_BUDGET_BYTES_MIN // 64

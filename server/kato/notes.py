@@ -126,7 +126,7 @@ class NoteBook:
             if self.writer.inspect(path).exists:
                 return
             written = prepared.commit(backup=False)
-            self._notes.put_note(NoteRecord(path, 0, 0, written.size))
+            self._notes.put_note(NoteRecord(path, 0, 0, written.state.size))
 
     def write_markdown(
         self,
@@ -144,7 +144,9 @@ class NoteBook:
         `remember` is called with the result while nobody else writes, after the file is in its place.
         """
         transcript = Transcript(self.options, self.tz)
-        with tempfile.SpooledTemporaryFile(max_size=_SPOOL_BYTES, dir=str(self._spool_dir)) as spool:
+        with tempfile.SpooledTemporaryFile(
+            max_size=_SPOOL_BYTES, dir=str(self._spool_dir), prefix=self.writer.leftovers.spool_prefix
+        ) as spool:
             crc = size = 0
             fold = self.fold(session.key)
             end = until.seq + (until.line > 0)
@@ -159,7 +161,7 @@ class NoteBook:
                 there = self.writer.inspect(path)
                 theirs = self._is_theirs(path, there, size, crc)
                 written = prepared.commit(backup=theirs)
-                self._notes.put_note(NoteRecord(path, size, crc, written.size))
+                self._notes.put_note(NoteRecord(path, size, crc, written.state.size))
                 whole = Whole(transcript.fed, written.backup_path, transcript.state)
                 if remember is not None:
                     remember(whole)
@@ -181,7 +183,7 @@ class NoteBook:
         with self.writer.prepare(path, pieces()) as prepared, self._notes.exclusive():
             there = self.writer.inspect(path)
             written = prepared.commit(backup=self._is_theirs(path, there, size, crc))
-            self._notes.put_note(NoteRecord(path, size, crc, written.size))
+            self._notes.put_note(NoteRecord(path, size, crc, written.state.size))
         return Whole(count, written.backup_path, b"")
 
     def append(
@@ -219,7 +221,7 @@ class NoteBook:
         path = recording.output_path
         data = b"".join(blocks)
         known = self._notes.note(path)
-        size = self.writer.size(path)
+        size = self.writer.state(path).size
         body_bytes, body_crc = (0, 0) if known is None else (known.body_bytes, known.body_crc32)
         if not recording.transcript_state and size and self.writer.read_range(path, size - 2, 2) != b"\n\n":
             data = b"\n" + data  # the first heading of this recording, below text that stands there already
@@ -227,7 +229,7 @@ class NoteBook:
         if known is None or size != known.file_bytes:
             missing = data[self._already_there(path, size, known, blocks, data) :]
         if missing:
-            size = self.writer.append(path, missing).size
+            size = self.writer.append(path, missing).state.size
         self._notes.put_note(NoteRecord(path, body_bytes + len(data), zlib.crc32(data, body_crc), size))
 
     def _already_there(

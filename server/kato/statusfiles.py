@@ -53,7 +53,13 @@ def ended(state_dir: Path, *, is_running: Callable[[int], bool]) -> list[Path]:
 
 
 def remove_old(state_dir: Path, *, is_running: Callable[[int], bool]) -> None:
-    """Keeps the last snapshots of the servers that ended most recently, removes older ones."""
+    """Keeps the last snapshots of the servers that ended most recently, removes older ones and what servers that were
+    killed had not finished.
+    """
+    for path in (state_dir / "servers").glob(".*.tmp"):
+        pid = path.stem[1:]
+        if pid.isdigit() and not is_running(int(pid)):
+            path.unlink(missing_ok=True)
     found = ended(state_dir, is_running=is_running)
     found.sort(key=lambda path: path.stat().st_mtime, reverse=True)
     for path in found[_ENDED_FILES_MAX:]:

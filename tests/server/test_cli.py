@@ -131,6 +131,18 @@ def test_a_session_is_named_by_the_beginning_of_its_id(terminal: Terminal) -> No
     assert "one" in terminal.run("capture", "claude/aaa-1", "-")
 
 
+def test_a_name_without_a_notes_suffix_is_refused_with_a_hint(terminal: Terminal) -> None:
+    log = ClaudeLog(terminal.home, terminal.cwd)
+    log.write(log.user("hello"))
+    assert "for example Makefile.md" in terminal.run("capture", "--latest", "Makefile", code=1)
+    assert ".md, .markdown, .txt or .jsonl" in terminal.run("capture", "--latest", "run.sh", code=1)
+    assert list(terminal.cwd.iterdir()) == []
+    terminal.run("capture", "--latest", ".notes/../.notes/n.md")
+    assert (terminal.cwd / ".notes" / "n.md").exists(), (
+        "a dot folder that the user types is the user's choice"
+    )
+
+
 def test_a_capture_over_foreign_text_keeps_a_copy(terminal: Terminal) -> None:
     log = ClaudeLog(terminal.home, terminal.cwd)
     log.write(log.user("hello"))
