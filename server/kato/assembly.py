@@ -84,6 +84,7 @@ class Assembly:
         later = _LATER_FOOTPRINT_BYTES + (limits.JOURNAL_CACHE_BYTES if chosen.journal else 0)
         self._footprint = processes.rss_bytes() + later
         self.apply(chosen, folders)
+        writer.sweep({os.path.dirname(path) for path in ledger.note_paths()})  # noqa: PTH120 - as many as notes
 
     def apply(self, chosen: Settings, folders: Sequence[str]) -> None:
         """Puts settings and the open folders in force."""

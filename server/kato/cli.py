@@ -509,8 +509,12 @@ def _capture(arguments: argparse.Namespace) -> int:
         journal.close()
     if pictures is not None and pictures.failure is not None:
         print(f"not every picture could be written: {pictures.failure}", file=sys.stderr)  # noqa: T201
-    if whole.backup_path is not None:
-        print(f"{target} held other text; it was copied to {whole.backup_path} first", file=sys.stderr)  # noqa: T201
+    replaced = whole.replaced
+    if replaced.backup_path is not None:
+        print(f"{target} held other text; it was copied to {replaced.backup_path} first", file=sys.stderr)  # noqa: T201
+    for one in replaced.stopped:
+        name = f"{one.key.provider}/{one.key.session_id}"
+        print(f"the recording of {name} to {target} was stopped", file=sys.stderr)  # noqa: T201
     print(f"{target}: {whole.events:,} events")  # noqa: T201
     return EXIT_OK
 

@@ -92,12 +92,6 @@ class NoteWriter:
         except NoteMissing:
             return NoteFile(exists=False)
 
-    def read_range(self, path: str, start: int, length: int) -> bytes:
-        """At most `length` bytes from `start`."""
-        with _failures(self.policy, path), self._open(path, os.O_RDONLY) as descriptor:
-            os.lseek(descriptor, max(0, start), os.SEEK_SET)
-            return _read_up_to(descriptor, length)
-
     def read_end(self, path: str, length: int) -> bytes:
         """The last bytes of the file, at most `length`. Raises NoteMissing."""
         with _failures(self.policy, path), self._open(path, os.O_RDONLY) as descriptor:
