@@ -1,7 +1,7 @@
 """Files that live only while a process writes them: their names, and the removal of those whose process is gone.
 
-Rule: a name carries the mark of its process, so that what a killed process left behind is told from what a live one is
-writing now.
+Rule: a name carries the mark of its process, which shows whether a killed process left the file or a live one is writing
+it now.
 """
 
 import os

@@ -196,6 +196,8 @@ LOOK_WRITTEN_BYTES_MAX: Final = 256 * KIB
 #: A temporary file whose process cannot be seen from here (another machine, another container) is removed when it has
 #: not changed for this long; a note is written within seconds.
 FOREIGN_LEFTOVER_SECONDS: Final = 3600
+#: Notes that are remembered as unchanged, so that a heartbeat passes over them.
+NOTES_SEEN_MAX: Final = 10_000
 #: Two changes within this time may leave the same time of change: 2 s on FAT, 10 ms on others.
 MTIME_GRAIN_NS: Final = 2_000_000_000
 #: Folders that are remembered as free of temporary files.

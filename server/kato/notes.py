@@ -14,7 +14,7 @@ import tempfile
 import zlib
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, suppress
 from datetime import tzinfo
 from itertools import accumulate
 from pathlib import Path, PurePath
@@ -167,6 +167,8 @@ class NoteBook:
         self._spool_dir = spool_dir
         self._now_ms = now_ms
         self._random_bytes = random_bytes
+        #: Notes that are as Kato left them: size, time of change.
+        self._unchanged: dict[str, tuple[int, int]] = {}
         self.sub_agents: SubAgents | None = None
         #: Told while a whole note is written: events done, events in all.
         self.progress: Callable[[int, int], None] = lambda _done, _total: None
@@ -278,15 +280,27 @@ class NoteBook:
         """True when a note was changed since Kato last wrote to it or looked at it. A note that is missing, or that this
         process may not touch, is not looked at; raises RootUnavailable when its folder is missing.
         """
-        known = self._notes.note(recording.output_path)
+        path = recording.output_path
+        # Asked for every recording at every heartbeat: the policy takes fifty times as long as this look at the file.
+        with suppress(OSError):
+            found = Path(path).stat()
+            if self._unchanged.get(path) == (found.st_size, found.st_mtime_ns):
+                return False
+        known = self._notes.note(path)
         if known is None or not known.look:
             return False
         try:
-            return _differs(known, self.writer.state(recording.output_path))
+            state = self.writer.state(path)
         except RootUnavailable:
             raise
         except (PathDenied, WriteFailed):
             return False
+        if _differs(known, state):
+            return True
+        if len(self._unchanged) > limits.NOTES_SEEN_MAX:
+            self._unchanged.clear()
+        self._unchanged[path] = (state.size, state.mtime_ns)
+        return False
 
     def append(
         self, recording: Recording, session: SessionRecord, events: Events, until: Position
@@ -328,7 +342,7 @@ class NoteBook:
     def _write_again(
         self, recording: Recording, session: SessionRecord, events: Events, end: Position
     ) -> Recording:
-        """The file is gone: it is written anew with all that the recording covers."""
+        """The file is gone: writes it again, with all that the recording covers."""
         path = recording.output_path
         known = self._notes.note(path)
         self.writer.refuse_emptied_mount(path, None if known is None else known.device)

@@ -120,7 +120,7 @@ class Root:
 
     def _trouble_of_another(self) -> str | None:
         """Takes another folder for this one where that is safe: nothing was there, or a drive was mounted here (again),
-        which nobody brings about who has no right to mount.
+        which needs the right to mount.
         """
         known = self._identity
         try:
@@ -348,7 +348,7 @@ def _real_path(path: str) -> str:
     real = os.path.realpath(head, strict=True)
     if missing:
         if not os.path.isdir(real):
-            raise NotADirectoryError(0, f"{head} is no folder")
+            raise NotADirectoryError(0, f"{head} is not a folder")
     elif os.path.isdir(real):
         raise IsADirectoryError(0, "it is a folder; name a file in it")
     elif not os.path.isfile(real):

@@ -141,7 +141,7 @@ def _where() -> str:
     """The machine's boot and the container's numbering of processes; where the system has neither, the machine's name."""
     try:
         boot = Path("/proc/sys/kernel/random/boot_id").read_text(encoding="ascii")
-        return _checksum(boot + os.readlink("/proc/self/ns/pid"))  # noqa: PTH115 - it is no path
+        return _checksum(boot + os.readlink("/proc/self/ns/pid"))  # noqa: PTH115 - not a path
     except OSError:
         return _checksum(platform.node())
 

@@ -261,7 +261,7 @@ class Prepared:
 def _refuse_special(found: os.stat_result, path: str, policy: WritePolicy) -> None:
     """Raises PathDenied for what is not a file of one name."""
     if not stat.S_ISREG(found.st_mode):
-        raise PathDenied(f"{path} is no regular file", path)
+        raise PathDenied(f"{path} is not a regular file", path)
     if found.st_nlink > 1 and policy.is_bounded:
         raise PathDenied(
             f"{path} has {found.st_nlink} names (hard links), and one may lie outside the allowed folders: replace it by "

@@ -323,7 +323,7 @@ def test_each_message_stands_once_and_in_order_whatever_is_saved(
     folder.mkdir()
     one = Window(folder)
     note = one.notes / "talk.md"
-    one.append(user("# the beginning\n::capture talk.md", 0))
+    one.append(user("::capture talk.md", 0))
     said: list[str] = []
     buffer = note.read_text()  # what a dirty editor holds: the file as it was when it was loaded or saved
     for number, (what, how) in enumerate(steps, 1):

@@ -1,4 +1,4 @@
-"""Two conversations and one note: none replaces or mixes with the other without a copy and a word to the user."""
+"""Two conversations and one note: none replaces the other, or mixes with it, without a copy and a notice."""
 
 from pathlib import Path
 
@@ -16,7 +16,7 @@ def said(text: str, number: int, session: str) -> Json:
     return (user if "::" in text else assistant)(text, number, sessionId=session)
 
 
-def told(one: Window, kind: str) -> list[Notice]:
+def notices(one: Window, kind: str) -> list[Notice]:
     return [notice for notice in one.notices if notice.kind == kind]
 
 
@@ -37,7 +37,7 @@ def test_a_capture_over_another_conversations_note_copies_it_and_stops_its_recor
     outcome = one.outcomes[-1]
     assert (outcome.command, outcome.status) == ("capture", "ok")
     assert Path(str(outcome.backup_path)).read_text() == first
-    (stopped,) = told(one, "recording_stopped")
+    (stopped,) = notices(one, "recording_stopped")
     assert stopped.severity == "warning"
     assert stopped.data == {
         "recordingId": recording.recording_id,
@@ -47,7 +47,7 @@ def test_a_capture_over_another_conversations_note_copies_it_and_stops_its_recor
         "sessionId": "a",
     }
     assert "first talk" in stopped.message
-    (copied,) = told(one, "text_backed_up")
+    (copied,) = notices(one, "text_backed_up")
     assert "first talk" in copied.message
     assert "another conversation" in copied.message
     assert [one.key for one in one.engine.ledger.active_recordings()] == [B]
@@ -69,7 +69,7 @@ def test_a_note_of_a_conversation_that_records_no_more_is_copied_too(window: Mak
     one.append(said("first talk\n::capture notes.md", 0, "a"), said("::stop", 1, "a"))
     one.append(said("second talk\n::capture notes.md", 0, "b"))
     assert "first talk" in Path(str(one.outcomes[-1].backup_path)).read_text()
-    assert told(one, "recording_stopped") == []
+    assert notices(one, "recording_stopped") == []
 
 
 def test_the_same_conversation_captures_to_its_note_again_without_a_copy(window: MakeWindow) -> None:
@@ -130,7 +130,7 @@ def test_an_export_over_another_conversations_recording_copies_it_and_stops_it(
     one.append(said(f"second talk\n::export {name}", 0, "b"))
     exported = note.read_text()
     assert "first talk" in Path(str(one.outcomes[-1].backup_path)).read_text()
-    assert [notice.data["sessionId"] for notice in told(one, "recording_stopped")] == ["a"]  # type: ignore[index]
+    assert [notice.data["sessionId"] for notice in notices(one, "recording_stopped")] == ["a"]  # type: ignore[index]
     one.append(said("first goes on", 1, "a"))
     assert note.read_text() == exported
 
@@ -147,7 +147,7 @@ def test_an_export_over_the_conversations_own_recording_lets_it_go_on(window: Ma
         "::export notes.md",
         "goes on",
     ]
-    assert told(one, "recording_stopped") == []
+    assert notices(one, "recording_stopped") == []
 
 
 def test_an_export_of_events_over_the_conversations_own_recording_stops_it(window: MakeWindow) -> None:
@@ -155,7 +155,7 @@ def test_an_export_of_events_over_the_conversations_own_recording_stops_it(windo
     one.append(said("::capture notes.jsonl", 0, "a"), said("::export notes.jsonl", 1, "a"))
     one.append(said("goes on", 2, "a"))
     assert (one.notes / "notes.jsonl").read_bytes().count(b"\n") == 2
-    assert len(told(one, "recording_stopped")) == 1
+    assert len(notices(one, "recording_stopped")) == 1
 
 
 def test_two_windows_do_not_share_a_note_either(window: MakeWindow) -> None:

@@ -291,7 +291,7 @@ def test_a_pipe_that_takes_a_notes_place_holds_nothing_up(
         return real
 
     monkeypatch.setattr(policies, "_real_path", swapped_after_check)
-    with pytest.raises(PathDenied, match="no regular file"):
+    with pytest.raises(PathDenied, match="not a regular file"):
         writer.state(str(note))
 
 
