@@ -16,12 +16,14 @@ from kato import engine as engines
 from kato import process as processes
 from kato.journal import Journal
 from kato.ledger import MemoryLedger
+from kato.leftovers import Leftovers
 from kato.notes import NoteBook
+from kato.policy import AuditLog, WritePolicy
 from kato.settings import Settings
 from kato.status import Process
 from kato.store import SnapshotStore
 from kato.transcript import MarkdownOptions
-from kato.writer import AuditLog, NoteWriter, WritePolicy
+from kato.writer import NoteWriter
 
 log = logging.getLogger("kato")
 
@@ -76,7 +78,13 @@ class Assembly:
         else:
             ledger = MemoryLedger(store, max_events_per_session=chosen.max_events_per_session)
         self._audit = AuditLog(self.state_dir / "audit.jsonl")
-        writer = NoteWriter(WritePolicy(()), backups_dir=self.state_dir / "backups", now_ms=now_ms)
+        writer = NoteWriter(
+            WritePolicy(()),
+            backups_dir=self.state_dir / "backups",
+            now_ms=now_ms,
+            leftovers=Leftovers(processes.mark(), processes.is_mark_gone, now_ms),
+        )
+        writer.leftovers.sweep(str(self.state_dir))
         self.engine = engines.Engine(
             ledger=ledger,
             store=store,
@@ -97,6 +105,7 @@ class Assembly:
         later = _LATER_FOOTPRINT_BYTES + (limits.JOURNAL_CACHE_BYTES if chosen.journal else 0)
         self._footprint = processes.rss_bytes() + later
         self.apply(chosen, folders)
+        writer.sweep({os.path.dirname(path) for path in ledger.note_paths()})  # noqa: PTH120 - as many as notes
 
     def apply(self, chosen: Settings, folders: Sequence[str]) -> None:
         """Puts settings and the open folders in force."""
@@ -121,7 +130,9 @@ class Assembly:
         if roots is None:
             roots = (*engine.place.workspace_folders, engine.place.recordings_dir)
         engine.notebook.writer.policy = WritePolicy(
-            [str(Path(root).expanduser()) for root in roots], audit=self._audit
+            [str(Path(root).expanduser()) for root in roots],
+            own=engine.place.recordings_dir,
+            audit=self._audit,
         )
 
     def message_bytes_max(self, chosen: Settings) -> int:

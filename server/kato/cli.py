@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from kato.providers.base import Surroundings
     from kato.settings import Settings
     from kato.sources import Root
+    from kato.writer import NoteWriter
 
 EXIT_FAILED: Final = 1
 
@@ -321,12 +322,21 @@ def _journal_export(arguments: argparse.Namespace) -> int:
     return EXIT_FAILED if problems else EXIT_OK
 
 
-def _write_file(arguments: argparse.Namespace, pieces: "Iterator[bytes]") -> None:
-    """A path that the user typed: not held to the roots, but to the rest of the write policy."""
-    from kato.writer import NoteWriter, WritePolicy  # noqa: PLC0415
+def _writer(state_dir: Path) -> "NoteWriter":
+    """For paths that the user typed: not held to the roots, but to the rest of the write policy."""
+    from kato import process  # noqa: PLC0415
+    from kato.leftovers import Leftovers  # noqa: PLC0415
+    from kato.policy import WritePolicy  # noqa: PLC0415
+    from kato.writer import NoteWriter  # noqa: PLC0415
 
-    backups = _state_dir(arguments) / "backups"
-    writer = NoteWriter(WritePolicy(None), backups_dir=backups, now_ms=_now_ms)
+    leftovers = Leftovers(process.mark(), process.is_mark_gone, _now_ms)
+    return NoteWriter(
+        WritePolicy(None), backups_dir=state_dir / "backups", now_ms=_now_ms, leftovers=leftovers
+    )
+
+
+def _write_file(arguments: argparse.Namespace, pieces: "Iterator[bytes]") -> None:
+    writer = _writer(_state_dir(arguments))
     path = _absolute(arguments.output)
     with writer.prepare(path, pieces) as prepared:
         written = prepared.commit(backup=writer.inspect(path).exists)
@@ -430,7 +440,6 @@ def _capture(arguments: argparse.Namespace) -> int:
     from kato.pictures import Pictures  # noqa: PLC0415
     from kato.text import printable  # noqa: PLC0415
     from kato.transcript import Transcript  # noqa: PLC0415
-    from kato.writer import NoteWriter, WritePolicy  # noqa: PLC0415
 
     wanted, path = arguments.session, arguments.path
     if arguments.latest and wanted is not None:
@@ -468,7 +477,7 @@ def _capture(arguments: argparse.Namespace) -> int:
     since = None if arguments.since is None else _moment(arguments.since)
     folder = config.state_dir(chosen.state_dir)
     config.ensure_state_dir(folder)
-    writer = NoteWriter(WritePolicy(None), backups_dir=folder / "backups", now_ms=_now_ms)
+    writer = _writer(folder)
     journal = Journal.open(folder, now_ms=_now_ms)
     try:
         notebook = assembly.notebook(chosen, writer, journal, folder)
@@ -512,8 +521,11 @@ def _capture(arguments: argparse.Namespace) -> int:
         journal.close()
     if pictures is not None and pictures.failure is not None:
         terminal.complain(f"not every picture could be written: {pictures.failure}")
-    if whole.backup_path is not None:
-        terminal.complain(f"{target} held other text; it was copied to {whole.backup_path} first")
+    replaced = whole.replaced
+    if replaced.backup_path is not None:
+        terminal.complain(f"{target} held other text; it was copied to {replaced.backup_path} first")
+    for one in replaced.stopped:
+        terminal.complain(f"the recording of {one.key.provider}/{one.key.session_id} to {target} was stopped")
     terminal.say(f"{target}: {whole.events:,} events")
     return EXIT_OK
 

@@ -350,8 +350,10 @@ def capture(path: str, session: SessionRecord, events: LogEvents, notebook: Note
     """Writes a log's conversation to a note: `.jsonl` gives one event a line, anything else Markdown."""
     end = Position(session.event_count)
     if path.lower().endswith(".jsonl"):
-        return notebook.write_jsonl(path, events.pieces, end)
-    return notebook.write_markdown(path, session, events.pieces, end)
+        return notebook.write_jsonl(path, session.key, events.pieces, end)
+    return notebook.write_markdown(
+        path, session, events.pieces, end, goes_on=lambda one: one.key == session.key
+    )
 
 
 class RootReport(Struct, frozen=True):

@@ -69,7 +69,8 @@ from kato.model import (
     decode_line,
     epoch_ms,
 )
-from kato.notes import BEGINNING, Events, NoteBook, Position, SubAgent, Whole, render
+from kato.notes import BEGINNING, Events, NoteBook, Position, Replaced, SubAgent, Whole, render
+from kato.policy import RootUnavailable
 from kato.status import Seen
 from kato.store import Eviction, SnapshotStore
 from kato.text import line_part, one_line, printable, with_newlines
@@ -263,6 +264,7 @@ class Ledger(Protocol):
     def recording(self, key: SessionKey) -> Recording | None: ...  # noqa: D102
     def active_recordings(self) -> list[Recording]: ...  # noqa: D102
     def open_recordings(self, key: SessionKey) -> list[Recording]: ...  # noqa: D102
+    def recordings_to(self, path: str) -> list[Recording]: ...  # noqa: D102
     def sessions_behind(self) -> list[SessionKey]: ...  # noqa: D102
     def put_recording(self, recording: Recording) -> None: ...  # noqa: D102
     def children(self, key: SessionKey) -> list[SessionRecord]: ...  # noqa: D102
@@ -270,6 +272,7 @@ class Ledger(Protocol):
     def variants(self, key: SessionKey) -> list[str]: ...  # noqa: D102
     def put_log(self, log: LogRecord) -> None: ...  # noqa: D102
     def note(self, path: str) -> NoteRecord | None: ...  # noqa: D102
+    def note_paths(self) -> list[str]: ...  # noqa: D102
     def put_note(self, note: NoteRecord) -> None: ...  # noqa: D102
     def exclusive(self) -> AbstractContextManager[None]: ...  # noqa: D102
     def stats(self) -> JournalStats | None: ...  # noqa: D102
@@ -400,6 +403,7 @@ class Engine:
         self._is_loss_known = False
         notebook.sub_agents = self._sub_agents
         ledger.make_room = partial(self.make_room, what=_EVENT)
+        notebook.repaired = self._report_repair
 
     # --- Events -----------------------------------------------------------------------------------------
 
@@ -665,6 +669,25 @@ class Engine:
         with _guarded("recordings"):
             for key in self.ledger.sessions_behind():
                 self.flush(key)
+        self._look_after_notes()
+
+    def _look_after_notes(self) -> None:
+        """Notices what happened to the notes of recordings that have nothing to write now, and removes what killed
+        processes left beside them.
+        """
+        recordings: list[Recording] = []
+        with _guarded("recordings"):
+            recordings = self.ledger.active_recordings()
+            self.notebook.writer.sweep({str(PurePath(one.output_path).parent) for one in recordings})
+        for recording in recordings:
+            with _guarded(f"recording {recording.recording_id}"):
+                try:
+                    due = recording.recording_id in self._troubled or self.notebook.has_changed(recording)
+                except RootUnavailable as error:
+                    self._held_up(recording, error.message)
+                else:
+                    if due:
+                        self.flush(recording.key)
 
     @property
     def is_waiting(self) -> bool:
@@ -854,22 +877,50 @@ class Engine:
             line=UNSET if command.line is None else command.line,
             status="noop" if result.noop else "ok",
             output_path=UNSET if result.path is None else result.path,
-            backup_path=UNSET if result.backup_path is None else result.backup_path,
+            backup_path=UNSET if result.replaced.backup_path is None else result.replaced.backup_path,
             recording_id=UNSET if result.recording_id is None else result.recording_id,
             events_written=UNSET if result.events is None else result.events,
         )
         log.info("%s of %s/%s: %s", command.name, key.provider, key.session_id, outcome.status)
         self._listener.executed(outcome)
-        if result.backup_path is not None:
-            self._listener.notify(
-                Notice(
-                    "text_backed_up",
-                    "warning",
-                    f"{result.path} held text that Kato had not written; it was copied to {result.backup_path} first.",
-                    {"path": result.path, "backupPath": result.backup_path},
-                )
-            )
+        if result.replaced.backup_path is not None:
+            self._report_backup(result.path or "", result.replaced)
+        for one in result.replaced.stopped:
+            self._report_stopped(one, key, result.replaced.backup_path)
         return outcome
+
+    def _report_backup(self, path: str, replaced: Replaced) -> None:
+        held = "text that Kato had not written"
+        data = {"path": path, "backupPath": replaced.backup_path}
+        if replaced.session is not None:
+            held = f"another conversation ({self._name_of(replaced.session)})"
+            data |= {"provider": replaced.session.provider, "sessionId": replaced.session.session_id}
+        message = f"{path} held {held}; Kato copied it to {replaced.backup_path} first."
+        self._listener.notify(Notice("text_backed_up", "warning", message, data))
+
+    def _report_stopped(self, stopped: Recording, key: SessionKey, backup_path: str | None) -> None:
+        """A note holds one conversation: whoever takes it for another must know that the first goes on unrecorded."""
+        by = "it was exported" if stopped.key == key else f"{self._name_of(key)} was written"
+        message = (
+            f"Recording of {self._name_of(stopped.key)} to {stopped.output_path} stopped, because {by} to the same file. "
+            "Use ::record or ::capture with another path to go on."
+        )
+        data = {
+            "recordingId": stopped.recording_id,
+            "path": stopped.output_path,
+            "provider": stopped.key.provider,
+            "sessionId": stopped.key.session_id,
+        }
+        if backup_path is not None:
+            data["backupPath"] = backup_path
+        self._listener.notify(Notice("recording_stopped", "warning", message, data))
+
+    def _name_of(self, key: SessionKey) -> str:
+        """A session as its user knows it."""
+        session = self.ledger.session(key)
+        about = None if session is None else session.title or session.snippet
+        name = f"{key.provider}/{key.session_id}"
+        return name if about is None else f"“{about}”, {name}"
 
     def _failed(
         self,
@@ -901,6 +952,7 @@ class Engine:
 
     def _init(self, session: SessionRecord, command: Command, at: Position, finish: "_Finish") -> "_Done":
         path = self._destination(session, command.argument)
+        self._refuse_shared(session.key, path)
         self.notebook.create_if_missing(path, session, None)
         self.flush(session.key, at)
         with self.ledger.exclusive():
@@ -919,8 +971,10 @@ class Engine:
         # One that still lacks lines before its end gets them first: what follows is another recording of the same note.
         resumed = recording if recording and recording.output_path == path and not recording.is_open else None
         recording_id = self._new_id() if resumed is None else resumed.recording_id
+        self._refuse_shared(session.key, path)
         self.notebook.create_if_missing(path, session, recording_id)
         with self.ledger.exclusive():
+            self._refuse_shared(session.key, path)  # another process may have been faster
             reached = start if resumed is None else max(start, Position(resumed.seq, resumed.line))
             self.ledger.set_destination(session.key, path)
             self.ledger.put_recording(
@@ -951,6 +1005,7 @@ class Engine:
         recording_id = recording.recording_id if same and recording is not None else self._new_id()
         if recording is not None and recording.active and not same:
             self.flush(session.key, at)
+        self._flush_others(session.key, path)
 
         def remember(whole: Whole) -> None:
             now = self._now_ms()
@@ -975,9 +1030,15 @@ class Engine:
             finish()
 
         whole = self.notebook.write_markdown(
-            path, session, self._events(session.key), at, recording_id=recording_id, remember=remember
+            path,
+            session,
+            self._events(session.key),
+            at,
+            recording_id=recording_id,
+            goes_on=lambda one: one.recording_id == recording_id,
+            remember=remember,
         )
-        return _Done(path=path, recording_id=recording_id, events=whole.events, backup_path=whole.backup_path)
+        return _Done(path=path, recording_id=recording_id, events=whole.events, replaced=whole.replaced)
 
     def _export(self, session: SessionRecord, command: Command, at: Position, finish: "_Finish") -> "_Done":
         del finish  # an export stores nothing
@@ -988,11 +1049,16 @@ class Engine:
         if command.export_format is not None:
             jsonl = command.export_format == "jsonl"
         events = self._events(session.key, len if jsonl else rendered_bytes)
+        self._flush_others(session.key, path)
         if jsonl:
-            whole = self.notebook.write_jsonl(path, events, at)
+            whole = self.notebook.write_jsonl(path, session.key, events, at)
         else:
-            whole = self.notebook.write_markdown(path, session, events, at)
-        return _Done(path=path, events=whole.events, backup_path=whole.backup_path)
+            # The session's own recording to this note goes on behind what is exported, so it has to be as far.
+            self.flush(session.key, at)
+            whole = self.notebook.write_markdown(
+                path, session, events, at, goes_on=lambda one: one.active and one.key == session.key
+            )
+        return _Done(path=path, events=whole.events, replaced=whole.replaced)
 
     def _stop(self, session: SessionRecord, command: Command, at: Position, finish: "_Finish") -> "_Done":
         del command
@@ -1017,6 +1083,21 @@ class Engine:
         )
         self.ledger.put_recording(ended)
         return ended
+
+    def _refuse_shared(self, key: SessionKey, path: str) -> None:
+        """Raises CommandRefused for a note to which another session records: the two would be mixed."""
+        for one in self.ledger.recordings_to(path):
+            if one.key != key:
+                raise CommandRefused(
+                    f"{path} records another conversation ({self._name_of(one.key)}): name another note, or ::stop that "
+                    "recording first"
+                )
+
+    def _flush_others(self, key: SessionKey, path: str) -> None:
+        """Brings a note that this session is about to replace up to date, so that the copy of it is whole."""
+        for one in self.ledger.recordings_to(path):
+            if one.key != key:
+                self.flush(one.key)
 
     def _sub_agents(self, key: SessionKey, tool_call_id: str) -> Iterator[SubAgent]:
         for child in self.ledger.children(key):
@@ -1132,15 +1213,32 @@ class Engine:
         except Exception as error:  # noqa: BLE001 - one session's defect must not stop the others, nor the start
             self._held_up(recording, log_failure(f"recording {recording.recording_id}", error))
         else:
-            self._troubled.discard(recording.recording_id)
+            self._went_on(recording)
             return True
         return False
+
+    def _went_on(self, recording: Recording) -> None:
+        if recording.recording_id in self._troubled:
+            self._troubled.discard(recording.recording_id)
+            message = (
+                f"Recording to {recording.output_path} goes on; the lines that were missing are written."
+            )
+            data = {"recordingId": recording.recording_id, "path": recording.output_path}
+            self._listener.notify(Notice("recording_resumed", "info", message, data))
+
+    def _report_repair(self, recording: Recording) -> None:
+        message = (
+            f"An older version of {recording.output_path} was saved over what Kato had appended. Kato appended the missing "
+            "lines again. If you deleted them on purpose, delete them again: then they stay deleted."
+        )
+        data = {"recordingId": recording.recording_id, "path": recording.output_path}
+        self._listener.notify(Notice("note_repaired", "warning", message, data))
 
     def _held_up(self, recording: Recording, reason: str) -> None:
         if recording.recording_id not in self._troubled:
             self._troubled.add(recording.recording_id)
             message = f"Recording to {recording.output_path} is held up and will be tried again: {reason}"
-            data = {"recordingId": recording.recording_id, "path": recording.output_path}
+            data = {"recordingId": recording.recording_id, "path": recording.output_path, "reason": reason}
             self._listener.notify(Notice("recording_paused", "error", message, data))
 
     def _flush_piece(self, key: SessionKey, recording_id: str, until: Position | None) -> bool:
@@ -1374,7 +1472,7 @@ class _Done(Struct, frozen=True):
     """What a command that worked has to tell."""
 
     path: str | None = None
-    backup_path: str | None = None
+    replaced: Replaced = Replaced()
     recording_id: str | None = None
     events: int | None = None
     noop: bool = False

@@ -141,6 +141,13 @@ MIGRATIONS: Final = (
     """,
     # SQLite keeps no checksum of a row's content: noise in it came out as events that are not JSON.
     "ALTER TABLE chunk ADD COLUMN crc32 INTEGER;",
+    """
+    ALTER TABLE note ADD COLUMN mtime_ns INTEGER;
+    ALTER TABLE note ADD COLUMN device INTEGER;
+    ALTER TABLE note ADD COLUMN provider TEXT;
+    ALTER TABLE note ADD COLUMN session_id TEXT;
+    ALTER TABLE note ADD COLUMN look BLOB NOT NULL DEFAULT x'';
+    """,
 )
 
 _SESSION_FIELDS: Final = (
@@ -152,6 +159,7 @@ _RECORDING_FIELDS: Final = (
     "recording_id, output_path, active, started_at, start_seq, start_line, seq, line, transcript_state, last_write_at,"
     " end_seq, end_line"
 )
+_NOTE_FIELDS: Final = "path, body_bytes, body_crc32, file_bytes, mtime_ns, device, provider, session_id, look"
 _IS_OPEN: Final = "(active OR end_seq IS NOT NULL)"
 
 
@@ -296,7 +304,8 @@ class Journal:
         with self.exclusive():
             self._enter("removed_session", found.records("removed_session"))
             self._enter("removed_event", ({"mark": mark} for mark in found.removed_events))
-            self._enter("note", found.records("note"))
+            # Positions move where events are lost: what is remembered of a note's text does not hold any more.
+            self._enter("note", (record | {"look": b""} for record in found.records("note")))
         taken: dict[int, _Taken] = {}
         for chunk in found.chunks():
             if chunk.session not in taken:
@@ -780,6 +789,10 @@ class Journal:
         """The session's recordings that may still write, the oldest first."""
         return self._recordings(f"{_IS_OPEN} AND provider = ? AND session_id = ? ORDER BY recording.id", key)
 
+    def recordings_to(self, path: str) -> list[Recording]:
+        """The recordings of all sessions that may still write to this file."""
+        return self._recordings(f"{_IS_OPEN} AND output_path = ? ORDER BY recording.id", (path,))
+
     def sessions_behind(self) -> list[SessionKey]:
         """The sessions whose open recordings lack events."""
         rows = self._all(
@@ -865,14 +878,19 @@ class Journal:
 
     def note(self, path: str) -> NoteRecord | None:
         """What was last written to a file."""
-        row = self._one("SELECT path, body_bytes, body_crc32, file_bytes FROM note WHERE path = ?", (path,))
-        return None if row is None else NoteRecord(*row)
+        row = self._one(f"SELECT {_NOTE_FIELDS} FROM note WHERE path = ?", (path,))  # noqa: S608
+        return None if row is None else _note(row)
+
+    def note_paths(self) -> list[str]:
+        """The files that Kato ever wrote."""
+        return [str(path) for (path,) in self._all("SELECT path FROM note", ())]
 
     def put_note(self, note: NoteRecord) -> None:
         """Keeps what was last written to a file."""
+        written = (note.path, note.body_bytes, note.body_crc32, note.file_bytes, note.mtime_ns, note.device)
         self._run(
-            "INSERT OR REPLACE INTO note VALUES (?, ?, ?, ?)",
-            (note.path, note.body_bytes, note.body_crc32, note.file_bytes),
+            f"INSERT OR REPLACE INTO note ({_NOTE_FIELDS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",  # noqa: S608
+            (*written, *(note.key or (None, None)), note.look),
         )
 
     # --- Upkeep -----------------------------------------------------------------------------------------
@@ -1576,6 +1594,12 @@ def _session(row: Sequence[Any]) -> SessionRecord:
         parent_id=row[11],
         parent_call_id=row[12],
     )
+
+
+def _note(row: Sequence[Any]) -> NoteRecord:
+    path, body_bytes, body_crc32, file_bytes, mtime_ns, device, provider, session_id, look = row
+    key = None if provider is None else SessionKey(provider, session_id)
+    return NoteRecord(path, body_bytes, body_crc32, file_bytes, mtime_ns, device, key, look)
 
 
 def _recording(key: SessionKey, row: Sequence[Any]) -> Recording:

@@ -230,6 +230,11 @@ class MemoryLedger:
         """The session's recordings that may still write, the oldest first."""
         return [one for one in self._recordings.get(key, ()) if one.is_open]
 
+    def recordings_to(self, path: str) -> list[Recording]:
+        """The recordings of all sessions that may still write to this file."""
+        kept = [one for recordings in self._recordings.values() for one in recordings]
+        return [one for one in kept if one.is_open and one.output_path == path]
+
     def sessions_behind(self) -> list[SessionKey]:
         """The sessions whose open recordings lack events."""
         return [
@@ -328,6 +333,10 @@ class MemoryLedger:
     def note(self, path: str) -> NoteRecord | None:
         """What was last written to a file."""
         return self._notes.get(path)
+
+    def note_paths(self) -> list[str]:
+        """The files that Kato wrote since it started."""
+        return list(self._notes)
 
     def put_note(self, note: NoteRecord) -> None:
         """Keeps what was last written to a file."""

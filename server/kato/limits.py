@@ -272,7 +272,27 @@ WRITE_PIECE_BYTES: Final = 256 * KIB
 #: The frontmatter of a note that is adopted; a longer one is no frontmatter.
 FRONTMATTER_BYTES_MAX: Final = 256 * KIB
 BACKUPS_PER_NAME_MAX: Final = 1000
+#: Bytes of a note's name that stay in the names of its temporary files and copies. File systems allow 255 bytes a name,
+#: eCryptfs 143; a mark or a time and an ending are added (at most 60 bytes).
+TEMPORARY_NAME_BYTES: Final = 60
+#: How much of a note's end is read to see what is left of what Kato wrote, how many of its lines are remembered, and how
+#: much Kato writes before it looks again: an older version of the note that an editor saved can lack at most so much for
+#: Kato to find all that is missing. Comparing takes about 0.1 s for this much.
+LOOK_TEXT_BYTES: Final = 1 * MIB
+LOOK_CONTEXT_LINES: Final = 256
+LOOK_CONTEXT_BYTES: Final = 32 * KIB
+LOOK_WRITTEN_BYTES_MAX: Final = 256 * KIB
+#: A temporary file whose process cannot be seen from here (another machine, another container) is removed when it has
+#: not changed for this long; a note is written within seconds.
+FOREIGN_LEFTOVER_SECONDS: Final = 3600
+#: Notes that are remembered as unchanged, so that a heartbeat passes over them.
+NOTES_SEEN_MAX: Final = 10_000
+#: Two changes within this time may leave the same time of change: 2 s on FAT, 10 ms on others.
+MTIME_GRAIN_NS: Final = 2_000_000_000
+#: Folders that are remembered as free of temporary files.
+SWEPT_FOLDERS_MAX: Final = 1000
 
+assert 2 * (LOOK_WRITTEN_BYTES_MAX + WRITE_PIECE_BYTES) <= LOOK_TEXT_BYTES
 assert READ_BYTES <= READ_ROUND_BYTES < MESSAGE_MB_MAX_DEFAULT * MIB
 assert CHUNK_BYTES < SNAPSHOT_BUDGET_BYTES_MIN // 64
 assert SNAPSHOT_BUDGET_BYTES_MIN < DAEMON_MAX_MEMORY_MB_DEFAULT * MIB

@@ -507,14 +507,19 @@ class Claim(Struct, frozen=True):
 
 
 class NoteRecord(Struct, frozen=True):
-    """What Kato itself last wrote to a file: length and CRC-32 of everything below the frontmatter, and the file's
-    size after that write.
+    """What Kato itself last wrote to a file: length and CRC-32 of everything below the frontmatter, the file's size and
+    time of change after that write and the device it was on, and which session it was. `look` is what Kato remembers of
+    the file's end (`looks.Look`, encoded).
     """
 
     path: str
     body_bytes: int
     body_crc32: int
     file_bytes: int
+    mtime_ns: int | None = None
+    device: int | None = None
+    key: SessionKey | None = None
+    look: bytes = b""
 
 
 class LogRecord(Struct, frozen=True):

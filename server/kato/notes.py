@@ -2,23 +2,29 @@
 
     whole note   render to a spool ─► inspect the file ─► keep, adopt or back up what is there ─► temporary file ─►
                  (alone over all processes) rename, remember what was written
-    next piece   render from the recording's position ─► compare the file's size with what was last written ─►
-                 append what is not there yet ─► remember
+    next piece   render from the recording's position ─► has the file changed since the last write? then see what is left
+                 of it (`looks`), go back to what is missing ─► append what is not there yet ─► remember
 
-Rules: rendering streams, however long the conversation is; nothing of the user's is replaced without a copy; what was
-written before a crash but not remembered is found again in the file, so that nothing stands there twice.
+Rules: rendering streams, however long the conversation is; nothing of the user's, and no other conversation, is replaced
+without a copy; what was written before a crash but not remembered is found again in the file, so that nothing stands
+there twice; what an older version of the file, saved over it, lacks is written again at its end.
 """
 
 import tempfile
 import zlib
-from collections.abc import Callable, Iterable, Iterator
-from contextlib import AbstractContextManager
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import AbstractContextManager, suppress
 from datetime import tzinfo
+from itertools import accumulate
 from pathlib import Path, PurePath
 from typing import IO, Final, NamedTuple, Protocol
 
-from kato import frontmatter, limits, paths
-from kato.errors import WriteFailed
+import msgspec
+from msgspec.structs import replace
+
+from kato import __version__, frontmatter, limits, looks, paths
+from kato.errors import PathDenied, WriteFailed
 from kato.model import (
     NoteRecord,
     Recording,
@@ -27,8 +33,9 @@ from kato.model import (
     ToolResult,
     UserMessage,
 )
+from kato.policy import RootUnavailable
 from kato.transcript import MarkdownOptions, Transcript
-from kato.writer import NoteFile, NoteMissing, NoteWriter
+from kato.writer import FileState, NoteFile, NoteMissing, NoteWriter, Prepared
 
 #: Bodies up to this size are rendered in memory, longer ones in an unlinked file of the state directory.
 _SPOOL_BYTES: Final = 4 * limits.MIB
@@ -79,17 +86,64 @@ class Notes(Protocol):
         """Replaces what is remembered."""
         ...
 
+    def recordings_to(self, path: str) -> list[Recording]:
+        """The recordings of all sessions that may still write to a file."""
+        ...
+
+    def put_recording(self, recording: Recording) -> None:
+        """Keeps a recording."""
+        ...
+
     def exclusive(self) -> AbstractContextManager[None]:
         """Alone over all processes."""
         ...
 
 
+class Replaced(NamedTuple):
+    """What a whole note took the place of: where the former text was copied to, the session that had written it if it was
+    another one, and the recordings to that file that were stopped.
+    """
+
+    backup_path: str | None = None
+    session: SessionKey | None = None
+    stopped: Sequence[Recording] = ()
+
+
 class Whole(NamedTuple):
-    """A note that was written: how many events went into it, and the renderer's state at its end."""
+    """A note that was written: how many events went into it, the renderer's state at its end, and what it replaced."""
 
     events: int
-    backup_path: str | None
     transcript_state: bytes
+    replaced: Replaced
+
+
+class _Changed(NamedTuple):
+    """A note that was changed since Kato last wrote to it: its text, or the end of a long one, and where that text ended after
+    the last write if only its end grew. What is remembered of the note, None if that does not compare with the text, and
+    what Kato wrote since, each piece with the position after it.
+    """
+
+    known: NoteRecord
+    state: FileState
+    text: bytes
+    end: int
+    look: looks.Look | None
+    pieces: Sequence[tuple[Position, bytes]]
+
+    @property
+    def first_missing(self) -> int | None:
+        """The number of the piece from which on nothing is left in the text; None if nothing is missing."""
+        if self.look is None:
+            return None
+        count = looks.present(self.look, [piece for _, piece in self.pieces], self.text)
+        is_wanted = self.look.restored_from != zlib.crc32(self.text)  # else the user deleted it, again
+        return count if count < len(self.pieces) and is_wanted else None
+
+    def is_surplus(self, start: int) -> bool:
+        """True when what begins at `start` is not from what is remembered."""
+        if self.look is None:
+            return start >= self.end
+        return looks.is_surplus(self.look, [piece for _, piece in self.pieces], self.text, start)
 
 
 class NoteBook:
@@ -113,20 +167,28 @@ class NoteBook:
         self._spool_dir = spool_dir
         self._now_ms = now_ms
         self._random_bytes = random_bytes
+        #: Notes that are as Kato left them: size, time of change.
+        self._unchanged: dict[str, tuple[int, int]] = {}
         self.sub_agents: SubAgents | None = None
         #: Told while a whole note is written: events done, events in all.
         self.progress: Callable[[int, int], None] = lambda _done, _total: None
+        #: Called after the missing end of a note was written again.
+        self.repaired: Callable[[Recording], None] = lambda _: None
 
     def create_if_missing(self, path: str, session: SessionRecord, recording_id: str | None) -> None:
         """A new note without a body; a file that is there stays as it is."""
-        if self.writer.inspect(path).exists:
+        there = self.writer.inspect(path)
+        if there.exists:
+            if self._notes.note(path) is None:
+                state = self.writer.state(path)
+                self._notes.put_note(_record(path, 0, 0, state, None))
             return
         head = self._head(path, None, session, (), recording_id, 0)
         with self.writer.prepare(path, [head]) as prepared, self._notes.exclusive():
             if self.writer.inspect(path).exists:
                 return
             written = prepared.commit(backup=False)
-            self._notes.put_note(NoteRecord(path, 0, 0, written.size))
+            self._notes.put_note(_record(path, 0, 0, written.state, session.key))
 
     def write_markdown(
         self,
@@ -137,14 +199,18 @@ class NoteBook:
         *,
         since: Position = BEGINNING,
         recording_id: str | None = None,
+        goes_on: Callable[[Recording], bool] = lambda _: True,
         remember: Callable[[Whole], None] | None = None,
     ) -> Whole:
-        """The conversation from `since` to `until` as the whole body of the note at `path`.
+        """The conversation from `since` to `until` as the whole body of the note at `path`. Recordings to that file for
+        which `goes_on` is false are stopped.
 
         `remember` is called with the result while nobody else writes, after the file is in its place.
         """
         transcript = Transcript(self.options, self.tz)
-        with tempfile.SpooledTemporaryFile(max_size=_SPOOL_BYTES, dir=str(self._spool_dir)) as spool:
+        with tempfile.SpooledTemporaryFile(
+            max_size=_SPOOL_BYTES, dir=str(self._spool_dir), prefix=self.writer.leftovers.spool_prefix
+        ) as spool:
             crc = size = 0
             fold = self.fold(session.key)
             end = until.seq + (until.line > 0)
@@ -155,18 +221,27 @@ class NoteBook:
             missing = end - since.seq - transcript.fed
             there = self.writer.inspect(path)
             head = self._head(path, there, session, transcript.speakers, recording_id, missing)
+            look = None
+            if recording_id is not None:
+                look = self._look_at_whole(spool, size, since, until, transcript.state)
             with self.writer.prepare(path, _pieces(head, spool)) as prepared, self._notes.exclusive():
-                there = self.writer.inspect(path)
-                theirs = self._is_theirs(path, there, size, crc)
-                written = prepared.commit(backup=theirs)
-                self._notes.put_note(NoteRecord(path, size, crc, written.size))
-                whole = Whole(transcript.fed, written.backup_path, transcript.state)
+                replaced = self._put_in_place(prepared, _Body(path, size, crc, session.key, look), goes_on)
+                whole = Whole(transcript.fed, transcript.state, replaced)
                 if remember is not None:
                     remember(whole)
         return whole
 
-    def write_jsonl(self, path: str, events: Events, until: Position) -> Whole:
-        """The events up to and including that of `until`, one a line."""
+    def _look_at_whole(
+        self, spool: IO[bytes], size: int, since: Position, until: Position, state: bytes
+    ) -> looks.Look:
+        """What is remembered of a whole note: all of it counts as new, or, of a long one, what will be appended."""
+        if size <= limits.LOOK_WRITTEN_BYTES_MAX:
+            return looks.Look(since.seq, since.line, b"", style=self._style, written_bytes=size)
+        spool.seek(size - limits.LOOK_CONTEXT_BYTES)
+        return looks.Look(until.seq, until.line, state, looks.context_of(spool.read()), self._style)
+
+    def write_jsonl(self, path: str, key: SessionKey, events: Events, until: Position) -> Whole:
+        """The events up to and including that of `until`, one a line. Recordings to that file are stopped."""
         count = crc = size = 0
         end = until.seq + (until.line > 0)
 
@@ -179,87 +254,228 @@ class NoteBook:
                 yield piece
 
         with self.writer.prepare(path, pieces()) as prepared, self._notes.exclusive():
-            there = self.writer.inspect(path)
-            written = prepared.commit(backup=self._is_theirs(path, there, size, crc))
-            self._notes.put_note(NoteRecord(path, size, crc, written.size))
-        return Whole(count, written.backup_path, b"")
+            replaced = self._put_in_place(prepared, _Body(path, size, crc, key), lambda _: False)
+        return Whole(count, b"", replaced)
+
+    def _put_in_place(
+        self, prepared: Prepared, body: "_Body", goes_on: Callable[[Recording], bool]
+    ) -> Replaced:
+        """Replaces a note by a new one. Text that Kato did not write, and another conversation, are copied first; of the
+        recordings to the file, those go on for which `goes_on` is true.
+        """
+        there, ours = self.writer.inspect(body.path), self._notes.note(body.path)
+        found = (there.body_bytes, there.body_crc32)
+        other = None if ours is None or ours.key == body.key else ours.key
+        has_text = there.exists and not there.body_is_empty and found != (body.size, body.crc32)
+        is_ours = ours is not None and found == (ours.body_bytes, ours.body_crc32) and other is None
+        written = prepared.commit(backup=has_text and not is_ours)
+        look = b"" if body.look is None else body.look.encode()
+        self._notes.put_note(_record(body.path, body.size, body.crc32, written.state, body.key, look))
+        ended = [one for one in self._notes.recordings_to(body.path) if not goes_on(one)]
+        for one in ended:
+            self._notes.put_recording(replace(one, active=False, end_seq=None, end_line=0))
+        return Replaced(written.backup_path, other, [one for one in ended if one.active])
+
+    def has_changed(self, recording: Recording) -> bool:
+        """True when a note was changed since Kato last wrote to it or looked at it. A note that is missing, or that this
+        process may not touch, is not looked at; raises RootUnavailable when its folder is missing.
+        """
+        path = recording.output_path
+        # Asked for every recording at every heartbeat: the policy takes fifty times as long as this look at the file.
+        with suppress(OSError):
+            found = Path(path).stat()
+            if self._unchanged.get(path) == (found.st_size, found.st_mtime_ns):
+                return False
+        known = self._notes.note(path)
+        if known is None or not known.look:
+            return False
+        try:
+            state = self.writer.state(path)
+        except RootUnavailable:
+            raise
+        except (PathDenied, WriteFailed):
+            return False
+        if _differs(known, state):
+            return True
+        if len(self._unchanged) > limits.NOTES_SEEN_MAX:
+            self._unchanged.clear()
+        self._unchanged[path] = (state.size, state.mtime_ns)
+        return False
 
     def append(
         self, recording: Recording, session: SessionRecord, events: Events, until: Position
     ) -> Iterator[Recording]:
-        """Brings a recording's file up to `until`, in pieces; yields the recording as it stands after each.
+        """Brings a recording's file up to `until`, in pieces; yields the recording as it stands after each, never before
+        the position it had. What is missing before that position is written again first.
 
         The caller holds the right to write and stores what is yielded before it asks for more.
         """
-        while (recording.seq, recording.line) < until:
-            transcript = Transcript(self.options, self.tz, recording.transcript_state)
+        reached = Position(recording.seq, recording.line)
+        if reached >= until and not self.has_changed(recording):
+            return
+        look = None
+        changed = self._changed(recording, events)
+        if changed is not None:
+            recording, look = self._restored(recording, changed, events)
+        is_restoring = (recording.seq, recording.line) < reached
+        while (recording.seq, recording.line) < max(reached, until):
             since = Position(recording.seq, recording.line)
-            end, blocks = _next_blocks(transcript, events, since, until, self.fold(session.key))
+            is_new = since >= reached
+            transcript = Transcript(self.options, self.tz, recording.transcript_state)
+            end, blocks = _next_blocks(
+                transcript, events, since, until if is_new else reached, self.fold(session.key)
+            )
+            moved = _moved(recording, end, transcript.state, self._now_ms() if blocks else None)
             if blocks:
                 try:
-                    self._append_blocks(recording, blocks)
+                    self._append_blocks(recording, moved, blocks, changed, look, is_new=is_new)
                 except NoteMissing:
-                    yield self._write_again(recording, session, events, end, transcript.state)
-                    recording = _moved(recording, end, transcript.state, self._now_ms())
-                    continue
-            recording = _moved(recording, end, transcript.state, self._now_ms() if blocks else None)
-            yield recording
+                    moved = self._write_again(moved, session, events, max(reached, end))
+                changed = look = None
+            recording = moved
+            if (recording.seq, recording.line) >= reached:
+                if is_restoring:
+                    is_restoring = False
+                    self.repaired(recording)
+                yield recording
 
     def _write_again(
-        self, recording: Recording, session: SessionRecord, events: Events, end: Position, state: bytes
+        self, recording: Recording, session: SessionRecord, events: Events, end: Position
     ) -> Recording:
-        """The file is gone: it is written anew with all that the recording covers."""
-        since = Position(recording.start_seq, recording.start_line)
-        self.write_markdown(
-            recording.output_path, session, events, end, since=since, recording_id=recording.recording_id
-        )
-        return _moved(recording, end, state, self._now_ms())
-
-    def _append_blocks(self, recording: Recording, blocks: list[bytes]) -> None:
+        """The file is gone: writes it again, with all that the recording covers."""
         path = recording.output_path
-        data = b"".join(blocks)
         known = self._notes.note(path)
-        size = self.writer.size(path)
-        body_bytes, body_crc = (0, 0) if known is None else (known.body_bytes, known.body_crc32)
-        if not recording.transcript_state and size and self.writer.read_range(path, size - 2, 2) != b"\n\n":
+        self.writer.refuse_emptied_mount(path, None if known is None else known.device)
+        since = Position(recording.start_seq, recording.start_line)
+        whole = self.write_markdown(
+            path, session, events, end, since=since, recording_id=recording.recording_id
+        )
+        return _moved(recording, end, whole.transcript_state, self._now_ms())
+
+    def _changed(self, recording: Recording, events: Events) -> _Changed | None:
+        """The note as it is now if it was changed since Kato last wrote to it; None also where it is missing."""
+        path = recording.output_path
+        known = self._notes.note(path)
+        try:
+            state = self.writer.state(path)
+            if known is None or not _differs(known, state):
+                return None
+            text = self.writer.read_end(path, limits.LOOK_TEXT_BYTES)
+        except NoteMissing:
+            return None
+        offset = state.size - len(text)
+        if offset == 0:
+            offset = frontmatter.find(text).body_offset
+            text = text[offset:]
+        look = self._comparable(known, recording)
+        pieces = [] if look is None else self._since(look, recording, events)
+        return _Changed(known, state, text, known.file_bytes - offset, look, pieces)
+
+    def _comparable(self, known: NoteRecord | None, recording: Recording) -> looks.Look | None:
+        """What is remembered of a note's text, if this recording wrote it and Kato would write the same today: other
+        settings or another version give other lines.
+        """
+        look = None if known is None or known.key != recording.key else looks.decode(known.look)
+        if look is None or look.style != self._style:
+            return None
+        start, end = (recording.start_seq, recording.start_line), (recording.seq, recording.line)
+        return look if start <= (look.seq, look.line) <= end else None
+
+    def _since(self, look: looks.Look, recording: Recording, events: Events) -> list[tuple[Position, bytes]]:
+        """What the recording wrote since a look, each piece with the position after it."""
+        since, until = Position(look.seq, look.line), Position(recording.seq, recording.line)
+        transcript = Transcript(self.options, self.tz, look.state)
+        lines = events(after=since.seq, until=until.seq + (until.line > 0))
+        return [
+            (min(Position(seq + 1), until), text.encode())
+            for seq, text in _texts(transcript, lines, since, until, self.fold(recording.key))
+        ]
+
+    def _restored(
+        self, recording: Recording, changed: _Changed, events: Events
+    ) -> tuple[Recording, looks.Look]:
+        """The recording at the position from which its note has to be written (again), and what is remembered of the note
+        as it is now.
+        """
+        first = changed.first_missing
+        if changed.look is None or first is None:
+            look = self._look(recording, changed.text)
+            size, mtime_ns, device = changed.state
+            self._notes.put_note(
+                replace(changed.known, file_bytes=size, mtime_ns=mtime_ns, device=device, look=look.encode())
+            )
+            return recording, look
+        since = Position(changed.look.seq, changed.look.line)
+        to = changed.pieces[first - 1][0] if first else since
+        transcript = Transcript(self.options, self.tz, changed.look.state)
+        lines = events(after=since.seq, until=to.seq + (to.line > 0))
+        deque(_texts(transcript, lines, since, to, self.fold(recording.key)), maxlen=0)
+        recording = _moved(recording, to, transcript.state, None)
+        look = self._look(recording, changed.text)
+        return recording, replace(look, restored_from=zlib.crc32(changed.text))
+
+    def _append_blocks(
+        self,
+        recording: Recording,
+        moved: Recording,
+        blocks: list[bytes],
+        changed: _Changed | None,
+        look: looks.Look | None,
+        *,
+        is_new: bool,
+    ) -> None:
+        """Writes the blocks that lead from one position to the next at the end of the note, and remembers it."""
+        path, data = recording.output_path, b"".join(blocks)
+        known = self._notes.note(path)
+        look = look or self._comparable(known, recording)
+        if look is None:
+            look = self._look(recording, self._end_of(path))
+        if not recording.transcript_state and not self._ends_in_blank_line(path):
             data = b"\n" + data  # the first heading of this recording, below text that stands there already
-        missing = data
-        if known is None or size != known.file_bytes:
-            missing = data[self._already_there(path, size, known, blocks, data) :]
+        missing, continues_line = data, False
+        cut = None if changed is None else self._written_before(changed, blocks)
+        if changed is not None and cut is not None:
+            start, length = cut
+            missing = data.lstrip(b"\n")[length:]
+            continues_line = start + length == len(changed.text)
+            look = self._look(recording, changed.text[:start])
         if missing:
-            size = self.writer.append(path, missing).size
-        self._notes.put_note(NoteRecord(path, body_bytes + len(data), zlib.crc32(data, body_crc), size))
+            state = self.writer.append(path, missing, continues_line=continues_line).state
+        else:
+            state = self.writer.state(path)
+        body_bytes, body_crc = (0, 0) if known is None else (known.body_bytes, known.body_crc32)
+        if is_new:
+            body_bytes, body_crc = body_bytes + len(data), zlib.crc32(data, body_crc)
+        look = replace(look, written_bytes=look.written_bytes + len(data))
+        if look.written_bytes > limits.LOOK_WRITTEN_BYTES_MAX:
+            look = self._look(moved, self._end_of(path))
+        self._notes.put_note(_record(path, body_bytes, body_crc, state, recording.key, look.encode()))
 
-    def _already_there(
-        self, path: str, size: int, known: NoteRecord | None, blocks: list[bytes], data: bytes
-    ) -> int:
-        """How many bytes of `data` the file got from a write that was cut off before it was remembered."""
-        if known is None or size <= 0:
-            return 0
-        grown = size - known.file_bytes
-        if grown > 0:
-            tail = self.writer.read_range(path, known.file_bytes, min(grown, len(data)))
-            if data.startswith(tail) and (grown <= len(data) or len(tail) == len(data)):
-                return len(tail)
-        # The user edited the file as well: what is already there can still be seen at its end.
-        end = self.writer.read_range(path, max(0, size - len(data)), len(data))
-        lengths, total = [], 0
-        for block in blocks:
-            total += len(block)
-            lengths.append(total)
-        offset = len(data) - total
-        for length in reversed(lengths):
-            if end.endswith(data[: offset + length]):
-                return offset + length
-        return 0
+    def _ends_in_blank_line(self, path: str) -> bool:
+        return self.writer.read_end(path, 2) in (b"", b"\n\n")
 
-    def _is_theirs(self, path: str, there: NoteFile, size: int, crc: int) -> bool:
-        """True when the file holds text that Kato did not write, or that was changed since."""
-        if not there.exists or there.body_is_empty:
-            return False
-        ours = self._notes.note(path)
-        body = (there.body_bytes, there.body_crc32)
-        return body != (size, crc) and (ours is None or body != (ours.body_bytes, ours.body_crc32))
+    @staticmethod
+    def _written_before(changed: _Changed, blocks: list[bytes]) -> tuple[int, int] | None:
+        """Where in the note a first part of these blocks stands, from a write that was not remembered."""
+        data = b"".join(blocks).lstrip(b"\n")
+        skipped = sum(map(len, blocks)) - len(data)
+        ends = [end - skipped for end in accumulate(map(len, blocks)) if end > skipped]
+        found = looks.written_before(changed.text, changed.end, data, ends)
+        return next((cut for cut in found if changed.is_surplus(cut[0])), None)
+
+    def _end_of(self, path: str) -> bytes:
+        return self.writer.read_end(path, limits.LOOK_CONTEXT_BYTES)
+
+    def _look(self, recording: Recording, text: bytes) -> looks.Look:
+        """What is remembered of a text that is written up to the recording's position."""
+        context = looks.context_of(text)
+        return looks.Look(recording.seq, recording.line, recording.transcript_state, context, self._style)
+
+    @property
+    def _style(self) -> int:
+        """Changes with whatever changes how a conversation is written."""
+        zone = getattr(self.tz, "key", type(self.tz).__name__)
+        return zlib.crc32(msgspec.json.encode((self.options, zone, __version__)))
 
     def _title(self, path: str, session: SessionRecord) -> str:
         """From the file's name where the user gave one, else what the conversation is about."""
@@ -326,6 +542,27 @@ class NoteBook:
         return frontmatter.new(fields).encode()
 
 
+class _Body(NamedTuple):
+    """The new text of a note, below its frontmatter."""
+
+    path: str
+    size: int
+    crc32: int
+    key: SessionKey
+    look: looks.Look | None = None
+
+
+def _record(
+    path: str, size: int, crc32: int, state: FileState, key: SessionKey | None, look: bytes = b""
+) -> NoteRecord:
+    return NoteRecord(path, size, crc32, state.size, state.mtime_ns, state.device, key, look)
+
+
+def _differs(known: NoteRecord, state: FileState) -> bool:
+    """True when a file is not as Kato left it. What an earlier version of Kato wrote has no time of change."""
+    return state.size != known.file_bytes or known.mtime_ns not in (None, state.mtime_ns)
+
+
 def render(
     transcript: Transcript,
     events: Iterable[tuple[int, bytes]],
@@ -379,19 +616,8 @@ def _next_blocks(
 
 
 def _moved(recording: Recording, to: Position, state: bytes, written_at: int | None) -> Recording:
-    return Recording(
-        recording_id=recording.recording_id,
-        key=recording.key,
-        output_path=recording.output_path,
-        active=recording.active,
-        started_at=recording.started_at,
-        start_seq=recording.start_seq,
-        start_line=recording.start_line,
-        seq=to.seq,
-        line=to.line,
-        transcript_state=state,
-        last_write_at=recording.last_write_at if written_at is None else written_at,
-    )
+    last = recording.last_write_at if written_at is None else written_at
+    return replace(recording, seq=to.seq, line=to.line, transcript_state=state, last_write_at=last)
 
 
 def _joined(texts: Iterable[tuple[int, str]]) -> Iterator[bytes]:

@@ -3,9 +3,10 @@
 Rule: a name that Kato makes is valid on every platform, also where the note may be synchronised to.
 """
 
+import ntpath
 import re
 import unicodedata
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import tzinfo
 from pathlib import PurePath, PurePosixPath, PureWindowsPath
 from typing import Final
@@ -47,9 +48,20 @@ _SMALL_WORDS: Final = frozenset(
         "yet",
     ]
 )
+#: The endings of the files that Kato writes: notes, and events one a line.
+NOTE_SUFFIXES: Final = (".md", ".markdown", ".txt", ".jsonl")
 #: Names that Windows keeps for devices, with any extension.
 _DEVICES: Final = frozenset(
-    ["con", "prn", "aux", "nul", *(f"{name}{n}" for name in ("com", "lpt") for n in range(10))]
+    [
+        "con",
+        "prn",
+        "aux",
+        "nul",
+        "conin$",
+        "conout$",
+        "clock$",
+        *(f"{name}{n}" for name in ("com", "lpt") for n in "0123456789¹²³"),
+    ]
 )
 _SLUG_BYTES_MAX: Final = 80
 _SLASH_COMMAND: Final = re.compile(r"/[A-Za-z][\w:.-]*(?: \S+)?$")
@@ -60,7 +72,10 @@ _LINE_END: Final = re.compile(r"[\r\n]")
 def resolve(argument: str, *, cwd: str | None, home: str, windows: bool = False) -> str:
     """The absolute path that a command's argument means: absolute, from the home folder (`~`), or relative to `cwd`.
 
-    Raises CommandRefused for what cannot be meant: another user's home, `..`, a relative path without a folder.
+    `..` stays on POSIX, where it means the parent of the folder that a link leads to: the write policy resolves it.
+    Windows removes it by letters, and so does this function.
+
+    Raises CommandRefused for what cannot be meant: another user's home, a relative path without a folder, a folder.
     """
     flavour: type[PurePath] = PureWindowsPath if windows else PurePosixPath
     if "\0" in argument or len(argument) > limits.PATH_CHARS_MAX:
@@ -78,11 +93,9 @@ def resolve(argument: str, *, cwd: str | None, home: str, windows: bool = False)
                 f"{argument} is relative, and the conversation has no folder; write the whole path"
             )
         path = flavour(cwd, path)
-    if ".." in path.parts:
-        raise CommandRefused(f"{argument}: a path must not contain '..'")
     if argument.endswith(("/", "\\") if windows else "/"):
         raise CommandRefused(f"{argument} is a folder; name a file, for example {argument}conversation.md")
-    return str(path)
+    return ntpath.normpath(str(path)) if windows else str(path)
 
 
 def from_uri(uri: object, *, windows: bool = False) -> str | None:
@@ -198,9 +211,7 @@ def slug(text: str) -> str:
     """Letters and digits of any script in lower case, hyphens between them; never empty, never a device's name."""
     plain = unicodedata.normalize("NFC", text).lower()
     words = "".join(char if char.isalnum() else "-" for char in plain)
-    short = (
-        "-".join(filter(None, words.split("-"))).encode()[:_SLUG_BYTES_MAX].decode(errors="ignore").strip("-")
-    )
+    short = cut_to_bytes("-".join(filter(None, words.split("-"))), _SLUG_BYTES_MAX).strip("-")
     if not short or short in _DEVICES:
         return f"note-{short}".strip("-")
     return short
@@ -213,14 +224,55 @@ def policy_refusal(path: str, *, windows: bool = False) -> str | None:
         return "a path must not contain NUL"
     if len(path) > limits.PATH_CHARS_MAX:
         return f"a path has at most {limits.PATH_CHARS_MAX} characters"
+    if windows and path.startswith(("\\\\?\\", "\\\\.\\", "//?/", "//./")):
+        return "a path must not begin with a device prefix such as \\\\?\\"
     if not pure.is_absolute():
         return "the path must be absolute"
-    if ".." in pure.parts:
-        return "a path must not contain '..'"
     if not pure.name:
         return "the path must name a file"
-    if windows and any(part.split(".")[0].strip().lower() in _DEVICES for part in pure.parts[1:]):
-        return "the path names a device"
-    if not windows and pure.parts[:2] in (("/", "dev"), ("/", "proc"), ("/", "sys")):
+    if windows:
+        return next(filter(None, map(_windows_name_refusal, pure.parts[1:])), None)
+    if pure.parts[:2] in (("/", "dev"), ("/", "proc"), ("/", "sys")):
         return f"{pure.parts[1]} holds no notes"
     return None
+
+
+def _windows_name_refusal(name: str) -> str | None:
+    """Windows drops dots and blanks at the end of a name, takes a colon for a stream, and keeps some names for itself."""
+    if name == "..":
+        return None
+    if name.partition(".")[0].strip().lower() in _DEVICES:
+        return f"{name} is the name of a device"
+    if name[-1] in ". ":
+        return f"the name {name!r} ends in a dot or a blank, which Windows drops"
+    if any(char in '<>:"|?*' or char < " " for char in name):
+        return f"the name {name!r} contains a character that Windows forbids in names"
+    return None
+
+
+def suffix_refusal(path: str, suffixes: Sequence[str] = NOTE_SUFFIXES) -> str | None:
+    """Why a file of this name cannot be one that Kato writes; None if its suffix is one of these, in any case."""
+    name = re.split(r"[/\\]", path)[-1]
+    stem, dot, suffix = name.rpartition(".")
+    if stem and (dot + suffix).lower() in suffixes:
+        return None
+    known = ", ".join(suffixes[:-1]) + " or " + suffixes[-1]
+    hint = "" if dot else f"; for example {name}{suffixes[0]}"
+    return f"the name of the file must end in {known}{hint}"
+
+
+def dot_name(parts: Sequence[str]) -> str | None:
+    """The first of these names that begins with a dot: what programs keep for themselves."""
+    return next((part for part in parts if part.startswith(".") and part not in (".", "..")), None)
+
+
+def same_name(one: str, other: str) -> bool:
+    """True for names that differ only in how their characters are composed (`é` as one code point or as two): file
+    systems disagree on whether these are the same, people do not.
+    """
+    return unicodedata.normalize("NFC", one) == unicodedata.normalize("NFC", other)
+
+
+def cut_to_bytes(name: str, count: int) -> str:
+    """As many whole characters from the start as fit into `count` bytes of UTF-8: file systems count bytes."""
+    return name.encode(errors="surrogateescape")[:count].decode(errors="ignore")

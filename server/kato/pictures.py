@@ -21,6 +21,7 @@ _EXTENSIONS: Final = {
     "image/webp": "webp",
     "image/svg+xml": "svg",
 }
+_SUFFIXES: Final = tuple(f".{extension}" for extension in _EXTENSIONS.values())
 
 
 class Pictures:
@@ -46,7 +47,7 @@ class Pictures:
             path = str(self._folder / name)
             try:
                 if not Path(path).exists():
-                    with self._writer.prepare(path, [data]) as prepared:
+                    with self._writer.prepare(path, [data], _SUFFIXES) as prepared:
                         prepared.commit(backup=False)
             except (KatoError, OSError) as error:
                 # What was said beside it must not go with it.

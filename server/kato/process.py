@@ -7,10 +7,15 @@ import ctypes
 import gc
 import linecache
 import os
+import platform
 import sys
 import time
+import zlib
+from functools import cache
+from pathlib import Path
 from typing import Final, NamedTuple
 
+from kato import limits
 from kato.limits import MIB
 from kato.model import ProcessMemory
 
@@ -127,6 +132,38 @@ def is_alive(process: str) -> bool:
     """True while the process of this identity runs."""
     pid, _, started = process.partition(":")
     return pid.isdigit() and bool(started) and identity(int(pid)) == process
+
+
+def mark() -> str:
+    """`<pid>-<where>-<when it started>`, for names of files: names this process among those of all machines and
+    containers that share a folder.
+    """
+    return f"{os.getpid()}-{_where()}-{_checksum(identity(os.getpid()) or '')}"
+
+
+def is_mark_gone(mark: str, age_seconds: float) -> bool:
+    """True when the process of a mark ended. Whether one of another machine or container runs cannot be seen from here:
+    it counts as gone once its file has not changed for an hour.
+    """
+    pid, where, started = mark.split("-")
+    if where != _where():
+        return age_seconds > limits.FOREIGN_LEFTOVER_SECONDS
+    found = identity(int(pid))
+    return found is None or _checksum(found) != started
+
+
+@cache
+def _where() -> str:
+    """The machine's boot and the container's numbering of processes; where the system has neither, the machine's name."""
+    try:
+        boot = Path("/proc/sys/kernel/random/boot_id").read_text(encoding="ascii")
+        return _checksum(boot + os.readlink("/proc/self/ns/pid"))  # noqa: PTH115 - not a path
+    except OSError:
+        return _checksum(platform.node())
+
+
+def _checksum(text: str) -> str:
+    return f"{zlib.crc32(text.encode()):08x}"
 
 
 def is_running(pid: int, identified: str | None = None) -> bool:

@@ -87,7 +87,14 @@ _LOG_NAME: Final = re.compile(r"kato-([0-9]{1,10})\.log")
 
 
 def remove_old(state_dir: Path, *, is_running: IsRunning) -> None:
-    """Of what processes left that are gone, keeps the newest of each kind. Another process may do the same now."""
+    """Of what processes left that are gone, keeps the newest of each kind, and nothing that was not finished. Another process
+    may do the same now.
+    """
+    for path in _files(state_dir, "servers/.*.tmp"):
+        pid = path.stem[1:]
+        if pid.isdigit() and not is_running(int(pid), None):
+            with suppress(OSError):
+                path.unlink()
     for paths, count_max in (
         (ended(state_dir, is_running=is_running), limits.ENDED_STATUS_FILES_MAX),
         (ended_logs(state_dir, is_running=is_running), limits.ENDED_LOGS_MAX),

@@ -1,120 +1,31 @@
-"""The write policy on the real file system, and the two ways a note is written: whole and at its end.
+"""The two ways a note is written, whole and at its end, on files that the write policy allows.
 
-    check    letters ─► real path of the nearest existing ancestor ─► inside a real allowed root ─► no link that leads
-             nowhere or out, no folder, no device
     open     from the root down, one component at a time, following no link (POSIX): what was checked is what is opened
     whole    temporary file in the same folder, fsync, rename, fsync of the folder
     append   one write at the end; a partial one (disk full) is taken back
 
-Rules: after a crash the old file or the new one is there; nothing is half-done; a refusal names the rule. Every decision
-goes to the audit log, a repeated one (the appends of a recording) once.
+Rules: after a crash the old file or the new one is there; nothing is half-done. A file with a second name (a hard link)
+is neither read nor written: the other name may lie outside the allowed folders.
 """
 
 import errno
-import json
 import os
 import stat
-import sys
 import zlib
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from datetime import datetime, timezone
-from pathlib import Path, PurePath
+from pathlib import Path
 from types import TracebackType
 from typing import Final, NamedTuple
 
 from kato import frontmatter, limits, paths
 from kato.errors import PathDenied, WriteFailed
+from kato.leftovers import Leftovers
+from kato.policy import AT, Place, RootUnavailable, WritePolicy, as_on_disk, device_of
 from kato.regular import NotRegular, open_regular
 
-_WINDOWS: Final = sys.platform == "win32"
-#: Opening relative to an open folder without following links: everywhere but on Windows.
-_AT: Final = os.open in os.supports_dir_fd and hasattr(os, "O_NOFOLLOW") and hasattr(os, "O_DIRECTORY")
 _NOFOLLOW: Final = getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_BINARY", 0)
-
-Audit = Callable[[str, str, str], None]
-
-
-class AuditLog:
-    """`audit.jsonl`: one decision a line, bounded by one rotation. Writing it never fails a command."""
-
-    def __init__(self, path: Path) -> None:
-        self._path = path
-        self._last: dict[str, tuple[str, str]] = {}
-
-    def __call__(self, decision: str, path: str, reason: str) -> None:
-        """Notes a decision unless it is the same as the last one for this path."""
-        if self._last.get(path) == (decision, reason):
-            return
-        if len(self._last) > 1000:
-            self._last.clear()
-        self._last[path] = (decision, reason)
-        now = datetime.now(timezone.utc).isoformat(timespec="milliseconds")
-        entry = {"time": now, "decision": decision, "path": path, "reason": reason}
-        line = json.dumps(entry).encode() + b"\n"  # ASCII: also of a path whose bytes are not UTF-8
-        try:
-            if self._path.exists() and self._path.stat().st_size > limits.AUDIT_FILE_BYTES_MAX:
-                self._path.replace(self._path.with_suffix(".1.jsonl"))
-            descriptor = open_regular(self._path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | _NOFOLLOW, 0o600)
-            try:
-                os.write(descriptor, line)
-            finally:
-                os.close(descriptor)
-        except OSError:
-            self._last.pop(path, None)
-
-
-class WritePolicy:
-    """Which paths may be written. `roots` None: every folder (a path typed at the command line)."""
-
-    def __init__(self, roots: Sequence[str] | None, *, audit: Audit | None = None) -> None:
-        self._roots = roots
-        self._audit = audit
-
-    def check(self, path: str) -> "Place":
-        """Where this path really leads. Raises PathDenied that names the rule."""
-        try:
-            place = self._place(path)
-        except PathDenied as denied:
-            if self._audit is not None:
-                self._audit("deny", path, denied.message)
-            raise
-        if self._audit is not None:
-            self._audit("allow", place.path, f"inside {place.root}")
-        return place
-
-    def _place(self, path: str) -> "Place":
-        refusal = paths.policy_refusal(path, windows=_WINDOWS)
-        if refusal is not None:
-            raise PathDenied(f"{path}: {refusal}", path)
-        try:
-            real = _real_path(path)
-        except OSError as error:
-            raise PathDenied(f"{path}: {error.strerror or error}", path) from None
-        if self._roots is None:
-            return Place(real, os.path.splitdrive(real)[0] + os.sep)
-        for root in self._roots:
-            real_root = os.path.realpath(root)
-            if real != real_root and _common(real, real_root) == real_root:
-                return Place(real, real_root)
-        allowed = ", ".join(self._roots) or "none"
-        raise PathDenied(
-            f"{path} is outside the allowed folders ({allowed}); allowedWriteRoots names them", path
-        )
-
-
-def _common(path: str, other: str) -> str | None:
-    try:
-        return os.path.commonpath([path, other])
-    except ValueError:  # two drives
-        return None
-
-
-class Place(NamedTuple):
-    """A real path, free of links, and the allowed root it lies in."""
-
-    path: str
-    root: str
 
 
 class NoteFile(NamedTuple):
@@ -128,10 +39,18 @@ class NoteFile(NamedTuple):
     body_is_empty: bool = True
 
 
-class Written(NamedTuple):
-    """The file's size after a write, and where its former content was copied to."""
+class FileState(NamedTuple):
+    """What shows whether a file was changed, and the device it is on."""
 
     size: int
+    mtime_ns: int
+    device: int
+
+
+class Written(NamedTuple):
+    """The file's state after a write, and where its former content was copied to."""
+
+    state: FileState
     backup_path: str | None = None
 
 
@@ -140,46 +59,64 @@ class NoteMissing(WriteFailed):
 
 
 class NoteWriter:
-    """Reads and writes notes under a policy."""
+    """Reads and writes notes under a policy. Without `leftovers`, temporary files of dead processes stay."""
 
-    def __init__(self, policy: WritePolicy, *, backups_dir: Path, now_ms: Callable[[], int]) -> None:
+    def __init__(
+        self,
+        policy: WritePolicy,
+        *,
+        backups_dir: Path,
+        now_ms: Callable[[], int],
+        leftovers: Leftovers | None = None,
+    ) -> None:
         self.policy = policy
+        self.leftovers = leftovers or Leftovers(f"{os.getpid()}-00000000-00000000", lambda *_: False, now_ms)
         self._backups_dir = backups_dir
         self._now_ms = now_ms
 
     def check(self, path: str) -> str:
-        """The real path that will be written. Raises PathDenied."""
-        return self.policy.check(path).path
+        """The real path that will be written, with the file's name as it is spelled on the disk. Raises PathDenied."""
+        return as_on_disk(self.policy.check(path).path)
 
-    def size(self, path: str) -> int:
-        """The file's size in bytes. Raises NoteMissing."""
-        with _failures(path), self._open(path, os.O_RDONLY) as descriptor:
-            return os.fstat(descriptor).st_size
+    def state(self, path: str) -> FileState:
+        """The file's size and time of change. Raises NoteMissing."""
+        with _failures(self.policy, path), self._open(path, os.O_RDONLY) as descriptor:
+            return _state(os.fstat(descriptor))
 
     def inspect(self, path: str) -> NoteFile:
         """What stands in the file, read once from end to end in bounded memory."""
         try:
-            with _failures(path), self._open(path, os.O_RDONLY) as descriptor:
+            with _failures(self.policy, path), self._open(path, os.O_RDONLY) as descriptor:
                 return _inspect(descriptor)
         except NoteMissing:
             return NoteFile(exists=False)
 
-    def read_range(self, path: str, start: int, length: int) -> bytes:
-        """At most `length` bytes from `start`."""
-        with _failures(path), self._open(path, os.O_RDONLY) as descriptor:
-            os.lseek(descriptor, max(0, start), os.SEEK_SET)
+    def read_end(self, path: str, length: int) -> bytes:
+        """The last bytes of the file, at most `length`. Raises NoteMissing."""
+        with _failures(self.policy, path), self._open(path, os.O_RDONLY) as descriptor:
+            os.lseek(descriptor, max(0, os.fstat(descriptor).st_size - length), os.SEEK_SET)
             return _read_up_to(descriptor, length)
 
-    def prepare(self, path: str, pieces: Iterable[bytes]) -> "Prepared":
+    def prepare(
+        self, path: str, pieces: Iterable[bytes], suffixes: Sequence[str] = paths.NOTE_SUFFIXES
+    ) -> "Prepared":
         """Writes a new content beside the file; `commit` puts it in its place, leaving the context takes it away."""
-        place = self.policy.check(path)
-        return Prepared(place, pieces, self._backups_dir, self._now_ms)
+        return Prepared(
+            self.policy,
+            self.policy.check(path, suffixes),
+            pieces,
+            self._backups_dir,
+            self._now_ms,
+            self.leftovers,
+        )
 
-    def append(self, path: str, data: bytes) -> Written:
-        """Writes at the end of an existing file, on a line of its own, wholly or not at all. Raises NoteMissing."""
-        with _failures(path), self._open(path, os.O_RDWR | os.O_APPEND) as descriptor:
+    def append(self, path: str, data: bytes, *, continues_line: bool = False) -> Written:
+        """Writes at the end of an existing file, wholly or not at all, on a line of its own unless it goes on with one that
+        was cut off. Raises NoteMissing.
+        """
+        with _failures(self.policy, path), self._open(path, os.O_RDWR | os.O_APPEND) as descriptor:
             before = os.fstat(descriptor).st_size
-            if before and not _ends_with_newline(descriptor, before):
+            if before and not continues_line and not _ends_with_newline(descriptor, before):
                 data = b"\n" + data
             try:
                 _write_all(descriptor, data)
@@ -187,7 +124,25 @@ class NoteWriter:
             except OSError:
                 os.ftruncate(descriptor, before)
                 raise
-            return Written(before + len(data))
+            return Written(_state(os.fstat(descriptor)))
+
+    def refuse_emptied_mount(self, path: str, device: int | None) -> None:
+        """Raises RootUnavailable when a missing note was on a drive that is not mounted now: making it would put it on the
+        disk below, where it is hidden as soon as the drive is back.
+        """
+        with _failures(self.policy, path):
+            root = self.policy.check(path).root
+            if root.is_emptied_mount(device):
+                raise RootUnavailable(
+                    f"{path}: the allowed folder {root.path} is empty; its drive seems not to be mounted",
+                    path,
+                )
+
+    def sweep(self, folders: Iterable[str]) -> None:
+        """Removes the temporary files of dead processes from these folders, as far as the policy allows."""
+        for folder in folders:
+            if self.policy.allows_folder(folder):
+                self.leftovers.sweep_if_changed(folder)
 
     @contextmanager
     def _open(self, path: str, flags: int) -> Iterator[int]:
@@ -195,6 +150,7 @@ class NoteWriter:
         with _folder_of(place, create=False) as (folder, name):
             descriptor = _open_old_at(folder, name, flags | _NOFOLLOW)
         try:
+            _refuse_special(os.fstat(descriptor), path, self.policy)
             yield descriptor
         finally:
             os.close(descriptor)
@@ -204,22 +160,29 @@ class Prepared:
     """A new content of a file, beside it, not yet in its place."""
 
     def __init__(
-        self, place: Place, pieces: Iterable[bytes], backups_dir: Path, now_ms: Callable[[], int]
+        self,
+        policy: WritePolicy,
+        place: Place,
+        pieces: Iterable[bytes],
+        backups_dir: Path,
+        now_ms: Callable[[], int],
+        leftovers: Leftovers,
     ) -> None:
+        self._policy = policy
         self._place = place
         self._pieces = pieces
         self._backups_dir = backups_dir
         self._now_ms = now_ms
-        self._size = 0
-        self._temporary = (
-            f".{os.path.basename(place.path)[:100]}.kato-{os.getpid()}-{os.urandom(4).hex()}.tmp"
-        )
+        self._leftovers = leftovers
+        self._state: FileState | None = None
+        self._temporary = leftovers.name(os.path.basename(place.path))
 
     def __enter__(self) -> "Prepared":
-        with _failures(self._place.path):
+        with _failures(self._policy, self._place.path):
             self._folder_context = _folder_of(self._place, create=True)
             self._folder, self._name = self._folder_context.__enter__()
             try:
+                self._leftovers.sweep(self._folder)
                 self._write_temporary()
             except BaseException:
                 self.__exit__(None, None, None)
@@ -237,25 +200,26 @@ class Prepared:
     def _write_temporary(self) -> None:
         mode = 0o666  # less the umask, as any editor makes a file
         old = _lstat_at(self._folder, self._name)
-        if old is not None and not stat.S_ISREG(old.st_mode):
-            raise PathDenied(f"{self._place.path} is no regular file", self._place.path)
+        if old is not None:
+            _refuse_special(old, self._place.path, self._policy)
         descriptor = _open_at(
             self._folder, self._temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | _NOFOLLOW, mode
         )
         try:
             if old is not None and hasattr(os, "fchmod"):
-                os.fchmod(descriptor, stat.S_IMODE(old.st_mode))
+                # Never the right to execute: a transcript in the place of a script must not run as one.
+                os.fchmod(descriptor, old.st_mode & 0o666)
             for piece in self._pieces:
                 _write_all(descriptor, piece)
-                self._size += len(piece)
             os.fsync(descriptor)
+            self._state = _state(os.fstat(descriptor))
         finally:
             os.close(descriptor)
 
     def commit(self, *, backup: bool) -> Written:
         """Puts the new content in its place, atomically; the old one is copied away first if `backup` is true."""
-        path = self._place.path
-        with _failures(path):
+        assert self._state is not None
+        with _failures(self._policy, self._place.path):
             copied = self._back_up() if backup else None
             if isinstance(self._folder, int):
                 os.replace(self._temporary, self._name, src_dir_fd=self._folder, dst_dir_fd=self._folder)
@@ -264,17 +228,19 @@ class Prepared:
                 os.replace(
                     os.path.join(self._folder, self._temporary), os.path.join(self._folder, self._name)
                 )
-        return Written(self._size, copied)
+        return Written(self._state, copied)
 
     def _back_up(self) -> str | None:
         self._backups_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
         moment = datetime.fromtimestamp(self._now_ms() / 1000, timezone.utc).strftime("%Y%m%dT%H%M%SZ")
         stem, suffix = os.path.splitext(self._name)
+        stem = paths.cut_to_bytes(stem, limits.TEMPORARY_NAME_BYTES)
         source = _open_old_at(self._folder, self._name, os.O_RDONLY | _NOFOLLOW)
         try:
+            _refuse_special(os.fstat(source), self._place.path, self._policy)
             for number in range(limits.BACKUPS_PER_NAME_MAX):
                 mark = f"-{number}" if number else ""
-                target = self._backups_dir / f"{stem[:100]}.{moment}{mark}{suffix}"
+                target = self._backups_dir / f"{stem}.{moment}{mark}{suffix}"
                 try:
                     copy = os.open(target, os.O_WRONLY | os.O_CREAT | os.O_EXCL | _NOFOLLOW, 0o600)
                 except FileExistsError:
@@ -291,47 +257,39 @@ class Prepared:
         raise WriteFailed(f"{self._backups_dir} holds too many copies of this moment", self._place.path)
 
 
-def _real_path(path: str) -> str:
-    """The path with every link resolved. Parts that are not there yet stay as they are, a link that leads nowhere is
-    refused.
-    """
-    head, missing = path, []
-    while not os.path.lexists(head):
-        parent, name = os.path.split(head)
-        if parent == head:
-            break
-        missing.append(name)
-        head = parent
-    real = os.path.realpath(head, strict=True)
-    if missing:
-        if not os.path.isdir(real):
-            raise NotADirectoryError(0, f"{head} is no folder")
-    elif os.path.isdir(real):
-        raise IsADirectoryError(0, "it is a folder; name a file in it")
-    elif not os.path.isfile(real):
-        raise OSError(0, "it is a device, a socket or a pipe, no file")
-    return os.path.join(real, *reversed(missing))
+def _refuse_special(found: os.stat_result, path: str, policy: WritePolicy) -> None:
+    """Raises PathDenied for what is not a file of one name."""
+    if not stat.S_ISREG(found.st_mode):
+        raise PathDenied(f"{path} is not a regular file", path)
+    if found.st_nlink > 1 and policy.is_bounded:
+        raise PathDenied(
+            f"{path} has {found.st_nlink} names (hard links), and one may lie outside the allowed folders: replace it by "
+            "a copy, or name another note",
+            path,
+        )
 
 
 @contextmanager
 def _folder_of(place: Place, *, create: bool) -> Iterator[tuple[int | str, str]]:
     """The file's folder, open, and the file's name. Walks down from the root following no link, so that a folder that
-    was swapped for a link since the check is refused; missing folders are made on the way.
+    was swapped for a link since the check is refused; missing folders below the root are made on the way.
     """
     folder, name = os.path.split(place.path)
-    if not _AT:
+    if create:
+        place.root.make()
+    if not AT:
+        trouble = place.root.trouble()
+        if trouble is not None:
+            raise RootUnavailable(f"{place.path}: the allowed folder {place.root.path} {trouble}", place.path)
         if create:
             os.makedirs(folder, exist_ok=True)
         yield folder, name
         return
-    if create and not os.path.isdir(place.root):
-        os.makedirs(place.root, exist_ok=True)
     flags = os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC
-    current = os.open(place.root, flags)
+    current = os.open(place.root.path, flags)
     try:
-        for part in PurePath(os.path.relpath(folder, place.root)).parts:
-            if part == ".":
-                continue
+        place.root.confirm(current, place.path)
+        for part in place.root.names_below(place.path)[:-1]:
             if create:
                 with suppress(FileExistsError):
                     os.mkdir(part, dir_fd=current)
@@ -344,8 +302,14 @@ def _folder_of(place: Place, *, create: bool) -> Iterator[tuple[int | str, str]]
 
 
 @contextmanager
-def _failures(path: str) -> Iterator[None]:
-    """The system's errors as Kato's, with the path and what is wrong."""
+def _failures(policy: WritePolicy, path: str) -> Iterator[None]:
+    """The system's errors as Kato's, with the path and what is wrong; denials go to the audit log."""
+    with policy.audited(path), _translated(path):
+        yield
+
+
+@contextmanager
+def _translated(path: str) -> Iterator[None]:
     try:
         yield
     except FileNotFoundError as error:
@@ -363,6 +327,10 @@ def _failures(path: str) -> Iterator[None]:
 
 #: What O_NOFOLLOW reports when it meets a link (EMLINK on FreeBSD).
 _SWAPPED: Final = frozenset({errno.ELOOP, errno.EMLINK})
+
+
+def _state(found: os.stat_result) -> FileState:
+    return FileState(found.st_size, found.st_mtime_ns, device_of(found))
 
 
 def _open_at(folder: int | str, name: str, flags: int, mode: int = 0o600) -> int:

@@ -6,6 +6,7 @@ import stat
 import subprocess
 import sys
 from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
 
 import hypothesis.strategies as st
@@ -118,18 +119,36 @@ def test_recordings_and_notes_outlive_the_process(journal: Journal, state: Path)
     journal.put_recording(recording())
     journal.set_destination(KEY, "/n/x.md")
     journal.put_note(NoteRecord("/n/x.md", 1, 2, 3))
-    journal.put_note(NoteRecord("/n/x.md", 4, 5, 6))
+    note = NoteRecord("/n/x.md", 4, 5, 6, 1 << 60, (1 << 63) - 1, KEY, b"look")
+    journal.put_note(note)
     journal.close()
     again = Journal.open(state, now_ms=lambda: START_MS)
     assert again.recording(KEY) == recording()
     assert again.active_recordings() == [recording()], "a session has one active recording"
-    assert again.note("/n/x.md") == NoteRecord("/n/x.md", 4, 5, 6)
+    assert again.note("/n/x.md") == note
+    assert again.note_paths() == ["/n/x.md"]
     record = again.session(KEY)
     assert record is not None
     assert record.destination == "/n/x.md"
+    assert again.recordings_to(recording().output_path) == [recording()]
+    assert again.recordings_to("/n/other.md") == []
     again.put_recording(recording(active=False))
     assert again.active_recordings() == []
+    assert again.recordings_to(recording().output_path) == []
     again.close()
+
+
+def test_notes_that_an_earlier_version_wrote_are_known(state: Path) -> None:
+    state.mkdir(exist_ok=True)
+    with closing(sqlite3.connect(state / "journal.sqlite3")) as db:
+        for migration in MIGRATIONS[:3]:
+            db.executescript(migration)
+        db.execute("PRAGMA user_version = 3")
+        db.execute("INSERT INTO note VALUES ('/n/x.md', 4, 5, 6)")
+        db.commit()
+    journal = Journal.open(state, now_ms=lambda: START_MS)
+    assert journal.note("/n/x.md") == NoteRecord("/n/x.md", 4, 5, 6)
+    journal.close()
 
 
 def test_what_fails_inside_exclusive_is_undone(journal: Journal) -> None:

@@ -8,11 +8,12 @@ import pytest
 from kato import limits
 from kato.model import UserMessage
 from kato.pictures import Pictures
+from kato.policy import WritePolicy
 from kato.providers.base import Json as Record
 from kato.providers.base import LinesReader, LogFile, moment, picture, placeholder
 from kato.sources import Tail, roots, scan, surroundings
 from kato.text import visible
-from kato.writer import NoteWriter, WritePolicy
+from kato.writer import NoteWriter
 from providers.reading import Json, brief, lines, read, reader_of, runs
 
 AT = "2026-05-01T10:00:00.000Z"

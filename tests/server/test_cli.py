@@ -14,6 +14,8 @@ from typing import Any
 import pytest
 import zstandard
 
+from builders import assistant, request, user
+from kato.client import Client
 from logs import ClaudeLog, CodexLog, append, now
 
 
@@ -130,6 +132,39 @@ def test_a_session_is_named_by_the_beginning_of_its_id(terminal: Terminal) -> No
     assert "could be 2 conversations" in terminal.run("capture", "aaa", "n.md", code=1)
     assert "no conversation 'zzz'" in terminal.run("capture", "zzz", "n.md", code=1)
     assert "one" in terminal.run("capture", "claude/aaa-1", "-")
+
+
+def test_a_name_without_a_notes_suffix_is_refused_with_a_hint(terminal: Terminal) -> None:
+    log = ClaudeLog(terminal.home, terminal.cwd)
+    log.write(log.user("hello"))
+    assert "for example Makefile.md" in terminal.run("capture", "--latest", "Makefile", code=1)
+    assert ".md, .markdown, .txt or .jsonl" in terminal.run("capture", "--latest", "run.sh", code=1)
+    assert list(terminal.cwd.iterdir()) == []
+    terminal.run("capture", "--latest", ".notes/../.notes/n.md")
+    assert (terminal.cwd / ".notes" / "n.md").exists(), (
+        "a dot folder that the user types is the user's choice"
+    )
+
+
+def test_a_capture_over_a_note_that_records_another_conversation_stops_the_recording(
+    terminal: Terminal, tmp_path: Path
+) -> None:
+    note = terminal.cwd / "n.md"
+    log = ClaudeLog(terminal.home, terminal.cwd)
+    log.write(log.user("the second talk"))
+    with Client(environment=terminal.environment) as client:
+        client.initialize(options={"stateDir": str(tmp_path / "state")}, folders=[str(terminal.cwd)])
+        client.request(
+            "kato/appendEvents", request([user("the first talk\n::capture n.md")], cwd=str(terminal.cwd))
+        )
+        assert "the first talk" in note.read_text()
+        terminal.run("capture", "--latest", "n.md")
+        client.request("kato/appendEvents", request([assistant("the first goes on", 1)]))
+        status = client.request("kato/status", {"includeStale": True})
+    assert status["recordings"]["activeRecordings"] == 0
+    assert "first" not in note.read_text()
+    (copy,) = (tmp_path / "state" / "backups").iterdir()
+    assert "the first talk" in copy.read_text()
 
 
 def test_a_capture_over_foreign_text_keeps_a_copy(terminal: Terminal) -> None:

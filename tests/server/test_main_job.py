@@ -127,8 +127,8 @@ def test_the_editor_commands_do_the_same(start: Start, notes: Path) -> None:
     assert run(client, "stop")["status"] == "ok"
     assert run(client, "stop")["status"] == "noop"
     assert "more" in body(notes / "talk.md")
-    assert run(client, "export", path="x.dat", format="jsonl")["eventsWritten"] == 5
-    assert len((notes / "x.dat").read_bytes().splitlines()) == 5
+    assert run(client, "export", path="x.txt", format="jsonl")["eventsWritten"] == 5
+    assert len((notes / "x.txt").read_bytes().splitlines()) == 5
     assert run(client, "init", path="other.md")["status"] == "ok"
     assert run(client, "record")["outputPath"] == str(notes / "other.md")
 
@@ -147,7 +147,7 @@ def test_a_command_without_a_path_writes_to_the_generated_default(start: Start, 
     ("line", "code", "words"),
     [
         ("::capture /etc/kato.md", -32012, "allowed"),
-        ("::capture ../up.md", -32014, "'..'"),
+        ("::capture ../up.md", -32012, "allowed"),
         ("::capture folder/", -32014, "folder"),
         ("::export", -32014, "needs a path"),
         ("::record now", -32014, "no argument"),

@@ -3,7 +3,7 @@
 import os
 import socket
 import stat
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -15,10 +15,12 @@ from builders import request, user
 from conftest import Start
 from kato import conversations, sources
 from kato.errors import KatoError, PathDenied
+from kato.paths import NOTE_SUFFIXES
+from kato.policy import AuditLog, Place, WritePolicy
 from kato.providers import ASSISTANTS
 from kato.regular import NotRegular, open_regular, read_regular
 from kato.sources import Found, Tail
-from kato.writer import AuditLog, NoteWriter, Place, WritePolicy
+from kato.writer import NoteWriter
 from logs import ClaudeLog, CodexLog, wait_for
 from server.test_session_logs import holds, launch
 
@@ -159,8 +161,8 @@ class Swapped(WritePolicy):
         super().__init__([str(root)])
         self._make = make
 
-    def check(self, path: str) -> Place:
-        place = super().check(path)
+    def check(self, path: str, suffixes: Sequence[str] = NOTE_SUFFIXES) -> Place:
+        place = super().check(path, suffixes)
         Path(place.path).unlink()
         self._make(Path(place.path))
         return place
@@ -170,12 +172,12 @@ class Swapped(WritePolicy):
 @pytest.mark.parametrize(
     "act",
     [
-        lambda writer, path: writer.size(path),
+        lambda writer, path: writer.state(path),
         lambda writer, path: writer.inspect(path),
-        lambda writer, path: writer.read_range(path, 0, 10),
+        lambda writer, path: writer.read_end(path, 10),
         lambda writer, path: writer.append(path, b"more"),
     ],
-    ids=["size", "inspect", "read", "append"],
+    ids=["state", "inspect", "read", "append"],
 )
 def test_a_note_that_was_replaced_since_the_check_is_denied(
     tmp_path: Path, make: Make, act: Callable[[NoteWriter, str], Any]

@@ -9,13 +9,18 @@ from hypothesis import given
 from kato.errors import CommandRefused
 from kato.model import SessionKey
 from kato.paths import (
+    NOTE_SUFFIXES,
+    cut_to_bytes,
     default_file_name,
+    dot_name,
     from_uri,
     parts_below,
     policy_refusal,
     resolve,
+    same_name,
     shorten,
     slug,
+    suffix_refusal,
     title_from_filename,
     title_from_text,
     to_uri,
@@ -76,6 +81,10 @@ def test_a_shortened_text_is_short(chars: int) -> None:
         ("./x/b.md", "/w", "/w/x/b.md"),
         ("~/b.md", None, "/home/me/b.md"),
         ("a b.md", "/w", "/w/a b.md"),
+        # Only the file system knows where these lead: the write policy resolves them.
+        ("../b.md", "/w/sub", "/w/sub/../b.md"),
+        ("x/../../b.md", "/w", "/w/x/../../b.md"),
+        ("~/../b.md", None, "/home/me/../b.md"),
     ],
 )
 def test_a_path_is_absolute_from_home_or_relative_to_the_conversations_folder(
@@ -84,8 +93,21 @@ def test_a_path_is_absolute_from_home_or_relative_to_the_conversations_folder(
     assert resolve(argument, cwd=cwd, home="/home/me") == path
 
 
-def test_a_windows_path_is_resolved_on_windows() -> None:
-    assert resolve("n\\b.md", cwd="C:\\w", home="C:\\me", windows=True) == "C:\\w\\n\\b.md"
+@pytest.mark.parametrize(
+    ("argument", "path"),
+    [
+        (r"n\b.md", r"C:\w\n\b.md"),
+        ("n/b.md", r"C:\w\n\b.md"),
+        (r"..\b.md", r"C:\b.md"),
+        ("x/../../b.md", r"C:\b.md"),
+        (r"..\..\..\b.md", r"C:\b.md"),
+        (r"~\n\..\b.md", r"C:\me\b.md"),
+        (r"D:\n\..\b.md", r"D:\b.md"),
+        (r"\\server\share\n\..\b.md", r"\\server\share\b.md"),
+    ],
+)
+def test_a_windows_path_is_resolved_by_letters(argument: str, path: str) -> None:
+    assert resolve(argument, cwd="C:\\w", home="C:\\me", windows=True) == path
 
 
 @pytest.mark.parametrize(
@@ -93,7 +115,6 @@ def test_a_windows_path_is_resolved_on_windows() -> None:
     [
         ("b.md", "no folder"),
         ("~root/b.md", "another user"),
-        ("/a/../b.md", "'..'"),
         ("/a/b/", "folder"),
         ("/a\0b", "NUL"),
     ],
@@ -136,7 +157,6 @@ def test_a_default_name_holds_time_title_and_session() -> None:
     ("path", "words"),
     [
         ("relative.md", "absolute"),
-        ("/a/../b", "'..'"),
         ("/a\0", "NUL"),
         ("/dev/null", "dev"),
         ("/proc/self/mem", "proc"),
@@ -230,3 +250,80 @@ def test_a_path_lies_below_a_folder_by_the_rules_of_its_system(
     folder: str, path: str, platform: str, parts: list[str] | None
 ) -> None:
     assert parts_below(folder, path, platform=platform) == parts
+
+    assert policy_refusal("\\\\server\\share\\conv.md", windows=True) is None
+    assert policy_refusal("/home/me/../notes/a:b. /CON/conv.md") is None, "rules of Windows alone"
+
+
+@pytest.mark.parametrize(
+    ("path", "words"),
+    [
+        (r"C:\notes\NUL.md", "device"),
+        (r"C:\notes\nul .md", "device"),
+        (r"C:\notes\com1.md", "device"),
+        ("C:\\notes\\LPT\u00b9.md", "device"),
+        (r"C:\notes\CONOUT$", "device"),
+        (r"C:\notes\conin$.md", "device"),
+        (r"C:\AUX\x.md", "device"),
+        (r"C:\notes\x.md.", "ends in a dot or a blank"),
+        ("C:\\notes\\x.md ", "ends in a dot or a blank"),
+        (r"C:\notes.\x.md", "ends in a dot or a blank"),
+        (r"C:\notes \x.md", "ends in a dot or a blank"),
+        (r"C:\notes\...\x.md", "ends in a dot or a blank"),
+        (r"C:\notes\x.md:stream", "forbids"),
+        (r"C:\notes\x.md::$DATA", "forbids"),
+        (r"C:\notes\x?.md", "forbids"),
+        ("C:\\notes\\x\n.md", "forbids"),
+        (r"\\?\C:\notes\x.md", "prefix"),
+        (r"\\.\C:\notes\x.md", "prefix"),
+        ("//?/C:/notes/x.md", "prefix"),
+        (r"C:x.md", "absolute"),
+        (r"\notes\x.md", "absolute"),
+        ("C:\\", "name a file"),
+    ],
+)
+def test_the_policy_refuses_what_windows_takes_for_something_else(path: str, words: str) -> None:
+    refusal = policy_refusal(path, windows=True)
+    assert refusal is not None
+    assert words in refusal
+
+
+@pytest.mark.parametrize(
+    ("path", "hint"),
+    [
+        ("/n/conv", "; for example conv.md"),
+        ("C:\\n\\conv", "; for example conv.md"),
+        ("/n/Makefile", "; for example Makefile.md"),
+        ("/n/x.json", ""),
+        ("/n.md/x.sh", ""),
+        ("/n/.md", ""),
+    ],
+)
+def test_a_name_without_a_notes_suffix_is_refused_with_the_known_ones(path: str, hint: str) -> None:
+    assert suffix_refusal(path) == f"the name of the file must end in .md, .markdown, .txt or .jsonl{hint}"
+
+
+def test_a_suffix_counts_in_any_case() -> None:
+    for suffix in NOTE_SUFFIXES:
+        assert suffix_refusal(f"/n/x{suffix}") is None
+        assert suffix_refusal(f"C:\\n\\x.y{suffix.upper()}") is None
+
+
+def test_a_name_that_begins_with_a_dot_is_found() -> None:
+    assert dot_name(("a", ".git", "x.md")) == ".git"
+    assert dot_name(("a", ".x.md")) == ".x.md"
+    assert dot_name(("a", "..", ".", "b.c", "x.md")) is None
+
+
+def test_names_are_the_same_however_their_characters_are_composed() -> None:
+    assert same_name("caf\u00e9.md", "cafe\u0301.md")
+    assert not same_name("caf\u00e9.md", "cafe.md")
+    assert not same_name("Note.md", "note.md")
+
+
+@given(st.text(), st.integers(0, 40))
+def test_a_name_is_cut_between_characters_to_so_many_bytes(name: str, count: int) -> None:
+    cut = cut_to_bytes(name, count)
+    assert name.startswith(cut)
+    assert len(cut.encode()) <= count
+    assert len(name.encode()) <= count or len(cut.encode()) > count - 4

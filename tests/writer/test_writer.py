@@ -6,14 +6,17 @@ import resource
 import subprocess
 import sys
 import zlib
+from collections.abc import Callable
 from pathlib import Path
 
-import orjson
 import pytest
 
-from kato import writer as writers
+from kato import policy as policies
+from kato import process
 from kato.errors import PathDenied, WriteFailed
-from kato.writer import AuditLog, NoteMissing, NoteWriter, WritePolicy
+from kato.leftovers import Leftovers
+from kato.policy import AuditLog, WritePolicy
+from kato.writer import NoteMissing, NoteWriter
 
 
 @pytest.fixture
@@ -97,7 +100,7 @@ def test_a_swap_between_check_and_use_is_caught(
     (outside / "x.md").write_text("secret")
     (root / "sub").mkdir()
     (root / "sub" / "x.md").write_text("mine\n")
-    checked = writers._real_path
+    checked = policies._real_path
 
     def swapped_after_check(path: str) -> str:
         real = checked(path)
@@ -109,7 +112,7 @@ def test_a_swap_between_check_and_use_is_caught(
             (root / "sub" / "x.md").symlink_to(outside / "x.md")
         return real
 
-    monkeypatch.setattr(writers, "_real_path", swapped_after_check)
+    monkeypatch.setattr(policies, "_real_path", swapped_after_check)
     with pytest.raises((PathDenied, WriteFailed)):
         writer.append(str(root / "sub" / "x.md"), b"bad\n")
     assert (outside / "x.md").read_text() == "secret"
@@ -154,7 +157,7 @@ def test_a_backup_is_a_copy_of_its_own_each_time(writer: NoteWriter, root: Path)
 def test_an_append_is_on_a_line_of_its_own(writer: NoteWriter, root: Path) -> None:
     note = root / "x.md"
     note.write_text("no newline")
-    assert writer.append(str(note), b"added\n").size == len("no newline\nadded\n")
+    assert writer.append(str(note), b"added\n").state.size == len("no newline\nadded\n")
     writer.append(str(note), b"more\n")
     assert note.read_text() == "no newline\nadded\nmore\n"
     with pytest.raises(NoteMissing):
@@ -169,16 +172,18 @@ def test_what_stands_in_a_file_is_told(writer: NoteWriter, root: Path) -> None:
     found = writer.inspect(str(note))
     assert (found.frontmatter, found.body_bytes, found.body_crc32) == ("id: 1\n", len(body), zlib.crc32(body))
     assert not found.body_is_empty
+    assert writer.read_end(str(note), 7) == b"y\nbody\n"
     note.write_bytes(b"---\nid: 1\n---\n \n\n")
     assert writer.inspect(str(note)).body_is_empty
-    assert writer.read_range(str(note), 4, 5) == b"id: 1"
+    assert writer.read_end(str(note), 1000) == note.read_bytes()
 
 
 FULL_DISK = """
 import resource, signal, sys
 from pathlib import Path
 from kato.errors import WriteFailed
-from kato.writer import NoteWriter, WritePolicy
+from kato.policy import WritePolicy
+from kato.writer import NoteWriter
 signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
 root = Path(sys.argv[1])
 writer = NoteWriter(WritePolicy([str(root)]), backups_dir=root / "backups", now_ms=lambda: 0)
@@ -207,27 +212,12 @@ def test_a_full_disk_leaves_nothing_half_done(root: Path) -> None:
     assert str(root / "x.md") in done.stdout
 
 
-def test_every_decision_is_in_the_audit_log_repeated_ones_once(root: Path, tmp_path: Path) -> None:
-    path = tmp_path / "audit.jsonl"
-    policy = WritePolicy([str(root)], audit=AuditLog(path))
-    for _ in range(3):
-        policy.check(str(root / "x.md"))
-    with pytest.raises(PathDenied):
-        policy.check("/etc/x.md")
-    entries = [orjson.loads(line) for line in path.read_bytes().splitlines()]
-    assert [(one["decision"], one["path"]) for one in entries] == [
-        ("allow", str(root / "x.md")),
-        ("deny", "/etc/x.md"),
-    ]
-    assert path.stat().st_mode & 0o777 == 0o600
-
-
 def test_a_path_of_the_command_line_is_held_to_all_but_the_roots(tmp_path: Path, root: Path) -> None:
     free = NoteWriter(WritePolicy(None), backups_dir=tmp_path / "backups", now_ms=lambda: 0)
     put(free, tmp_path / "anywhere" / "x.md", "text")
     assert (tmp_path / "anywhere" / "x.md").read_text() == "text"
     (root / "dangling.md").symlink_to(root / "nowhere.md")
-    for path in (str(root / "dangling.md"), "/dev/null", f"{root}/../x.md", str(root)):
+    for path in (str(root / "dangling.md"), "/dev/null", "/proc/self/x.md", str(root), f"{root}/x.sh"):
         with pytest.raises(PathDenied):
             free.check(path)
 
@@ -239,3 +229,150 @@ def test_the_audit_log_is_json_lines_whatever_a_path_holds(tmp_path: Path) -> No
     assert json.loads(line)["path"] == name
     assert line.isascii()
     assert b"\x1b" not in line
+
+
+def test_a_replaced_file_never_stays_executable(writer: NoteWriter, root: Path) -> None:
+    hook = root / "hook.txt"
+    hook.write_text("#!/bin/sh\n")
+    hook.chmod(0o4755)
+    put(writer, hook, "a transcript is not a script")
+    assert hook.stat().st_mode & 0o7777 == 0o644
+
+
+def test_a_new_file_has_the_mode_that_the_umask_gives(writer: NoteWriter, root: Path, tmp_path: Path) -> None:
+    (tmp_path / "backups").mkdir(mode=0o755)
+    before = os.umask(0o027)
+    try:
+        put(writer, root / "new" / "x.md", "text")
+        put(writer, root / "new" / "x.md", "text", backup=True)
+    finally:
+        os.umask(before)
+    assert (root / "new").stat().st_mode & 0o777 == 0o750
+    assert (root / "new" / "x.md").stat().st_mode & 0o777 == 0o640
+    assert (tmp_path / "backups").stat().st_mode & 0o777 == 0o755, "what Kato did not make keeps its mode"
+
+
+@pytest.mark.parametrize("action", ["append", "read", "inspect", "state", "replace"])
+def test_a_file_with_a_second_name_is_neither_read_nor_written(
+    root: Path, tmp_path: Path, action: str
+) -> None:
+    (tmp_path / "secret.md").write_text("secret\n")
+    note = root / "x.md"
+    os.link(tmp_path / "secret.md", note)
+    audit = tmp_path / "audit.jsonl"
+    policy = WritePolicy([str(root)], audit=AuditLog(audit))
+    writer = NoteWriter(policy, backups_dir=tmp_path / "backups", now_ms=lambda: 0)
+    actions: dict[str, Callable[[], object]] = {
+        "append": lambda: writer.append(str(note), b"bad\n"),
+        "read": lambda: writer.read_end(str(note), 10),
+        "inspect": lambda: writer.inspect(str(note)),
+        "state": lambda: writer.state(str(note)),
+        "replace": lambda: put(writer, note, "bad", backup=True),
+    }
+    with pytest.raises(PathDenied, match="hard links"):
+        actions[action]()
+    assert (tmp_path / "secret.md").read_text() == "secret\n"
+    assert not (tmp_path / "backups").exists()
+    assert "hard links" in audit.read_text()
+    (tmp_path / "secret.md").unlink()
+    actions[action]()  # now the note is its only name
+
+
+def test_a_second_name_does_no_harm_where_every_folder_is_allowed(tmp_path: Path, root: Path) -> None:
+    free = NoteWriter(WritePolicy(None), backups_dir=tmp_path / "backups", now_ms=lambda: 0)
+    (root / "x.md").write_text("old")
+    os.link(root / "x.md", tmp_path / "y.md")
+    put(free, root / "x.md", "new")
+    assert ((root / "x.md").read_text(), (tmp_path / "y.md").read_text()) == ("new", "old")
+
+
+def test_a_pipe_that_takes_a_notes_place_holds_nothing_up(
+    writer: NoteWriter, root: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    note = root / "x.md"
+    note.write_text("mine\n")
+    checked = policies._real_path
+
+    def swapped_after_check(path: str) -> str:
+        real = checked(path)
+        if note.is_file():
+            note.unlink()
+            os.mkfifo(note)
+        return real
+
+    monkeypatch.setattr(policies, "_real_path", swapped_after_check)
+    with pytest.raises(PathDenied, match="not a regular file"):
+        writer.state(str(note))
+
+
+@pytest.mark.parametrize("name", ["\u65e5" * 80 + ".md", "x" * 252 + ".md", "\u00e9" * 120 + ".markdown"])
+def test_the_longest_names_are_written_and_copied(writer: NoteWriter, root: Path, name: str) -> None:
+    note = root / name
+    note.write_text("first")
+    copied = put(writer, note, "second", backup=True)
+    assert copied is not None
+    assert (note.read_text(), Path(copied).read_text()) == ("second", "first")
+    assert len(Path(copied).name.encode()) < 100
+
+
+DYING = """
+import os, sys
+from pathlib import Path
+from kato import process
+from kato.leftovers import Leftovers
+from kato.policy import WritePolicy
+from kato.writer import NoteWriter
+root = Path(sys.argv[1])
+leftovers = Leftovers(process.mark(), process.is_mark_gone, lambda: 0)
+writer = NoteWriter(WritePolicy([str(root)]), backups_dir=root, now_ms=lambda: 0, leftovers=leftovers)
+def pieces():
+    yield b"half of the conversation"
+    print("written", flush=True)
+    sys.stdin.read()
+    yield b"the rest"
+writer.prepare(str(root / "x.md"), pieces()).__enter__()
+"""
+
+
+def test_what_a_killed_process_left_is_removed_and_what_a_live_one_writes_is_not(
+    root: Path, tmp_path: Path
+) -> None:
+    leftovers = Leftovers(process.mark(), process.is_mark_gone, lambda: 0)
+    policy = WritePolicy([str(root)])
+    writer = NoteWriter(policy, backups_dir=tmp_path / "backups", now_ms=lambda: 0, leftovers=leftovers)
+    for name in (".x.md.tmp", ".x.md.kato-1-2.tmp", "x.md.kato-1-aaaaaaaa-aaaaaaaa-aaaaaaaa.tmp.md"):
+        (root / name).write_text("the user's")
+    kept = sorted(path.name for path in root.iterdir())
+    command = [sys.executable, "-c", DYING, str(root)]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as dying:
+        assert dying.stdout is not None
+        assert dying.stdout.readline() == b"written\n"
+        writer.sweep([str(root)])
+        put(writer, root / "other.md", "text")
+        assert len(list(root.iterdir())) == len(kept) + 2, "a live process writes"
+        dying.kill()
+    writer.sweep([str(root)])
+    assert sorted(path.name for path in root.iterdir()) == [*kept[:2], "other.md", *kept[2:]]
+
+
+def test_writing_a_note_removes_what_a_killed_process_left_beside_it(root: Path, tmp_path: Path) -> None:
+    leftovers = Leftovers(process.mark(), process.is_mark_gone, lambda: 0)
+    left = root / leftovers.name("x.md").replace(f"-{os.getpid()}-", f"-{2**22 + 1}-")
+    left.write_text("half of a conversation")
+    policy = WritePolicy([str(root)])
+    writer = NoteWriter(policy, backups_dir=tmp_path / "backups", now_ms=lambda: 0, leftovers=leftovers)
+    put(writer, root / "y.md", "text")
+    assert [path.name for path in root.iterdir()] == ["y.md"]
+
+
+def test_the_file_of_a_process_elsewhere_is_removed_once_it_is_old(root: Path) -> None:
+    pid, _, started = process.mark().split("-")
+    leftovers = Leftovers(f"{pid}-00000000-{started}", process.is_mark_gone, lambda: 10_000_000)
+    left = root / leftovers.name("x.md")
+    left.touch()
+    os.utime(left, (9_000, 9_000))
+    leftovers.sweep(str(root))
+    assert left.exists()
+    os.utime(left, (6_000, 6_000))
+    leftovers.sweep(str(root))
+    assert not left.exists()
