@@ -11,7 +11,7 @@ from datetime import tzinfo
 from pathlib import Path
 from typing import Final
 
-from kato import __version__, config, frontmatter, limits, settings, statusfiles
+from kato import __version__, config, frontmatter, limits, paths, settings, statusfiles
 from kato import engine as engines
 from kato import process as processes
 from kato.journal import Journal
@@ -64,7 +64,7 @@ class Assembly:
             listener=listener,
             limits_in_force=engines.bounds(chosen.daemon_max_memory_mb * limits.MIB, 0),
             max_events_per_session=chosen.max_events_per_session,
-            place=self._place(folders),
+            place=self._place(chosen, folders),
             process=Process(__version__, os.getpid(), started_at),
             owner=processes.identity(os.getpid()) or str(os.getpid()),
             is_alive=processes.is_alive,
@@ -93,15 +93,10 @@ class Assembly:
             max_sessions=chosen.max_sessions,
             max_events_per_session=chosen.max_events_per_session,
         )
-        engine.place = self._place(folders)
+        engine.place = self._place(chosen, folders)
         engine.notebook.options = markdown_options(chosen)
         engine.notebook.tz = time_zone(chosen)
-        roots = chosen.allowed_write_roots
-        if roots is None:
-            roots = (*engine.place.workspace_folders, engine.place.recordings_dir)
-        engine.notebook.writer.policy = WritePolicy(
-            [str(Path(root).expanduser()) for root in roots], audit=self._audit
-        )
+        engine.notebook.writer.policy = WritePolicy(write_roots(chosen, engine.place), audit=self._audit)
 
     def message_bytes_max(self, chosen: Settings) -> int:
         """The largest message that may be read."""
@@ -109,13 +104,25 @@ class Assembly:
         asked = chosen.max_message_mb * limits.MIB
         return min(asked, in_force.reserve_bytes) if in_force.whole_process else asked
 
-    def _place(self, folders: Sequence[str]) -> engines.Place:
+    def _place(self, chosen: Settings, folders: Sequence[str]) -> engines.Place:
         return engines.Place(
             workspace_folders=tuple(folders),
             home=str(Path.home()),
             recordings_dir=str(self.state_dir / "recordings"),
+            notes_directory=chosen.notes_directory,
             windows=os.name == "nt",
         )
+
+
+def write_roots(chosen: Settings, place: engines.Place) -> list[str]:
+    """The folders in which notes may be written: those that the user allowed, and, unless these alone count, the open
+    folders, `notes.directory` and the recordings.
+    """
+    roots = list(chosen.allowed_write_roots)
+    if not chosen.exclusive_write_roots:
+        notes = paths.notes_directory(chosen.notes_directory, None, place.home)
+        roots = [*place.workspace_folders, place.recordings_dir, *([] if notes is None else [notes]), *roots]
+    return [str(Path(root).expanduser()) for root in roots]
 
 
 def notebook(chosen: Settings, writer: NoteWriter, ledger: engines.Ledger, spool_dir: Path) -> NoteBook:

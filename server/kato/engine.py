@@ -294,7 +294,7 @@ class Memory(Protocol):
 
 class Place(Struct, frozen=True):
     """Where relative paths and generated names lie: the workspace's folders, the user's home, the state folder's
-    recordings.
+    recordings, and `notes.directory` as it was set.
     """
 
     workspace_folders: tuple[str, ...]
@@ -311,6 +311,7 @@ class Bounds(Struct, frozen=True):
     snapshot_bytes: int
     #: False when so little is left beside the footprint that the figure bounds the snapshots alone.
     whole_process: bool
+    notes_directory: str
 
     @property
     def reserve_bytes(self) -> int:
@@ -839,13 +840,14 @@ class Engine:
             event_id=UNSET if event_id is None else event_id,
             line=UNSET if line is None else line,
             status="error",
-            error=OutcomeError(error.code, error.message, error.data.get("path", UNSET)),
+            error=OutcomeError(
+                error.code, error.message, error.data.get("path", UNSET), error.data.get("rule", UNSET)
+            ),
         )
         log.warning("%s of %s/%s failed: %d", name, key.provider, key.session_id, error.code)
         self._listener.executed(outcome)
         data = {"command": name, "provider": key.provider, "sessionId": key.session_id, "code": error.code}
-        if "path" in error.data:
-            data["path"] = error.data["path"]
+        data |= {name: error.data[name] for name in ("path", "rule") if name in error.data}
         self._listener.notify(Notice("command_failed", "error", f"::{name} failed: {error.message}", data))
         return outcome
 
@@ -990,12 +992,27 @@ class Engine:
             return self._resolve(session, argument)
         if session.destination is not None:
             return self.notebook.writer.check(session.destination)
-        name = self.notebook.default_file_name(session)
-        return self.notebook.writer.check(str(PurePath(self.place.recordings_dir) / name))
+        return self.notebook.writer.check(self._default_path(session, "md"))
+
+    def _default_path(self, session: SessionRecord, suffix: str) -> str:
+        place = self.place
+        folder = paths.folder_of(session.cwd, place.workspace_folders)
+        directory = paths.notes_directory(place.notes_directory, folder, place.home) or place.recordings_dir
+        name = PurePath(self.notebook.default_file_name(session)).with_suffix(f".{suffix}")
+        return str(PurePath(directory) / name)
+
+    def destination(self, key: SessionKey, export_format: ExportFormat | None) -> str:
+        """Where a capture without a path would write a session; with a format, where an export of it may be proposed."""
+        self.settle()
+        session = self.ledger.session(key)
+        if session is None:
+            raise UnknownSession(key.provider, key.session_id)
+        if export_format is None and session.destination is not None:
+            return session.destination
+        return self._default_path(session, "jsonl" if export_format == "jsonl" else "md")
 
     def _resolve(self, session: SessionRecord, argument: str) -> str:
-        folders = self.place.workspace_folders
-        base = session.cwd or (folders[0] if folders else None)
+        base = session.cwd or paths.folder_of(None, self.place.workspace_folders)
         return self.notebook.writer.check(
             paths.resolve(argument, cwd=base, home=self.place.home, windows=self.place.windows)
         )

@@ -200,11 +200,14 @@ class CommandProblem(Struct, frozen=True):
 
 
 class OutcomeError(Struct, frozen=True, rename="camel", omit_defaults=True):
-    """Why a command failed: a code of the wire contract, a sentence for the user, the path it is about."""
+    """Why a command failed: a code of the wire contract, a sentence for the user, the path it is about, and for what a client
+    can cure which rule said no (`outside`, `unsaved`).
+    """
 
     code: int
     message: str
     path: str | UnsetType = UNSET
+    rule: str | UnsetType = UNSET
 
 
 class CommandOutcome(Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=True):
@@ -431,6 +434,20 @@ class Recording(Struct, frozen=True, kw_only=True):
     def is_open(self) -> bool:
         """True while lines may still be written."""
         return self.active or self.end_seq is not None
+
+
+class Hold(Struct, frozen=True, kw_only=True):
+    """A recording whose note is open in an editor with changes that are not on disk. Only the process `owner`, which
+    speaks to that editor, may bring the note on. `seq`, `line` and `transcript_state` are the recording's position at
+    which the editor took over: what follows may be in the editor alone.
+    """
+
+    recording_id: str
+    path: str
+    owner: str
+    seq: int
+    line: int
+    transcript_state: bytes
 
 
 class Claim(Struct, frozen=True):

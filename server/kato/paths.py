@@ -5,7 +5,7 @@ Rule: a name that Kato makes is valid on every platform, also where the note may
 
 import re
 import unicodedata
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import tzinfo
 from pathlib import PurePath, PurePosixPath, PureWindowsPath
 from typing import Final
@@ -52,6 +52,8 @@ _DEVICES: Final = frozenset(
 )
 _SLUG_BYTES_MAX: Final = 80
 _SLASH_COMMAND: Final = re.compile(r"/[A-Za-z][\w:.-]*(?: \S+)?$")
+_DRIVE: Final = re.compile(r"^[A-Za-z]:")
+_WORKSPACE_FOLDER: Final = "${workspaceFolder}"
 _UUID_LIKE: Final = re.compile(r"[^0-9A-Za-z]")
 
 
@@ -81,6 +83,19 @@ def resolve(argument: str, *, cwd: str | None, home: str, windows: bool = False)
     if argument.endswith(("/", "\\") if windows else "/"):
         raise CommandRefused(f"{argument} is a folder; name a file, for example {argument}conversation.md")
     return str(path)
+
+
+def folder_of(cwd: str | None, folders: Sequence[str]) -> str | None:
+    """The innermost of these folders that a session's `cwd` lies in; the first one if it lies in none."""
+    around = [folder for folder in folders if cwd is not None and is_at_or_in(cwd, folder.rstrip("/\\"))]
+    return max(around, key=len) if around else next(iter(folders), None)
+
+
+def notes_directory(template: str, folder: str | None, home: str) -> str | None:
+    """`notes.directory` as a path; None where it needs a workspace folder and there is none."""
+    if template.startswith(_WORKSPACE_FOLDER):
+        return None if folder is None else folder + template[len(_WORKSPACE_FOLDER) :]
+    return home + template[1:] if template.startswith("~") else template
 
 
 def title_from_filename(path: str) -> str:
@@ -137,6 +152,22 @@ def slug(text: str) -> str:
     if not short or short in _DEVICES:
         return f"note-{short}".strip("-")
     return short
+
+
+def is_at_or_in(path: str, place: str) -> bool:
+    """Whether a path is that of a file or folder, or lies in that folder."""
+    if _DRIVE.match(place):
+        path, place = path.lower(), place.lower()
+    return path == place or path.startswith((f"{place}/", f"{place}\\"))
+
+
+#: The suffixes of notes: whether such a file is renamed or deleted in an editor is Kato's business.
+NOTE_SUFFIXES: Final = ("md", "markdown", "mdx", "mdown", "txt", "jsonl")
+
+
+def is_note(name: str) -> bool:
+    """Whether a file's name is that of a note: with a note's suffix, and not hidden."""
+    return not name.startswith(".") and name.rpartition(".")[2].lower() in NOTE_SUFFIXES and "." in name
 
 
 def policy_refusal(path: str, *, windows: bool = False) -> str | None:

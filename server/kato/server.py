@@ -707,6 +707,13 @@ class KatoServer(LanguageServer):
             self._pull_configuration()
         else:
             self._change_settings(section)
+    def _on_destination(self, params: Any, request_id: int | str | None) -> object:
+        del request_id
+        asked = wire.decode(params, wire.DestinationParams)
+        self._settle()
+        path = self._live.destination(SessionKey(asked.provider, asked.session_id), asked.format)
+        return {"path": path}
+
         return None
 
     def _pull_configuration(self) -> None:
