@@ -42,6 +42,7 @@ from kato.model import (
     AppendReceipt,
     Claim,
     ConversationEvent,
+    Hold,
     JournalStats,
     LogRecord,
     NoteRecord,
@@ -127,6 +128,12 @@ MIGRATIONS: Final = (
     CREATE INDEX removed_by_session ON removed_session (provider, session_id);
     CREATE TABLE removed_event (mark INTEGER PRIMARY KEY) STRICT;
     """,
+    """
+    CREATE TABLE hold (
+        recording_id TEXT PRIMARY KEY, path TEXT NOT NULL, owner TEXT NOT NULL,
+        seq INTEGER NOT NULL, line INTEGER NOT NULL, transcript_state BLOB NOT NULL
+    ) STRICT, WITHOUT ROWID;
+    """,
 )
 
 _SESSION_FIELDS: Final = (
@@ -139,6 +146,14 @@ _RECORDING_FIELDS: Final = (
     " end_seq, end_line"
 )
 _IS_OPEN: Final = "(active OR end_seq IS NOT NULL)"
+_HOLDS: Final = "SELECT recording_id, path, owner, seq, line, transcript_state FROM hold"
+#: Every column that holds the path of a note.
+_NOTE_PATHS: Final = (
+    ("recording", "output_path"),
+    ("session", "destination"),
+    ("note", "path"),
+    ("hold", "path"),
+)
 
 
 _LOG_FIELDS: Final = "path, provider, session_id, variant, size, mtime_ns"
@@ -701,6 +716,51 @@ class Journal:
                     values,
                 )
 
+    def recording_by_id(self, recording_id: str) -> Recording | None:
+        """One recording, whether it may still write or not."""
+        found = self._recordings("recording_id = ?", (recording_id,))
+        return found[0] if found else None
+
+    def open_recordings_at(self, path: str) -> list[Recording]:
+        """The recordings that may still write to this note, the oldest first."""
+        return self._recordings(f"{_IS_OPEN} AND output_path = ? ORDER BY recording.id", (path,))
+
+    def holds(self, path: str | None = None) -> list[Hold]:
+        """The recordings whose notes (all, or this one) editors hold."""
+        rows = self._all(_HOLDS, ()) if path is None else self._all(f"{_HOLDS} WHERE path = ?", (path,))
+        return [
+            Hold(
+                recording_id=row[0],
+                path=row[1],
+                owner=row[2],
+                seq=row[3],
+                line=row[4],
+                transcript_state=row[5],
+            )
+            for row in rows
+        ]
+
+    def put_hold(self, hold: Hold) -> None:
+        """Keeps a hold; a recording has at most one."""
+        values = (hold.recording_id, hold.path, hold.owner, hold.seq, hold.line, hold.transcript_state)
+        self._run("INSERT OR REPLACE INTO hold VALUES (?, ?, ?, ?, ?, ?)", values)
+
+    def remove_hold(self, recording_id: str) -> None:
+        """The note is as the recording's position says, or is not held any more."""
+        self._run("DELETE FROM hold WHERE recording_id = ?", (recording_id,))
+
+    def move_notes(self, old: str, new: str) -> int:
+        """A note, or a folder with notes in it, lies elsewhere now; how many entries of the journal that changed."""
+        inside = old + os.sep
+        return sum(
+            self._run(
+                f"UPDATE OR REPLACE {table} SET {column} = ? || substr({column}, ?)"  # noqa: S608
+                f" WHERE {column} = ? OR substr({column}, 1, ?) = ?",  # not LIKE: a path may hold % and _
+                (new, len(old) + 1, old, len(inside), inside),
+            )
+            for table, column in _NOTE_PATHS
+        )
+
     def children(self, key: SessionKey) -> list[SessionRecord]:
         """The sessions that this one started as sub-agents, the oldest first."""
         rows = self._all(
@@ -921,6 +981,8 @@ class Journal:
         )
         whole = (_chunk(number, 0), _chunk(number, _SEQ_MAX))
         self._run("DELETE FROM chunk WHERE id BETWEEN ? AND ?", whole)
+        held = "DELETE FROM hold WHERE recording_id IN (SELECT recording_id FROM recording WHERE session = ?)"
+        self._run(held, (number,))
         for table in ("event_id", "claim", "recording"):
             self._run(f"DELETE FROM {table} WHERE session = ?", (number,))  # noqa: S608
         self._run("DELETE FROM session WHERE id = ?", (number,))
@@ -1009,9 +1071,10 @@ class Journal:
             self._write_pending()
             return self._db.execute(sql, values).fetchall()
 
-    def _run(self, sql: str, values: Sequence[Any] | Mapping[str, Any] = ()) -> None:
+    def _run(self, sql: str, values: Sequence[Any] | Mapping[str, Any] = ()) -> int:
+        """How many rows the statement changed."""
         with _errors(self._path):
-            self._db.execute(sql, values)
+            return self._db.execute(sql, values).rowcount
 
 
 class _Checkpointer:

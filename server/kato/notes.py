@@ -9,6 +9,7 @@ Rules: rendering streams, however long the conversation is; nothing of the user'
 written before a crash but not remembered is found again in the file, so that nothing stands there twice.
 """
 
+import re
 import tempfile
 import zlib
 from collections.abc import Callable, Iterable, Iterator
@@ -20,6 +21,7 @@ from typing import IO, Final, NamedTuple, Protocol
 from kato import frontmatter, limits, paths
 from kato.errors import WriteFailed
 from kato.model import (
+    Hold,
     NoteRecord,
     Recording,
     SessionKey,
@@ -135,11 +137,10 @@ class NoteBook:
         events: Events,
         until: Position,
         *,
-        since: Position = BEGINNING,
         recording_id: str | None = None,
         remember: Callable[[Whole], None] | None = None,
     ) -> Whole:
-        """The conversation from `since` to `until` as the whole body of the note at `path`.
+        """The conversation up to `until` as the whole body of the note at `path`.
 
         `remember` is called with the result while nobody else writes, after the file is in its place.
         """
@@ -148,11 +149,11 @@ class NoteBook:
             crc = size = 0
             fold = self.fold(session.key)
             end = until.seq + (until.line > 0)
-            for piece in render(transcript, events(after=since.seq, until=end), since, until, fold):
+            for piece in render(transcript, events(after=0, until=end), BEGINNING, until, fold):
                 crc, size = zlib.crc32(piece, crc), size + len(piece)
                 spool.write(piece)
-                self.progress(transcript.fed, end - since.seq)
-            missing = end - since.seq - transcript.fed
+                self.progress(transcript.fed, end)
+            missing = end - transcript.fed
             there = self.writer.inspect(path)
             head = self._head(path, there, session, transcript.speakers, recording_id, missing)
             with self.writer.prepare(path, _pieces(head, spool)) as prepared, self._notes.exclusive():
@@ -184,36 +185,70 @@ class NoteBook:
             self._notes.put_note(NoteRecord(path, size, crc, written.size))
         return Whole(count, written.backup_path, b"")
 
-    def append(
-        self, recording: Recording, session: SessionRecord, events: Events, until: Position
-    ) -> Iterator[Recording]:
+    def append(self, recording: Recording, events: Events, until: Position) -> Iterator[Recording]:
         """Brings a recording's file up to `until`, in pieces; yields the recording as it stands after each.
 
         The caller holds the right to write and stores what is yielded before it asks for more.
         """
         while (recording.seq, recording.line) < until:
-            transcript = Transcript(self.options, self.tz, recording.transcript_state)
-            since = Position(recording.seq, recording.line)
-            end, blocks = _next_blocks(transcript, events, since, until, self.fold(session.key))
+            moved, blocks = self.next_piece(recording, events, until)
             if blocks:
-                try:
-                    self._append_blocks(recording, blocks)
-                except NoteMissing:
-                    yield self._write_again(recording, session, events, end, transcript.state)
-                    recording = _moved(recording, end, transcript.state, self._now_ms())
-                    continue
-            recording = _moved(recording, end, transcript.state, self._now_ms() if blocks else None)
+                self._append_blocks(recording, blocks)
+            recording = moved
             yield recording
 
-    def _write_again(
-        self, recording: Recording, session: SessionRecord, events: Events, end: Position, state: bytes
+    def next_piece(
+        self, recording: Recording, events: Events, until: Position
+    ) -> tuple[Recording, list[bytes]]:
+        """The next bounded piece of a recording, in blocks, and the recording as it stands after it."""
+        transcript = Transcript(self.options, self.tz, recording.transcript_state)
+        since = Position(recording.seq, recording.line)
+        end, blocks = _next_blocks(transcript, events, since, until, self.fold(recording.key))
+        return _moved(recording, end, transcript.state, self._now_ms() if blocks else None), blocks
+
+    def reached(
+        self, recording: Recording, since: Hold, events: Events, until: Position, text: bytes
     ) -> Recording:
-        """The file is gone: it is written anew with all that the recording covers."""
-        since = Position(recording.start_seq, recording.start_line)
-        self.write_markdown(
-            recording.output_path, session, events, end, since=since, recording_id=recording.recording_id
+        """The recording as far as `text` holds it: after the last block from `since` to `until` that is in it.
+
+        Compares letters and digits alone, for the user's editor may format what it saves.
+        """
+        there = _letters(text)
+        transcript = Transcript(self.options, self.tz, since.transcript_state)
+        begin = Position(since.seq, since.line)
+        found, state, at, is_behind = begin, since.transcript_state, 0, False
+        end = until.seq + (until.line > 0)
+        blocks = _texts(
+            transcript, events(after=begin.seq, until=end), begin, until, self.fold(recording.key)
         )
-        return _moved(recording, end, state, self._now_ms())
+        for seq, block in blocks:
+            words = _letters(block.encode())
+            where = there.find(words, at)
+            is_behind = is_behind or where < 0
+            if words and where >= 0:
+                found, state, is_behind = min(Position(seq + 1), until), transcript.state, False
+                at = where + len(words)
+        if not is_behind:
+            found, state = max(found, until), transcript.state
+        return _moved(recording, found, state, None)
+
+    def is_there(self, recording: Recording) -> bool:
+        """Whether the recording's note is on disk."""
+        try:
+            self.writer.size(recording.output_path)
+        except NoteMissing:
+            return False
+        return True
+
+    def find_moved(self, recording: Recording) -> str | None:
+        """Where a recording's note lies that was renamed in its folder: the note whose frontmatter names the recording, of
+        several the one that was changed last.
+        """
+        folder = PurePath(recording.output_path).parent
+        for path, head in self.writer.heads(str(folder)):
+            if recording.recording_id in (frontmatter.find(head).yaml or ""):
+                return path
+        return None
 
     def _append_blocks(self, recording: Recording, blocks: list[bytes]) -> None:
         path = recording.output_path
@@ -376,6 +411,13 @@ def _next_blocks(
             return min(Position(seq + 1), until), blocks
     # What could not be read (dropped from memory, without a journal) is passed over, not waited for.
     return max(since, until), blocks
+
+
+_NO_LETTERS: Final = re.compile(rb"[^0-9A-Za-z\x80-\xff]+")
+
+
+def _letters(text: bytes) -> bytes:
+    return _NO_LETTERS.sub(b"", text)
 
 
 def _moved(recording: Recording, to: Position, state: bytes, written_at: int | None) -> Recording:

@@ -98,7 +98,9 @@ class WritePolicy:
                 return Place(real, real_root)
         allowed = ", ".join(self._roots) or "none"
         raise PathDenied(
-            f"{path} is outside the allowed folders ({allowed}); allowedWriteRoots names them", path
+            f"{path} is outside the allowed folders ({allowed}); allowedWriteRoots adds others",
+            path,
+            rule="outside",
         )
 
 
@@ -168,6 +170,25 @@ class NoteWriter:
         with _failures(path), self._open(path, os.O_RDONLY) as descriptor:
             os.lseek(descriptor, max(0, start), os.SEEK_SET)
             return _read_up_to(descriptor, length)
+
+    def heads(self, folder: str) -> Iterator[tuple[str, bytes]]:
+        """The notes in a folder, the one that was changed last first, each with its beginning. What cannot be read is left
+        out.
+        """
+        found: list[tuple[int, str]] = []
+        with suppress(OSError), os.scandir(folder) as entries:
+            for entry in entries:
+                with suppress(OSError):
+                    if paths.is_note(entry.name) and entry.is_file(follow_symlinks=False):
+                        found.append((entry.stat(follow_symlinks=False).st_mtime_ns, entry.path))
+        for _, path in sorted(found, reverse=True)[: limits.MOVED_NOTES_MAX]:
+            with suppress(OSError):
+                descriptor = os.open(path, os.O_RDONLY | _NOFOLLOW)
+                try:
+                    head = _read_up_to(descriptor, limits.MOVED_NOTE_HEAD_BYTES)
+                finally:
+                    os.close(descriptor)
+                yield path, head
 
     def prepare(self, path: str, pieces: Iterable[bytes]) -> "Prepared":
         """Writes a new content beside the file; `commit` puts it in its place, leaving the context takes it away."""
