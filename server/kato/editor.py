@@ -161,7 +161,8 @@ class EditorNotes:
         document = Document(item.uri, item.version, end_of(item.text, self._encoding), stamp=_stamp(path))
         self._documents.open(path, document)
         self._flows.pop(path, None)
-        document.is_dirty = self._held.opened(path, item.text)
+        document.is_dirty = not _is_on_disk(path, item.text)
+        self._held.opened(path, item.text, is_dirty=document.is_dirty)
         self._held.ready(path)
 
     def did_change(self, params: Any) -> None:
@@ -245,6 +246,20 @@ def _stamp(path: str) -> tuple[int, int] | None:
     except OSError:
         return None
     return found.st_mtime_ns, found.st_size
+
+
+def _is_on_disk(path: str, text: str) -> bool:
+    data = text.encode("utf-8", "surrogatepass")
+    try:
+        size = Path(path).stat().st_size
+        if not 0 <= size - len(data) <= len(_BOM):
+            return False
+        return Path(path).read_bytes().removeprefix(_BOM) == data.removeprefix(_BOM)
+    except OSError:
+        return False
+
+
+_BOM: Final = b"\xef\xbb\xbf"
 
 
 def _change(given: wire.ContentChange) -> Change:

@@ -14,7 +14,7 @@ import zlib
 from collections import Counter
 from collections.abc import Callable, Iterable
 from contextlib import AbstractContextManager
-from typing import Final, Protocol
+from typing import Protocol
 
 from msgspec.structs import replace
 
@@ -241,24 +241,17 @@ class HeldNotes:
             if paths.is_at_or_in(hold.path, path) and hold.owner == self._owner():
                 self.ready(hold.path)
 
-    def opened(self, path: str, text: str) -> bool:
-        """The editor opened a note; returns whether it shows changes that are not on disk, as far as a recording is concerned.
-
-        An editor that starts again may bring back unsaved text, with or without pieces that it had from Kato.
-        """
+    def opened(self, path: str, text: str, *, is_dirty: bool) -> None:
+        """The editor opened a note. One that starts again may bring back unsaved text, with or without pieces of Kato's."""
         with self._ledger.exclusive():
-            holds = [hold for hold in self._ledger.holds(path) if self._is_free(hold)]
-            if not holds and not self._ledger.open_recordings_at(path):
-                return False
-            for hold in holds:
+            for hold in self._ledger.holds(path):
+                if not self._is_free(hold):
+                    continue
                 self._take_over(hold)
-            is_dirty = not self._is_on_disk(path, text)
-            if is_dirty:
-                for hold in holds:
-                    self._adopt(hold, text.encode())
+                if is_dirty:
+                    self._adopt(hold, text.encode("utf-8", "surrogatepass"))
         if is_dirty:
             self.dirty(path)
-        return is_dirty
 
     # --- Pieces -----------------------------------------------------------------------------------------
 
@@ -354,20 +347,6 @@ class HeldNotes:
             if any(recording is not None and recording.is_open for recording in recordings):
                 raise
             return None
-
-    def _is_on_disk(self, path: str, text: str) -> bool:
-        data = text.encode("utf-8", "surrogatepass")
-        try:
-            size = self._notebook.writer.size(path)
-            if abs(size - len(data)) > len(_BOM):
-                return False
-            there = self._notebook.writer.read_range(path, 0, size)
-        except KatoError:
-            return False
-        return there.removeprefix(_BOM) == data.removeprefix(_BOM)
-
-
-_BOM: Final = b"\xef\xbb\xbf"
 
 
 def _position(recording: Recording) -> Position:

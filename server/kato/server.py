@@ -216,6 +216,11 @@ class KatoProtocol(LanguageServerProtocol):
         error = {"code": code, "message": message} | ({"data": data} if data else {})
         self._server.send({"jsonrpc": "2.0", "id": request_id, "error": error})
 
+    def send_edit(self, params: dict[str, Any]) -> "Future[Any]":
+        """Sends `workspace/applyEdit`; the future is its answer."""
+        edit = self._converter.structure(params, types.ApplyWorkspaceEditParams)
+        return self.send_request(types.WORKSPACE_APPLY_EDIT, edit)
+
     def _send_data(self, data: Any) -> None:
         """Pygls' way out."""
         if data:
@@ -613,7 +618,7 @@ class KatoServer(LanguageServer):
             if not self.is_ending():
                 take(is_answered and bool(getattr(future.result(), "applied", False)))
 
-        self.protocol.send_request(types.WORKSPACE_APPLY_EDIT, params).add_done_callback(answered)
+        self.protocol.send_edit(params).add_done_callback(answered)
 
     def _on_did_rename_files(self, params: Any, request_id: int | str | None) -> object:
         del request_id
