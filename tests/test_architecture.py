@@ -65,6 +65,8 @@ def test_the_protocol_document_names_every_method_command_setting_and_kind() -> 
         "kato/status",
         "kato/readSession",
         "kato/renderSession",
+        "kato/destination",
+        "kato/documentDirty",
         "kato/statusChanged",
         "kato/commandExecuted",
         *wire.COMMANDS,

@@ -677,7 +677,8 @@ class KatoServer(LanguageServer):
         if fatal is None or self.is_ending():
             return
         log.error("over budget: %s", fatal.message)
-        self.notify(Notice("over_budget", "error", f"Kato stops: {fatal.message}.", fatal.data))
+        data = fatal.data | {"reason": fatal.message}
+        self.notify(Notice("over_budget", "error", f"Kato stops: {fatal.message}.", data))
         try:
             self.send(_notification("kato/statusChanged", self._live.status(running=False)))
         except Exception as error:  # noqa: BLE001 - whatever it is, the process has to end

@@ -8,6 +8,9 @@ from kato.errors import CommandRefused
 from kato.model import SessionKey
 from kato.paths import (
     default_file_name,
+    folder_of,
+    is_note,
+    notes_directory,
     policy_refusal,
     resolve,
     shorten,
@@ -149,3 +152,54 @@ def test_the_policy_has_nothing_against_an_ordinary_path() -> None:
     assert policy_refusal("/home/me/notes/conv.md") is None
     assert policy_refusal("C:\\notes\\conv.md", windows=True) is None
     assert policy_refusal("C:\\notes\\NUL.md", windows=True) is not None
+
+
+@pytest.mark.parametrize(
+    ("cwd", "folders", "folder"),
+    [
+        ("/work/app/src", ["/a", "/work", "/work/app"], "/work/app"),
+        ("/work/other", ["/a", "/work", "/work/app"], "/work"),
+        ("/work", ["/a", "/work/"], "/work/"),
+        ("/workshop", ["/a", "/work"], "/a"),
+        (None, ["/a", "/work"], "/a"),
+        ("/work", [], None),
+        ("c:\\Work\\app", ["D:\\x", "C:\\work"], "C:\\work"),
+    ],
+)
+def test_a_session_belongs_to_the_innermost_folder_around_it(
+    cwd: str | None, folders: list[str], folder: str | None
+) -> None:
+    assert folder_of(cwd, folders) == folder
+
+
+@pytest.mark.parametrize(
+    ("template", "folder", "directory"),
+    [
+        ("${workspaceFolder}/notes", "/work", "/work/notes"),
+        ("${workspaceFolder}", "/work", "/work"),
+        ("${workspaceFolder}/notes", None, None),
+        ("~/vault", None, "/home/me/vault"),
+        ("~", "/work", "/home/me"),
+        ("/vault", "/work", "/vault"),
+    ],
+)
+def test_the_notes_directory_is_a_path_where_a_folder_is_open_or_none_is_needed(
+    template: str, folder: str | None, directory: str | None
+) -> None:
+    assert notes_directory(template, folder, "/home/me") == directory
+
+
+@pytest.mark.parametrize(
+    ("name", "expected"),
+    [
+        ("a.md", True),
+        ("A.MD", True),
+        ("a.b.jsonl", True),
+        ("md", False),
+        (".md", False),
+        (".a.md", False),
+        ("a.py", False),
+    ],
+)
+def test_what_is_named_like_a_note(name: str, expected: bool) -> None:
+    assert is_note(name) is expected
