@@ -3,7 +3,7 @@
 
 import * as path from "node:path";
 import * as vscode from "vscode";
-import { shown, text, type Remedy } from "./notices";
+import { shown, text, withRelative, type Remedy } from "./notices";
 import { Method, type CommandOutcome, type Notice } from "./protocol";
 import type { Failure, Server } from "./server";
 import { isLimit } from "./settings";
@@ -13,6 +13,8 @@ const QUIET_MS = 20_000;
 const DONE: Record<string, string> = { capture: "Captured to", record: "Records to", export: "Exported to", init: "Prepared", stop: "Stopped recording" };
 
 const showLog = (): Thenable<unknown> => vscode.commands.executeCommand("kato.showLog");
+
+const relative = (file: string): string => vscode.workspace.asRelativePath(file);
 
 /** Settings that cannot be written, because of an error in the file for example. */
 class SettingNotWritten extends Error {}
@@ -79,8 +81,9 @@ export class Feedback implements vscode.Disposable {
   }
 
   async #commandFailed({ command, origin, provider, sessionId, error }: CommandOutcome): Promise<void> {
-    const message = `Kato: ${origin === "chat" ? `::${command}` : command} failed: ${error?.message ?? "unknown reason"}`;
     const file = error?.path;
+    const reason = withRelative(error?.message ?? "unknown reason", file, relative);
+    const message = `Kato: ${origin === "chat" ? `::${command}` : command} failed: ${reason}`;
     const again = async (): Promise<void> => {
       const cured = await this.#run(command, { provider, sessionId, path: file });
       if (cured.status !== "error") {
@@ -132,7 +135,7 @@ export class Feedback implements vscode.Disposable {
   }
 
   async #noticed(notice: Notice): Promise<void> {
-    const found = shown(notice, (file) => vscode.workspace.asRelativePath(file));
+    const found = shown(notice, relative);
     if (found === undefined) {
       return;
     }

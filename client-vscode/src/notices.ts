@@ -40,7 +40,13 @@ function message({ kind, message, data }: Notice, relative: (path: string) => st
   if (kind === "text_backed_up" && path !== undefined) {
     return `Kato: ${relative(path)} held text that Kato had not written; a copy was kept.`;
   }
-  return message.startsWith("Kato") ? forUsers(message) : `Kato: ${message}`;
+  const named = withRelative(message, path, relative);
+  return named.startsWith("Kato") ? forUsers(named) : `Kato: ${named}`;
+}
+
+/** A sentence of the server with a file named as the user does: VS Code cuts a long message after its first line. */
+export function withRelative(message: string, path: string | undefined, relative: (path: string) => string): string {
+  return path === undefined ? message : message.replaceAll(path, relative(path));
 }
 
 /** A text in a notice's data. */

@@ -10,7 +10,7 @@ import { PassThrough } from "node:stream";
 import * as vscode from "vscode";
 import { ApplyWorkspaceEditRequest, CloseAction, ErrorAction, LanguageClient, type LanguageClientOptions, type StaticFeature, type StreamInfo } from "vscode-languageclient/node";
 import type { ServerState } from "./appearance";
-import { applyEdit, NOTES, UnsavedReports } from "./documents";
+import { NoteEdits, NOTES, UnsavedReports } from "./documents";
 import { findServer, SetupError, type Place, type Progress } from "./install";
 import { text } from "./notices";
 import { ExitCode, EXPERIMENTAL, Method, type CommandOutcome, type Notice, type SettingFault, type StatusSnapshot } from "./protocol";
@@ -84,6 +84,7 @@ export class Server implements vscode.Disposable {
   #lastWords = "";
   #isRefused = false;
   #isOver = false;
+  readonly #edits = new NoteEdits();
   #unsaved: UnsavedReports | undefined;
   #giveUp: (reason: Error) => void = () => undefined;
 
@@ -191,6 +192,7 @@ export class Server implements vscode.Disposable {
   }
 
   dispose(): void {
+    this.#edits.dispose();
     this.#unsaved?.dispose();
     void this.close();
   }
@@ -227,7 +229,7 @@ export class Server implements vscode.Disposable {
     client.onNotification(Method.statusChanged, (status: StatusSnapshot) => this.#take(status));
     client.onNotification(Method.commandExecuted, (outcome: CommandOutcome) => this.#executed.fire(outcome));
     client.onNotification(Method.notice, (notice: Notice) => this.#notice(notice));
-    client.onRequest(ApplyWorkspaceEditRequest.type, (params) => applyEdit(params, (edit) => client.protocol2CodeConverter.asWorkspaceEdit(edit)));
+    client.onRequest(ApplyWorkspaceEditRequest.type, (params) => this.#edits.apply(params, (edit) => client.protocol2CodeConverter.asWorkspaceEdit(edit)));
     client.registerFeature(ANNOUNCES);
     this.#client = client;
     // What never answers is ended; its end is told as any other.

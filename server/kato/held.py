@@ -115,9 +115,8 @@ class HeldNotes:
         self._now_ms = now_ms
         self._refusals: Counter[str] = Counter()
         self._deserted: dict[str, int] = {}  # holds of processes that are gone: when they may be taken over
-        self._bodies: dict[
-            str, tuple[int, int]
-        ] = {}  # by path: what a note's body is once the editor saved it
+        #: By path: length and CRC-32 of a note's body once the editor saved it.
+        self._bodies: dict[str, tuple[int, int]] = {}
 
     # --- What the engine asks ---------------------------------------------------------------------------
 
@@ -219,18 +218,20 @@ class HeldNotes:
         """Editor and file say the same, or the editor can take the next piece."""
         if self.open_notes.takes(path) and not self.open_notes.is_ready(path):
             return  # what is in the note is not known before the editor answered
-        if not self.open_notes.is_dirty(path):
+        if not self.open_notes.is_dirty(path) and self._ledger.holds(path):
             try:
                 with self._ledger.exclusive():
                     self.settle(path)
             except KatoError as error:
-                log.info("a note could not be settled: %s", error.message)
+                log.debug("a note could not be settled: %s", error.message)
                 return  # at the heartbeat; a note that is being renamed is not there for a moment
         for key in {recording.key: None for recording in self._ledger.open_recordings_at(path)}:
             self._flush(key)
 
     def dirty(self, path: str) -> None:
         """The user began to change the note: from here on the file is left alone."""
+        if not self._ledger.open_recordings_at(path):
+            return
         with self._ledger.exclusive():
             for recording in self._ledger.open_recordings_at(path):
                 self._hold(recording)
@@ -243,10 +244,9 @@ class HeldNotes:
 
     def opened(self, path: str, text: str, *, is_dirty: bool) -> None:
         """The editor opened a note. One that starts again may bring back unsaved text, with or without pieces of Kato's."""
-        with self._ledger.exclusive():
-            for hold in self._ledger.holds(path):
-                if not self._is_free(hold):
-                    continue
+        free = [hold for hold in self._ledger.holds(path) if self._is_free(hold)]
+        for hold in free:
+            with self._ledger.exclusive():
                 self._take_over(hold)
                 if is_dirty:
                     self._adopt(hold, text.encode("utf-8", "surrogatepass"))
@@ -256,19 +256,20 @@ class HeldNotes:
     # --- Pieces -----------------------------------------------------------------------------------------
 
     def _answered(self, before: Recording, after: Recording, put: str | None) -> None:
-        path = before.output_path
         if put is None:
-            self._refusals[path] += 1
+            self._refusals[before.output_path] += 1
             return
-        del self._refusals[path]
+        del self._refusals[before.output_path]
         with self._ledger.exclusive():
             now = self._ledger.recording_by_id(before.recording_id)
-            if now is not None and _position(now) == _position(before):
-                self._hold(before)
+            if now is None:
+                return
+            if _position(now) == _position(before):
+                self._hold(now)
                 moved = _at(now, after)
                 self._ledger.put_recording(at_end(replace(moved, last_write_at=self._now_ms())))
-                self._add_to_body(path, put)
-        self.ready(path)
+                self._add_to_body(now.output_path, put)
+        self.ready(now.output_path)
 
     def _add_to_body(self, path: str, put: str) -> None:
         known = self._ledger.note(path)

@@ -31,6 +31,11 @@ test("what has no remedy of its own leads to the log if it is an error", () => {
   assert.deepEqual(shown(notice("note_repaired", { path: "/work/a.md" }, "info"), relative)?.remedies, []);
 });
 
+test("a file is named as the user names it", () => {
+  const repaired = { ...notice("note_repaired", { path: "/work/a.md" }, "info"), message: "/work/a.md was saved without text: /work/a.md gets it again." };
+  assert.equal(shown(repaired, relative)?.message, "Kato: a.md was saved without text: a.md gets it again.");
+});
+
 test("a failed command and the end of the process are told once, with what belongs to them", () => {
   assert.equal(shown(notice("command_failed"), relative), undefined);
   assert.equal(shown(notice("over_budget"), relative), undefined);
