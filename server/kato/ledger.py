@@ -293,11 +293,11 @@ class MemoryLedger:
 
     def put_hold(self, hold: Hold) -> None:
         """Keeps a hold; a recording has at most one."""
-        self._holds[hold.recording_id] = hold
+        self._put(self._holds, hold.recording_id, hold)
 
     def remove_hold(self, recording_id: str) -> None:
         """The note is as the recording's position says, or is not held any more."""
-        self._holds.pop(recording_id, None)
+        self._put(self._holds, recording_id, None)
 
     def move_notes(self, old: str, new: str) -> int:
         """A note, or a folder with notes in it, lies elsewhere now; how many entries that changed."""
@@ -310,14 +310,17 @@ class MemoryLedger:
             changed += 1
             return new + path[len(old) :]
 
-        for recordings in self._recordings.values():
-            recordings[:] = [replace(one, output_path=moved(one.output_path)) for one in recordings]
-        for key, record in self._records.items():
+        for key, recordings in list(self._recordings.items()):
+            kept = [replace(one, output_path=moved(one.output_path)) for one in recordings]
+            self._put(self._recordings, key, kept)
+        for key, record in list(self._records.items()):
             if record.destination is not None:
-                self._records[key] = replace(record, destination=moved(record.destination))
-        notes = [replace(note, path=moved(note.path)) for note in self._notes.values()]
-        self._notes = {note.path: note for note in notes}
-        self._holds = {one: replace(hold, path=moved(hold.path)) for one, hold in self._holds.items()}
+                self._put(self._records, key, replace(record, destination=moved(record.destination)))
+        for note in list(self._notes.values()):
+            self._put(self._notes, note.path, None)
+            self.put_note(replace(note, path=moved(note.path)))
+        for hold in list(self._holds.values()):
+            self.put_hold(replace(hold, path=moved(hold.path)))
         return changed
 
     def children(self, key: SessionKey) -> list[SessionRecord]:

@@ -230,3 +230,26 @@ def test_a_clean_note_that_is_deleted_on_disk_is_not_brought_back_through_the_ed
     assert here.editor.edits == 0
     assert not note.exists()
     assert here.window.kinds == ["note_missing"]
+
+
+def test_an_edit_that_is_under_way_while_the_note_is_renamed_counts(window: MakeWindow) -> None:
+    here = EditorWindow(window())
+    note = recording(here.window)
+    here.do(here.editor.open, note)
+    here.do(here.editor.type, note, "my remark")
+    here.editor.habit = "late"
+    here.say(assistant("said while the note was renamed", 2))
+    here.editor.habit = "apply"
+    here.editor.answer_late()
+    unsaved = here.text(note)
+    new = note.with_name("heaven.md")
+    note.rename(new)
+    here.do(here.editor.close, note)
+    here.do(here.editor.open, new, unsaved)
+    here.window.engine.move_notes(str(note), str(new))
+    here.beat()
+    (hold,) = here.window.journal.holds()
+    assert hold.path == str(new)
+    here.do(here.editor.close, new)
+    assert words(new)[2:] == ["hi", "said while the note was renamed"]
+    assert not note.exists()
