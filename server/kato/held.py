@@ -182,7 +182,7 @@ class HeldNotes:
         if not mine:
             return False
         size = self._size_if_needed(path, mine)
-        is_whole, known = True, self._ledger.note(path)
+        is_whole = True
         for hold in mine:
             recording = self._ledger.recording_by_id(hold.recording_id)
             if recording is not None and size is not None:
@@ -191,13 +191,15 @@ class HeldNotes:
                     is_whole = False
                     log.info("recording %s goes back to what was saved", hold.recording_id)
                     self._ledger.put_recording(_owing(recording, reached))
-                    if known is None or known.file_bytes != size:
+                    if hold.file_bytes != size:
                         self._repaired(recording)
             self._ledger.remove_hold(hold.recording_id)
-        body = self._bodies.pop(path, None)
+        known, body = self._ledger.note(path), self._bodies.pop(path, None)
         if known is not None and size is not None:
-            body_bytes, body_crc32 = body if body and is_whole else (known.body_bytes, known.body_crc32)
-            self._ledger.put_note(NoteRecord(path, body_bytes, body_crc32, size))
+            known = replace(known, file_bytes=size)
+            if body is not None and is_whole:
+                known = replace(known, body_bytes=body[0], body_crc32=body[1])
+            self._ledger.put_note(known)
         return True
 
     def replaced(self, path: str) -> None:
@@ -288,6 +290,10 @@ class HeldNotes:
         """Holds a recording at its position, unless it is held already."""
         held = [hold for hold in self._ledger.holds(recording.output_path) if self._is_current(hold)]
         if recording.recording_id not in [hold.recording_id for hold in held]:
+            try:
+                size = self._notebook.writer.size(recording.output_path)
+            except KatoError:
+                size = -1  # whatever is there later, it was saved since
             hold = Hold(
                 recording_id=recording.recording_id,
                 path=recording.output_path,
@@ -295,6 +301,7 @@ class HeldNotes:
                 seq=recording.seq,
                 line=recording.line,
                 transcript_state=recording.transcript_state,
+                file_bytes=size,
             )
             self._ledger.put_hold(hold)
 
@@ -326,9 +333,8 @@ class HeldNotes:
         """How far the file holds the text since the hold."""
         if _position(recording) <= (hold.seq, hold.line):
             return recording
-        known = self._ledger.note(path)
-        if known is not None and known.file_bytes == size:
-            # The file is as Kato last wrote it: nothing of what the editor was given was saved.
+        if hold.file_bytes == size:
+            # Nothing of what the editor was given was saved.
             return replace(recording, seq=hold.seq, line=hold.line, transcript_state=hold.transcript_state)
         notebook, events = self._notebook, self._events(recording.key)
         reached = recording

@@ -33,7 +33,7 @@ from hashlib import blake2b
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
-from msgspec.structs import replace
+from msgspec.structs import astuple, replace
 
 from kato import limits
 from kato.errors import JournalUnavailable, UnknownSession
@@ -131,7 +131,7 @@ MIGRATIONS: Final = (
     """
     CREATE TABLE hold (
         recording_id TEXT PRIMARY KEY, path TEXT NOT NULL, owner TEXT NOT NULL,
-        seq INTEGER NOT NULL, line INTEGER NOT NULL, transcript_state BLOB NOT NULL
+        seq INTEGER NOT NULL, line INTEGER NOT NULL, transcript_state BLOB NOT NULL, file_bytes INTEGER NOT NULL
     ) STRICT, WITHOUT ROWID;
     """,
 )
@@ -146,7 +146,7 @@ _RECORDING_FIELDS: Final = (
     " end_seq, end_line"
 )
 _IS_OPEN: Final = "(active OR end_seq IS NOT NULL)"
-_HOLDS: Final = "SELECT recording_id, path, owner, seq, line, transcript_state FROM hold"
+_HOLDS: Final = "SELECT recording_id, path, owner, seq, line, transcript_state, file_bytes FROM hold"
 #: Every column that holds the path of a note.
 _NOTE_PATHS: Final = (
     ("recording", "output_path"),
@@ -728,22 +728,11 @@ class Journal:
     def holds(self, path: str | None = None) -> list[Hold]:
         """The recordings whose notes (all, or this one) editors hold."""
         rows = self._all(_HOLDS, ()) if path is None else self._all(f"{_HOLDS} WHERE path = ?", (path,))
-        return [
-            Hold(
-                recording_id=row[0],
-                path=row[1],
-                owner=row[2],
-                seq=row[3],
-                line=row[4],
-                transcript_state=row[5],
-            )
-            for row in rows
-        ]
+        return [Hold(**dict(zip(Hold.__struct_fields__, row, strict=True))) for row in rows]
 
     def put_hold(self, hold: Hold) -> None:
         """Keeps a hold; a recording has at most one."""
-        values = (hold.recording_id, hold.path, hold.owner, hold.seq, hold.line, hold.transcript_state)
-        self._run("INSERT OR REPLACE INTO hold VALUES (?, ?, ?, ?, ?, ?)", values)
+        self._run("INSERT OR REPLACE INTO hold VALUES (?, ?, ?, ?, ?, ?, ?)", astuple(hold))
 
     def remove_hold(self, recording_id: str) -> None:
         """The note is as the recording's position says, or is not held any more."""

@@ -439,7 +439,7 @@ class Recording(Struct, frozen=True, kw_only=True):
 class Hold(Struct, frozen=True, kw_only=True):
     """A recording whose note is open in an editor with changes that are not on disk. Only the process `owner`, which
     speaks to that editor, may bring the note on. `seq`, `line` and `transcript_state` are the recording's position at
-    which the editor took over: what follows may be in the editor alone.
+    which the editor took over: what follows may be in the editor alone. `file_bytes` is the file's size then.
     """
 
     recording_id: str
@@ -448,6 +448,7 @@ class Hold(Struct, frozen=True, kw_only=True):
     seq: int
     line: int
     transcript_state: bytes
+    file_bytes: int
 
 
 class Claim(Struct, frozen=True):

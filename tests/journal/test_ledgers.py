@@ -21,7 +21,9 @@ from kato.store import SnapshotStore
 
 UNKNOWN = SessionKey("claude", "never-seen")
 NOTE = NoteRecord("/n/x.md", 1, 2, 3)
-HOLD = Hold(recording_id="one", path="/n/x.md", owner="me", seq=3, line=1, transcript_state=b"{}")
+HOLD = Hold(
+    recording_id="one", path="/n/x.md", owner="me", seq=3, line=1, transcript_state=b"{}", file_bytes=9
+)
 LOG = LogRecord("/logs/x.jsonl", *KEY, "lines", 10, 11)
 
 
