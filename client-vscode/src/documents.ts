@@ -10,9 +10,61 @@ import { Method } from "./protocol";
 /** So long after a key the user is taken to go on typing; and so long at most the server waits for that. */
 const TYPING_PAUSE_MS = 700;
 const TYPING_MS_MAX = 5000;
+/** So long at most a file is taken to be renamed or deleted: nothing says that it failed. */
+const OPERATION_MS_MAX = 10_000;
 
 /** The documents that the server hears of: those whose names may be a note's. */
 export const NOTES = [{ scheme: "file", pattern: "**/*.{md,markdown,mdx,mdown,txt,jsonl}" }];
+
+/**
+ * Files and folders that the editor is just renaming or deleting. Meanwhile it shows a note with unsaved changes as clean, closes it
+ * under its old name and opens it under the new one: what it says of it, and an edit that it saves, would bring the old file back.
+ */
+export class FileOperations implements vscode.Disposable {
+  readonly #underWay = new Map<string, number>();
+  readonly #ended = new vscode.EventEmitter<void>();
+  readonly #subscriptions: vscode.Disposable[] = [
+    this.#ended,
+    vscode.workspace.onWillRenameFiles(({ files }) => this.#begin(files.map(({ oldUri }) => oldUri))),
+    vscode.workspace.onDidRenameFiles(({ files }) => this.#end(files.map(({ oldUri }) => oldUri))),
+    vscode.workspace.onWillDeleteFiles(({ files }) => this.#begin(files)),
+    vscode.workspace.onDidDeleteFiles(({ files }) => this.#end(files)),
+  ];
+
+  dispose(): void {
+    vscode.Disposable.from(...this.#subscriptions).dispose();
+  }
+
+  concern(document: vscode.TextDocument): boolean {
+    const now = Date.now();
+    const name = document.uri.toString();
+    return [...this.#underWay].some(([uri, since]) => now - since < OPERATION_MS_MAX && (name === uri || name.startsWith(`${uri}/`)));
+  }
+
+  /** Until the document's file is where it will be; one that failed is never reported. */
+  async end(document: vscode.TextDocument): Promise<void> {
+    const until = Date.now() + OPERATION_MS_MAX;
+    while (this.concern(document) && Date.now() < until) {
+      await new Promise<void>((resolve) => {
+        const timer = setTimeout(resolve, until - Date.now());
+        const subscription = this.#ended.event(() => {
+          clearTimeout(timer);
+          subscription.dispose();
+          resolve();
+        });
+      });
+    }
+  }
+
+  #begin(files: readonly vscode.Uri[]): void {
+    files.forEach((file) => this.#underWay.set(file.toString(), Date.now()));
+  }
+
+  #end(files: readonly vscode.Uri[]): void {
+    files.forEach((file) => this.#underWay.delete(file.toString()));
+    this.#ended.fire();
+  }
+}
 
 /**
  * Reports, for the documents that the server knows, whether they have unsaved changes. Made before the client starts: then
@@ -22,10 +74,13 @@ export class UnsavedReports implements vscode.Disposable {
   readonly #reported = new WeakMap<vscode.TextDocument, boolean>();
   readonly #subscription: vscode.Disposable;
 
-  constructor(private readonly notify: (method: string, params: unknown) => Promise<void>) {
+  constructor(
+    private readonly notify: (method: string, params: unknown) => Promise<void>,
+    operations: FileOperations,
+  ) {
     // That a document becomes dirty or clean is an event too, one without contents.
     this.#subscription = vscode.workspace.onDidChangeTextDocument(({ document }) => {
-      if (this.#reported.has(document) && this.#reported.get(document) !== document.isDirty) {
+      if (this.#reported.has(document) && this.#reported.get(document) !== document.isDirty && !operations.concern(document)) {
         void this.report(document);
       }
     });
@@ -50,6 +105,8 @@ export class NoteEdits implements vscode.Disposable {
     }
   });
 
+  constructor(private readonly operations: FileOperations) {}
+
   dispose(): void {
     this.#subscription.dispose();
   }
@@ -67,10 +124,12 @@ export class NoteEdits implements vscode.Disposable {
       return { applied: false, failureReason: "the document is not open" };
     }
     await this.#quiet(document);
-    if (document.version !== version) {
+    const wasClean = !document.isDirty;
+    // Saving a clean document whose file is gone would bring the file back.
+    const isThere = !wasClean || (await vscode.workspace.fs.stat(document.uri).then(() => true, () => false));
+    if (document.version !== version || document.isDirty === wasClean || !isThere || this.operations.concern(document)) {
       return { applied: false, failureReason: "the document changed" };
     }
-    const wasClean = !document.isDirty;
     const cursors = editorsAtEnd(document).map((editor) => ({ editor, selections: editor.selections }));
     const applied = await vscode.workspace.applyEdit(converted);
     if (applied && document.version === version + 1) {

@@ -10,7 +10,7 @@ import { PassThrough } from "node:stream";
 import * as vscode from "vscode";
 import { ApplyWorkspaceEditRequest, CloseAction, ErrorAction, LanguageClient, type LanguageClientOptions, type StaticFeature, type StreamInfo } from "vscode-languageclient/node";
 import type { ServerState } from "./appearance";
-import { NoteEdits, NOTES, UnsavedReports } from "./documents";
+import { FileOperations, NoteEdits, NOTES, UnsavedReports } from "./documents";
 import { findServer, SetupError, type Place, type Progress } from "./install";
 import { text } from "./notices";
 import { ExitCode, EXPERIMENTAL, Method, type CommandOutcome, type Notice, type SettingFault, type StatusSnapshot } from "./protocol";
@@ -84,7 +84,8 @@ export class Server implements vscode.Disposable {
   #lastWords = "";
   #isRefused = false;
   #isOver = false;
-  readonly #edits = new NoteEdits();
+  readonly #operations = new FileOperations();
+  readonly #edits = new NoteEdits(this.#operations);
   #unsaved: UnsavedReports | undefined;
   #giveUp: (reason: Error) => void = () => undefined;
 
@@ -192,6 +193,7 @@ export class Server implements vscode.Disposable {
   }
 
   dispose(): void {
+    this.#operations.dispose();
     this.#edits.dispose();
     this.#unsaved?.dispose();
     void this.close();
@@ -224,7 +226,7 @@ export class Server implements vscode.Disposable {
       if (this.#client === client) {
         await client.sendNotification(method, params).catch(() => undefined); // it ended; the next one hears of all again
       }
-    }));
+    }, this.#operations));
     const client: QuietClient = new QuietClient("kato", "Kato", () => this.#spawn(command, place.storage), this.#options(unsaved));
     client.onNotification(Method.statusChanged, (status: StatusSnapshot) => this.#take(status));
     client.onNotification(Method.commandExecuted, (outcome: CommandOutcome) => this.#executed.fire(outcome));
@@ -275,6 +277,10 @@ export class Server implements vscode.Disposable {
         didOpen: async (document, next) => {
           await next(document);
           await unsaved.report(document);
+        },
+        didClose: async (document, next) => {
+          await this.#operations.end(document);
+          await next(document);
         },
       },
       connectionOptions: {
