@@ -139,6 +139,10 @@ class Editor:
         if buffer is None or buffer.version != change["textDocument"]["version"]:
             answer(False)
             return
+        now = path.read_bytes() if path.exists() else None
+        if self.reports and not buffer.is_dirty and now != buffer.on_disk:
+            answer(False)  # it did not load the file again yet: saving would conflict
+            return
         start = edit["range"]["start"]
         assert edit["range"] == {"start": self._position(buffer.text, len(buffer.text)), "end": start}
         was_dirty = buffer.is_dirty

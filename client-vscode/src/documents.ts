@@ -125,9 +125,9 @@ export class NoteEdits implements vscode.Disposable {
     }
     await this.#quiet(document);
     const wasClean = !document.isDirty;
-    // Saving a clean document whose file is gone would bring the file back.
-    const isThere = !wasClean || (await vscode.workspace.fs.stat(document.uri).then(() => true, () => false));
-    if (document.version !== version || document.isDirty === wasClean || !isThere || this.operations.concern(document)) {
+    // To save a document that does not show the file as it is would conflict, or bring back a file that is gone.
+    const isCurrent = !wasClean || (await showsItsFile(document));
+    if (document.version !== version || document.isDirty === wasClean || !isCurrent || this.operations.concern(document)) {
       return { applied: false, failureReason: "the document changed" };
     }
     const cursors = editorsAtEnd(document).map((editor) => ({ editor, selections: editor.selections }));
@@ -154,6 +154,21 @@ export class NoteEdits implements vscode.Disposable {
       await new Promise((resolve) => setTimeout(resolve, wait));
     }
   }
+}
+
+async function showsItsFile(document: vscode.TextDocument): Promise<boolean> {
+  try {
+    const { size } = await vscode.workspace.fs.stat(document.uri);
+    const text = document.getText();
+    return Buffer.byteLength(text) === size || normalised(Buffer.from(await vscode.workspace.fs.readFile(document.uri)).toString()) === normalised(text);
+  } catch {
+    return false; // it is gone
+  }
+}
+
+/** Line ends as the editor makes them all one, and without a byte order mark. */
+function normalised(text: string): string {
+  return text.replace(/^\uFEFF/, "").replace(/\r\n?/g, "\n");
 }
 
 function editorsAtEnd(document: vscode.TextDocument): vscode.TextEditor[] {

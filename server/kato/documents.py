@@ -66,12 +66,15 @@ def moved_end(end: Place, change: Change, encoding: Encoding) -> Place:
 
 
 class Document(Struct):
-    """An open document. `stamp` is the file's time and size when document and file were last the same."""
+    """An open document. `stamp` is the file's time and size when document and file were last the same; `is_stale` says that
+    the editor does not show the file as it is.
+    """
 
     uri: str
     version: int
     end: Place
     is_dirty: bool = False
+    is_stale: bool = False
     stamp: tuple[int, int] | None = None
 
 

@@ -6,7 +6,7 @@
 Rules: one edit of a document at a time, and none before the change that the last one made was seen, for only then the
 end is known; an edit counts once it is confirmed; a refused one is tried again at the document's next change and at the
 heartbeat. A client that announces `experimental.katoDocuments` reports what is unsaved and saves a document that was
-clean before Kato's edit. Of another client Kato concludes it, and writes clean documents on disk.
+clean before Kato's edit; where it refuses that, because it did not load the file again yet, the file is written. Of another client Kato concludes it, and writes clean documents on disk.
 """
 
 import os
@@ -89,7 +89,8 @@ class EditorNotes:
         document = self._documents.get(path)
         if document is None or not self._edits:
             return False
-        return document.is_dirty or self._reports or not self.is_ready(path)
+        takes_clean = self._reports and not document.is_stale
+        return document.is_dirty or takes_clean or not self.is_ready(path)
 
     def is_dirty(self, path: str) -> bool:
         """See `OpenNotes`."""
@@ -130,7 +131,11 @@ class EditorNotes:
         if not applied:
             flow.was_refused = not is_seen
             attempt.refuse()
-            if is_seen:
+            if document is not None and not is_seen and not document.is_dirty:
+                document.is_stale = (
+                    True  # nothing of the user's is in it: the file is written until it is loaded again
+                )
+            if is_seen or (document is not None and document.is_stale):
                 self._held.ready(path)
             return
         if not is_seen:
@@ -177,7 +182,7 @@ class EditorNotes:
         for change in map(_change, given.content_changes):
             ours += [attempt for attempt in flow.unanswered if attempt.is_in(change, document.end)]
             document.end = moved_end(document.end, change, self._encoding)
-        document.version = given.text_document.version
+        document.version, document.is_stale = given.text_document.version, False
         waited, flow.unseen_since, flow.was_refused = (
             flow.was_refused or flow.unseen_since is not None,
             None,

@@ -385,9 +385,8 @@ class Engine:
         )  # sessions with commands that another process has to finish first
         self._reported: set[tuple[SessionKey, str, int]] = set()  # delayed commands that the user knows of
         self._troubled: set[str] = set()  # recordings whose last write failed, and were reported
-        self._missing: dict[
-            str, int | None
-        ] = {}  # recordings whose note is gone: since when, None once reported
+        #: Recordings whose note is gone: since when, None once the user was asked.
+        self._missing: dict[str, int | None] = {}
         self.held = HeldNotes(
             ledger,
             notebook,
@@ -1173,7 +1172,8 @@ class Engine:
             self._held_up(recording, log_failure(f"recording {recording.recording_id}", error))
         else:
             self._troubled.discard(recording.recording_id)
-            self._missing.pop(recording.recording_id, None)
+            if recording.recording_id in self._missing and self.notebook.is_there(recording):
+                del self._missing[recording.recording_id]
             return True
         return False
 

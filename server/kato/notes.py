@@ -19,7 +19,7 @@ from pathlib import Path, PurePath
 from typing import IO, Final, NamedTuple, Protocol
 
 from kato import frontmatter, limits, paths
-from kato.errors import WriteFailed
+from kato.errors import KatoError, WriteFailed
 from kato.model import (
     Hold,
     NoteRecord,
@@ -233,11 +233,13 @@ class NoteBook:
         return _moved(recording, found, state, None)
 
     def is_there(self, recording: Recording) -> bool:
-        """Whether the recording's note is on disk."""
+        """Whether the recording's note is on disk, or something in its place."""
         try:
             self.writer.size(recording.output_path)
         except NoteMissing:
             return False
+        except KatoError:
+            return True
         return True
 
     def find_moved(self, recording: Recording) -> str | None:

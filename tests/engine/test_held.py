@@ -361,6 +361,21 @@ def test_a_capture_onto_a_note_that_was_saved_is_a_usual_capture(opened: Opened)
     assert words(note) == ["hello", "::capture talk.md", "hi", "::capture", "on"]
 
 
+def test_what_follows_a_capture_is_written_on_disk_until_the_editor_shows_the_new_note(
+    opened: Opened,
+) -> None:
+    here, note = opened()
+    here.say(user("::capture", 2), assistant("right after", 3))
+    here.say(assistant("and more", 4))
+    assert words(note)[-3:] == ["::capture", "right after", "and more"]
+    edits = here.editor.edits
+    here.do(here.editor.look)
+    here.say(assistant("later", 5))
+    assert here.editor.edits == edits + 1
+    assert note.read_text() == here.text(note)
+    assert note.read_text().endswith("later\n")
+
+
 def test_notes_that_only_kato_wrote_are_not_backed_up(opened: Opened) -> None:
     here, note = opened()
     here.say(assistant("one", 2))
@@ -471,6 +486,7 @@ ACTIONS = st.lists(
             "look",
             "revert",
             "beat",
+            "capture",
             "late",
             "refuse",
             "apply",
@@ -497,8 +513,7 @@ def test_whatever_the_user_does_every_message_is_in_the_note_once_and_no_save_co
     here.do(editor.open, note)
     for number, action in enumerate(actions):
         is_open = note in editor.buffers
-        if not reports:
-            here.do(editor.look)  # an editor that goes on with an old file conflicts by itself
+        here.do(editor.look)  # an editor that goes on with an old file conflicts by itself
         if action == "say":
             here.say(assistant(f"message {said} of the conversation", said))
             said += 1
@@ -512,6 +527,10 @@ def test_whatever_the_user_does_every_message_is_in_the_note_once_and_no_save_co
             here.do(editor.look)
         elif action == "beat":
             here.beat()
+        elif action == "capture":
+            if not (is_open and editor.buffers[note].is_dirty):
+                saved = []  # replaced, with a copy in the backups
+            here.say(user("::capture", 1000 + number))
         elif not is_open:
             continue
         elif action in ("type", "type above"):

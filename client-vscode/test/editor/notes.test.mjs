@@ -176,6 +176,20 @@ test("a capture onto an unsaved draft goes below the user's words", async () => 
   assert.equal(await editor.page.locator(".notifications-toasts .notification-list-item").count(), 0);
 });
 
+test("a capture onto the note that is open, and what follows without a pause", async () => {
+  const chat = await talk("notes/again.md");
+  await editor.call("open", chat.file);
+  for (let round = 1; round <= 3; round++) {
+    await chat.say(chat.user("::capture notes/again.md"), chat.assistant(`Said right after capture ${round}.`));
+    await chat.say(chat.assistant(`And after that ${round}.`));
+  }
+  await until(async () => (await active()).text.includes("And after that 3."), "all in the editor");
+  await agree(chat.file);
+  const said = [...(await chat.read()).matchAll(/(right after capture|after that) (\d)/g)].map(([, , round]) => round);
+  assert.deepEqual(said, ["1", "1", "2", "2", "3", "3"]);
+  assert.equal(await editor.page.locator(".notifications-toasts .notification-list-item").count(), 0);
+});
+
 test("an export onto an unsaved note asks to save it first, and does both by a button", async () => {
   const chat = await talk("notes/exported.md");
   await remark(chat.file, "Mine.");
