@@ -1,16 +1,15 @@
 // The commands, one function each. Rule: when the server is stopped, each says so and offers to start it.
 
 import { promises as fs } from "node:fs";
-import * as os from "node:os";
 import * as path from "node:path";
 import * as vscode from "vscode";
-import { captureDirectory, fileName, unused } from "./destination";
+import { unused } from "./destination";
 import type { Feedback } from "./feedback";
 import type { MemoryView } from "./memoryView";
-import { Method, type CommandName, type CommandOutcome, type SessionStatus } from "./protocol";
+import { Method, type CommandName, type CommandOutcome, type DestinationParams, type SessionStatus } from "./protocol";
 import type { Server } from "./server";
 import { workspaceSessions } from "./sessionList";
-import { describe, folderOf, forPicking, isRecording, titleOf, type Entry } from "./sessions";
+import { describe, forPicking, isRecording, titleOf, type Entry } from "./sessions";
 import type { SessionsView } from "./sessionsView";
 import { assistantName } from "./text";
 import type { Transcripts } from "./transcripts";
@@ -126,9 +125,9 @@ async function execute(parts: Parts, command: CommandName, { provider, sessionId
 
 async function capture(parts: Parts, entry?: Entry): Promise<void> {
   const session = await pick(parts, entry, CAPTURE);
-  const destination = session && (await askPath(session, CAPTURE, "md"));
+  const destination = session && (await askPath(parts, session, CAPTURE));
   if (session !== undefined && destination !== undefined) {
-    await open(await execute(parts, "capture", session, destination === "" ? {} : { path: destination }));
+    await open(await execute(parts, "capture", session, { path: destination }));
   }
 }
 
@@ -138,11 +137,11 @@ async function exportConversation(parts: Parts, entry?: Entry): Promise<void> {
     return;
   }
   const formats = [
-    { label: "Markdown", detail: "A note to read, without recording what follows", extension: "md", format: "markdown" },
-    { label: "JSON Lines", detail: "Every event, a line each, with all its fields", extension: "jsonl", format: "jsonl" },
-  ];
+    { label: "Markdown", detail: "A note to read, without recording what follows", format: "markdown" },
+    { label: "JSON Lines", detail: "Every event, a line each, with all its fields", format: "jsonl" },
+  ] as const;
   const format = await vscode.window.showQuickPick(formats, { title: "Kato: Export", placeHolder: "In which format?" });
-  const destination = format && (await askPath(session, "Kato: Export", format.extension));
+  const destination = format && (await askPath(parts, session, "Kato: Export", format.format));
   if (format !== undefined && destination !== undefined) {
     await open(await execute(parts, "export", session, { path: destination, format: format.format }));
   }
@@ -232,21 +231,20 @@ function actionsOn(parts: Parts, session: SessionStatus): Action[] {
   ];
 }
 
-/** A path that the user agrees to; "" lets the server choose where nothing can be proposed; undefined: cancelled. */
-async function askPath(session: SessionStatus, title: string, extension: string): Promise<string | undefined> {
-  const isCapture = title === CAPTURE;
-  // A conversation has one note: captured again it goes there. Everything else gets a name that is free.
-  const own = isCapture ? session.recording?.outputPath : undefined;
-  const proposed = own ?? (await propose(session, extension));
+/** A path that the user agrees to; undefined: cancelled. */
+async function askPath(parts: Parts, session: SessionStatus, title: string, format?: "markdown" | "jsonl"): Promise<string | undefined> {
+  const proposed = await propose(parts, session, format);
+  // A conversation has one note: captured again it goes there. An export gets a name that is free.
+  const own = format === undefined ? session.recording?.outputPath : undefined;
   const start = proposed.length - path.basename(proposed).length;
   const chosen = await vscode.window.showInputBox({
     title,
-    prompt: proposed !== "" ? "The file to write." : isCapture ? "An absolute path; leave it empty to let Kato choose." : "The file to write: an absolute path.",
+    prompt: "The file to write.",
     value: proposed,
-    valueSelection: [start, Math.max(start, proposed.length - extension.length - 1)],
+    valueSelection: [start, Math.max(start, proposed.length - path.extname(proposed).length)],
     validateInput: async (value) => {
       const file = value.trim();
-      if (file === "" && !isCapture) {
+      if (file === "") {
         return "The path of the file to write.";
       }
       const isOther = file !== own && path.isAbsolute(file) && (await isThere(file));
@@ -256,14 +254,11 @@ async function askPath(session: SessionStatus, title: string, extension: string)
   return chosen?.trim();
 }
 
-/** A new file in the capture directory of the conversation's folder; "" where that is not known. */
-async function propose(session: SessionStatus, extension: string): Promise<string> {
-  const folders = (vscode.workspace.workspaceFolders ?? []).filter(({ uri }) => uri.scheme === "file").map(({ uri }) => uri.fsPath);
-  const folder = folderOf(session, folders);
-  const setting = vscode.workspace.getConfiguration("kato", folder === undefined ? undefined : vscode.Uri.file(folder)).get<string>("captureDirectory", "");
-  const directory = captureDirectory(setting, folder, os.homedir());
-  const name = fileName(titleOf(session), new Date(session.lastMessageAt ?? session.updatedAt), extension);
-  return directory === undefined ? "" : unused(path.join(directory, name), isThere);
+/** Where the server would write: the name and the folder are its own, in the chat as here. */
+async function propose(parts: Parts, { provider, sessionId }: SessionStatus, format?: "markdown" | "jsonl"): Promise<string> {
+  const asked: DestinationParams = { provider, sessionId, ...(format === undefined ? {} : { format }) };
+  const { path: proposed } = await parts.server.request<{ path: string }>(Method.destination, asked);
+  return format === undefined ? proposed : unused(proposed, isThere);
 }
 
 async function isThere(file: string): Promise<boolean> {

@@ -3,19 +3,35 @@
 
 import * as path from "node:path";
 import * as vscode from "vscode";
-import { ErrorCode, Method, type CommandOutcome } from "./protocol";
-import type { Failure, Message, Server } from "./server";
-import { forUsers, isLimit, rootsWith } from "./settings";
+import { shown, text, withRelative, type Remedy } from "./notices";
+import { Method, type CommandOutcome, type Notice } from "./protocol";
+import type { Failure, Server } from "./server";
+import { isLimit } from "./settings";
 import { megabytes } from "./text";
 
 const QUIET_MS = 20_000;
 const DONE: Record<string, string> = { capture: "Captured to", record: "Records to", export: "Exported to", init: "Prepared", stop: "Stopped recording" };
 
+const showLog = (): Thenable<unknown> => vscode.commands.executeCommand("kato.showLog");
+
+const relative = (file: string): string => vscode.workspace.asRelativePath(file);
+
+/** Settings that cannot be written, because of an error in the file for example. */
+class SettingNotWritten extends Error {}
+
+/** A remedy that fails is shown as well. */
+function reported(work: Promise<void>): void {
+  work.catch(async (error: unknown) => {
+    const actions = error instanceof SettingNotWritten ? ["Open User Settings"] : [];
+    const chosen = await vscode.window.showErrorMessage(`Kato: ${error instanceof Error ? error.message : String(error)}`, ...actions);
+    await (chosen === undefined ? undefined : vscode.commands.executeCommand("workbench.action.openSettingsJson"));
+  });
+}
+
 export class Feedback implements vscode.Disposable {
   readonly #item = vscode.window.createStatusBarItem("outcome", vscode.StatusBarAlignment.Right, 89);
   readonly #subscriptions: vscode.Disposable[];
   #timer: NodeJS.Timeout | undefined;
-  #lastFailure = "";
 
   constructor(
     private readonly server: Server,
@@ -25,9 +41,9 @@ export class Feedback implements vscode.Disposable {
     this.#item.name = "Kato Command";
     this.#subscriptions = [
       this.#item,
-      server.onDidExecute((outcome) => void this.#executed(outcome)),
-      server.onDidTell((message) => void this.#told(message)),
-      server.onDidFail((failure) => void this.#failed(failure)),
+      server.onDidExecute((outcome) => reported(this.#executed(outcome))),
+      server.onDidNotice((notice) => reported(this.#noticed(notice))),
+      server.onDidFail((failure) => reported(this.#failed(failure))),
     ];
   }
 
@@ -65,65 +81,86 @@ export class Feedback implements vscode.Disposable {
   }
 
   async #commandFailed({ command, origin, provider, sessionId, error }: CommandOutcome): Promise<void> {
-    const what = origin === "chat" ? `::${command}` : command;
-    const reason = error?.message ?? "unknown reason";
-    this.#lastFailure = reason;
-    const denied = error?.code === ErrorCode.pathDenied ? error.path : undefined;
-    if (denied === undefined) {
-      await this.#offer(`Kato: ${what} failed: ${reason}`, { "Show Log": () => vscode.commands.executeCommand("kato.showLog") });
-      return;
+    const file = error?.path;
+    const reason = withRelative(error?.message ?? "unknown reason", file, relative);
+    const message = `Kato: ${origin === "chat" ? `::${command}` : command} failed: ${reason}`;
+    const again = async (): Promise<void> => {
+      const cured = await this.#run(command, { provider, sessionId, path: file });
+      if (cured.status !== "error") {
+        this.#quietly(cured); // it is no command of the chat any more, and the user waits for a word all the same
+      }
+    };
+    if (error?.rule === "outside" && file !== undefined) {
+      await this.#offer(message, {
+        "Allow this folder": async () => {
+          await this.#allow(path.dirname(file));
+          await again();
+        },
+        "Open Settings": () => this.#openSettings("kato.allowedWriteRoots"),
+      });
+    } else if (error?.rule === "unsaved" && file !== undefined) {
+      await this.#offer(message, {
+        "Save and Retry": async () => {
+          await vscode.workspace.textDocuments.find(({ uri }) => uri.fsPath === file)?.save();
+          await again();
+        },
+      });
+    } else {
+      await this.#offer(message, { "Show Log": showLog });
     }
-    await this.#offer(`Kato: ${what} failed: ${reason}`, {
-      "Allow this folder": async () => {
-        await this.#allow(path.dirname(denied));
-        const cured = await this.server.request<CommandOutcome>(Method.executeCommand, { command: `kato.${command}`, arguments: [{ provider, sessionId, path: denied }] });
-        if (cured.status !== "error") {
-          this.#quietly(cured); // it is no command of the chat any more, and the user waits for a word all the same
-        }
-      },
-      "Open Settings": () => vscode.commands.executeCommand("workbench.action.openSettings", "kato.allowedWriteRoots"),
-    });
   }
 
-  /** Adds a folder to the roots, where they are set already, else in the workspace, else for the user. */
+  #run(command: string, session: { provider: string; sessionId: string; path?: string | undefined }): Promise<CommandOutcome> {
+    return this.server.request<CommandOutcome>(Method.executeCommand, { command: `kato.${command}`, arguments: [session] });
+  }
+
+  /** Adds a folder to those that the user allowed, in every window: it is the user's machine, not the project's. */
   async #allow(folder: string): Promise<void> {
     const configuration = vscode.workspace.getConfiguration("kato");
-    const found = configuration.inspect<string[]>("allowedWriteRoots");
-    const folders = (vscode.workspace.workspaceFolders ?? []).filter(({ uri }) => uri.scheme === "file").map(({ uri }) => uri.fsPath);
-    const roots = rootsWith(folder, configuration.get<string[]>("allowedWriteRoots"), folders, this.server.status?.recordingsDir);
-    const isUsers = found?.workspaceValue === undefined && (found?.globalValue !== undefined || folders.length === 0 || !vscode.workspace.isTrusted);
-    await configuration.update("allowedWriteRoots", roots, isUsers ? vscode.ConfigurationTarget.Global : vscode.ConfigurationTarget.Workspace);
+    const allowed = configuration.inspect<string[]>("allowedWriteRoots")?.globalValue ?? [];
+    await this.#set("allowedWriteRoots", [...new Set([...allowed, folder])], vscode.ConfigurationTarget.Global);
     await this.sendSettings();
   }
 
-  async #told({ type, message }: Message): Promise<void> {
-    if (type === 1 && this.#lastFailure !== "" && message.includes(this.#lastFailure)) {
-      this.#lastFailure = ""; // it was shown, with its cure
+  async #set(name: string, value: unknown, target: vscode.ConfigurationTarget): Promise<void> {
+    try {
+      await vscode.workspace.getConfiguration("kato").update(name, value, target);
+    } catch (error) {
+      throw new SettingNotWritten(`kato.${name} was not changed: ${error instanceof Error ? error.message : String(error)}`);
+    }
+  }
+
+  #openSettings(query: string): Thenable<unknown> {
+    return vscode.commands.executeCommand("workbench.action.openSettings", query);
+  }
+
+  async #noticed(notice: Notice): Promise<void> {
+    const found = shown(notice, relative);
+    if (found === undefined) {
       return;
     }
-    if (message.startsWith("Kato stops: ")) {
-      return; // the end of the process tells, with what can be done
-    }
-    const text = message.startsWith("Kato") ? forUsers(message) : `Kato: ${message}`;
-    if (message.includes("after its next start")) {
-      await this.#offer(text, { "Restart Now": () => this.server.restart() }, "information");
-      return;
-    }
-    const settings = message.startsWith("Kato keeps its settings");
-    await this.#offer(
-      text,
-      settings ? { "Open Settings": () => vscode.commands.executeCommand("workbench.action.openSettings", "@ext:kato.kato") } : {},
-      type === 1 ? "error" : type === 2 ? "warning" : "information",
-    );
+    const data = notice.data ?? {};
+    const session = { provider: text(data["provider"]) ?? "", sessionId: text(data["sessionId"]) ?? "" };
+    const key = text(data["key"]);
+    const actions: Record<Remedy, () => unknown> = {
+      Recreate: () => this.#run("capture", { ...session, path: text(data["path"]) }),
+      "Stop Recording": () => this.#run("stop", session),
+      "Open Backup": () => vscode.window.showTextDocument(vscode.Uri.file(text(data["backupPath"]) ?? "")),
+      "Raise Limit…": () => this.raiseLimit(),
+      "Open Settings": () => this.#openSettings(key === undefined ? "@ext:kato.kato" : `kato.${key}`),
+      "Restart Now": () => this.server.restart(),
+      "Show Log": showLog,
+    };
+    await this.#offer(found.message, Object.fromEntries(found.remedies.map((name) => [name, actions[name]])), found.severity);
   }
 
   async #failed(failure: Failure): Promise<void> {
-    const log = { "Show Log": () => vscode.commands.executeCommand("kato.showLog") };
+    const log = { "Show Log": showLog };
     const retry = { Retry: () => this.server.restart() };
     switch (failure.kind) {
       case "setup": {
         const { cure, message } = failure.error;
-        const first = cure === "python" ? { "Choose Python…": () => this.#choosePython(), ...retry } : cure === "settings" ? { "Open Settings": () => vscode.commands.executeCommand("workbench.action.openSettings", "kato.server"), ...retry } : retry;
+        const first = cure === "python" ? { "Choose Python…": () => this.#choosePython(), ...retry } : cure === "settings" ? { "Open Settings": () => this.#openSettings("kato.server"), ...retry } : retry;
         await this.#offer(message, { ...first, ...log });
         return;
       }
@@ -131,7 +168,7 @@ export class Feedback implements vscode.Disposable {
         const { fault } = failure;
         const what = fault === undefined ? "its settings are invalid; the log says which" : fault.message;
         await this.#offer(`Kato's server does not start: ${what}.`, {
-          "Open Settings": () => vscode.commands.executeCommand("workbench.action.openSettings", fault === undefined ? "@ext:kato.kato" : `kato.${fault.key}`),
+          "Open Settings": () => this.#openSettings(fault === undefined ? "@ext:kato.kato" : `kato.${fault.key}`),
           ...retry,
           ...log,
         });
@@ -155,17 +192,17 @@ export class Feedback implements vscode.Disposable {
     // The limit in force may come from the environment or the configuration file.
     const inForce = this.server.status?.memory.daemonMaxMemoryBytes;
     const now = inForce === undefined ? configuration.get<number>("daemonMaxMemoryMb", 200) : megabytes(inForce);
-    const text = await vscode.window.showInputBox({
+    const answer = await vscode.window.showInputBox({
       title: "Kato: Memory Limit",
       prompt: `The most memory, in MB, that Kato's server may take (now ${now}).`,
       value: String(now * 2),
       validateInput: (value) => (isLimit(value) ? undefined : "A whole number of megabytes, from 1 to 1,000,000."),
     });
-    if (text === undefined) {
+    if (answer === undefined) {
       return;
     }
     const inWorkspace = configuration.inspect<number>("daemonMaxMemoryMb")?.workspaceValue !== undefined;
-    await configuration.update("daemonMaxMemoryMb", Number(text.trim()), inWorkspace ? vscode.ConfigurationTarget.Workspace : vscode.ConfigurationTarget.Global);
+    await this.#set("daemonMaxMemoryMb", Number(answer.trim()), inWorkspace ? vscode.ConfigurationTarget.Workspace : vscode.ConfigurationTarget.Global);
     await this.server.start(); // one that runs takes the change as it is
   }
 
@@ -174,15 +211,15 @@ export class Feedback implements vscode.Disposable {
     if (chosen !== undefined) {
       const configuration = vscode.workspace.getConfiguration("kato");
       const isKnown = configuration.get<string>("server.python") === chosen.fsPath;
-      await configuration.update("server.python", chosen.fsPath, vscode.ConfigurationTarget.Global);
+      await this.#set("server.python", chosen.fsPath, vscode.ConfigurationTarget.Global);
       if (isKnown) {
         await this.server.restart(); // else the changed setting does
       }
     }
   }
 
-  async #offer(message: string, actions: Record<string, () => unknown>, kind: "error" | "warning" | "information" = "error"): Promise<void> {
-    const show = { error: vscode.window.showErrorMessage, warning: vscode.window.showWarningMessage, information: vscode.window.showInformationMessage }[kind];
+  async #offer(message: string, actions: Record<string, () => unknown>, severity: Notice["severity"] = "error"): Promise<void> {
+    const show = { error: vscode.window.showErrorMessage, warning: vscode.window.showWarningMessage, info: vscode.window.showInformationMessage }[severity];
     const chosen = await show(message, ...Object.keys(actions));
     if (chosen !== undefined) {
       await actions[chosen]?.();

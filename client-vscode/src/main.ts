@@ -12,7 +12,7 @@ import { Method } from "./protocol";
 import { Samples } from "./samples";
 import { Server } from "./server";
 import { SessionsView } from "./sessionsView";
-import { change, chosen, serverKeys, type Values } from "./settings";
+import { change, chosen, OLD_DIRECTORY, renamed, serverKeys, type Values } from "./settings";
 import { showStatus } from "./statusItems";
 import { Transcripts } from "./transcripts";
 
@@ -43,7 +43,7 @@ function start(context: vscode.ExtensionContext, output: vscode.LogOutputChannel
   const defaults = Object.fromEntries(keys.map((key) => [key, properties[`kato.${key}`]?.default]));
   const settings = (): Values => {
     const configuration = vscode.workspace.getConfiguration("kato");
-    return chosen(keys, (key) => configuration.inspect(key));
+    return renamed(chosen(keys, (key) => configuration.inspect(key)), configuration.inspect(OLD_DIRECTORY));
   };
 
   const server = new Server({ place: () => place(context, manifest.version, output), settings, installing }, output);
@@ -75,7 +75,7 @@ function start(context: vscode.ExtensionContext, output: vscode.LogOutputChannel
     vscode.workspace.onDidChangeConfiguration((event) => {
       if (event.affectsConfiguration("kato.server")) {
         void server.restart();
-      } else if (keys.some((key) => event.affectsConfiguration(`kato.${key}`))) {
+      } else if ([...keys, OLD_DIRECTORY].some((key) => event.affectsConfiguration(`kato.${key}`))) {
         // A server that stopped because a setting was wrong is started with what the user set now.
         void (server.state.kind === "stopped" ? server.start() : sendSettings());
       }

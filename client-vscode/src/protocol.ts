@@ -72,7 +72,21 @@ export interface CommandOutcome extends SessionKey {
   backupPath?: string;
   recordingId?: string;
   eventsWritten?: number;
-  error?: { code: number; message: string; path?: string };
+  /** `rule` says what a client can cure: `outside` the allowed folders, `unsaved` in the editor. */
+  error?: { code: number; message: string; path?: string; rule?: string };
+}
+
+/** What the user must know, instead of `window/showMessage`. */
+export interface Notice {
+  kind: string;
+  severity: "error" | "warning" | "info";
+  message: string;
+  data?: Record<string, unknown>;
+}
+
+/** Where a capture without a path would write; with a format, where an export may go. */
+export interface DestinationParams extends SessionKey {
+  format?: "markdown" | "jsonl";
 }
 
 export interface AppendParams extends SessionKey {
@@ -114,10 +128,15 @@ export const Method = {
   renderSession: "kato/renderSession",
   executeCommand: "workspace/executeCommand",
   statusChanged: "kato/statusChanged",
+  destination: "kato/destination",
   commandExecuted: "kato/commandExecuted",
+  notice: "kato/notice",
+  documentDirty: "kato/documentDirty",
   showMessage: "window/showMessage",
+  applyEdit: "workspace/applyEdit",
   didChangeConfiguration: "workspace/didChangeConfiguration",
 } as const;
 
-export const ErrorCode = { pathDenied: -32012, memoryBudget: -32010 } as const;
+/** What the server is told of this client in `initialize`. */
+export const EXPERIMENTAL = { katoNotice: true, katoDocuments: true } as const;
 export const ExitCode = { overBudget: 70, invalidConfiguration: 78 } as const;

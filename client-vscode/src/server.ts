@@ -8,10 +8,12 @@ import { once } from "node:events";
 import { promises as fs } from "node:fs";
 import { PassThrough } from "node:stream";
 import * as vscode from "vscode";
-import { CloseAction, ErrorAction, LanguageClient, type LanguageClientOptions, type StreamInfo } from "vscode-languageclient/node";
+import { ApplyWorkspaceEditRequest, CloseAction, ErrorAction, LanguageClient, type LanguageClientOptions, type StaticFeature, type StreamInfo } from "vscode-languageclient/node";
 import type { ServerState } from "./appearance";
+import { FileOperations, NoteEdits, NOTES, UnsavedReports } from "./documents";
 import { findServer, SetupError, type Place, type Progress } from "./install";
-import { ExitCode, Method, type CommandOutcome, type SettingFault, type StatusSnapshot } from "./protocol";
+import { text } from "./notices";
+import { ExitCode, EXPERIMENTAL, Method, type CommandOutcome, type Notice, type SettingFault, type StatusSnapshot } from "./protocol";
 import { pauseBeforeRestart } from "./resolve";
 import { forUsers, type Values } from "./settings";
 
@@ -23,10 +25,12 @@ export interface Host {
   installing: (work: (progress: Progress) => Promise<void>) => Promise<void>;
 }
 
-export interface Message {
+interface Message {
   type: number;
   message: string;
 }
+
+const SEVERITIES: Record<number, Notice["severity"]> = { 1: "error", 2: "warning" };
 
 /** Why the last start failed, for whoever offers a cure. */
 export type Failure = { kind: "setup"; error: SetupError } | { kind: "settings"; fault?: { key: string; message: string } } | { kind: "crash"; reason: string } | { kind: "budget"; reason: string };
@@ -44,16 +48,26 @@ class QuietClient extends LanguageClient {
   }
 }
 
+/** What this client can beyond LSP. */
+const ANNOUNCES: StaticFeature = {
+  fillClientCapabilities: (capabilities) => {
+    capabilities.experimental = { ...(capabilities.experimental as object | undefined), ...EXPERIMENTAL };
+  },
+  initialize: () => undefined,
+  getState: () => ({ kind: "static" }),
+  clear: () => undefined,
+};
+
 export class Server implements vscode.Disposable {
   readonly #changedState = new vscode.EventEmitter<ServerState>();
   readonly #changedStatus = new vscode.EventEmitter<StatusSnapshot>();
   readonly #executed = new vscode.EventEmitter<CommandOutcome>();
-  readonly #told = new vscode.EventEmitter<Message>();
+  readonly #noticed = new vscode.EventEmitter<Notice>();
   readonly #failed = new vscode.EventEmitter<Failure>();
   readonly onDidChangeState = this.#changedState.event;
   readonly onDidChangeStatus = this.#changedStatus.event;
   readonly onDidExecute = this.#executed.event;
-  readonly onDidTell = this.#told.event;
+  readonly onDidNotice = this.#noticed.event;
   readonly onDidFail = this.#failed.event;
 
   #state: ServerState = { kind: "stopped" };
@@ -70,6 +84,9 @@ export class Server implements vscode.Disposable {
   #lastWords = "";
   #isRefused = false;
   #isOver = false;
+  readonly #operations = new FileOperations();
+  readonly #edits = new NoteEdits(this.#operations);
+  #unsaved: UnsavedReports | undefined;
   #giveUp: (reason: Error) => void = () => undefined;
 
   constructor(
@@ -176,6 +193,9 @@ export class Server implements vscode.Disposable {
   }
 
   dispose(): void {
+    this.#operations.dispose();
+    this.#edits.dispose();
+    this.#unsaved?.dispose();
     void this.close();
   }
 
@@ -201,9 +221,18 @@ export class Server implements vscode.Disposable {
     this.#starts++;
     this.#lastWords = "";
     this.#isRefused = this.#isOver = false;
-    const client = new QuietClient("kato", "Kato", () => this.#spawn(command, place.storage), this.#options());
+    this.#unsaved?.dispose();
+    const unsaved = (this.#unsaved = new UnsavedReports(async (method, params) => {
+      if (this.#client === client) {
+        await client.sendNotification(method, params).catch(() => undefined); // it ended; the next one hears of all again
+      }
+    }, this.#operations));
+    const client: QuietClient = new QuietClient("kato", "Kato", () => this.#spawn(command, place.storage), this.#options(unsaved));
     client.onNotification(Method.statusChanged, (status: StatusSnapshot) => this.#take(status));
     client.onNotification(Method.commandExecuted, (outcome: CommandOutcome) => this.#executed.fire(outcome));
+    client.onNotification(Method.notice, (notice: Notice) => this.#notice(notice));
+    client.onRequest(ApplyWorkspaceEditRequest.type, (params) => this.#edits.apply(params, (edit) => client.protocol2CodeConverter.asWorkspaceEdit(edit)));
+    client.registerFeature(ANNOUNCES);
     this.#client = client;
     // What never answers is ended; its end is told as any other.
     let patience = setTimeout(() => this.#process?.kill("SIGKILL"), START_MS_MAX);
@@ -234,9 +263,9 @@ export class Server implements vscode.Disposable {
     }
   }
 
-  #options(): LanguageClientOptions {
+  #options(unsaved: UnsavedReports): LanguageClientOptions {
     return {
-      documentSelector: [],
+      documentSelector: NOTES,
       outputChannel: this.output,
       initializationOptions: this.#started,
       initializationFailedHandler: () => false,
@@ -244,13 +273,22 @@ export class Server implements vscode.Disposable {
         error: () => ({ action: ErrorAction.Continue, handled: true }),
         closed: () => ({ action: CloseAction.DoNotRestart, handled: true }),
       },
+      middleware: {
+        didOpen: async (document, next) => {
+          await next(document);
+          await unsaved.report(document);
+        },
+        didClose: async (document, next) => {
+          await this.#operations.end(document);
+          await next(document);
+        },
+      },
       connectionOptions: {
         messageStrategy: {
           handleMessage: (message, next) => {
             const { method, params } = message as { method?: string; params?: Message };
             if (method === Method.showMessage && params !== undefined) {
-              this.#lastWords = /^Kato stops: (.*)/s.exec(params.message)?.[1] ?? this.#lastWords;
-              this.#told.fire(params);
+              this.#noticed.fire({ kind: "message", severity: SEVERITIES[params.type] ?? "info", message: params.message });
             } else {
               next(message);
             }
@@ -283,6 +321,13 @@ export class Server implements vscode.Disposable {
       child.once("exit", (code, signal) => this.#ended(child, code, signal));
       child.stdin.on("error", () => undefined); // it went away while it was spoken to: `exit` tells
     });
+  }
+
+  #notice(notice: Notice): void {
+    if (notice.kind === "over_budget") {
+      this.#lastWords = text(notice.data?.["reason"]) ?? notice.message;
+    }
+    this.#noticed.fire(notice);
   }
 
   #take(status: StatusSnapshot): void {

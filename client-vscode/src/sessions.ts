@@ -43,13 +43,6 @@ export function ofWorkspace(sessions: readonly SessionStatus[], folders: readonl
   return sessions.filter(({ cwd }) => folders.length === 0 || cwd === undefined || folders.some((folder) => isInside(cwd, folder)));
 }
 
-/** The innermost of these folders that a session belongs to; the first one where it belongs to none. */
-export function folderOf(session: SessionStatus, folders: readonly string[]): string | undefined {
-  const { cwd } = session;
-  const around = folders.filter((folder) => cwd !== undefined && isInside(cwd, folder));
-  return around.sort((a, b) => b.length - a.length)[0] ?? folders[0];
-}
-
 function isInside(path: string, folder: string): boolean {
   const [inner, outer] = [normalised(path), normalised(folder)];
   return inner === outer || inner.startsWith(`${outer}/`);

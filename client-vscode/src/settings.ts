@@ -3,7 +3,10 @@
 
 export type Values = Record<string, unknown>;
 
-const CLIENT_KEYS = new Set(["server.command", "server.python", "captureDirectory"]);
+/** The name that `notes.directory` had. */
+export const OLD_DIRECTORY = "captureDirectory";
+
+const CLIENT_KEYS = new Set(["server.command", "server.python", OLD_DIRECTORY]);
 
 /** What `WorkspaceConfiguration.inspect` tells of a key. */
 export interface Inspected {
@@ -11,6 +14,12 @@ export interface Inspected {
   globalValue?: unknown;
   workspaceValue?: unknown;
   workspaceFolderValue?: unknown;
+}
+
+/** The settings with the old name of `notes.directory` taken for the new one, unless that is set. */
+export function renamed(values: Values, inspectOld: Inspected | undefined): Values {
+  const old = inspectOld?.workspaceFolderValue ?? inspectOld?.workspaceValue ?? inspectOld?.globalValue;
+  return typeof old !== "string" || "notes.directory" in values ? values : { ...values, "notes.directory": notesDirectory(old) };
 }
 
 /** The server's keys among the extension's settings (`kato.` taken off). */
@@ -23,7 +32,9 @@ export function chosen(keys: readonly string[], inspect: (key: string) => Inspec
   const values: Values = {};
   for (const key of keys) {
     const found = inspect(key);
-    const value = found?.workspaceFolderValue ?? found?.workspaceValue ?? found?.globalValue;
+    const layers = [found?.workspaceFolderValue, found?.workspaceValue, found?.globalValue];
+    // What the user allowed once stays allowed in a workspace that allows more.
+    const value = key === "allowedWriteRoots" ? layers.filter(Array.isArray).flat() : layers.find((layer) => layer !== undefined && layer !== null);
     if (value !== undefined && value !== null && !isEmpty(value)) {
       values[key] = value;
     }
@@ -52,15 +63,13 @@ export function change(started: Values, now: Values, defaults: Values): { settin
   return { settings, restart };
 }
 
-/** The roots in which Kato may write once `folder` is allowed too: what is in force now, and that. */
-export function rootsWith(
-  folder: string,
-  configured: readonly string[] | undefined,
-  workspaceFolders: readonly string[],
-  recordingsDir: string | undefined,
-): string[] {
-  const now = configured !== undefined && configured.length > 0 ? configured : [...workspaceFolders, ...(recordingsDir === undefined ? [] : [recordingsDir])];
-  return [...new Set([...now, folder])];
+/** `kato.captureDirectory`, the old setting, as `kato.notes.directory`: empty meant the folder, relative was below it. */
+export function notesDirectory(old: string): string {
+  const text = old.trim();
+  if (/^(\$\{workspaceFolder\}|~)?($|[\\/])|^[A-Za-z]:[\\/]/.test(text) && text !== "") {
+    return text;
+  }
+  return text === "" ? "${workspaceFolder}" : `\${workspaceFolder}/${text}`;
 }
 
 /** Whether a user's text is a memory limit, in the range that the setting has. */

@@ -11,7 +11,7 @@ from datetime import tzinfo
 from pathlib import Path
 from typing import Final
 
-from kato import __version__, config, frontmatter, limits, settings, statusfiles
+from kato import __version__, config, frontmatter, limits, paths, settings, statusfiles
 from kato import engine as engines
 from kato import process as processes
 from kato.journal import Journal
@@ -93,7 +93,7 @@ class Assembly:
             listener=listener,
             limits_in_force=engines.bounds(chosen.daemon_max_memory_mb * limits.MIB, 0),
             max_events_per_session=chosen.max_events_per_session,
-            place=self._place(folders),
+            place=self._place(chosen, folders),
             process=Process(__version__, os.getpid(), started_at),
             owner=self._identity or str(os.getpid()),
             is_alive=processes.is_alive,
@@ -123,16 +123,11 @@ class Assembly:
             max_sessions=chosen.max_sessions,
             max_events_per_session=chosen.max_events_per_session,
         )
-        engine.place = self._place(folders)
+        engine.place = self._place(chosen, folders)
         engine.notebook.options = markdown_options(chosen)
         engine.notebook.tz = time_zone(chosen)
-        roots = chosen.allowed_write_roots
-        if roots is None:
-            roots = (*engine.place.workspace_folders, engine.place.recordings_dir)
         engine.notebook.writer.policy = WritePolicy(
-            [str(Path(root).expanduser()) for root in roots],
-            own=engine.place.recordings_dir,
-            audit=self._audit,
+            write_roots(chosen, engine.place), own=engine.place.recordings_dir, audit=self._audit
         )
 
     def message_bytes_max(self, chosen: Settings) -> int:
@@ -146,13 +141,25 @@ class Assembly:
         snapshot = self.engine.status(running=running, limit=limits.STATUS_NEWS_SESSIONS_MAX)
         statusfiles.write(self.state_dir, snapshot, identity=self._identity)
 
-    def _place(self, folders: Sequence[str]) -> engines.Place:
+    def _place(self, chosen: Settings, folders: Sequence[str]) -> engines.Place:
         return engines.Place(
             workspace_folders=tuple(folders),
             home=str(Path.home()),
             recordings_dir=str(self.state_dir / "recordings"),
+            notes_directory=chosen.notes_directory,
             windows=os.name == "nt",
         )
+
+
+def write_roots(chosen: Settings, place: engines.Place) -> list[str]:
+    """The folders in which notes may be written: those that the user allowed, and, unless these alone count, the open
+    folders, `notes.directory` and the recordings.
+    """
+    roots = list(chosen.allowed_write_roots)
+    if not chosen.exclusive_write_roots:
+        notes = paths.notes_directory(chosen.notes_directory, None, place.home)
+        roots = [*place.workspace_folders, place.recordings_dir, *([] if notes is None else [notes]), *roots]
+    return [str(Path(root).expanduser()) for root in roots]
 
 
 def notebook(chosen: Settings, writer: NoteWriter, ledger: engines.Ledger, spool_dir: Path) -> NoteBook:

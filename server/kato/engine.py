@@ -37,9 +37,11 @@ from kato.errors import (
     JournalLost,
     JournalUnavailable,
     KatoError,
+    NoteUnsaved,
     UnknownSession,
     WriteFailed,
 )
+from kato.held import HeldNotes, at_end
 from kato.json_text import rendered_bytes
 from kato.lines import Lines, first_lines
 from kato.model import (
@@ -50,6 +52,8 @@ from kato.model import (
     CommandOutcome,
     CommandProblem,
     ConversationEvent,
+    ExportFormat,
+    Hold,
     JournalStats,
     LogRecord,
     MemoryStatus,
@@ -75,6 +79,7 @@ from kato.status import Seen
 from kato.store import Eviction, SnapshotStore
 from kato.text import line_part, one_line, printable, with_newlines
 from kato.transcript import Transcript
+from kato.writer import NoteMissing
 
 log = logging.getLogger("kato.engine")
 
@@ -267,6 +272,12 @@ class Ledger(Protocol):
     def recordings_to(self, path: str) -> list[Recording]: ...  # noqa: D102
     def sessions_behind(self) -> list[SessionKey]: ...  # noqa: D102
     def put_recording(self, recording: Recording) -> None: ...  # noqa: D102
+    def recording_by_id(self, recording_id: str) -> Recording | None: ...  # noqa: D102
+    def open_recordings_at(self, path: str) -> list[Recording]: ...  # noqa: D102
+    def holds(self, path: str | None = None) -> list[Hold]: ...  # noqa: D102
+    def put_hold(self, hold: Hold) -> None: ...  # noqa: D102
+    def remove_hold(self, recording_id: str) -> None: ...  # noqa: D102
+    def move_notes(self, old: str, new: str) -> int: ...  # noqa: D102
     def children(self, key: SessionKey) -> list[SessionRecord]: ...  # noqa: D102
     def log(self, path: str) -> LogRecord | None: ...  # noqa: D102
     def variants(self, key: SessionKey) -> list[str]: ...  # noqa: D102
@@ -306,12 +317,13 @@ class Memory(Protocol):
 
 class Place(Struct, frozen=True):
     """Where relative paths and generated names lie: the workspace's folders, the user's home, the state folder's
-    recordings.
+    recordings, and `notes.directory` as it was set.
     """
 
     workspace_folders: tuple[str, ...]
     home: str
     recordings_dir: str
+    notes_directory: str
     windows: bool = False
 
 
@@ -401,6 +413,18 @@ class Engine:
         self._reported: set[tuple[SessionKey, str, int]] = set()  # delayed commands that the user knows of
         self._troubled: set[str] = set()  # recordings whose last write failed, and were reported
         self._is_loss_known = False
+        #: Recordings whose note is gone: since when, None once the user was asked.
+        self._missing: dict[str, int | None] = {}
+        self.held = HeldNotes(
+            ledger,
+            notebook,
+            owner=lambda: self._owner,
+            is_alive=lambda owner: self._is_alive(owner),  # noqa: PLW0108 - as it is then
+            events=self._events,
+            flush=self.flush,
+            repaired=self._repaired,
+            now_ms=now_ms,
+        )
         notebook.sub_agents = self._sub_agents
         ledger.make_room = partial(self.make_room, what=_EVENT)
         notebook.repaired = self._report_repair
@@ -940,13 +964,14 @@ class Engine:
             event_id=UNSET if event_id is None else event_id,
             line=UNSET if line is None else line,
             status="error",
-            error=OutcomeError(error.code, message, error.data.get("path", UNSET)),
+            error=OutcomeError(
+                error.code, message, error.data.get("path", UNSET), error.data.get("rule", UNSET)
+            ),
         )
         log.warning("%s of %s/%s failed: %d", name, key.provider, key.session_id, error.code)
         self._listener.executed(outcome)
         data = {"command": name, "provider": key.provider, "sessionId": key.session_id, "code": error.code}
-        if "path" in error.data:
-            data["path"] = error.data["path"]
+        data |= {name: error.data[name] for name in ("path", "rule") if name in error.data}
         self._listener.notify(Notice("command_failed", "error", f"::{name} failed: {message}", data))
         return outcome
 
@@ -1001,6 +1026,9 @@ class Engine:
     def _capture(self, session: SessionRecord, command: Command, at: Position, finish: "_Finish") -> "_Done":
         recording = self.ledger.recording(session.key)
         path = self._destination(session, command.argument)
+        if self.held.is_unsaved(path):
+            return self._capture_in_editor(session, path, at, finish)
+        self._refuse_if_elsewhere(path)
         same = recording is not None and recording.active and recording.output_path == path
         recording_id = recording.recording_id if same and recording is not None else self._new_id()
         if recording is not None and recording.active and not same:
@@ -1011,6 +1039,7 @@ class Engine:
             now = self._now_ms()
             if not same:
                 self._end_recordings(session.key, at)
+            self.held.replaced(path)
             self.ledger.set_destination(session.key, path)
             self.ledger.put_recording(
                 Recording(
@@ -1040,11 +1069,60 @@ class Engine:
         )
         return _Done(path=path, recording_id=recording_id, events=whole.events, replaced=whole.replaced)
 
+    def _capture_in_editor(
+        self, session: SessionRecord, path: str, at: Position, finish: "_Finish"
+    ) -> "_Done":
+        """Captures onto a note that is open with unsaved changes: what the user typed stays, the conversation goes below it,
+        and the user saves both together. A transcript that stands there already is not replaced unseen.
+        """
+        key, recording = session.key, self.ledger.recording(session.key)
+        is_whole = (
+            recording is not None
+            and recording.active
+            and recording.output_path == path
+            and (recording.start_seq, recording.start_line) == BEGINNING
+        )
+        known = self.ledger.note(path)
+        if not is_whole and known is not None and known.body_bytes:
+            raise NoteUnsaved(path)
+        self.flush(key, at)
+        if is_whole:
+            assert recording is not None
+            return _Done(path=path, recording_id=recording.recording_id, events=at.seq + (at.line > 0))
+        recording_id = self._new_id()
+        with self.ledger.exclusive():
+            self._end_recordings(key, at)
+            self.ledger.set_destination(key, path)
+            self.ledger.put_recording(
+                Recording(
+                    recording_id=recording_id,
+                    key=key,
+                    output_path=path,
+                    active=True,
+                    started_at=self._now_ms(),
+                    start_seq=0,
+                    start_line=0,
+                    seq=0,
+                    line=0,
+                )
+            )
+            finish()
+        self.flush(key, at)
+        return _Done(path=path, recording_id=recording_id, events=at.seq + (at.line > 0))
+
+    def _refuse_if_elsewhere(self, path: str) -> None:
+        """A note whose unsaved changes another window shows must not be replaced under it."""
+        if self.held.is_elsewhere(path):
+            raise NoteUnsaved(path, where="another window")
+
     def _export(self, session: SessionRecord, command: Command, at: Position, finish: "_Finish") -> "_Done":
         del finish  # an export stores nothing
         if command.argument is None:
             raise CommandRefused("::export needs a path, for example ::export notes/conversation.md")
         path = self._resolve(session, command.argument)
+        if self.held.is_unsaved(path):
+            raise NoteUnsaved(path)
+        self._refuse_if_elsewhere(path)
         jsonl = path.lower().endswith(".jsonl")
         if command.export_format is not None:
             jsonl = command.export_format == "jsonl"
@@ -1127,12 +1205,27 @@ class Engine:
             return self._resolve(session, argument)
         if session.destination is not None:
             return self.notebook.writer.check(session.destination)
-        name = self.notebook.default_file_name(session)
-        return self.notebook.writer.check(str(PurePath(self.place.recordings_dir) / name))
+        return self.notebook.writer.check(self._default_path(session, "md"))
+
+    def _default_path(self, session: SessionRecord, suffix: str) -> str:
+        place = self.place
+        folder = paths.folder_of(session.cwd, place.workspace_folders)
+        directory = paths.notes_directory(place.notes_directory, folder, place.home) or place.recordings_dir
+        name = PurePath(self.notebook.default_file_name(session)).with_suffix(f".{suffix}")
+        return str(PurePath(directory) / name)
+
+    def destination(self, key: SessionKey, export_format: ExportFormat | None) -> str:
+        """Where a capture without a path would write a session; with a format, where an export of it may be proposed."""
+        self.settle()
+        session = self.ledger.session(key)
+        if session is None:
+            raise UnknownSession(key.provider, key.session_id)
+        if export_format is None and session.destination is not None:
+            return session.destination
+        return self._default_path(session, "jsonl" if export_format == "jsonl" else "md")
 
     def _resolve(self, session: SessionRecord, argument: str) -> str:
-        folders = self.place.workspace_folders
-        base = session.cwd or (folders[0] if folders else None)
+        base = session.cwd or paths.folder_of(None, self.place.workspace_folders)
         return self.notebook.writer.check(
             paths.resolve(argument, cwd=base, home=self.place.home, windows=self.place.windows)
         )
@@ -1210,10 +1303,14 @@ class Engine:
             more = True
             while more:
                 more = self._flush_piece(recording.key, recording.recording_id, until)
+        except NoteMissing:
+            return self._find_note(recording, until)
         except Exception as error:  # noqa: BLE001 - one session's defect must not stop the others, nor the start
             self._held_up(recording, log_failure(f"recording {recording.recording_id}", error))
         else:
             self._went_on(recording)
+            if recording.recording_id in self._missing and self.notebook.is_there(recording):
+                del self._missing[recording.recording_id]
             return True
         return False
 
@@ -1223,23 +1320,71 @@ class Engine:
             message = (
                 f"Recording to {recording.output_path} goes on; the lines that were missing are written."
             )
-            data = {"recordingId": recording.recording_id, "path": recording.output_path}
-            self._listener.notify(Notice("recording_resumed", "info", message, data))
+            self._listener.notify(Notice("recording_resumed", "info", message, _about(recording)))
 
     def _report_repair(self, recording: Recording) -> None:
         message = (
             f"An older version of {recording.output_path} was saved over what Kato had appended. Kato appended the missing "
             "lines again. If you deleted them on purpose, delete them again: then they stay deleted."
         )
-        data = {"recordingId": recording.recording_id, "path": recording.output_path}
-        self._listener.notify(Notice("note_repaired", "warning", message, data))
+        self._listener.notify(Notice("note_repaired", "warning", message, _about(recording)))
+
+    def _find_note(self, recording: Recording, until: Position | None) -> bool:
+        """The note is gone: it is followed to where it was renamed to, else the recording waits and the user decides."""
+        since = self._missing.setdefault(recording.recording_id, self._now_ms())
+        if since is None:
+            return False  # the user was asked
+        is_patient = self._now_ms() - since >= limits.NOTE_MISSING_GRACE_MS
+        # An editor that renames a note with unsaved changes closes it before it opens and reports the new one.
+        found = self.notebook.find_moved(recording) if is_patient or not self.held.holds(recording) else None
+        if found is not None:
+            self.move_notes(recording.output_path, found)
+            moved = self.ledger.recording_by_id(recording.recording_id)
+            return moved is not None and self._flush_recording(moved, until)
+        if is_patient:
+            self._report_missing(recording)
+        return False
+
+    def _report_missing(self, recording: Recording) -> None:
+        self._missing[recording.recording_id] = None
+        message = (
+            f"Recording is paused: {recording.output_path} is gone. "
+            "Put the note back, capture the conversation again, or stop the recording."
+        )
+        self._listener.notify(Notice("note_missing", "warning", message, _about(recording)))
+
+    def move_notes(self, old: str, new: str) -> None:
+        """A note, or a folder with notes, was renamed: recordings and destinations go with it."""
+        with self.ledger.exclusive():
+            changed = self.ledger.move_notes(old, new)
+        if not changed:
+            return
+        log.info("%d entries follow a renamed note", changed)
+        self.held.moved(new)
+        for recording in self.ledger.active_recordings():
+            if paths.is_at_or_in(recording.output_path, new):
+                self.flush(recording.key)
+        self._listener.changed()
+
+    def delete_notes(self, path: str) -> None:
+        """A note, or a folder with notes, was deleted: what records there waits until the user decides."""
+        for recording in self.ledger.active_recordings():
+            is_gone = paths.is_at_or_in(recording.output_path, path) and not self.notebook.is_there(recording)
+            if is_gone and self._missing.get(recording.recording_id, 0) is not None:
+                self._report_missing(recording)
 
     def _held_up(self, recording: Recording, reason: str) -> None:
         if recording.recording_id not in self._troubled:
             self._troubled.add(recording.recording_id)
             message = f"Recording to {recording.output_path} is held up and will be tried again: {reason}"
-            data = {"recordingId": recording.recording_id, "path": recording.output_path, "reason": reason}
+            data = _about(recording) | {"reason": reason}
             self._listener.notify(Notice("recording_paused", "error", message, data))
+
+    def _repaired(self, recording: Recording) -> None:
+        message = (
+            f"{recording.output_path} was saved without text that Kato had added to it: Kato adds it again."
+        )
+        self._listener.notify(Notice("note_repaired", "info", message, _about(recording)))
 
     def _flush_piece(self, key: SessionKey, recording_id: str, until: Position | None) -> bool:
         """One bounded piece, alone over all processes; True when there is more."""
@@ -1248,13 +1393,16 @@ class Engine:
             session = self.ledger.session(key)
             if not found or session is None:
                 return False
-            end = self._end_of(found[0], session, until)
-            for moved in self.notebook.append(found[0], session, self._events(key), end):
-                is_whole = moved.end_seq is not None and (moved.seq, moved.line) >= (
-                    moved.end_seq,
-                    moved.end_line,
-                )
-                self.ledger.put_recording(replace(moved, end_seq=None, end_line=0) if is_whole else moved)
+            recording, end = found[0], self._end_of(found[0], session, until)
+            if self.held.is_elsewhere(recording.output_path):
+                return False
+            if self.held.takes(recording.output_path):
+                self.held.append(recording, end)
+                return False
+            if self.held.settle(recording.output_path):
+                return True
+            for moved in self.notebook.append(recording, self._events(key), end):
+                self.ledger.put_recording(at_end(moved))
                 return (moved.seq, moved.line) < end
         return False
 
@@ -1287,6 +1435,8 @@ class Engine:
             except JournalLost as error:
                 self._note_loss(error)
         self.resume()
+        with _guarded("notes that editors held"):
+            self.held.beat()
         self._give_back()
         self.guard_memory()
 
@@ -1403,6 +1553,17 @@ class Engine:
             self.settle()
         finally:
             self.ledger.close()
+
+
+def _about(recording: Recording) -> dict[str, str]:
+    """What a client needs to offer a remedy for a recording."""
+    key = recording.key
+    return {
+        "recordingId": recording.recording_id,
+        "path": recording.output_path,
+        "provider": key.provider,
+        "sessionId": key.session_id,
+    }
 
 
 def _steps(event: UserMessage) -> list[Step]:

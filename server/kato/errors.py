@@ -6,8 +6,9 @@
     │   └── UnknownSession       -32011  data: provider, sessionId
     ├── UserError            the person who typed the command
     │   ├── CommandRefused       -32014
-    │   ├── PathDenied           -32012  data: path
+    │   ├── PathDenied           -32012  data: path, rule
     │   └── WriteFailed          -32013  data: path
+    │       └── NoteUnsaved              data: path, rule
     └── OperatorError        whoever runs the process
         ├── SettingsInvalid      -32602  data: key, rule, got   (exit 78)
         ├── BudgetExceeded       -32010  data: neededBytes, budgetBytes
@@ -110,12 +111,12 @@ class CommandRefused(UserError):
 
 
 class PathDenied(UserError):
-    """The write policy says no."""
+    """The write policy says no. `rule` is "outside" where another folder in `allowedWriteRoots` would change that."""
 
     code = PATH_DENIED
 
-    def __init__(self, message: str, path: str) -> None:
-        super().__init__(message, path=path)
+    def __init__(self, message: str, path: str, rule: str = "refused") -> None:
+        super().__init__(message, path=path, rule=rule)
 
 
 class WriteFailed(UserError):
@@ -123,8 +124,16 @@ class WriteFailed(UserError):
 
     code = WRITE_FAILED
 
-    def __init__(self, message: str, path: str) -> None:
-        super().__init__(message, path=path)
+    def __init__(self, message: str, path: str, **data: Any) -> None:
+        super().__init__(message, path=path, **data)
+
+
+class NoteUnsaved(WriteFailed):
+    """An editor shows the note with changes that are not on disk; replacing it would set the two against each other."""
+
+    def __init__(self, path: str, where: str = "the editor") -> None:
+        message = f"{path} has changes in {where} that are not saved: save it, then try again"
+        super().__init__(message, path, rule="unsaved")
 
 
 class OperatorError(KatoError):

@@ -36,7 +36,7 @@ from hashlib import blake2b
 from pathlib import Path
 from typing import Any, Final, Generic, NamedTuple, TypeVar
 
-from msgspec.structs import replace
+from msgspec.structs import astuple, replace
 
 from kato import limits
 from kato.errors import JournalLost, JournalNotOpened, JournalUnavailable, UnknownSession
@@ -45,6 +45,7 @@ from kato.model import (
     AppendReceipt,
     Claim,
     ConversationEvent,
+    Hold,
     JournalStats,
     LogRecord,
     NoteRecord,
@@ -148,6 +149,12 @@ MIGRATIONS: Final = (
     ALTER TABLE note ADD COLUMN session_id TEXT;
     ALTER TABLE note ADD COLUMN look BLOB NOT NULL DEFAULT x'';
     """,
+    """
+    CREATE TABLE hold (
+        recording_id TEXT PRIMARY KEY, path TEXT NOT NULL, owner TEXT NOT NULL,
+        seq INTEGER NOT NULL, line INTEGER NOT NULL, transcript_state BLOB NOT NULL, file_bytes INTEGER NOT NULL
+    ) STRICT, WITHOUT ROWID;
+    """,
 )
 
 _SESSION_FIELDS: Final = (
@@ -161,6 +168,14 @@ _RECORDING_FIELDS: Final = (
 )
 _NOTE_FIELDS: Final = "path, body_bytes, body_crc32, file_bytes, mtime_ns, device, provider, session_id, look"
 _IS_OPEN: Final = "(active OR end_seq IS NOT NULL)"
+_HOLDS: Final = "SELECT recording_id, path, owner, seq, line, transcript_state, file_bytes FROM hold"
+#: Every column that holds the path of a note.
+_NOTE_PATHS: Final = (
+    ("recording", "output_path"),
+    ("session", "destination"),
+    ("note", "path"),
+    ("hold", "path"),
+)
 
 
 _SESSION_COUNT: Final = len(_SESSION_FIELDS.split(","))
@@ -850,6 +865,40 @@ class Journal:
                     values,
                 )
 
+    def recording_by_id(self, recording_id: str) -> Recording | None:
+        """One recording, whether it may still write or not."""
+        found = self._recordings("recording_id = ?", (recording_id,))
+        return found[0] if found else None
+
+    def open_recordings_at(self, path: str) -> list[Recording]:
+        """The recordings that may still write to this note, the oldest first."""
+        return self._recordings(f"{_IS_OPEN} AND output_path = ? ORDER BY recording.id", (path,))
+
+    def holds(self, path: str | None = None) -> list[Hold]:
+        """The recordings whose notes (all, or this one) editors hold."""
+        rows = self._all(_HOLDS, ()) if path is None else self._all(f"{_HOLDS} WHERE path = ?", (path,))
+        return [Hold(**dict(zip(Hold.__struct_fields__, row, strict=True))) for row in rows]
+
+    def put_hold(self, hold: Hold) -> None:
+        """Keeps a hold; a recording has at most one."""
+        self._run("INSERT OR REPLACE INTO hold VALUES (?, ?, ?, ?, ?, ?, ?)", astuple(hold))
+
+    def remove_hold(self, recording_id: str) -> None:
+        """The note is as the recording's position says, or is not held any more."""
+        self._run("DELETE FROM hold WHERE recording_id = ?", (recording_id,))
+
+    def move_notes(self, old: str, new: str) -> int:
+        """A note, or a folder with notes in it, lies elsewhere now; how many entries of the journal that changed."""
+        inside = old + os.sep
+        return sum(
+            self._run(
+                f"UPDATE OR REPLACE {table} SET {column} = ? || substr({column}, ?)"  # noqa: S608
+                f" WHERE {column} = ? OR substr({column}, 1, ?) = ?",  # not LIKE: a path may hold % and _
+                (new, len(old) + 1, old, len(inside), inside),
+            )
+            for table, column in _NOTE_PATHS
+        )
+
     def children(self, key: SessionKey) -> list[SessionRecord]:
         """The sessions that this one started as sub-agents, the oldest first."""
         rows = self._all(
@@ -1099,6 +1148,8 @@ class Journal:
         )
         whole = (_chunk(number, 0), _chunk(number, _SEQ_MAX))
         self._run("DELETE FROM chunk WHERE id BETWEEN ? AND ?", whole)
+        held = "DELETE FROM hold WHERE recording_id IN (SELECT recording_id FROM recording WHERE session = ?)"
+        self._run(held, (number,))
         for table in ("event_id", "claim", "recording"):
             self._run(f"DELETE FROM {table} WHERE session = ?", (number,))  # noqa: S608
         self._run("DELETE FROM session WHERE id = ?", (number,))
@@ -1212,9 +1263,10 @@ class Journal:
             self._write_pending()
             return self._db.execute(sql, values).fetchall()
 
-    def _run(self, sql: str, values: Sequence[Any] | Mapping[str, Any] = ()) -> None:
+    def _run(self, sql: str, values: Sequence[Any] | Mapping[str, Any] = ()) -> int:
+        """How many rows the statement changed."""
         with _errors(self._path):
-            self._db.execute(sql, values)
+            return self._db.execute(sql, values).rowcount
 
 
 class _Chunk(NamedTuple):

@@ -9,6 +9,7 @@ an `exclusive` block that failed, is undone together. Bounded: ids are remembere
 sessions are kept for `_FORGOTTEN_MAX` sessions.
 """
 
+import os
 from collections import OrderedDict
 from collections.abc import Callable, Iterator, MutableMapping, Sequence
 from contextlib import contextmanager
@@ -22,6 +23,7 @@ from kato.lines import Lines
 from kato.model import (
     AppendReceipt,
     Claim,
+    Hold,
     JournalStats,
     LogRecord,
     NoteRecord,
@@ -57,6 +59,7 @@ class MemoryLedger:
         self._unfinished: dict[tuple[SessionKey, str, int], Claim] = {}
         self._recordings: dict[SessionKey, list[Recording]] = {}
         self._notes: dict[str, NoteRecord] = {}
+        self._holds: dict[str, Hold] = {}
         self._logs: OrderedDict[str, LogRecord] = OrderedDict()
         self._in_group = False
         self._exclusive_depth = 0
@@ -305,6 +308,54 @@ class MemoryLedger:
         """None: as above."""
         del key
         return None
+
+    def recording_by_id(self, recording_id: str) -> Recording | None:
+        """One recording, whether it may still write or not."""
+        return next((one for one in self._all_recordings() if one.recording_id == recording_id), None)
+
+    def open_recordings_at(self, path: str) -> list[Recording]:
+        """The recordings that may still write to this note, the oldest first."""
+        found = [one for one in self._all_recordings() if one.is_open and one.output_path == path]
+        return sorted(found, key=lambda one: one.started_at)
+
+    def _all_recordings(self) -> Iterator[Recording]:
+        return (one for recordings in self._recordings.values() for one in recordings)
+
+    def holds(self, path: str | None = None) -> list[Hold]:
+        """The recordings whose notes (all, or this one) editors hold."""
+        return [hold for hold in self._holds.values() if path in (None, hold.path)]
+
+    def put_hold(self, hold: Hold) -> None:
+        """Keeps a hold; a recording has at most one."""
+        self._put(self._holds, hold.recording_id, hold)
+
+    def remove_hold(self, recording_id: str) -> None:
+        """The note is as the recording's position says, or is not held any more."""
+        self._put(self._holds, recording_id, None)
+
+    def move_notes(self, old: str, new: str) -> int:
+        """A note, or a folder with notes in it, lies elsewhere now; how many entries that changed."""
+        changed = 0
+
+        def moved(path: str) -> str:
+            nonlocal changed
+            if path != old and not path.startswith(old + os.sep):
+                return path
+            changed += 1
+            return new + path[len(old) :]
+
+        for key, recordings in list(self._recordings.items()):
+            kept = [replace(one, output_path=moved(one.output_path)) for one in recordings]
+            self._put(self._recordings, key, kept)
+        for key, record in list(self._records.items()):
+            if record.destination is not None:
+                self._put(self._records, key, replace(record, destination=moved(record.destination)))
+        for note in list(self._notes.values()):
+            self._put(self._notes, note.path, None)
+            self.put_note(replace(note, path=moved(note.path)))
+        for hold in list(self._holds.values()):
+            self.put_hold(replace(hold, path=moved(hold.path)))
+        return changed
 
     def children(self, key: SessionKey) -> list[SessionRecord]:
         """The sessions that this one started as sub-agents, the oldest first."""

@@ -292,6 +292,24 @@ MTIME_GRAIN_NS: Final = 2_000_000_000
 #: Folders that are remembered as free of temporary files.
 SWEPT_FOLDERS_MAX: Final = 1000
 
+# --- Notes in editors -----------------------------------------------------------------------------------
+#: Open documents of which an editor's changes are followed; a window has some dozens. Others are written on disk.
+OPEN_DOCUMENTS_MAX: Final = 1000
+#: An edit that the editor did not answer by then is asked for again; VS Code takes as long to save a note that a formatter formats.
+EDIT_ANSWER_SECONDS: Final = 10.0
+#: Refusals of an edit in a row after which the user is notified: the first ones come from keys that are typed just then.
+EDIT_REFUSALS_MAX: Final = 3
+#: How long a note that a dead process' editor held is left alone: an editor that restarts brings its unsaved text back.
+HOLD_GRACE_MS: Final = 30_000
+#: How far from its end a note is searched for what the editor saved: first a little, then more.
+HELD_TEXT_BYTES: Final = 128 * KIB
+HELD_TEXT_BYTES_MAX: Final = 2 * MIB
+#: A missing note is reported after this long: editors that save by renaming leave a gap of milliseconds.
+NOTE_MISSING_GRACE_MS: Final = 1000
+#: Notes of a folder whose beginnings are read to find one that was renamed.
+MOVED_NOTES_MAX: Final = 500
+MOVED_NOTE_HEAD_BYTES: Final = 16 * KIB
+
 assert 2 * (LOOK_WRITTEN_BYTES_MAX + WRITE_PIECE_BYTES) <= LOOK_TEXT_BYTES
 assert READ_BYTES <= READ_ROUND_BYTES < MESSAGE_MB_MAX_DEFAULT * MIB
 assert CHUNK_BYTES < SNAPSHOT_BUDGET_BYTES_MIN // 64

@@ -230,11 +230,14 @@ class CommandProblem(Struct, frozen=True):
 
 
 class OutcomeError(Struct, frozen=True, rename="camel", omit_defaults=True):
-    """Why a command failed: a code of the wire contract, a sentence for the user, the path it is about."""
+    """Why a command failed: a code of the wire contract, a sentence for the user, the path it is about, and for what a client
+    can cure which rule said no (`outside`, `unsaved`).
+    """
 
     code: int
     message: str
     path: str | UnsetType = UNSET
+    rule: str | UnsetType = UNSET
 
 
 class CommandOutcome(Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=True):
@@ -491,6 +494,21 @@ class Summary(Struct, frozen=True):
     providers: list[ProviderSummary]
     active_recordings: int
     destinations: int
+
+
+class Hold(Struct, frozen=True, kw_only=True):
+    """A recording whose note is open in an editor with changes that are not on disk. Only the process `owner`, which
+    speaks to that editor, may bring the note on. `seq`, `line` and `transcript_state` are the recording's position at
+    which the editor took over: what follows may be in the editor alone. `file_bytes` is the file's size then.
+    """
+
+    recording_id: str
+    path: str
+    owner: str
+    seq: int
+    line: int
+    transcript_state: bytes
+    file_bytes: int
 
 
 class Claim(Struct, frozen=True):

@@ -10,6 +10,7 @@ without a copy; what was written before a crash but not remembered is found agai
 there twice; what an older version of the file, saved over it, lacks is written again at its end.
 """
 
+import re
 import tempfile
 import zlib
 from collections import deque
@@ -24,8 +25,9 @@ import msgspec
 from msgspec.structs import replace
 
 from kato import __version__, frontmatter, limits, looks, paths
-from kato.errors import PathDenied, WriteFailed
+from kato.errors import KatoError, PathDenied, WriteFailed
 from kato.model import (
+    Hold,
     NoteRecord,
     Recording,
     SessionKey,
@@ -197,13 +199,12 @@ class NoteBook:
         events: Events,
         until: Position,
         *,
-        since: Position = BEGINNING,
         recording_id: str | None = None,
         goes_on: Callable[[Recording], bool] = lambda _: True,
         remember: Callable[[Whole], None] | None = None,
     ) -> Whole:
-        """The conversation from `since` to `until` as the whole body of the note at `path`. Recordings to that file for
-        which `goes_on` is false are stopped.
+        """The conversation up to `until` as the whole body of the note at `path`. Recordings to that file for which `goes_on` is
+        false are stopped.
 
         `remember` is called with the result while nobody else writes, after the file is in its place.
         """
@@ -214,16 +215,16 @@ class NoteBook:
             crc = size = 0
             fold = self.fold(session.key)
             end = until.seq + (until.line > 0)
-            for piece in render(transcript, events(after=since.seq, until=end), since, until, fold):
+            for piece in render(transcript, events(after=0, until=end), BEGINNING, until, fold):
                 crc, size = zlib.crc32(piece, crc), size + len(piece)
                 spool.write(piece)
-                self.progress(transcript.fed, end - since.seq)
-            missing = end - since.seq - transcript.fed
+                self.progress(transcript.fed, end)
+            missing = end - transcript.fed
             there = self.writer.inspect(path)
             head = self._head(path, there, session, transcript.speakers, recording_id, missing)
             look = None
             if recording_id is not None:
-                look = self._look_at_whole(spool, size, since, until, transcript.state)
+                look = self._look_at_whole(spool, size, until, transcript.state)
             with self.writer.prepare(path, _pieces(head, spool)) as prepared, self._notes.exclusive():
                 replaced = self._put_in_place(prepared, _Body(path, size, crc, session.key, look), goes_on)
                 whole = Whole(transcript.fed, transcript.state, replaced)
@@ -231,12 +232,10 @@ class NoteBook:
                     remember(whole)
         return whole
 
-    def _look_at_whole(
-        self, spool: IO[bytes], size: int, since: Position, until: Position, state: bytes
-    ) -> looks.Look:
+    def _look_at_whole(self, spool: IO[bytes], size: int, until: Position, state: bytes) -> looks.Look:
         """What is remembered of a whole note: all of it counts as new, or, of a long one, what will be appended."""
         if size <= limits.LOOK_WRITTEN_BYTES_MAX:
-            return looks.Look(since.seq, since.line, b"", style=self._style, written_bytes=size)
+            return looks.Look(0, 0, b"", style=self._style, written_bytes=size)
         spool.seek(size - limits.LOOK_CONTEXT_BYTES)
         return looks.Look(until.seq, until.line, state, looks.context_of(spool.read()), self._style)
 
@@ -302,13 +301,11 @@ class NoteBook:
         self._unchanged[path] = (state.size, state.mtime_ns)
         return False
 
-    def append(
-        self, recording: Recording, session: SessionRecord, events: Events, until: Position
-    ) -> Iterator[Recording]:
+    def append(self, recording: Recording, events: Events, until: Position) -> Iterator[Recording]:
         """Brings a recording's file up to `until`, in pieces; yields the recording as it stands after each, never before
         the position it had. What is missing before that position is written again first.
 
-        The caller holds the right to write and stores what is yielded before it asks for more.
+        The caller holds the right to write and stores what is yielded before it asks for more. Raises NoteMissing.
         """
         reached = Position(recording.seq, recording.line)
         if reached >= until and not self.has_changed(recording):
@@ -319,18 +316,17 @@ class NoteBook:
             recording, look = self._restored(recording, changed, events)
         is_restoring = (recording.seq, recording.line) < reached
         while (recording.seq, recording.line) < max(reached, until):
-            since = Position(recording.seq, recording.line)
-            is_new = since >= reached
-            transcript = Transcript(self.options, self.tz, recording.transcript_state)
-            end, blocks = _next_blocks(
-                transcript, events, since, until if is_new else reached, self.fold(session.key)
-            )
-            moved = _moved(recording, end, transcript.state, self._now_ms() if blocks else None)
+            is_new = (recording.seq, recording.line) >= reached
+            moved, blocks = self.next_piece(recording, events, until if is_new else reached)
             if blocks:
                 try:
                     self._append_blocks(recording, moved, blocks, changed, look, is_new=is_new)
                 except NoteMissing:
-                    moved = self._write_again(moved, session, events, max(reached, end))
+                    known = self._notes.note(recording.output_path)
+                    self.writer.refuse_emptied_mount(
+                        recording.output_path, None if known is None else known.device
+                    )
+                    raise
                 changed = look = None
             recording = moved
             if (recording.seq, recording.line) >= reached:
@@ -339,18 +335,60 @@ class NoteBook:
                     self.repaired(recording)
                 yield recording
 
-    def _write_again(
-        self, recording: Recording, session: SessionRecord, events: Events, end: Position
+    def next_piece(
+        self, recording: Recording, events: Events, until: Position
+    ) -> tuple[Recording, list[bytes]]:
+        """The next bounded piece of a recording, in blocks, and the recording as it stands after it."""
+        transcript = Transcript(self.options, self.tz, recording.transcript_state)
+        since = Position(recording.seq, recording.line)
+        end, blocks = _next_blocks(transcript, events, since, until, self.fold(recording.key))
+        return _moved(recording, end, transcript.state, self._now_ms() if blocks else None), blocks
+
+    def reached(
+        self, recording: Recording, since: Hold, events: Events, until: Position, text: bytes
     ) -> Recording:
-        """The file is gone: writes it again, with all that the recording covers."""
-        path = recording.output_path
-        known = self._notes.note(path)
-        self.writer.refuse_emptied_mount(path, None if known is None else known.device)
-        since = Position(recording.start_seq, recording.start_line)
-        whole = self.write_markdown(
-            path, session, events, end, since=since, recording_id=recording.recording_id
+        """The recording as far as `text` holds it: after the last block from `since` to `until` that is in it.
+
+        Compares letters and digits alone, for the user's editor may format what it saves.
+        """
+        there = _letters(text)
+        transcript = Transcript(self.options, self.tz, since.transcript_state)
+        begin = Position(since.seq, since.line)
+        found, state, at, is_behind = begin, since.transcript_state, 0, False
+        end = until.seq + (until.line > 0)
+        blocks = _texts(
+            transcript, events(after=begin.seq, until=end), begin, until, self.fold(recording.key)
         )
-        return _moved(recording, end, whole.transcript_state, self._now_ms())
+        for seq, block in blocks:
+            words = _letters(block.encode())
+            where = there.find(words, at)
+            is_behind = is_behind or where < 0
+            if words and where >= 0:
+                found, state, is_behind = min(Position(seq + 1), until), transcript.state, False
+                at = where + len(words)
+        if not is_behind:
+            found, state = max(found, until), transcript.state
+        return _moved(recording, found, state, None)
+
+    def is_there(self, recording: Recording) -> bool:
+        """Whether the recording's note is on disk, or something in its place."""
+        try:
+            self.writer.state(recording.output_path)
+        except NoteMissing:
+            return False
+        except KatoError:
+            return True
+        return True
+
+    def find_moved(self, recording: Recording) -> str | None:
+        """Where a recording's note lies that was renamed in its folder: the note whose frontmatter names the recording, of
+        several the one that was changed last.
+        """
+        folder = PurePath(recording.output_path).parent
+        for path, head in self.writer.heads(str(folder)):
+            if recording.recording_id in (frontmatter.find(head).yaml or ""):
+                return path
+        return None
 
     def _changed(self, recording: Recording, events: Events) -> _Changed | None:
         """The note as it is now if it was changed since Kato last wrote to it; None also where it is missing."""
@@ -613,6 +651,13 @@ def _next_blocks(
             return min(Position(seq + 1), until), blocks
     # What could not be read (dropped from memory, without a journal) is passed over, not waited for.
     return max(since, until), blocks
+
+
+_NO_LETTERS: Final = re.compile(rb"[^0-9A-Za-z\x80-\xff]+")
+
+
+def _letters(text: bytes) -> bytes:
+    return _NO_LETTERS.sub(b"", text)
 
 
 def _moved(recording: Recording, to: Position, state: bytes, written_at: int | None) -> Recording:

@@ -65,6 +65,8 @@ _DEVICES: Final = frozenset(
 )
 _SLUG_BYTES_MAX: Final = 80
 _SLASH_COMMAND: Final = re.compile(r"/[A-Za-z][\w:.-]*(?: \S+)?$")
+_DRIVE: Final = re.compile(r"^[A-Za-z]:")
+_WORKSPACE_FOLDER: Final = "${workspaceFolder}"
 _UUID_LIKE: Final = re.compile(r"[^0-9A-Za-z]")
 _LINE_END: Final = re.compile(r"[\r\n]")
 
@@ -118,13 +120,13 @@ def from_uri(uri: object, *, windows: bool = False) -> str | None:
         return path if host in ("", "localhost") else None
     if host not in ("", "localhost"):
         return f"\\\\{host}{path}".replace("/", "\\")
-    if _DRIVE.match(path) is None:
+    if _URI_DRIVE.match(path) is None:
         return None
     return path[1:].replace("/", "\\") + ("\\" if len(path) == len("/c:") else "")
 
 
 _FILE_URI: Final = re.compile(r"file://(?P<host>[^/\\?#]*)(?P<path>/.*)", re.IGNORECASE | re.DOTALL)
-_DRIVE: Final = re.compile(r"/[A-Za-z]:(/|$)")
+_URI_DRIVE: Final = re.compile(r"/[A-Za-z]:(/|$)")
 
 
 def to_uri(path: str, *, windows: bool = False) -> str:
@@ -151,6 +153,19 @@ def parts_below(folder: str, path: str, *, platform: str) -> list[str] | None:
         return None
     names = (path.replace("/", "\\") if platform == "win32" else path).split(separator)
     return names[outer.count(separator) + 1 :]
+
+
+def folder_of(cwd: str | None, folders: Sequence[str]) -> str | None:
+    """The innermost of these folders that a session's `cwd` lies in; the first one if it lies in none."""
+    around = [folder for folder in folders if cwd is not None and is_at_or_in(cwd, folder.rstrip("/\\"))]
+    return max(around, key=len) if around else next(iter(folders), None)
+
+
+def notes_directory(template: str, folder: str | None, home: str) -> str | None:
+    """`notes.directory` as a path; None where it needs a workspace folder and there is none."""
+    if template.startswith(_WORKSPACE_FOLDER):
+        return None if folder is None else folder + template[len(_WORKSPACE_FOLDER) :]
+    return home + template[1:] if template.startswith("~") else template
 
 
 def title_from_filename(path: str) -> str:
@@ -215,6 +230,18 @@ def slug(text: str) -> str:
     if not short or short in _DEVICES:
         return f"note-{short}".strip("-")
     return short
+
+
+def is_at_or_in(path: str, place: str) -> bool:
+    """Whether a path is that of a file or folder, or lies in that folder."""
+    if _DRIVE.match(place):
+        path, place = path.lower(), place.lower()
+    return path == place or path.startswith((f"{place}/", f"{place}\\"))
+
+
+def is_note(name: str) -> bool:
+    """Whether a file's name is that of a note: with a note's suffix, and not hidden."""
+    return not name.startswith(".") and name.lower().endswith(NOTE_SUFFIXES)
 
 
 def policy_refusal(path: str, *, windows: bool = False) -> str | None:

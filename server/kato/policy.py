@@ -264,7 +264,9 @@ class WritePolicy:
             self._refuse_changed_root(path)
             allowed = ", ".join(root.given for root in self._roots) or "none"
             raise PathDenied(
-                f"{path} is outside the allowed folders ({allowed}); allowedWriteRoots names them", path
+                f"{path} is outside the allowed folders ({allowed}); allowedWriteRoots adds others",
+                path,
+                rule="outside",
             )
         names = [(root, paths.dot_name(root.names_below(real))) for root in holding]
         for root, name in names:

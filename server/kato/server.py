@@ -29,6 +29,7 @@ from kato import engine as engines
 from kato import process as processes
 from kato.assembly import Assembly, now_ms
 from kato.commands import command_from_editor
+from kato.editor import EditorNotes, encoding_of, path_of
 from kato.ending import Ending
 from kato.errors import (
     EXIT_BUDGET,
@@ -49,6 +50,7 @@ from kato.framing import Broken, Frame, FrameReader, Oversize, encode_frame, enc
 from kato.intake import Intake
 from kato.json_text import decoded_bytes, dumps, loads
 from kato.model import CommandOutcome, Notice, SessionKey, Severity
+from kato.paths import NOTE_SUFFIXES
 from kato.settings import Settings
 from kato.text import printable
 from kato.transport import Input, Output
@@ -264,6 +266,11 @@ class KatoProtocol(LanguageServerProtocol):
         error = {"code": code, "message": _for_people(message)} | ({"data": data} if data else {})
         self._server.send({"jsonrpc": "2.0", "id": request_id, "error": error})
 
+    def send_edit(self, params: dict[str, Any]) -> "Future[Any]":
+        """Sends `workspace/applyEdit`; the future is its answer."""
+        edit = self._converter.structure(params, types.ApplyWorkspaceEditParams)
+        return self.send_request(types.WORKSPACE_APPLY_EDIT, edit)
+
     def _send_data(self, data: Any) -> None:
         """Pygls' way out."""
         if data:
@@ -280,12 +287,9 @@ _WATCHERS_ID: Final = "kato-session-logs"
 #: A handler's result whose answer is sent later.
 DEFERRED: Final = object()
 
-#: Documents are none of Kato's business: a client that sends them all the same costs no memory here.
+#: Notebooks are not notes: a client that sends them all the same costs no memory here.
 _UNWANTED: Final = frozenset(
     {
-        types.TEXT_DOCUMENT_DID_OPEN,
-        types.TEXT_DOCUMENT_DID_CHANGE,
-        types.TEXT_DOCUMENT_DID_CLOSE,
         types.NOTEBOOK_DOCUMENT_DID_OPEN,
         types.NOTEBOOK_DOCUMENT_DID_CHANGE,
         types.NOTEBOOK_DOCUMENT_DID_CLOSE,
@@ -305,7 +309,7 @@ class KatoServer(LanguageServer):
             __version__,
             protocol_cls=KatoProtocol,
             converter_factory=default_converter,
-            text_document_sync_kind=types.TextDocumentSyncKind.None_,
+            text_document_sync_kind=types.TextDocumentSyncKind.Incremental,
         )
         self._environment = environment
         self._cli = explicit
@@ -328,6 +332,8 @@ class KatoServer(LanguageServer):
         self._feed: LogFeed | None = None
         self._watchers_registered = False
         self._client_takes_notices = False
+        self._client_reports_documents = False
+        self._editor: EditorNotes | None = None
         self._work: _Work | None = None
         self._spare_token: int | str | None = (
             None  # one that the client knows, for work that it did not ask for
@@ -350,6 +356,8 @@ class KatoServer(LanguageServer):
             types.WORKSPACE_EXECUTE_COMMAND: self._on_execute_command,
             types.WORKSPACE_DID_CHANGE_CONFIGURATION: self._on_did_change_configuration,
             types.WORKSPACE_DID_CHANGE_WATCHED_FILES: self._on_did_change_watched_files,
+            "kato/destination": self._on_destination,
+            **self._document_handlers(),
         }
         for name in wire.COMMANDS:
             # For the capabilities; the command itself is handled as plain JSON in `_on_execute_command`.
@@ -583,7 +591,9 @@ class KatoServer(LanguageServer):
         self._initial = {} if options is None else options
         capabilities = given.get("capabilities")
         experimental = capabilities.get("experimental") if isinstance(capabilities, dict) else None
-        self._client_takes_notices = isinstance(experimental, dict) and experimental.get("katoNotice") is True
+        announced = experimental if isinstance(experimental, dict) else {}
+        self._client_takes_notices = announced.get("katoNotice") is True
+        self._client_reports_documents = announced.get("katoDocuments") is True
         texts = [name for name in ("rootUri", "rootPath") if isinstance(given.get(name), str)]
         return params | dict.fromkeys(texts) if texts else params
 
@@ -594,6 +604,7 @@ class KatoServer(LanguageServer):
                     "initializationOptions", "must be an object", self._initial, "initializationOptions"
                 )
             self._start_engine(self._resolve_settings())
+            self._follow_documents(params.capabilities.workspace)
         except (SettingsInvalid, JournalUnavailable) as error:
             log.error("cannot start: %s", error.message)
             self._loop.call_soon(self.end, EXIT_CONFIG)
@@ -743,6 +754,80 @@ class KatoServer(LanguageServer):
             self._feed.hint([path for path in changed if path])
         return None
 
+    # --- Notes that are open in the editor --------------------------------------------------------------
+
+    def _document_handlers(self) -> dict[str, Callable[[Any, int | str | None], object]]:
+        """Documents as plain JSON; pygls, which would keep their text, sees none of it."""
+        notes = [
+            types.FileOperationFilter(types.FileOperationPattern(f"**/*{{{','.join(NOTE_SUFFIXES)}}}")),
+            types.FileOperationFilter(
+                types.FileOperationPattern("**", matches=types.FileOperationPatternKind.Folder)
+            ),
+        ]
+        operations = types.FileOperationRegistrationOptions(notes)
+        # For the capabilities; pygls' own features of documents make the rest of them.
+        self.feature(types.TEXT_DOCUMENT_DID_SAVE, types.SaveOptions(include_text=False))(lambda _: None)
+        self.feature(types.WORKSPACE_DID_RENAME_FILES, operations)(lambda _: None)
+        self.feature(types.WORKSPACE_DID_DELETE_FILES, operations)(lambda _: None)
+
+        def to_editor(
+            handle: Callable[[EditorNotes, Any], None],
+        ) -> Callable[[Any, int | str | None], object]:
+            def run(params: Any, request_id: int | str | None) -> object:
+                del request_id
+                assert self._editor is not None
+                self._settle()
+                handle(self._editor, params)
+                return None
+
+            return run
+
+        return {
+            types.TEXT_DOCUMENT_DID_OPEN: to_editor(EditorNotes.did_open),
+            types.TEXT_DOCUMENT_DID_CHANGE: to_editor(EditorNotes.did_change),
+            types.TEXT_DOCUMENT_DID_SAVE: to_editor(EditorNotes.did_save),
+            types.TEXT_DOCUMENT_DID_CLOSE: to_editor(EditorNotes.did_close),
+            "kato/documentDirty": to_editor(EditorNotes.dirty),
+            types.WORKSPACE_DID_RENAME_FILES: self._on_did_rename_files,
+            types.WORKSPACE_DID_DELETE_FILES: self._on_did_delete_files,
+        }
+
+    def _follow_documents(self, client: types.WorkspaceClientCapabilities | None) -> None:
+        edit = None if client is None else client.workspace_edit
+        self._editor = EditorNotes(self._live.held, self._apply_edit, clock=self._loop.time)
+        self._editor.negotiated(
+            encoding=encoding_of(self.workspace.position_encoding),
+            edits=bool(client and client.apply_edit and edit and edit.document_changes),
+            reports=self._client_reports_documents,
+        )
+        self._live.held.open_notes = self._editor
+
+    def _apply_edit(self, params: dict[str, Any], take: Callable[[bool], None]) -> None:
+        def answered(future: "Future[Any]") -> None:
+            is_answered = not future.cancelled() and future.exception() is None
+            if not self.is_ending():
+                take(is_answered and bool(getattr(future.result(), "applied", False)))
+
+        self.protocol.send_edit(params).add_done_callback(answered)
+
+    def _on_did_rename_files(self, params: Any, request_id: int | str | None) -> object:
+        del request_id
+        self._settle()
+        for file in wire.decode(params, wire.DidRenameParams).files:
+            old, new = path_of(file.old_uri), path_of(file.new_uri)
+            if old is not None and new is not None:
+                self._live.move_notes(old, new)
+        return None
+
+    def _on_did_delete_files(self, params: Any, request_id: int | str | None) -> object:
+        del request_id
+        self._settle()
+        for file in wire.decode(params, wire.DidDeleteParams).files:
+            path = path_of(file.uri)
+            if path is not None:
+                self._live.delete_notes(path)
+        return None
+
     # --- Requests ---------------------------------------------------------------------------------------
 
     def _on_append_events(self, params: Any, request_id: int | str | None) -> object:
@@ -785,7 +870,8 @@ class KatoServer(LanguageServer):
         if fatal is None or self.is_ending():
             return
         log.error("over budget: %s", fatal.message)
-        self.notify(Notice("over_budget", "error", f"Kato stops: {fatal.message}.", fatal.data))
+        data = fatal.data | {"reason": fatal.message}
+        self.notify(Notice("over_budget", "error", f"Kato stops: {fatal.message}.", data))
         try:
             last = self._live.status(running=False, limit=limits.STATUS_NEWS_SESSIONS_MAX)
             self.send({"jsonrpc": "2.0", "method": "kato/statusChanged", "params": last})
@@ -818,6 +904,13 @@ class KatoServer(LanguageServer):
         self._settle()
         markdown, truncated = self._live.render_session(SessionKey(asked.provider, asked.session_id))
         return {"markdown": markdown, "truncated": truncated}
+
+    def _on_destination(self, params: Any, request_id: int | str | None) -> object:
+        del request_id
+        asked = wire.decode(params, wire.DestinationParams)
+        self._settle()
+        path = self._live.destination(SessionKey(asked.provider, asked.session_id), asked.format)
+        return {"path": path}
 
     def _on_execute_command(self, params: Any, request_id: int | str | None) -> object:
         del request_id
@@ -997,6 +1090,8 @@ class KatoServer(LanguageServer):
             return
         self._settle()
         assert self._assembly is not None
+        if self._editor is not None:
+            self._guarded("edits without an answer", self._editor.expire)
         self._guarded("heartbeat", self._live.heartbeat)
         self._guarded("status file", self._assembly.write_status)
         if abs(processes.rss_bytes() - self._last_rss) >= limits.PROCESS_MEMORY_NEWS_BYTES:

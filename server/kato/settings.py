@@ -31,7 +31,9 @@ class Settings(Struct, frozen=True, kw_only=True):
     heartbeat_seconds: float = limits.HEARTBEAT_SECONDS_DEFAULT
     state_dir: str | None = None
     journal: bool = True
-    allowed_write_roots: tuple[str, ...] | None = None
+    allowed_write_roots: tuple[str, ...] = ()
+    exclusive_write_roots: bool = False
+    notes_directory: str = "${workspaceFolder}/notes"
     provider_session_roots: Mapping[str, tuple[str, ...]] = {}
     markdown_include_frontmatter: bool = True
     markdown_include_commentary: bool = True
@@ -88,10 +90,10 @@ def _flat(given: Mapping[str, Any], origin: str) -> dict[str, Any]:
     """`{"markdown": {"includeThinking": true}}` and `{"markdown.includeThinking": true}` are the same."""
     flat: dict[str, Any] = {}
     for name, value in given.items():
-        if name == "markdown":
+        if name in _SECTIONS:
             if not isinstance(value, Mapping):
-                raise SettingsInvalid("markdown", "must be a table of markdown.* settings", value, origin)
-            nested = {f"markdown.{inner}": item for inner, item in value.items()}
+                raise SettingsInvalid(name, f"must be a table of {name}.* settings", value, origin)
+            nested = {f"{name}.{inner}": item for inner, item in value.items()}
         else:
             nested = {name: value}
         for inner, item in nested.items():
@@ -194,6 +196,15 @@ def _write_roots(value: Any) -> tuple[str, ...]:
     return tuple(map(_write_root, value))
 
 
+def _notes_directory(value: Any) -> str:
+    if isinstance(value, str) and "\0" not in value and _IN_WORKSPACE.match(value):
+        return value
+    return _path(value)
+
+
+_IN_WORKSPACE: Final = re.compile(r"^\$\{workspaceFolder\}([/\\]|$)")
+
+
 def _paths(value: Any) -> tuple[str, ...]:
     if not isinstance(value, list | tuple):
         raise ValueError
@@ -254,6 +265,13 @@ TABLE: Final = (
         "a list of absolute paths, or ones that begin with ~",
         _write_roots,
     ),
+    Key("exclusiveWriteRoots", "exclusive_write_roots", _BOOLEAN, _boolean),
+    Key(
+        "notes.directory",
+        "notes_directory",
+        "an absolute path, or one that begins with ~ or ${workspaceFolder}",
+        _notes_directory,
+    ),
     Key(
         "providerSessionRoots",
         "provider_session_roots",
@@ -273,6 +291,7 @@ TABLE: Final = (
 )
 
 _BY_NAME: Final = {key.name: key for key in TABLE}
+_SECTIONS: Final = frozenset(key.name.partition(".")[0] for key in TABLE if "." in key.name)
 
 #: In force only after the next start: what lies under them is open.
 RESTART_KEYS: Final = frozenset({"stateDir", "journal"})

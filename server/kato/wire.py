@@ -17,7 +17,7 @@ from kato.engine import AppendRequest, Page
 from kato.errors import InvalidParams, brief
 from kato.json_text import dumps
 from kato.lines import Lines
-from kato.model import MOMENT_RULE, ConversationEvent, Id, SessionKey, is_supported
+from kato.model import MOMENT_RULE, ConversationEvent, ExportFormat, Id, SessionKey, is_supported
 
 _T = TypeVar("_T")
 
@@ -72,6 +72,101 @@ class CommandParams(Struct, frozen=True, rename="camel"):
     session_id: Id
     path: str | UnsetType = UNSET
     format: Literal["markdown", "jsonl"] | UnsetType = UNSET
+
+
+class DestinationParams(Struct, frozen=True, rename="camel"):
+    """`kato/destination`: a session, and for an export its format."""
+
+    provider: Id
+    session_id: Id
+    format: ExportFormat | None = None
+
+
+class Point(Struct, frozen=True):
+    """A position in a document."""
+
+    line: Annotated[int, Meta(ge=0)]
+    character: Annotated[int, Meta(ge=0)]
+
+
+class Span(Struct, frozen=True):
+    """A range of a document."""
+
+    start: Point
+    end: Point
+
+
+class ContentChange(Struct, frozen=True):
+    """A change of a document; without a range, of all of it."""
+
+    text: str
+    range: Span | None = None
+
+
+class OpenedDocument(Struct, frozen=True):
+    """A document that was opened."""
+
+    uri: str
+    version: int
+    text: str
+
+
+class VersionedDocument(Struct, frozen=True):
+    """A document after a change."""
+
+    uri: str
+    version: int
+
+
+class NamedDocument(Struct, frozen=True):
+    """A document."""
+
+    uri: str
+
+
+class DidOpenParams(Struct, frozen=True, rename="camel"):
+    """`textDocument/didOpen`."""
+
+    text_document: OpenedDocument
+
+
+class DidChangeParams(Struct, frozen=True, rename="camel"):
+    """`textDocument/didChange`."""
+
+    text_document: VersionedDocument
+    content_changes: list[ContentChange]
+
+
+class DocumentParams(Struct, frozen=True, rename="camel"):
+    """`textDocument/didSave`, `textDocument/didClose`."""
+
+    text_document: NamedDocument
+
+
+class DocumentDirtyParams(Struct, frozen=True):
+    """`kato/documentDirty`."""
+
+    uri: str
+    dirty: bool
+
+
+class RenamedFile(Struct, frozen=True, rename="camel"):
+    """A file or folder that was renamed."""
+
+    old_uri: str
+    new_uri: str
+
+
+class DidRenameParams(Struct, frozen=True):
+    """`workspace/didRenameFiles`."""
+
+    files: list[RenamedFile]
+
+
+class DidDeleteParams(Struct, frozen=True):
+    """`workspace/didDeleteFiles`."""
+
+    files: list[NamedDocument]
 
 
 def page_parts(request_id: int | str, page: Page) -> list[bytes]:

@@ -97,6 +97,25 @@ class NoteWriter:
             os.lseek(descriptor, max(0, os.fstat(descriptor).st_size - length), os.SEEK_SET)
             return _read_up_to(descriptor, length)
 
+    def heads(self, folder: str) -> Iterator[tuple[str, bytes]]:
+        """The notes in a folder, the one that was changed last first, each with its beginning. What cannot be read is left
+        out.
+        """
+        found: list[tuple[int, str]] = []
+        with suppress(OSError), os.scandir(folder) as entries:
+            for entry in entries:
+                with suppress(OSError):
+                    if paths.is_note(entry.name) and entry.is_file(follow_symlinks=False):
+                        found.append((entry.stat(follow_symlinks=False).st_mtime_ns, entry.path))
+        for _, path in sorted(found, reverse=True)[: limits.MOVED_NOTES_MAX]:
+            with suppress(OSError):
+                descriptor = open_regular(path, os.O_RDONLY | _NOFOLLOW)
+                try:
+                    head = _read_up_to(descriptor, limits.MOVED_NOTE_HEAD_BYTES)
+                finally:
+                    os.close(descriptor)
+                yield path, head
+
     def prepare(
         self, path: str, pieces: Iterable[bytes], suffixes: Sequence[str] = paths.NOTE_SUFFIXES
     ) -> "Prepared":

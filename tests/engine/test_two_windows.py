@@ -140,7 +140,7 @@ def test_any_order_of_windows_and_delays_gives_the_same_note(
     for _ in range(1 + len(steps)):  # each turn can wait for one of the other window
         for one in windows:
             one.beat()
-    (note,) = (folder / "state" / "recordings").glob("*.md")
+    (note,) = (folder / "notes" / "notes").glob("*.md")
     assert words(note) == expected(events)
     commands = [line for event in events for line in event["content"].split("\n") if "::" in line]
     assert len([*windows[0].outcomes, *windows[1].outcomes]) == len(commands), "each ran once"

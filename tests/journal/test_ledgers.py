@@ -18,6 +18,7 @@ from kato.ledger import MemoryLedger
 from kato.lines import Lines
 from kato.model import (
     AppendReceipt,
+    Hold,
     LogRecord,
     NoteRecord,
     ProviderSummary,
@@ -29,6 +30,9 @@ from kato.store import SnapshotStore
 
 UNKNOWN = SessionKey("claude", "never-seen")
 NOTE = NoteRecord("/n/x.md", 1, 2, 3)
+HOLD = Hold(
+    recording_id="one", path="/n/x.md", owner="me", seq=3, line=1, transcript_state=b"{}", file_bytes=9
+)
 LOG = LogRecord("/logs/x.jsonl", *KEY, "lines", 10, 11)
 
 
@@ -330,6 +334,64 @@ class TestLedger:
         kept.ledger.put_note(replace(NOTE, file_bytes=9))
         assert kept.ledger.note(NOTE.path) == replace(NOTE, file_bytes=9)
         assert kept.ledger.note("/n/y.md") is None
+
+    def test_recordings_are_found_by_their_id_and_by_their_note(self, kept: Kept) -> None:
+        kept.put([0])
+        kept.put([0], OTHER)
+        one, two = recording(name="one"), recording(OTHER, name="two")
+        for each in (one, two):
+            kept.ledger.put_recording(each)
+        assert kept.ledger.recording_by_id("two") == two
+        assert kept.ledger.recording_by_id("never") is None
+        assert one.output_path == two.output_path
+        assert names(kept.ledger.open_recordings_at(one.output_path)) == ["one", "two"]
+        kept.ledger.put_recording(replace(one, active=False))
+        assert names(kept.ledger.open_recordings_at(one.output_path)) == ["two"]
+        assert kept.ledger.open_recordings_at("/n/other.md") == []
+
+    def test_holds_are_kept_one_a_recording_and_undone_with_what_failed(self, kept: Kept) -> None:
+        assert kept.ledger.holds() == []
+        kept.ledger.put_hold(HOLD)
+        kept.ledger.put_hold(replace(HOLD, owner="other"))
+        kept.ledger.put_hold(replace(HOLD, recording_id="second", path="/n/y.md"))
+        assert kept.ledger.holds("/n/x.md") == [replace(HOLD, owner="other")]
+        assert len(kept.ledger.holds()) == 2
+        with pytest.raises(RuntimeError), kept.ledger.exclusive():
+            kept.ledger.remove_hold(HOLD.recording_id)
+            kept.ledger.put_hold(replace(HOLD, recording_id="third"))
+            raise RuntimeError
+        kept.rollback()
+        assert [one.recording_id for one in kept.ledger.holds("/n/x.md")] == [HOLD.recording_id]
+        kept.ledger.remove_hold(HOLD.recording_id)
+        kept.ledger.remove_hold("never")
+        assert kept.ledger.holds("/n/x.md") == []
+
+    @pytest.mark.parametrize(
+        ("old", "new", "found"),
+        [
+            ("/n/x.md", "/m/y.md", "/m/y.md"),
+            ("/n", "/m%_", "/m%_/x.md"),
+            ("/n/x", "/m", "/n/x.md"),
+            ("/n/x.m", "/m", "/n/x.md"),
+            ("/%", "/m", "/n/x.md"),
+            ("/n/_.md", "/m", "/n/x.md"),
+        ],
+    )
+    def test_everything_about_a_note_moves_with_it(self, kept: Kept, old: str, new: str, found: str) -> None:
+        kept.put([0])
+        kept.ledger.put_recording(recording(name="one"))
+        kept.ledger.set_destination(KEY, "/n/x.md")
+        kept.ledger.put_note(NOTE)
+        kept.ledger.put_hold(HOLD)
+        assert kept.ledger.move_notes(old, new) == (4 if found != "/n/x.md" else 0)
+        record, moved = kept.ledger.session(KEY), kept.ledger.recording(KEY)
+        assert record is not None
+        assert moved is not None
+        assert record.destination == found
+        assert moved.output_path == found
+        assert kept.ledger.note(found) == replace(NOTE, path=found)
+        assert kept.ledger.holds(found) == [replace(HOLD, path=found)]
+        assert found == "/n/x.md" or kept.ledger.note("/n/x.md") is None
 
     def test_nothing_was_removed_where_nobody_did(self, kept: Kept) -> None:
         kept.put([0])

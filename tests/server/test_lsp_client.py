@@ -44,10 +44,10 @@ async def test_initialize_names_the_server_and_its_commands(client: LanguageClie
     assert provider is not None
     assert set(provider.commands) == {"kato.init", "kato.record", "kato.capture", "kato.export", "kato.stop"}
     sync = result.capabilities.text_document_sync
-    assert sync in (None, types.TextDocumentSyncKind.None_) or getattr(sync, "change", None) in (
-        None,
-        types.TextDocumentSyncKind.None_,
-    ), "documents are none of Kato's business"
+    assert isinstance(sync, types.TextDocumentSyncOptions)
+    assert (sync.open_close, sync.change) == (True, types.TextDocumentSyncKind.Incremental)
+    assert sync.save == types.SaveOptions(include_text=False)
+    assert not sync.will_save
 
 
 async def test_a_conversation_is_captured_by_command(client: LanguageClient, tmp_path: Path) -> None:

@@ -133,11 +133,71 @@ def test_the_editor_commands_do_the_same(start: Start, notes: Path) -> None:
     assert run(client, "record")["outputPath"] == str(notes / "other.md")
 
 
-def test_a_command_without_a_path_writes_to_the_generated_default(start: Start, tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("directory", "folders", "cwd", "where"),
+    [
+        (None, ["one", "two"], "two/inner", "two/notes"),
+        (None, ["one", "two"], "elsewhere", "one/notes"),
+        (None, ["one", "one/nested"], "one/nested", "one/nested/notes"),
+        (None, ["one"], None, "one/notes"),
+        (None, [], "one", "state/recordings"),
+        ("${workspaceFolder}", ["one", "two"], "two", "two"),
+        ("${workspaceFolder}/log/ai", ["one"], "one", "one/log/ai"),
+        ("${workspaceFolder}/notes", [], "one", "state/recordings"),
+        ("~/vault", ["one"], "one", "home/vault"),
+        ("~/vault", [], None, "home/vault"),
+    ],
+)
+def test_a_note_without_a_path_goes_to_the_notes_directory(
+    start: Start, tmp_path: Path, directory: str | None, folders: list[str], cwd: str | None, where: str
+) -> None:
+    for name in ("one/nested", "two/inner", "elsewhere"):
+        (tmp_path / name).mkdir(parents=True)
+    options = {"stateDir": str(tmp_path / "state")}
+    client = start(initialize=False)
+    client.initialize(
+        options=options | ({} if directory is None else {"notes": {"directory": directory}}),
+        folders=[str(tmp_path / name) for name in folders],
+    )
+    more = {} if cwd is None else {"cwd": str(tmp_path / cwd)}
+    append(client, user("What is a monad?"), **more)
+    proposed = client.request("kato/destination", KEY)["path"]
+    exported = client.request("kato/destination", KEY | {"format": "jsonl"})["path"]
+    outcome = append(client, user("::capture", 1))["commands"][0]
+    assert outcome["status"] == "ok", outcome
+    assert outcome["outputPath"] == proposed
+    assert Path(proposed).parent == tmp_path / where
+    assert exported == proposed.replace(".md", ".jsonl")
+
+
+def test_a_path_from_the_conversation_is_still_held_to_the_folders(start: Start, tmp_path: Path) -> None:
+    client = start({"notes.directory": "~/vault"})
+    outcome = append(client, user(f"::capture {tmp_path}/outside.md"))["commands"][0]
+    assert (outcome["error"]["code"], outcome["error"]["rule"]) == (-32012, "outside")
+    (tmp_path / "notes" / "folder").mkdir()
+    outcome = append(client, user("::capture folder", 1), cwd=str(tmp_path / "notes"))["commands"][0]
+    assert outcome["error"]["code"] == -32012
+    assert outcome["error"]["rule"] != "outside", "no other folder cures it"
+
+
+@pytest.mark.parametrize(("exclusive", "allowed"), [(False, ["vault", "notes", "state"]), (True, ["vault"])])
+def test_allowed_write_roots_add_to_the_folders_unless_they_are_exclusive(
+    start: Start, tmp_path: Path, exclusive: bool, allowed: list[str]
+) -> None:
+    (tmp_path / "vault").mkdir()
+    client = start({"allowedWriteRoots": [str(tmp_path / "vault")], "exclusiveWriteRoots": exclusive})
+    places = {"vault": "vault/a.md", "notes": "notes/a.md", "state": "state/recordings/a.md", "none": "a.md"}
+    written = []
+    for number, (name, path) in enumerate(places.items()):
+        outcome = append(client, user(f"::export {tmp_path / path}", number))["commands"][0]
+        written += [name] if outcome["status"] == "ok" else []
+    assert written == allowed
+
+
+def test_a_generated_name_says_what_the_conversation_is_about(start: Start) -> None:
     client = start()
     outcome = append(client, user("What is a monad?"), user("::capture", 1))["commands"][0]
     path = Path(outcome["outputPath"])
-    assert path.parent == tmp_path / "state" / "recordings"
     assert path.name.endswith("-what-is-a-monad-session1.md")
     assert "title: What is a monad?\n" in path.read_text()
     assert append(client, user("::capture", 2))["commands"][0]["outputPath"] == str(path)
@@ -282,18 +342,6 @@ def test_the_users_edits_stay_while_a_recording_appends(start: Start, notes: Pat
     text = note.read_text()
     assert "hi, I added this\n" in text
     assert text.endswith("without a newline\n\n# Assistant_2026-02-25_0613_21\n\nnext\n")
-
-
-def test_a_note_that_is_deleted_while_it_records_is_written_again(start: Start, notes: Path) -> None:
-    note = notes / "conv.md"
-    client = start()
-    append(client, user("hi\n::capture conv.md"), cwd=str(notes))
-    note.unlink()
-    append(client, assistant("next", 1))
-    assert "hi\n" in note.read_text()
-    assert note.read_text().endswith("next\n")
-    append(client, assistant("and next", 2))
-    assert note.read_text().endswith("next\n\nand next\n")
 
 
 def test_a_recording_that_cannot_write_is_told_once_and_catches_up(start: Start, notes: Path) -> None:

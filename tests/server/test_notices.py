@@ -43,5 +43,6 @@ def test_a_client_that_announces_notices_gets_their_kind_and_data(start: Start) 
         "sessionId": append["sessionId"],
         "code": -32012,
         "path": "/etc/outside.md",
+        "rule": "outside",
     }
     assert received(client, "window/showMessage") == []

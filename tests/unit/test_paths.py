@@ -13,7 +13,10 @@ from kato.paths import (
     cut_to_bytes,
     default_file_name,
     dot_name,
+    folder_of,
     from_uri,
+    is_note,
+    notes_directory,
     parts_below,
     policy_refusal,
     resolve,
@@ -327,3 +330,54 @@ def test_a_name_is_cut_between_characters_to_so_many_bytes(name: str, count: int
     assert name.startswith(cut)
     assert len(cut.encode()) <= count
     assert len(name.encode()) <= count or len(cut.encode()) > count - 4
+
+
+@pytest.mark.parametrize(
+    ("cwd", "folders", "folder"),
+    [
+        ("/work/app/src", ["/a", "/work", "/work/app"], "/work/app"),
+        ("/work/other", ["/a", "/work", "/work/app"], "/work"),
+        ("/work", ["/a", "/work/"], "/work/"),
+        ("/workshop", ["/a", "/work"], "/a"),
+        (None, ["/a", "/work"], "/a"),
+        ("/work", [], None),
+        ("c:\\Work\\app", ["D:\\x", "C:\\work"], "C:\\work"),
+    ],
+)
+def test_a_session_belongs_to_the_innermost_folder_around_it(
+    cwd: str | None, folders: list[str], folder: str | None
+) -> None:
+    assert folder_of(cwd, folders) == folder
+
+
+@pytest.mark.parametrize(
+    ("template", "folder", "directory"),
+    [
+        ("${workspaceFolder}/notes", "/work", "/work/notes"),
+        ("${workspaceFolder}", "/work", "/work"),
+        ("${workspaceFolder}/notes", None, None),
+        ("~/vault", None, "/home/me/vault"),
+        ("~", "/work", "/home/me"),
+        ("/vault", "/work", "/vault"),
+    ],
+)
+def test_the_notes_directory_is_a_path_where_a_folder_is_open_or_none_is_needed(
+    template: str, folder: str | None, directory: str | None
+) -> None:
+    assert notes_directory(template, folder, "/home/me") == directory
+
+
+@pytest.mark.parametrize(
+    ("name", "expected"),
+    [
+        ("a.md", True),
+        ("A.MD", True),
+        ("a.b.jsonl", True),
+        ("md", False),
+        (".md", False),
+        (".a.md", False),
+        ("a.py", False),
+    ],
+)
+def test_what_is_named_like_a_note(name: str, expected: bool) -> None:
+    assert is_note(name) is expected

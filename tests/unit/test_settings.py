@@ -69,6 +69,13 @@ def test_only_positive_integers_are_integers(key: str, value: Any) -> None:
         ("stateDir", "/a\0"),
         ("allowedWriteRoots", "/a"),
         ("allowedWriteRoots", ["/a", "b"]),
+        ("exclusiveWriteRoots", "true"),
+        ("notes", "/a"),
+        ("notes.directory", ""),
+        ("notes.directory", "notes"),
+        ("notes.directory", "${workspaceFolder}notes"),
+        ("notes.directory", "x${workspaceFolder}"),
+        ("notes.directory", "/a\0"),
         ("providerSessionRoots", ["/a"]),
         ("providerSessionRoots", {"claude": "/a"}),
         ("providerSessionRoots", {"cloude": ["/a"]}),
@@ -165,6 +172,21 @@ def test_an_unknown_key_is_refused_and_the_nearest_named(wrong: str, right: str)
         explicit(**{wrong: 1})
 
 
+@pytest.mark.parametrize(
+    "directory",
+    [
+        "${workspaceFolder}",
+        "${workspaceFolder}/notes",
+        "${workspaceFolder}\\notes",
+        "~/vault",
+        "/vault",
+        "C:\\vault",
+    ],
+)
+def test_a_notes_directory_is_absolute_or_begins_in_the_workspace_folder(directory: str) -> None:
+    assert explicit(notes={"directory": directory}).notes_directory == directory
+
+
 def test_lists_of_paths_are_kept_and_an_empty_one_is_not_absent() -> None:
     chosen = explicit(
         allowedWriteRoots=["/a", "~", "~/n", "C:\\x", "\\\\host\\share"],
@@ -172,8 +194,7 @@ def test_lists_of_paths_are_kept_and_an_empty_one_is_not_absent() -> None:
     )
     assert chosen.allowed_write_roots == ("/a", "~", "~/n", "C:\\x", "\\\\host\\share")
     assert chosen.provider_session_roots == {"claude": (), "codex": ("/x",)}
-    assert explicit(allowedWriteRoots=[]).allowed_write_roots == ()
-    assert explicit().allowed_write_roots is None
+    assert explicit().allowed_write_roots == ()
 
 
 def test_what_changed_is_named() -> None:

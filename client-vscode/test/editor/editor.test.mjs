@@ -120,9 +120,9 @@ test("capture from the palette: the most recent conversation first, a proposed f
   await editor.page.keyboard.press("Enter");
   const proposed = await until(async () => {
     const value = await editor.input.inputValue();
-    return value.endsWith("why-is-my-build-slow.md") && value;
+    return value.includes("why-is-my-build-slow") && value;
   }, "a proposed file");
-  assert.match(path.relative(editor.workspace, proposed), /^notes\/\d{4}-\d\d-\d\d-why-is-my-build-slow\.md$/);
+  assert.match(path.relative(editor.workspace, proposed), /^notes\/\d{4}-\d\d-\d\d_\d{4}-why-is-my-build-slow-sessiont\.md$/);
   await editor.screenshot("07-capture-destination");
   await editor.page.keyboard.press("Enter");
   await until(async () => {
@@ -135,18 +135,20 @@ test("capture from the palette: the most recent conversation first, a proposed f
 });
 
 test("another conversation of the same title gets a file of its own, by the keyboard alone", async () => {
-  const third = says("codex", "session-three");
-  await editor.append("codex", "session-three", [third.user("Why is my build slow?"), third.assistant("The cache is cold.", "gpt-5-codex")]);
+  const third = says("codex", "build-three");
+  await editor.append("codex", "build-three", [third.user("Why is my build slow?"), third.assistant("The cache is cold.", "gpt-5-codex")]);
   await editor.page.keyboard.press("Control+Alt+k");
   await until(async () => /2 events/.test(await editor.picks.first().innerText()), "the newest conversation first");
   await editor.page.keyboard.press("Enter");
   const proposed = await until(async () => {
     const value = await editor.input.inputValue();
-    return value.endsWith("-why-is-my-build-slow-2.md") && value;
-  }, "a free name");
+    return value.endsWith("-why-is-my-build-slow-buildthr.md") && value;
+  }, "a name of its own");
   await editor.page.keyboard.press("Enter");
   await until(async () => (await editor.call("activeEditor"))?.path === proposed, "the note in an editor");
-  assert.ok((await fs.readFile(proposed.replace("-2.md", ".md"), "utf8")).includes("The linker runs twice."), "the other note is as it was");
+  const folder = path.dirname(proposed);
+  const other = (await fs.readdir(folder)).find((name) => name.endsWith("-why-is-my-build-slow-sessiont.md"));
+  assert.ok((await fs.readFile(path.join(folder, other), "utf8")).includes("The linker runs twice."), "the other note is as it was");
 });
 
 test("export writes every event as a line, once", async () => {
@@ -155,7 +157,7 @@ test("export writes every event as a line, once", async () => {
   await editor.picks.filter({ hasText: "JSON Lines" }).click();
   const file = await until(async () => {
     const value = await editor.input.inputValue();
-    return value.endsWith("-why-is-my-build-slow.jsonl") && value;
+    return value.endsWith("-why-is-my-build-slow-buildthr.jsonl") && value;
   }, "a proposed file");
   await editor.page.keyboard.press("Enter");
   await until(async () => (await editor.call("activeEditor"))?.path === file, "the export in an editor");
@@ -167,12 +169,12 @@ test("other extensions read the memory, capture, hear of changes, and are told w
   const { process: figures, daemonMaxMemoryBytes } = await editor.call("memory");
   assert.ok(figures.rss > 10 * 2 ** 20 && figures.rss < daemonMaxMemoryBytes);
   const before = await editor.call("statusCount");
-  const outcome = await editor.call("capture", { provider: "codex", sessionId: "session-three", path: path.join(editor.workspace, "api.md") });
+  const outcome = await editor.call("capture", { provider: "codex", sessionId: "build-three", path: path.join(editor.workspace, "api.md") });
   assert.deepEqual([outcome.status, outcome.outputPath], ["ok", path.join(editor.workspace, "api.md")]);
   await until(async () => (await editor.call("statusCount")) > before, "the news of it");
   assert.equal((await editor.call("status")).recordings.activeRecordings, 2);
-  await assert.rejects(editor.append("codex", "session-three", [{ kind: "message.user" }]), /events\[0\]/);
-  await editor.call("execute", "kato.stopRecording", { kind: "session", session: { provider: "codex", sessionId: "session-three" } });
+  await assert.rejects(editor.append("codex", "build-three", [{ kind: "message.user" }]), /events\[0\]/);
+  await editor.call("execute", "kato.stopRecording", { kind: "session", session: { provider: "codex", sessionId: "build-three" } });
   await until(async () => (await editor.call("status")).recordings.activeRecordings === 1, "the end of the recording");
 });
 
@@ -187,8 +189,37 @@ test("a denied folder is shown with its cure, and the cure works", async () => {
   await toast.first().getByRole("button", { name: "Allow this folder" }).click();
   await until(() => fs.access(path.join(outside, "x.md")).then(() => true), "the note after all");
   await until(async () => (await editor.outcomeItem.innerText()).includes("Captured to x.md"), "the quiet word that it worked");
-  const roots = await editor.call("get", "kato.allowedWriteRoots");
-  assert.deepEqual(roots, [editor.workspace, path.join(editor.state, "recordings"), outside], "what was allowed before still is");
+  assert.deepEqual(JSON.parse(await fs.readFile(editor.settingsFile, "utf8"))["kato.allowedWriteRoots"], [outside], "that folder alone, in the user's settings");
+  await assert.rejects(fs.access(path.join(editor.workspace, ".vscode")), "the project is left alone");
+  await editor.append("claude", "session-one", [claude.user("::export notes/still.md")]);
+  await fs.access(path.join(editor.workspace, "notes/still.md"));
+});
+
+test("a folder is not allowed by a click that would cure nothing", async () => {
+  await editor.clearToasts();
+  await editor.append("claude", "session-one", [claude.user("::export notes")]);
+  const toast = editor.toast("is a folder").first();
+  await until(() => toast.isVisible(), "the notification");
+  assert.equal(await toast.getByRole("button", { name: "Allow this folder" }).count(), 0);
+  await editor.screenshot("09b-folder");
+});
+
+test("settings that cannot be written are reported when a folder is to be allowed", async () => {
+  await editor.clearToasts();
+  const good = await fs.readFile(editor.settingsFile, "utf8");
+  await fs.writeFile(editor.settingsFile, `${good.trimEnd().slice(0, -1)}, oops`);
+  const other = path.join(editor.root, "elsewhere", "second");
+  await editor.append("claude", "session-one", [claude.user(`::export ${other}/y.md`)]);
+  const toast = editor.toast("outside the allowed folders").first();
+  await until(() => toast.isVisible(), "the notification");
+  await toast.getByRole("button", { name: "Allow this folder" }).click();
+  const failure = editor.toast("kato.allowedWriteRoots was not changed").first();
+  await until(() => failure.isVisible(), "why the click did nothing");
+  await editor.screenshot("09c-settings-broken");
+  assert.ok(await failure.getByRole("button", { name: "Open User Settings" }).isVisible());
+  await fs.writeFile(editor.settingsFile, good);
+  await until(async () => (await editor.call("get", "kato.allowedWriteRoots")).length === 1, "the settings as they were");
+  await editor.clearToasts();
 });
 
 test("the memory view draws the process, the snapshots and the limit, and lists the largest sessions", async () => {
@@ -224,7 +255,7 @@ test("settings change live: the limit in the status bar, what a note holds", asy
   const [pid] = editor.servers();
   await editor.setting("kato.daemonMaxMemoryMb", undefined);
   await until(async () => /\/ 200 MB/.test(await editor.statusBar.innerText()), "the default again");
-  const key = { provider: "codex", sessionId: "session-three" };
+  const key = { provider: "codex", sessionId: "build-three" };
   const note = async (name) => fs.readFile((await editor.call("capture", { ...key, path: path.join(editor.workspace, name) })).outputPath, "utf8");
   assert.ok(!(await note("plain.md")).includes("*Why is my build slow?*"));
   await editor.setting("kato.markdown.italicizeUserMessages", true);

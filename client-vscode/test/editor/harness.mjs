@@ -46,6 +46,18 @@ function pathWithoutKato() {
   return process.env.PATH.split(":").filter((folder) => folder && !existsSync(path.join(folder, "kato"))).join(":");
 }
 
+/** A folder for the PATH that holds these programs. */
+export async function folderWith(programs) {
+  const folder = await fs.mkdtemp(path.join(process.env.KATO_EDITOR, "path-"));
+  for (const [name, script] of Object.entries(programs)) await fs.writeFile(path.join(folder, name), `#!/bin/sh\n${script}\n`, { mode: 0o755 });
+  return folder;
+}
+
+/** The PATH of a machine on which the server was installed by hand. */
+export async function pathWithKato() {
+  return `${await folderWith({ kato: `exec "${process.env.KATO_PROGRAM}" "$@"` })}:${process.env.PATH}`;
+}
+
 export class Editor {
   /** `files` are there before the editor is, by their path under its root. */
   static async start({ settings = {}, environment = {}, files = {}, isTrusted = true } = {}) {

@@ -4,22 +4,10 @@ import assert from "node:assert/strict";
 import { promises as fs, readdirSync, readFileSync } from "node:fs";
 import path from "node:path";
 import { afterEach, test } from "node:test";
-import { Editor, says, until } from "./harness.mjs";
+import { Editor, folderWith, pathWithKato, says, until } from "./harness.mjs";
 
 let editor;
 afterEach(() => editor?.end());
-
-/** A folder for the PATH that holds these programs. */
-async function folderWith(programs) {
-  const folder = await fs.mkdtemp(path.join(process.env.KATO_EDITOR, "path-"));
-  for (const [name, script] of Object.entries(programs)) await fs.writeFile(path.join(folder, name), `#!/bin/sh\n${script}\n`, { mode: 0o755 });
-  return folder;
-}
-
-/** The PATH of a machine on which the server was installed by hand. */
-async function pathWithKato() {
-  return `${await folderWith({ kato: `exec "${process.env.KATO_PROGRAM}" "$@"` })}:${process.env.PATH}`;
-}
 
 const figures = async () => /\d+ \/ 200 MB/.test(await editor.statusBar.innerText());
 
@@ -105,16 +93,30 @@ test("a setting that is wrong from the start is named, nothing restarts by itsel
   await until(figures, "the server", 60);
 });
 
-test("in a workspace that is not trusted its settings do not say where Kato writes", { timeout: 120_000 }, async () => {
-  const settings = { "kato.allowedWriteRoots": ["/"], "kato.captureDirectory": "/evil", "kato.markdown.includeThinking": true };
+test("a workspace that is not trusted changes how a note reads, and nothing else", { timeout: 120_000 }, async () => {
+  const settings = {
+    "kato.allowedWriteRoots": ["/"],
+    "kato.notes.directory": "/evil",
+    "kato.captureDirectory": "/evil",
+    "kato.journal": false,
+    "kato.maxSessions": 1,
+    "kato.daemonMaxMemoryMb": 1,
+    "kato.heartbeatSeconds": 86400,
+    "kato.logLevel": "error",
+    "kato.markdown.timezone": "Mars/Olympus",
+    "kato.markdown.includeThinking": true,
+  };
   editor = await Editor.start({ environment: { PATH: await pathWithKato() }, files: { "my-project/.vscode/settings.json": JSON.stringify(settings) }, isTrusted: false });
   await editor.open();
-  await until(figures, "figures in the status bar", 60);
+  await until(figures, "figures in the status bar: neither the time zone nor the limit stop the server", 60);
   assert.equal(await editor.call("isTrusted"), false);
   assert.deepEqual(await editor.call("get", "kato.allowedWriteRoots"), []);
-  assert.equal(await editor.call("get", "kato.captureDirectory"), "${workspaceFolder}/notes");
+  assert.equal(await editor.call("get", "kato.notes.directory"), "${workspaceFolder}/notes");
   assert.equal(await editor.call("get", "kato.markdown.includeThinking"), true, "the others count");
   await editor.append("claude", "s", [says("claude", "s").user("Hello")]);
-  const outcome = await editor.call("capture", { provider: "claude", sessionId: "s", path: path.join(editor.root, "outside.md") });
-  assert.deepEqual([outcome.status, outcome.error.code], ["error", -32012]);
+  assert.notEqual((await editor.call("memory")).journal, null, "the journal is on");
+  const outside = await editor.call("capture", { provider: "claude", sessionId: "s", path: path.join(editor.root, "outside.md") });
+  assert.deepEqual([outside.status, outside.error.code], ["error", -32012]);
+  const captured = await editor.call("capture", { provider: "claude", sessionId: "s" });
+  assert.equal(path.dirname(captured.outputPath), path.join(editor.workspace, "notes"));
 });

@@ -2,27 +2,12 @@ import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import { test } from "node:test";
 import { chart } from "../../src/chart";
-import { captureDirectory, fileName, unused } from "../../src/destination";
+import { unused } from "../../src/destination";
 import { Method } from "../../src/protocol";
 import { installFailure, isCompatible, isPythonNewEnough, parseVersion, pauseBeforeRestart, pythonOf } from "../../src/resolve";
 import { Samples } from "../../src/samples";
 import { age, bytes } from "../../src/text";
 import { status } from "./builders";
-
-const DAY = new Date(2026, 1, 4, 15, 0);
-
-for (const [title, name] of [
-  ["Memory and Status", "2026-02-04-memory-and-status.md"],
-  ["Why? — «c'est ça»!", "2026-02-04-why-c-est-ça.md"],
-  ["日本語 タイトル", "2026-02-04-日本語-タイトル.md"],
-  ["../../etc/passwd", "2026-02-04-etc-passwd.md"],
-  ["???", "2026-02-04-conversation.md"],
-  ["x".repeat(200), `2026-02-04-${"x".repeat(60)}.md`],
-] as const) {
-  test(`a conversation called ${title.slice(0, 30)} is proposed as ${name.slice(0, 40)}`, () => {
-    assert.equal(fileName(title, DAY), name);
-  });
-}
 
 for (const [there, free] of [
   [[], "/n/a.md"],
@@ -39,21 +24,6 @@ test("a number goes before the extension, not into a folder's name", async () =>
   assert.equal(await unused("/n.d/conversation", isNew), "/n.d/conversation-2");
   assert.equal(await unused("C:\\n.d\\a.b.jsonl", isNew), "C:\\n.d\\a.b-2.jsonl");
 });
-
-for (const [setting, folder, path] of [
-  ["${workspaceFolder}/notes", "/work", "/work/notes"],
-  ["${workspaceFolder}/notes", undefined, undefined],
-  ["~/vault", undefined, "/home/me/vault"],
-  ["~other", "/work", "/work/~other"],
-  ["notes", "/work", "/work/notes"],
-  ["notes", undefined, undefined],
-  ["C:\\vault", "/work", "C:\\vault"],
-  ["", "/work", "/work"],
-] as const) {
-  test(`captureDirectory ${JSON.stringify(setting)} in ${folder ?? "no folder"} is ${path ?? "nowhere"}`, () => {
-    assert.equal(captureDirectory(setting, folder, "/home/me"), path);
-  });
-}
 
 for (const [found, wanted, fits] of [
   ["kato 0.1.0", "0.1.0", true],
@@ -153,7 +123,7 @@ test("every field of a status that this client reads is one that the server writ
   const camel = (name: string): string => name.replace(/_(\w)/g, (_, letter: string) => letter.toUpperCase());
   const written = new Set([...model.matchAll(/^ {4}(\w+): /gm)].map((match) => camel(match[1] ?? "")));
   const read = [...readFileSync("src/protocol.ts", "utf8").matchAll(/^\s{2}(\w+)\??: /gm)].map((match) => match[1] ?? "");
-  const others = new Set(["appendEvents", "memory", "status", "renderSession", "executeCommand", "statusChanged", "commandExecuted", "showMessage", "didChangeConfiguration", "replay", "events", "includeStale", "limit", "markdown", "truncated", "rule", "got", "duplicates", "commands", "accepted"]);
+  const others = new Set(["appendEvents", "memory", "status", "renderSession", "executeCommand", "destination", "notice", "documentDirty", "applyEdit", "format", "statusChanged", "commandExecuted", "showMessage", "didChangeConfiguration", "replay", "events", "includeStale", "limit", "markdown", "truncated", "rule", "got", "duplicates", "commands", "accepted"]);
   for (const field of read.filter((name) => !others.has(name))) {
     assert.ok(written.has(field) || ["journal", "key"].includes(field), field);
   }

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { changes, describe, folderOf, forPicking, ofWorkspace, tree, type Entry } from "../../src/sessions";
+import { changes, describe, forPicking, ofWorkspace, tree, type Entry } from "../../src/sessions";
 import { session } from "./builders";
 
 const NOW = Date.parse("2026-03-01T10:05:00Z");
@@ -39,12 +39,6 @@ for (const [cwd, folders, shown] of [
     assert.equal(ofWorkspace([session("s", cwd === undefined ? {} : { cwd })], folders).length === 1, shown);
   });
 }
-
-test("of several folders a conversation belongs to the innermost around it, else to the first", () => {
-  const folders = ["/a", "/work", "/work/app"];
-  assert.deepEqual(["/work/app/src", "/work/other", "/elsewhere", undefined].map((cwd) => folderOf(session("s", cwd === undefined ? {} : { cwd }), folders)), ["/work/app", "/work", "/a", "/a"]);
-  assert.equal(folderOf(session("s", { cwd: "/work" }), []), undefined);
-});
 
 test("a row tells age, what is in memory or on disk, and events", () => {
   assert.equal(describe(session("s"), NOW), "5 min · 2.0 kB · 3 events");

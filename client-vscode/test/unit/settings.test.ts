@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import { test } from "node:test";
-import { change, chosen, forUsers, isLimit, rootsWith, serverKeys } from "../../src/settings";
+import { change, chosen, forUsers, isLimit, notesDirectory, renamed, serverKeys } from "../../src/settings";
 
 const DEFAULTS = { daemonMaxMemoryMb: 200, journal: true, stateDir: "", allowedWriteRoots: [] };
 
@@ -39,10 +39,54 @@ test("what the server says of a wrong setting is told in the words of a user's e
   assert.equal(forUsers("maxSessions (KATO_MAX): must be a positive integer; got 0"), "maxSessions (KATO_MAX): must be a positive integer; got 0");
 });
 
-test("allowing a folder keeps what was allowed before", () => {
-  assert.deepEqual(rootsWith("/vault", undefined, ["/work"], "/state/recordings"), ["/work", "/state/recordings", "/vault"]);
-  assert.deepEqual(rootsWith("/vault", ["/notes"], ["/work"], "/state/recordings"), ["/notes", "/vault"]);
-  assert.deepEqual(rootsWith("/notes", ["/notes"], ["/work"], undefined), ["/notes"]);
+test("folders that the user allowed stay allowed in a workspace that allows others", () => {
+  const inspected = { globalValue: ["/vault"], workspaceValue: ["/shared"] };
+  assert.deepEqual(chosen(["allowedWriteRoots"], () => inspected), { allowedWriteRoots: ["/shared", "/vault"] });
+  assert.deepEqual(chosen(["allowedWriteRoots"], () => ({ globalValue: ["/vault"] })), { allowedWriteRoots: ["/vault"] });
+  assert.deepEqual(chosen(["allowedWriteRoots"], () => ({})), {});
+});
+
+for (const [old, now] of [
+  ["${workspaceFolder}/log", "${workspaceFolder}/log"],
+  ["${workspaceFolder}", "${workspaceFolder}"],
+  ["~/vault", "~/vault"],
+  ["~", "~"],
+  ["/vault", "/vault"],
+  ["C:\\vault", "C:\\vault"],
+  ["notes", "${workspaceFolder}/notes"],
+  ["~other", "${workspaceFolder}/~other"],
+  [" ", "${workspaceFolder}"],
+] as const) {
+  test(`captureDirectory ${JSON.stringify(old)} is notes.directory ${JSON.stringify(now)}`, () => {
+    assert.equal(notesDirectory(old), now);
+    assert.deepEqual(renamed({ journal: false }, { globalValue: old }), { journal: false, "notes.directory": now });
+  });
+}
+
+test("the old name of notes.directory counts only where the new one is not set", () => {
+  assert.deepEqual(renamed({ "notes.directory": "/new" }, { workspaceValue: "/old" }), { "notes.directory": "/new" });
+  assert.deepEqual(renamed({}, { workspaceValue: "/project", globalValue: "/user" }), { "notes.directory": "/project" });
+  assert.deepEqual(renamed({}, {}), {});
+});
+
+/** What a workspace that is not trusted may set: these change how a note reads, and nothing else. */
+const HARMLESS = [
+  "kato.markdown.includeFrontmatter",
+  "kato.markdown.includeCommentary",
+  "kato.markdown.includeThinking",
+  "kato.markdown.includeToolCalls",
+  "kato.markdown.includeSystemEvents",
+  "kato.markdown.includeSubAgents",
+  "kato.markdown.italicizeUserMessages",
+];
+
+test("a workspace that is not trusted sets what was found harmless, and nothing else", () => {
+  const { capabilities, contributes } = JSON.parse(readFileSync("package.json", "utf8")) as {
+    capabilities: { untrustedWorkspaces: { restrictedConfigurations: string[] } };
+    contributes: { configuration: { properties: Record<string, unknown> } };
+  };
+  const restricted = capabilities.untrustedWorkspaces.restrictedConfigurations;
+  assert.deepEqual([...restricted, ...HARMLESS].sort(), Object.keys(contributes.configuration.properties).sort());
 });
 
 test("the extension contributes every setting of the server, with its default", () => {
@@ -66,6 +110,13 @@ test("every setting has a description, a scope, and its type's bounds", () => {
     }
   }
 });
+
+for (const [text, fits] of [["${workspaceFolder}", true], ["${workspaceFolder}/notes", true], ["~/vault", true], ["/vault", true], ["C:\\vault", true], ["", false], ["notes", false], ["${workspaceFolder}notes", false], ["x/${workspaceFolder}", false]] as const) {
+  test(`the settings editor ${fits ? "takes" : "refuses"} ${JSON.stringify(text)} as the folder for notes`, () => {
+    const manifest = JSON.parse(readFileSync("package.json", "utf8")) as { contributes: { configuration: { properties: Record<string, { pattern: string }> } } };
+    assert.equal(new RegExp(manifest.contributes.configuration.properties["kato.notes.directory"]?.pattern ?? assert.fail()).test(text), fits);
+  });
+}
 
 for (const [text, fits] of [["", true], ["/notes", true], ["~", true], ["~/notes", true], ["C:\\notes", true], ["\\\\host\\notes", true], ["notes", false], ["./notes", false], ["~other/notes", false]] as const) {
   test(`the settings editor ${fits ? "takes" : "refuses"} ${JSON.stringify(text)} as a folder`, () => {

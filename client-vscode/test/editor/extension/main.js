@@ -18,8 +18,9 @@ exports.activate = async (context) => {
     get: (name) => vscode.workspace.getConfiguration().get(name) ?? null,
     activeEditor: () => {
       const editor = vscode.window.activeTextEditor;
-      return editor ? { scheme: editor.document.uri.scheme, path: editor.document.uri.path, language: editor.document.languageId, text: editor.document.getText() } : null;
+      return editor ? { isDirty: editor.document.isDirty, scheme: editor.document.uri.scheme, path: editor.document.uri.path, language: editor.document.languageId, text: editor.document.getText() } : null;
     },
+    open: (path) => vscode.window.showTextDocument(vscode.Uri.file(path)).then(() => null),
     execute: (command, ...args) => vscode.commands.executeCommand(command, ...args).then((result) => result ?? null),
   };
   const server = http.createServer((request, response) => {
