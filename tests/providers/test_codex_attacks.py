@@ -335,9 +335,9 @@ def test_the_time_that_a_hostile_message_takes_grows_with_its_size(piece: str) -
         best = 99.0
         for _ in range(2):
             reader: Reader = reader_of("codex")
-            started = time.perf_counter()
+            started = time.process_time()
             read(reader, [data])
-            best = min(best, time.perf_counter() - started)
+            best = min(best, time.process_time() - started)
         return best
 
     small, large = seconds(30_000), seconds(480_000)
