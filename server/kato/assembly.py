@@ -127,7 +127,10 @@ class Assembly:
         engine.notebook.options = markdown_options(chosen)
         engine.notebook.tz = time_zone(chosen)
         engine.notebook.writer.policy = WritePolicy(
-            write_roots(chosen, engine.place), own=engine.place.recordings_dir, audit=self._audit
+            write_roots(chosen, engine.place),
+            own=engine.place.recordings_dir,
+            new=paths.notes_directory(chosen.notes_directory, None, engine.place.home),
+            audit=self._audit,
         )
 
     def message_bytes_max(self, chosen: Settings) -> int:

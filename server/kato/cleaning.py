@@ -39,6 +39,7 @@ _TEMPORARY: Final = (
     ".*.kato-*.tmp",
     "recordings/**/.*.kato-*.tmp",
     "tmp????????",
+    "kato-spool-*",
     "etilqs_*",
     "journal.recovering.sqlite3*",
 )

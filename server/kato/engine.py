@@ -1315,7 +1315,7 @@ class Engine:
         return False
 
     def _went_on(self, recording: Recording) -> None:
-        if recording.recording_id in self._troubled:
+        if recording.recording_id in self._troubled and not self.held.is_unsaved(recording.output_path):
             self._troubled.discard(recording.recording_id)
             message = (
                 f"Recording to {recording.output_path} goes on; the lines that were missing are written."

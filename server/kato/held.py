@@ -196,7 +196,8 @@ class HeldNotes:
             self._ledger.remove_hold(hold.recording_id)
         known, body = self._ledger.note(path), self._bodies.pop(path, None)
         if known is not None and size is not None:
-            known = replace(known, file_bytes=size)
+            # The editor may have formatted what it saved: what is remembered of the text would not be found in it.
+            known = replace(known, file_bytes=size, look=b"")
             if body is not None and is_whole:
                 known = replace(known, body_bytes=body[0], body_crc32=body[1])
             self._ledger.put_note(known)

@@ -36,11 +36,12 @@ _MARKDOWN_MARKS: Final = b" \t*_~`>#-"
 
 
 class Look(Struct, frozen=True, array_like=True):
-    """Where in the conversation Kato was when it last looked at the file (`seq` events and `line` lines of the next, with
+    """What a recording remembers. Where in the conversation Kato was when it last looked at the file (`seq` events and `line` lines of the next, with
     the renderer's `state` there), checksums of the file's last lines then, the `style` it wrote in, how many bytes it
     wrote since, and the checksum of the text before the last restoration.
     """
 
+    recording_id: str
     seq: int
     line: int
     state: bytes

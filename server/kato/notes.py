@@ -224,7 +224,7 @@ class NoteBook:
             head = self._head(path, there, session, transcript.speakers, recording_id, missing)
             look = None
             if recording_id is not None:
-                look = self._look_at_whole(spool, size, until, transcript.state)
+                look = self._look_at_whole(recording_id, spool, size, until, transcript.state)
             with self.writer.prepare(path, _pieces(head, spool)) as prepared, self._notes.exclusive():
                 replaced = self._put_in_place(prepared, _Body(path, size, crc, session.key, look), goes_on)
                 whole = Whole(transcript.fed, transcript.state, replaced)
@@ -232,12 +232,14 @@ class NoteBook:
                     remember(whole)
         return whole
 
-    def _look_at_whole(self, spool: IO[bytes], size: int, until: Position, state: bytes) -> looks.Look:
+    def _look_at_whole(
+        self, recording_id: str, spool: IO[bytes], size: int, until: Position, state: bytes
+    ) -> looks.Look:
         """What is remembered of a whole note: all of it counts as new, or, of a long one, what will be appended."""
         if size <= limits.LOOK_WRITTEN_BYTES_MAX:
-            return looks.Look(0, 0, b"", style=self._style, written_bytes=size)
+            return looks.Look(recording_id, *BEGINNING, b"", style=self._style, written_bytes=size)
         spool.seek(size - limits.LOOK_CONTEXT_BYTES)
-        return looks.Look(until.seq, until.line, state, looks.context_of(spool.read()), self._style)
+        return looks.Look(recording_id, *until, state, looks.context_of(spool.read()), self._style)
 
     def write_jsonl(self, path: str, key: SessionKey, events: Events, until: Position) -> Whole:
         """The events up to and including that of `until`, one a line. Recordings to that file are stopped."""
@@ -413,8 +415,8 @@ class NoteBook:
         """What is remembered of a note's text, if this recording wrote it and Kato would write the same today: other
         settings or another version give other lines.
         """
-        look = None if known is None or known.key != recording.key else looks.decode(known.look)
-        if look is None or look.style != self._style:
+        look = None if known is None else looks.decode(known.look)
+        if look is None or (look.recording_id, look.style) != (recording.recording_id, self._style):
             return None
         start, end = (recording.start_seq, recording.start_line), (recording.seq, recording.line)
         return look if start <= (look.seq, look.line) <= end else None
@@ -506,8 +508,14 @@ class NoteBook:
 
     def _look(self, recording: Recording, text: bytes) -> looks.Look:
         """What is remembered of a text that is written up to the recording's position."""
-        context = looks.context_of(text)
-        return looks.Look(recording.seq, recording.line, recording.transcript_state, context, self._style)
+        return looks.Look(
+            recording.recording_id,
+            recording.seq,
+            recording.line,
+            recording.transcript_state,
+            looks.context_of(text),
+            self._style,
+        )
 
     @property
     def _style(self) -> int:

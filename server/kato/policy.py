@@ -53,7 +53,9 @@ class AuditLog:
         self._last[path] = (decision, reason)
         now = datetime.now(timezone.utc).isoformat(timespec="milliseconds")
         entry = {"time": now, "decision": decision, "path": path, "reason": reason}
-        line = json.dumps(entry).encode() + b"\n"  # ASCII: also of a path whose bytes are not UTF-8
+        line = (
+            json.dumps(entry, separators=(",", ":")).encode() + b"\n"
+        )  # ASCII: also of a path whose bytes are not UTF-8
         try:
             if self._path.exists() and self._path.stat().st_size > limits.AUDIT_FILE_BYTES_MAX:
                 self._path.replace(self._path.with_suffix(".1.jsonl"))
@@ -79,15 +81,18 @@ class Identity(NamedTuple):
 
 
 class Root:
-    """An allowed folder, as it was when it was allowed. Kato makes only its `own` folder when it is missing."""
+    """An allowed folder, as it was when it was allowed. Kato makes its `own` folder whenever it is missing, and one that is
+    for notes without a path (`is_new_made`) if it was missing from the start: a folder that was there may be a drive.
+    """
 
-    def __init__(self, given: str, *, own: bool = False) -> None:
+    def __init__(self, given: str, *, own: bool = False, is_new_made: bool = False) -> None:
         self.path = os.path.realpath(given)
         self.given = given
         self._own = own
         self._identity: Identity | None = None
         with suppress(OSError):
             self._identity = _reach(self.path)
+        self._is_made = own or (is_new_made and self._identity is None and not os.path.lexists(self.path))
 
     def holds(self, real: str) -> bool:
         """True for a path below this folder, by its letters."""
@@ -102,7 +107,7 @@ class Root:
         try:
             found = os.lstat(self.path)
         except FileNotFoundError:
-            return None if self._own else "is not there"
+            return None if self._is_made else "is not there"
         except OSError as error:
             return f"cannot be read ({error.strerror})"
         if self._identity is not None and self._identity.is_same(found):
@@ -139,11 +144,12 @@ class Root:
             raise RootUnavailable(f"{path}: the allowed folder {self.path} {trouble}", path)
 
     def make(self) -> None:
-        """Makes Kato's own folder if it is missing."""
-        if self._own and not os.path.lexists(self.path):
+        """Makes the folder if it is missing and Kato's to make."""
+        if self._is_made and not os.path.lexists(self.path):
             os.makedirs(os.path.dirname(self.path), exist_ok=True)
-            os.mkdir(self.path, 0o700)
+            os.mkdir(self.path, 0o700 if self._own else 0o777)
             self._identity = _reach(self.path)
+            self._is_made = self._own
 
     def is_emptied_mount(self, device: int | None) -> bool:
         """True when the folder is empty and not on the drive that a note of it was on: the drive is not mounted."""
@@ -211,16 +217,23 @@ class Place(NamedTuple):
 
 class WritePolicy:
     """Which paths may be written. `roots` None: every folder (a path typed at the command line). `own` is the root that
-    Kato makes itself.
+    Kato makes itself, `new` one that it makes if it was never there.
     """
 
     def __init__(
-        self, roots: Sequence[str] | None, *, own: str | None = None, audit: Audit | None = None
+        self,
+        roots: Sequence[str] | None,
+        *,
+        own: str | None = None,
+        new: str | None = None,
+        audit: Audit | None = None,
     ) -> None:
         ours = None if own is None else os.path.realpath(own)
-        self._roots = (
-            None if roots is None else [Root(one, own=os.path.realpath(one) == ours) for one in roots]
-        )
+        made = None if new is None else os.path.realpath(new)
+        self._roots: list[Root] | None = None
+        if roots is not None:
+            reals = [(one, os.path.realpath(one)) for one in roots]
+            self._roots = [Root(one, own=real == ours, is_new_made=real == made) for one, real in reals]
         self._audit = audit
 
     @property

@@ -49,7 +49,7 @@ def test_folders_that_are_not_allowed_are_left_alone(window: MakeWindow) -> None
     one.append(user("::capture talk.md", 0))
     one.close()
     dead = left_behind(one.notes, ".talk.md.kato-{mark}-0123abcd.tmp")
-    window("window-2", allowedWriteRoots=[]).beat()
+    window("window-2", exclusiveWriteRoots=True).beat()
     assert dead.exists()
 
 

@@ -93,7 +93,8 @@ def test_the_notice_of_a_repair_names_the_note(window: MakeWindow) -> None:
     (notice,) = one.notices
     recording = one.journal.active_recordings()[0]
     assert (notice.kind, notice.severity) == ("note_repaired", "warning")
-    assert notice.data == {"path": str(note), "recordingId": recording.recording_id}
+    session = {"provider": "claude", "sessionId": "session-1"}
+    assert notice.data == {"path": str(note), "recordingId": recording.recording_id} | session
 
 
 def test_lines_that_are_deleted_again_after_a_repair_stay_deleted(window: MakeWindow) -> None:

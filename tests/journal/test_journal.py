@@ -278,7 +278,10 @@ def test_events_that_were_kept_without_checksums_are_read_and_those_that_are_not
     with sqlite3.connect(state / "journal.sqlite3") as db:
         db.execute("ALTER TABLE chunk DROP COLUMN crc32")
         db.execute("DROP INDEX session_by_moment")
-        db.execute(f"PRAGMA user_version = {len(MIGRATIONS) - 2}")
+        for column in ("mtime_ns", "device", "provider", "session_id", "look"):
+            db.execute(f"ALTER TABLE note DROP COLUMN {column}")
+        db.execute("DROP TABLE hold")
+        db.execute(f"PRAGMA user_version = {len(MIGRATIONS) - 4}")
     db.close()
     opened = Journal.open(state, now_ms=lambda: START_MS)
     assert lines(opened) == [line for _, line in pairs(6)]

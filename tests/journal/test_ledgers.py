@@ -312,6 +312,17 @@ class TestLedger:
         assert kept.ledger.open_recordings(UNKNOWN) == []
         assert kept.ledger.sessions_behind() == [KEY]
 
+    def test_the_recordings_of_all_sessions_to_a_file_are_found(self, kept: Kept) -> None:
+        kept.put([0])
+        kept.put([0], OTHER)
+        kept.ledger.put_recording(replace(recording(name="owed", active=False), end_seq=5))
+        kept.ledger.put_recording(recording(OTHER, name="active"))
+        kept.ledger.put_recording(replace(recording(name="elsewhere"), output_path="/n/y.md"))
+        assert names(kept.ledger.recordings_to(recording().output_path)) == ["active", "owed"]
+        kept.ledger.put_recording(recording(OTHER, name="active", active=False))
+        assert names(kept.ledger.recordings_to(recording().output_path)) == ["owed"]
+        assert kept.ledger.recordings_to("/n/z.md") == []
+
     def test_what_belongs_to_no_session_is_refused(self, kept: Kept) -> None:
         with pytest.raises(UnknownSession):
             kept.ledger.set_destination(UNKNOWN, "/n/x.md")
@@ -331,9 +342,12 @@ class TestLedger:
         assert record is not None
         assert record.destination is None
         kept.ledger.put_note(NOTE)
-        kept.ledger.put_note(replace(NOTE, file_bytes=9))
-        assert kept.ledger.note(NOTE.path) == replace(NOTE, file_bytes=9)
+        assert kept.ledger.note(NOTE.path) == NOTE
+        written = replace(NOTE, file_bytes=9, mtime_ns=1 << 60, device=(1 << 63) - 1, key=KEY, look=b"look")
+        kept.ledger.put_note(written)
+        assert kept.ledger.note(NOTE.path) == written
         assert kept.ledger.note("/n/y.md") is None
+        assert kept.ledger.note_paths() == [NOTE.path]
 
     def test_recordings_are_found_by_their_id_and_by_their_note(self, kept: Kept) -> None:
         kept.put([0])

@@ -181,7 +181,7 @@ def test_the_client_is_asked_to_report_notes_and_folders_alone(start: Start, not
     assert operations["didRename"] == operations["didDelete"]
     patterns = [one["pattern"] for one in operations["didRename"]["filters"]]
     assert patterns == [
-        {"glob": "**/*.{md,markdown,mdx,mdown,txt,jsonl}"},
+        {"glob": "**/*{.md,.markdown,.txt,.jsonl}"},
         {"glob": "**", "matches": "folder"},
     ]
 

@@ -23,7 +23,7 @@ CONTEXT = b"# A note\n\nThe first line.\n\nThe second line.\n"
 
 
 def look(context: bytes = CONTEXT) -> Look:
-    return Look(3, 1, b"state", context_of(context), style=7)
+    return Look("r1", 3, 1, b"state", context_of(context), style=7)
 
 
 def pieces(*texts: str) -> list[bytes]:
@@ -31,7 +31,7 @@ def pieces(*texts: str) -> list[bytes]:
 
 
 def test_a_look_comes_back_as_it_was_remembered() -> None:
-    one = Look(3, 1, b"state", context_of(CONTEXT), 7, 8, 9)
+    one = Look("r1", 3, 1, b"state", context_of(CONTEXT), 7, 8, 9)
     assert decode(one.encode()) == one
     assert decode(b"") is None
     assert decode(b"of another version") is None
