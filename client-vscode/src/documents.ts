@@ -57,7 +57,9 @@ export class FileOperations implements vscode.Disposable {
   }
 
   #begin(files: readonly vscode.Uri[]): void {
-    files.forEach((file) => this.#underWay.set(file.toString(), Date.now()));
+    const now = Date.now();
+    [...this.#underWay].filter(([, since]) => now - since >= OPERATION_MS_MAX).forEach(([uri]) => this.#underWay.delete(uri));
+    files.forEach((file) => this.#underWay.set(file.toString(), now));
   }
 
   #end(files: readonly vscode.Uri[]): void {

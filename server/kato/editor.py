@@ -128,14 +128,16 @@ class EditorNotes:
             flow.waits_for = None
         document = self._documents.get(path)
         is_seen = document is None or document.version != attempt.version
+        if not applied and is_seen:
+            self._held.ready(path)  # the document changed meanwhile: no refusal
+            return
         if not applied:
-            flow.was_refused = not is_seen
+            flow.was_refused = True
             attempt.refuse()
-            if document is not None and not is_seen and not document.is_dirty:
+            if document is not None and not document.is_dirty:
                 document.is_stale = (
                     True  # nothing of the user's is in it: the file is written until it is loaded again
                 )
-            if is_seen or (document is not None and document.is_stale):
                 self._held.ready(path)
             return
         if not is_seen:

@@ -206,6 +206,20 @@ def test_keys_that_are_typed_while_the_edit_is_under_way_win(opened: Opened, rep
     assert here.text(note).count("one") == 1
 
 
+def test_who_types_for_long_is_not_taken_for_an_editor_that_refuses(opened: Opened) -> None:
+    here, note = opened()
+    here.do(here.editor.type, note, "a")
+    here.editor.habit = "late"
+    here.say(assistant("one", 2))
+    for _ in range(10):
+        here.do(here.editor.type, note, "b")
+        here.do(here.editor.answer_late)
+    assert here.window.kinds == []
+    here.editor.habit = "apply"
+    here.do(here.editor.answer_late)
+    assert here.text(note).endswith("abbbbbbbbbb\n\none\n")
+
+
 @BOTH
 def test_one_edit_is_under_way_at_a_time_and_what_was_said_meanwhile_follows_in_order(
     opened: Opened, reports: bool
