@@ -237,7 +237,7 @@ class EditorNotes:
 
 
 def path_of(uri: str) -> str | None:
-    """The real path of a file's URI; None for what is no file."""
+    """The real path of a file's URI; None for other URIs."""
     path = uris.to_fs_path(uri) if uri.startswith("file:") else None
     return None if path is None else os.path.realpath(path)
 

@@ -83,7 +83,7 @@ def test_a_clean_note_of_another_client_is_written_on_disk(opened: Opened) -> No
     assert note.read_text().endswith("one\n")
     here.do(here.editor.look)
     here.say(assistant("two", 3))
-    assert here.editor.edits == 0, "loading the file again is no change of the user's"
+    assert here.editor.edits == 0, "loading the file again is not a change of the user's"
 
 
 def test_a_client_without_edits_for_versions_gets_everything_on_disk(opened: Opened) -> None:
