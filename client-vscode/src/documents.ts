@@ -7,18 +7,18 @@ import * as vscode from "vscode";
 import type { ApplyWorkspaceEditParams, ApplyWorkspaceEditResult, WorkspaceEdit } from "vscode-languageclient/node";
 import { Method } from "./protocol";
 
-/** So long after a key the user is taken to go on typing; and so long at most the server waits for that. */
+/** Milliseconds after a key during which the user may go on typing, and the most that an edit waits for a pause. */
 const TYPING_PAUSE_MS = 700;
 const TYPING_MS_MAX = 5000;
-/** So long at most a file is taken to be renamed or deleted: nothing says that it failed. */
+/** The most milliseconds that renaming or deleting may take: VS Code does not report one that failed. */
 const OPERATION_MS_MAX = 10_000;
 
-/** The documents that the server hears of: those whose names may be a note's. */
+/** The documents that the server follows: those whose names may be a note's. */
 export const NOTES = [{ scheme: "file", pattern: "**/*.{md,markdown,mdx,mdown,txt,jsonl}" }];
 
 /**
- * Files and folders that the editor is just renaming or deleting. Meanwhile it shows a note with unsaved changes as clean, closes it
- * under its old name and opens it under the new one: what it says of it, and an edit that it saves, would bring the old file back.
+ * Files and folders that the editor is just renaming or deleting. Meanwhile VS Code shows a note with unsaved changes as clean, closes
+ * it under its old name and opens it under the new one: an edit that is applied and saved then would bring the old file back.
  */
 export class FileOperations implements vscode.Disposable {
   readonly #underWay = new Map<string, number>();
@@ -41,7 +41,7 @@ export class FileOperations implements vscode.Disposable {
     return [...this.#underWay].some(([uri, since]) => now - since < OPERATION_MS_MAX && (name === uri || name.startsWith(`${uri}/`)));
   }
 
-  /** Until the document's file is where it will be; one that failed is never reported. */
+  /** Waits until the document's file is where it will be. */
   async end(document: vscode.TextDocument): Promise<void> {
     const until = Date.now() + OPERATION_MS_MAX;
     while (this.concern(document) && Date.now() < until) {
@@ -57,7 +57,9 @@ export class FileOperations implements vscode.Disposable {
   }
 
   #begin(files: readonly vscode.Uri[]): void {
-    files.forEach((file) => this.#underWay.set(file.toString(), Date.now()));
+    const now = Date.now();
+    [...this.#underWay].filter(([, since]) => now - since >= OPERATION_MS_MAX).forEach(([uri]) => this.#underWay.delete(uri));
+    files.forEach((file) => this.#underWay.set(file.toString(), now));
   }
 
   #end(files: readonly vscode.Uri[]): void {
@@ -67,8 +69,8 @@ export class FileOperations implements vscode.Disposable {
 }
 
 /**
- * Reports, for the documents that the server knows, whether they have unsaved changes. Made before the client starts: then
- * it hears of a change first, and the server gets the report before the change.
+ * Reports, for the documents that the server knows, whether they have unsaved changes. Create it before the client starts: then
+ * its listener runs first, and the server gets the report before the change.
  */
 export class UnsavedReports implements vscode.Disposable {
   readonly #reported = new WeakMap<vscode.TextDocument, boolean>();

@@ -87,7 +87,7 @@ export class Feedback implements vscode.Disposable {
     const again = async (): Promise<void> => {
       const cured = await this.#run(command, { provider, sessionId, path: file });
       if (cured.status !== "error") {
-        this.#quietly(cured); // it is no command of the chat any more, and the user waits for a word all the same
+        this.#quietly(cured); // the chat asked for it, so its outcome is shown as that of the chat
       }
     };
     if (error?.rule === "outside" && file !== undefined) {

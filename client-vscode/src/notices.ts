@@ -20,12 +20,12 @@ const REMEDIES: Partial<Record<string, Remedy[]>> = {
   restart_needed: ["Restart Now"],
 };
 
-/** Told otherwise: a failed command with its outcome, the end of the process by itself, both with their remedies. */
-const TOLD_OTHERWISE = new Set(["command_failed", "over_budget"]);
+/** Shown elsewhere, with their remedies: a failed command with its outcome, the end of the process when it ends. */
+const SHOWN_ELSEWHERE = new Set(["command_failed", "over_budget"]);
 
-/** What is shown of a notice, undefined for what is told otherwise. `relative` names a file as the user does. */
+/** What is shown of a notice, undefined for what is shown elsewhere. `relative` names a file as the user does. */
 export function shown(notice: Notice, relative: (path: string) => string): Shown | undefined {
-  if (TOLD_OTHERWISE.has(notice.kind)) {
+  if (SHOWN_ELSEWHERE.has(notice.kind)) {
     return undefined;
   }
   const remedies = REMEDIES[notice.kind] ?? (notice.severity === "error" ? ["Show Log" as const] : []);

@@ -137,6 +137,6 @@ export const Method = {
   didChangeConfiguration: "workspace/didChangeConfiguration",
 } as const;
 
-/** What the server is told of this client in `initialize`. */
+/** What this client announces in `initialize`. */
 export const EXPERIMENTAL = { katoNotice: true, katoDocuments: true } as const;
 export const ExitCode = { overBudget: 70, invalidConfiguration: 78 } as const;

@@ -224,7 +224,7 @@ export class Server implements vscode.Disposable {
     this.#unsaved?.dispose();
     const unsaved = (this.#unsaved = new UnsavedReports(async (method, params) => {
       if (this.#client === client) {
-        await client.sendNotification(method, params).catch(() => undefined); // it ended; the next one hears of all again
+        await client.sendNotification(method, params).catch(() => undefined); // it ended; all is reported to the next one
       }
     }, this.#operations));
     const client: QuietClient = new QuietClient("kato", "Kato", () => this.#spawn(command, place.storage), this.#options(unsaved));

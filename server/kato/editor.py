@@ -128,14 +128,16 @@ class EditorNotes:
             flow.waits_for = None
         document = self._documents.get(path)
         is_seen = document is None or document.version != attempt.version
+        if not applied and is_seen:
+            self._held.ready(path)  # the document changed meanwhile: no refusal
+            return
         if not applied:
-            flow.was_refused = not is_seen
+            flow.was_refused = True
             attempt.refuse()
-            if document is not None and not is_seen and not document.is_dirty:
+            if document is not None and not document.is_dirty:
                 document.is_stale = (
                     True  # nothing of the user's is in it: the file is written until it is loaded again
                 )
-            if is_seen or (document is not None and document.is_stale):
                 self._held.ready(path)
             return
         if not is_seen:
@@ -235,7 +237,7 @@ class EditorNotes:
 
 
 def path_of(uri: str) -> str | None:
-    """The real path of a file's URI; None for what is no file."""
+    """The real path of a file's URI; None for other URIs."""
     path = uris.to_fs_path(uri) if uri.startswith("file:") else None
     return None if path is None else os.path.realpath(path)
 

@@ -83,7 +83,7 @@ def test_a_clean_note_of_another_client_is_written_on_disk(opened: Opened) -> No
     assert note.read_text().endswith("one\n")
     here.do(here.editor.look)
     here.say(assistant("two", 3))
-    assert here.editor.edits == 0, "loading the file again is no change of the user's"
+    assert here.editor.edits == 0, "loading the file again is not a change of the user's"
 
 
 def test_a_client_without_edits_for_versions_gets_everything_on_disk(opened: Opened) -> None:
@@ -204,6 +204,20 @@ def test_keys_that_are_typed_while_the_edit_is_under_way_win(opened: Opened, rep
     here.do(here.editor.answer_late)
     assert here.text(note).endswith("ab\n\none\n")
     assert here.text(note).count("one") == 1
+
+
+def test_who_types_for_long_is_not_taken_for_an_editor_that_refuses(opened: Opened) -> None:
+    here, note = opened()
+    here.do(here.editor.type, note, "a")
+    here.editor.habit = "late"
+    here.say(assistant("one", 2))
+    for _ in range(10):
+        here.do(here.editor.type, note, "b")
+        here.do(here.editor.answer_late)
+    assert here.window.kinds == []
+    here.editor.habit = "apply"
+    here.do(here.editor.answer_late)
+    assert here.text(note).endswith("abbbbbbbbbb\n\none\n")
 
 
 @BOTH

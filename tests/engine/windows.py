@@ -15,7 +15,7 @@ Request = tuple[dict[str, Any], Callable[[bool], None]]
 
 
 class EditorWindow:
-    """Notifications go to the server at once, its requests wait until the editor has done what it was doing."""
+    """Notifications go to the server immediately, its requests wait until the editor has done what it was doing."""
 
     def __init__(self, window: Window, *, reports: bool = True, encoding: Encoding = "utf-16") -> None:
         self.window = window

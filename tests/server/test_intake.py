@@ -393,7 +393,7 @@ def test_a_fork_that_is_recorded_before_it_says_something_has_no_copies_in_its_n
     new = ClaudeLog(machine.home, machine.work)
     new.write(*said, new.user("three\n::record"), *new.text("four"))
     machine.read_all()
-    (note,) = (machine.assembly.state_dir / "recordings").glob("*.md")
+    (note,) = (machine.work / "notes").glob("*.md")
     assert words(note) == ["::record", "four"]
 
 

@@ -137,7 +137,7 @@ test("Don't Save throws the user's words away and nothing else", async () => {
   assert.equal((await chat.read()).match(/Said while it was unsaved/g).length, 1);
 });
 
-test("a message that an undo took out comes back, and the user is told", async () => {
+test("a message that an undo took out comes back, and the user is notified", async () => {
   const chat = await talk("notes/undone.md");
   await remark(chat.file, "A remark.");
   await chat.say(chat.user("A message that is undone by mistake."));

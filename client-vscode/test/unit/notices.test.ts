@@ -36,15 +36,15 @@ test("a file is named as the user names it", () => {
   assert.equal(shown(repaired, relative)?.message, "Kato: a.md was saved without text: a.md gets it again.");
 });
 
-test("a failed command and the end of the process are told once, with what belongs to them", () => {
+test("a failed command and the end of the process are shown once, elsewhere", () => {
   assert.equal(shown(notice("command_failed"), relative), undefined);
   assert.equal(shown(notice("over_budget"), relative), undefined);
 });
 
-test("every kind that is told apart is a kind of the server's", () => {
+test("every kind that this client treats apart is a kind of the server's", () => {
   const source = readFileSync("../server/kato/model.py", "utf8");
   const kinds = [...(/NoticeKind = Literal\[(.*?)\]/s.exec(source)?.[1] ?? "").matchAll(/"(\w+)"/g)].map((match) => match[1]);
-  const told = [...readFileSync("src/notices.ts", "utf8").matchAll(/"(\w+_\w+)"|^  (\w+_\w+):/gm)].map((match) => match[1] ?? match[2]);
-  assert.ok(told.length >= 7);
-  assert.deepEqual(told.filter((kind) => !kinds.includes(kind)), []);
+  const used = [...readFileSync("src/notices.ts", "utf8").matchAll(/"(\w+_\w+)"|^  (\w+_\w+):/gm)].map((match) => match[1] ?? match[2]);
+  assert.ok(used.length >= 7);
+  assert.deepEqual(used.filter((kind) => !kinds.includes(kind)), []);
 });

@@ -73,6 +73,7 @@ test("the old name of notes.directory counts only where the new one is not set",
 const HARMLESS = [
   "kato.markdown.includeFrontmatter",
   "kato.markdown.includeCommentary",
+  "kato.markdown.includeBoundaries",
   "kato.markdown.includeThinking",
   "kato.markdown.includeToolCalls",
   "kato.markdown.includeSystemEvents",
