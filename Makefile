@@ -1,5 +1,7 @@
 # make demo         set up .venv and play a conversation through a real server
 # make test         set up .venv and run everything: formatting, lint, types, imports, tests
+# make soak         a mixed load with kills and full disks for SOAK_SECONDS (60); SOAK_SEED repeats one (see docs/reliability.md)
+# make soak-windows a thousand conversations that two windows follow (KATO_WINDOW_RUNS)
 # make bench        measure (see docs/performance.md)
 # make vsix         build the VS Code extension with the server's wheel inside (needs Node.js 20)
 # make test-client  types and unit tests of the extension
@@ -10,7 +12,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
-.PHONY: demo test check format bench clean vsix test-client test-editor
+.PHONY: demo test check format soak soak-windows bench clean vsix test-client test-editor
 
 demo: $(STAMP)
 	$(BIN)/kato demo
@@ -33,6 +35,13 @@ $(STAMP): pyproject.toml
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[dev]'
 	touch $@
+
+soak: $(STAMP)
+	PYTHONPATH=tests $(BIN)/python -m soak
+
+soak-windows: export KATO_WINDOW_RUNS ?= 1000
+soak-windows: $(STAMP)
+	$(BIN)/python -m pytest -n auto tests/faults/test_windows.py
 
 bench: $(STAMP)
 	$(BIN)/python -m benchmarks --json benchmarks/results.json
