@@ -52,10 +52,9 @@ class AuditLog:
             self._last.clear()
         self._last[path] = (decision, reason)
         now = datetime.now(timezone.utc).isoformat(timespec="milliseconds")
-        entry = {"time": now, "decision": decision, "path": path, "reason": reason}
-        line = (
-            json.dumps(entry, separators=(",", ":")).encode() + b"\n"
-        )  # ASCII: also of a path whose bytes are not UTF-8
+        entry = {"time": now, "decision": decision, "path": _as_text(path), "reason": _as_text(reason)}
+        # ASCII: nothing in it is obeyed.
+        line = json.dumps(entry, separators=(",", ":")).encode() + b"\n"
         try:
             if self._path.exists() and self._path.stat().st_size > limits.AUDIT_FILE_BYTES_MAX:
                 self._path.replace(self._path.with_suffix(".1.jsonl"))
@@ -66,6 +65,11 @@ class AuditLog:
                 os.close(descriptor)
         except OSError:
             self._last.pop(path, None)
+
+
+def _as_text(name: str) -> str:
+    """A file name may hold bytes that are not UTF-8: Python keeps them as lone surrogates, JSON has no place for them."""
+    return name.encode(errors="replace").decode()
 
 
 class Identity(NamedTuple):

@@ -16,6 +16,7 @@ import sqlite3
 import threading
 import time
 from collections.abc import Callable, Iterable, Mapping
+from functools import cache, partial
 from pathlib import Path
 from typing import Any, Final, Literal, NamedTuple
 
@@ -113,31 +114,35 @@ class _Injector:
     # --- Statements -------------------------------------------------------------------------------------
 
     def wrap_statements(self) -> None:
-        """Every connection that is opened from now on counts its statements."""
+        """Every connection that is opened from now on counts its statements, of whatever class it is."""
+        connect, counted = sqlite3.connect, cache(self._counted)
+
+        def connecting(*args: Any, **kwargs: Any) -> Any:
+            factory = kwargs.pop("factory", sqlite3.Connection)
+            return connect(*args, factory=counted(factory), **kwargs)
+
+        sqlite3.connect = connecting
+
+    def _counted(self, base: Any) -> Any:
+        """A class of connections that counts statements and is otherwise as `base`."""
         injector = self
 
         class Cursor(sqlite3.Cursor):
             def execute(self, sql: str, *args: Any) -> Any:
-                return injector.statement(
-                    self.connection, sql, lambda: super(Cursor, self).execute(sql, *args)
-                )
+                run = partial(super().execute, sql, *args)
+                return injector.statement(self.connection, sql, run)
 
-        class Connection(sqlite3.Connection):
+        class Connection(base):  # type: ignore[misc]
             def execute(self, sql: str, *args: Any) -> Any:
-                return injector.statement(self, sql, lambda: super(Connection, self).execute(sql, *args))
+                return injector.statement(self, sql, partial(super().execute, sql, *args))
 
             def executemany(self, sql: str, *args: Any) -> Any:
-                return injector.statement(self, sql, lambda: super(Connection, self).executemany(sql, *args))
+                return injector.statement(self, sql, partial(super().executemany, sql, *args))
 
             def cursor(self, factory: Any = Cursor) -> Any:
                 return super().cursor(factory)
 
-        connect = sqlite3.connect
-
-        def connecting(*args: Any, **kwargs: Any) -> Any:
-            return connect(*args, **({"factory": Connection} | kwargs))
-
-        sqlite3.connect = connecting
+        return Connection
 
     def statement(self, db: sqlite3.Connection, sql: str, run: Callable[[], Any]) -> Any:
         """Runs a statement, or what the plan says in its place."""

@@ -180,7 +180,6 @@ def test_an_unknown_key_is_refused_and_the_nearest_named(wrong: str, right: str)
         "${workspaceFolder}\\notes",
         "~/vault",
         "/vault",
-        "C:\\vault",
     ],
 )
 def test_a_notes_directory_is_absolute_or_begins_in_the_workspace_folder(directory: str) -> None:

@@ -226,7 +226,7 @@ def test_the_audit_log_is_json_lines_whatever_a_path_holds(tmp_path: Path) -> No
     path, name = tmp_path / "audit.jsonl", "/n/a\x1b[2J\n\u202e\u2028\udcff.md"
     AuditLog(path)("deny", name, f"{name}: because")
     (line,) = path.read_bytes().splitlines()
-    assert json.loads(line)["path"] == name
+    assert json.loads(line)["path"] == name.replace("\udcff", "?")
     assert line.isascii()
     assert b"\x1b" not in line
 
