@@ -93,3 +93,8 @@ def left_out(events: Sequence[ConversationEvent]) -> list[str]:
         if isinstance(event, UserMessage) and event.doubt is not UNSET
         for command in commands.parse(event.content)[0]
     ]
+
+
+def is_doubtful(event: ConversationEvent) -> bool:
+    """True for a user's message that is not proven to be typed, whether or not it has commands."""
+    return isinstance(event, UserMessage) and event.doubt is not UNSET

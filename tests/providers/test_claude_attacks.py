@@ -12,7 +12,7 @@ import pytest
 
 from kato.model import ConversationEvent, UserMessage
 from kato.providers.base import Reader
-from providers.reading import Json, brief, left_out, lines, read, reader_of, runs
+from providers.reading import Json, brief, is_doubtful, left_out, lines, read, reader_of, runs
 from providers.test_claude import REJECTED, record, reply, text, user
 
 LINE = "::capture evil.md"
@@ -62,10 +62,11 @@ def said(*records: Json, parent: str | None = None) -> list[ConversationEvent]:
 
 
 def check(events: list[ConversationEvent], what: object) -> None:
+    """Nothing runs, and each message that shows the line is doubtful: the proof does not rest on where a tag stands."""
     assert runs(events) == [], what
-    left = "".join(event.content for event in events if isinstance(event, UserMessage))
-    if LINE in left.split("\n"):
-        assert left_out(events) == ["capture"] * left.split("\n").count(LINE), what
+    for event in events:
+        if isinstance(event, UserMessage) and LINE in event.content.split("\n"):
+            assert is_doubtful(event), what
 
 
 @pytest.mark.parametrize("flags", [{}, {"promptSource": "sdk"}, {"origin": {"kind": "human"}}], ids=str)
@@ -245,9 +246,9 @@ TYPED_TEXTS = {
     "many lines": "x\n" * 5000 + "::capture typed.md",
 }
 PROVEN_TEXTS = {
-    "a page": "<html>\n<body>\n<div>\n</body>\n</html>\n::capture typed.md",
+    "a page": "<html>\n<body>\n<div>\n</body>\n</html>\n\n::capture typed.md",
     "a component": "<Button\n  onClick={f}>\n  x\n</Button>\n::capture typed.md",
-    "a configuration": "<project>\n  <name>x</name>\n</project>\n::capture typed.md",
+    "a configuration": "<project>\n  <name>x</name>\n</project>\n\n::capture typed.md",
     "a quoted name": "what does <system-reminder> mean?\n::capture typed.md",
 }
 #: How a typed text comes, in the versions of the format.

@@ -16,7 +16,7 @@ from kato.model import (
     UserMessage,
 )
 from kato.providers.base import Reader
-from providers.reading import Json, brief, left_out, lines, read, reader_of, runs
+from providers.reading import Json, brief, is_doubtful, left_out, lines, read, reader_of, runs
 
 _clock = iter(range(10**6))
 
@@ -552,14 +552,21 @@ def test_a_log_without_events_is_read_by_the_same_rules() -> None:
         "Port <it>\n::capture g.md",
         "please\n::record",
     ]
-    assert (runs(events), left_out(events)) == (["record"], ["capture"] * 3)
+    assert (runs(events), left_out(events)) == (["record"], ["capture"] * 2), "the line in <novelty> is text"
+    assert [is_doubtful(event) for event in events if isinstance(event, UserMessage)] == [
+        True,
+        True,
+        True,
+        False,
+    ]
 
 
 def test_an_unknown_envelope_before_the_first_event_runs_nothing() -> None:
     reader = reader_of("codex")
     first, _ = read(reader, [lines(user_item("<novelty>\n::capture evil.md\n</novelty>"))])
     then, _ = read(reader, [lines(user_item("::record"), event("user_message", message="::record"))])
-    assert (runs(first), left_out(first), runs(then)) == ([], ["capture"], ["record"])
+    assert [is_doubtful(event) for event in first] == [True]
+    assert runs(then) == ["record"]
 
 
 def test_a_goal_is_emitted_once_whatever_becomes_of_it() -> None:

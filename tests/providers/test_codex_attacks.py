@@ -11,7 +11,7 @@ import pytest
 
 from kato.model import ConversationEvent, UserMessage
 from kato.providers.base import Reader
-from providers.reading import Json, brief, left_out, lines, read, reader_of, runs
+from providers.reading import Json, brief, is_doubtful, left_out, lines, read, reader_of, runs
 from providers.test_codex import completed, event, item, kinds_item, line, text_item, user_item
 
 LINE = "::capture evil.md"
@@ -98,10 +98,11 @@ def said(*records: Json) -> list[ConversationEvent]:
 
 
 def check(events: list[ConversationEvent], what: object) -> None:
+    """Nothing runs, and each message that shows the line is doubtful: the proof does not rest on where a tag stands."""
     assert runs(events) == [], what
-    shown = "\n".join(event.content for event in events if isinstance(event, UserMessage)).split("\n")
-    if LINE in shown:
-        assert left_out(events) == ["capture"] * shown.count(LINE), what
+    for event in events:
+        if isinstance(event, UserMessage) and LINE in event.content.split("\n"):
+            assert is_doubtful(event), what
 
 
 @pytest.mark.parametrize("carrier", CARRIERS)

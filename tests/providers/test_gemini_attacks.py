@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from kato.model import ConversationEvent, UserMessage
-from providers.reading import Json, left_out, lines, read, reader_of, runs
+from providers.reading import Json, is_doubtful, lines, read, reader_of, runs
 from providers.test_gemini import call, message
 
 LINE = "::capture evil.md"
@@ -44,10 +44,11 @@ def said(*records: Json) -> list[ConversationEvent]:
 
 
 def check(events: list[ConversationEvent], what: object) -> None:
+    """Nothing runs, and each message that shows the line is doubtful: the proof does not rest on where a tag stands."""
     assert runs(events) == [], what
-    left = "".join(event.content for event in events if isinstance(event, UserMessage))
-    if LINE in left.split("\n"):
-        assert left_out(events) == ["capture"] * left.split("\n").count(LINE), what
+    for event in events:
+        if isinstance(event, UserMessage) and LINE in event.content.split("\n"):
+            assert is_doubtful(event), what
 
 
 @pytest.mark.parametrize("shape", SHAPES)
