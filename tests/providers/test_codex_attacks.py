@@ -100,9 +100,9 @@ def said(*records: Json) -> list[ConversationEvent]:
 def check(events: list[ConversationEvent], what: object) -> None:
     """Nothing runs, and each message that shows the line is doubtful: the proof does not rest on where a tag stands."""
     assert runs(events) == [], what
-    for event in events:
-        if isinstance(event, UserMessage) and LINE in event.content.split("\n"):
-            assert is_doubtful(event), what
+    for one in events:
+        if isinstance(one, UserMessage) and LINE in one.content.split("\n"):
+            assert is_doubtful(one), what
 
 
 @pytest.mark.parametrize("carrier", CARRIERS)
