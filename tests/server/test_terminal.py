@@ -80,7 +80,7 @@ class Home:
 
     @property
     def log(self) -> bytes:
-        return (self.state / "kato.log").read_bytes()
+        return b"".join(one.read_bytes() for one in (self.state / "logs").glob("*.log"))
 
     def pipe(self, *arguments: str, **environment: str) -> "subprocess.CompletedProcess[bytes]":
         return subprocess.run(
