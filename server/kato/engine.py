@@ -1396,7 +1396,9 @@ class Engine:
             recording, end = found[0], self._end_of(found[0], session, until)
             if self.held.is_elsewhere(recording.output_path):
                 return False
-            if self.held.takes(recording.output_path):
+            if self.held.takes(
+                recording.output_path, is_changed=lambda: self.notebook.has_changed(recording)
+            ):
                 self.held.append(recording, end)
                 return False
             if self.held.settle(recording.output_path):

@@ -120,9 +120,11 @@ class HeldNotes:
 
     # --- What the engine asks ---------------------------------------------------------------------------
 
-    def takes(self, path: str) -> bool:
-        """Whether what is appended to this note goes through the editor."""
-        return self.open_notes.takes(path)
+    def takes(self, path: str, *, is_changed: Callable[[], bool]) -> bool:
+        """Whether what is appended to this note goes through the editor. A file that something else changed is written on
+        disk if the editor has nothing unsaved, for it can lack what was written before.
+        """
+        return self.open_notes.takes(path) and (self.is_unsaved(path) or not is_changed())
 
     def holds(self, recording: Recording) -> bool:
         """Whether this process holds the recording's note."""
@@ -182,26 +184,24 @@ class HeldNotes:
         if not mine:
             return False
         size = self._size_if_needed(path, mine)
-        is_whole = True
+        body = self._bodies.pop(path, None)
         for hold in mine:
             recording = self._ledger.recording_by_id(hold.recording_id)
             if recording is not None and size is not None:
-                reached = self._reached(hold, recording, path, size)
-                if _position(reached) < _position(recording):
-                    is_whole = False
-                    log.info("recording %s goes back to what was saved", hold.recording_id)
-                    self._ledger.put_recording(_owing(recording, reached))
-                    if hold.file_bytes != size:
-                        self._repaired(recording)
+                self._settle_one(hold, recording, size, body)
             self._ledger.remove_hold(hold.recording_id)
-        known, body = self._ledger.note(path), self._bodies.pop(path, None)
-        if known is not None and size is not None:
-            # The editor may have formatted what it saved: what is remembered of the text would not be found in it.
-            known = replace(known, file_bytes=size, look=b"")
-            if body is not None and is_whole:
-                known = replace(known, body_bytes=body[0], body_crc32=body[1])
-            self._ledger.put_note(known)
         return True
+
+    def _settle_one(self, hold: Hold, recording: Recording, size: int, body: tuple[int, int] | None) -> None:
+        reached = self._reached(hold, recording, hold.path, size)
+        if _position(reached) < _position(recording):
+            log.info("recording %s goes back to what was saved", hold.recording_id)
+            self._ledger.put_recording(_owing(recording, reached))
+            if hold.file_bytes != size:
+                self._repaired(recording)
+            body = None
+        if hold.file_bytes != size:
+            self._notebook.saved(reached, body, before=hold.file_bytes)
 
     def replaced(self, path: str) -> None:
         """The note was written as a whole: nothing of it is in an editor alone."""

@@ -372,6 +372,22 @@ class NoteBook:
             found, state = max(found, until), transcript.state
         return _moved(recording, found, state, None)
 
+    def saved(self, recording: Recording, body: tuple[int, int] | None, *, before: int) -> None:
+        """Remembers a note as an editor saved it, with the recording at what the note holds. `body`: length and CRC-32 of its
+        text if the editor changed nothing but appended what Kato gave it; `before`: the file's size before that.
+        """
+        path = recording.output_path
+        known, state = self._notes.note(path), self.writer.state(path)
+        old_bytes, old_crc = (0, 0) if known is None else (known.body_bytes, known.body_crc32)
+        added = 0 if body is None else body[0] - old_bytes
+        look = self._comparable(known, recording) if state.size == before + added > before else None
+        if look is None or look.written_bytes + added > limits.LOOK_WRITTEN_BYTES_MAX:
+            look = self._look(recording, self._end_of(path))  # what stands there now is the user's to change
+        else:
+            look = replace(look, written_bytes=look.written_bytes + added)
+        size, crc = (old_bytes, old_crc) if body is None else body
+        self._notes.put_note(_record(path, size, crc, state, recording.key, look.encode()))
+
     def is_there(self, recording: Recording) -> bool:
         """Whether the recording's note is on disk, or something in its place."""
         try:

@@ -390,6 +390,43 @@ def test_what_follows_a_capture_is_written_on_disk_until_the_editor_shows_the_ne
     assert note.read_text().endswith("later\n")
 
 
+@BOTH
+@pytest.mark.parametrize("is_loaded", [True, False])
+def test_an_older_version_that_another_tool_puts_under_an_open_note_gets_what_it_lacks(
+    opened: Opened, reports: bool, is_loaded: bool
+) -> None:
+    here, note = opened(reports=reports)
+    here.say(assistant("the first message after the old version", 2))
+    here.do(here.editor.look)
+    old = note.read_bytes().replace(b"\nthe first message after the old version\n", b"")
+    note.write_bytes(old)
+    if is_loaded:
+        here.do(here.editor.look)
+    here.say(assistant("the second message after the old version", 3))
+    assert words(note)[2:] == [
+        "hi",
+        "the first message after the old version",
+        "the second message after the old version",
+    ]
+    here.do(here.editor.look)
+    here.say(assistant("the last message of them all", 4))
+    here.do(here.editor.look)
+    assert words(note)[-1] == "the last message of them all"
+    assert here.text(note) == note.read_text()
+    assert here.window.kinds == ["note_repaired"]
+
+
+def test_what_the_user_deletes_and_saves_is_not_written_again(opened: Opened) -> None:
+    here, note = opened()
+    here.say(assistant("a message that the user deletes later", 2))
+    here.say(assistant("a message that stays for good", 3))
+    here.do(here.editor.delete, note, "\na message that the user deletes later\n")
+    here.do(here.editor.save, note)
+    here.say(assistant("the next message", 4))
+    assert words(note)[2:] == ["hi", "a message that stays for good", "the next message"]
+    assert here.window.kinds == []
+
+
 def test_notes_that_only_kato_wrote_are_not_backed_up(opened: Opened) -> None:
     here, note = opened()
     here.say(assistant("one", 2))

@@ -52,11 +52,13 @@ async function agree(file) {
   await until(async () => (await active())?.path === file && !(await active()).isDirty && (await active()).text === (await fs.readFile(file, "utf8")), "one text in the editor and in the file");
 }
 
-async function explorer(name) {
-  await editor.call("execute", "workbench.files.action.refreshFilesExplorer");
-  await editor.call("execute", "workbench.view.explorer");
-  const row = editor.page.locator(".explorer-folders-view .monaco-list-row").filter({ hasText: name }).first();
-  await until(() => row.isVisible(), `${name} in the explorer`);
+/** The row of a file or folder in the explorer. */
+async function explorer(file) {
+  const row = editor.page.locator(".explorer-folders-view .monaco-list-row").filter({ hasText: path.basename(file) }).first();
+  await until(async () => {
+    await editor.call("reveal", file);
+    return row.isVisible();
+  }, `${path.basename(file)} in the explorer`);
   return row;
 }
 
@@ -205,7 +207,7 @@ test("an export onto an unsaved note asks to save it first, and does both by a b
 
 test("a note that is renamed in the explorer takes its recording along", async () => {
   const chat = await talk("notes/sky.md");
-  await rename(await explorer("sky.md"), "heaven.md");
+  await rename(await explorer(chat.file), "heaven.md");
   const heaven = path.join(editor.workspace, "notes/heaven.md");
   await until(() => isThere(heaven), "the renamed note");
   await chat.say(chat.assistant("After the rename."));
@@ -218,7 +220,7 @@ test("a note with unsaved changes that is renamed keeps them, and gets what foll
   await remark(chat.file, "Not saved.");
   await chat.say(chat.assistant("Before the rename."));
   await until(async () => (await active()).text.includes("Before the rename."), "the message in the editor");
-  await rename(await explorer("unsaved-before.md"), "unsaved-after.md");
+  await rename(await explorer(chat.file), "unsaved-after.md");
   const renamed = path.join(editor.workspace, "notes/unsaved-after.md");
   await until(async () => (await active())?.path === renamed && (await active()).text.includes("Not saved."), "the renamed note in the editor");
   await chat.say(chat.assistant("After the rename."));
@@ -233,7 +235,7 @@ test("a note with unsaved changes that is renamed keeps them, and gets what foll
 
 test("a folder that is renamed in the explorer takes the recordings in it along", async () => {
   const chat = await talk("log/inner/talk.md");
-  await rename(await explorer("log"), "journal");
+  await rename(await explorer(path.join(editor.workspace, "log")), "journal");
   const moved = path.join(editor.workspace, "journal/inner/talk.md");
   await until(() => isThere(moved), "the renamed folder");
   await chat.say(chat.assistant("After the rename."));
@@ -245,7 +247,7 @@ test("of a note that is deleted the user decides: Recreate writes it again, Stop
   const before = await recordings();
   const chat = await talk("notes/gone.md");
   for (const button of ["Recreate", "Stop Recording"]) {
-    await (await explorer("gone.md")).click();
+    await (await explorer(chat.file)).click();
     await editor.page.keyboard.press("Delete");
     await until(async () => !(await isThere(chat.file)), "the deletion");
     const toast = editor.toast("notes/gone.md is gone").first();

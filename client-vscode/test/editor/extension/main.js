@@ -21,6 +21,7 @@ exports.activate = async (context) => {
       return editor ? { isDirty: editor.document.isDirty, scheme: editor.document.uri.scheme, path: editor.document.uri.path, language: editor.document.languageId, text: editor.document.getText() } : null;
     },
     open: (path) => vscode.window.showTextDocument(vscode.Uri.file(path)).then(() => null),
+    reveal: (path) => vscode.commands.executeCommand("revealInExplorer", vscode.Uri.file(path)),
     execute: (command, ...args) => vscode.commands.executeCommand(command, ...args).then((result) => result ?? null),
   };
   const server = http.createServer((request, response) => {
