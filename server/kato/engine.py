@@ -606,7 +606,7 @@ class Engine:
         if self._memory.rss_bytes() + needed_bytes > ceiling:
             limit = self.bounds.daemon_max_bytes // limits.MIB
             cure = "send smaller batches or raise it" if what == _MESSAGE else "raise it"
-            message = f"{what} would take about {needed_bytes // limits.MIB + 1} MB to read; daemonMaxMemoryMb is {limit}: {cure}"
+            message = f"{what} would take about {needed_bytes // limits.MIB + 1} MB of memory; daemonMaxMemoryMb is {limit}: {cure}"
             raise BudgetExceeded(
                 message,
                 needed_bytes=needed_bytes,
@@ -1536,7 +1536,7 @@ class Engine:
         record = self.ledger.session(key)
         if record is None:
             raise UnknownSession(key.provider, key.session_id)
-        self.make_room(limits.RENDERED_COST * bytes_max, _EVENT)
+        self.make_room(limits.RENDERED_COST * bytes_max, "showing this session")
         pieces, size = [], 0
         transcript = Transcript(self.notebook.options, self.notebook.tz)
         end = Position(record.event_count)

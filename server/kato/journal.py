@@ -1297,11 +1297,11 @@ class _Counted(Generic[_T]):
 
     @contextmanager
     def measured(self) -> Iterator[None]:
-        started = time.monotonic()
+        started = time.thread_time()
         yield
-        ended = time.monotonic()
-        taken = ended - started
-        self._due_at = ended + (taken / limits.COUNTING_SHARE if taken > limits.COUNTING_SECONDS_FREE else 0)
+        taken = time.thread_time() - started
+        pause = taken / limits.COUNTING_SHARE if taken > limits.COUNTING_SECONDS_FREE else 0
+        self._due_at = time.monotonic() + pause
 
 
 class _Connection(sqlite3.Connection):

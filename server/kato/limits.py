@@ -245,7 +245,7 @@ STATUS_COALESCE_SECONDS: Final = 0.5
 STATUS_NEWS_SESSIONS_MAX: Final = 200
 #: Sessions of which a status is made at most; `PAGE_BYTES_MAX` holds some 8,000.
 STATUS_SESSIONS_MAX: Final = 10_000
-#: Counts over all sessions are taken again at most in this share of the time.
+#: Counts over all sessions take at most this share of a core.
 COUNTING_SHARE: Final = 0.02
 #: A count that takes no longer than this is taken each time.
 COUNTING_SECONDS_FREE: Final = 0.002
@@ -315,9 +315,8 @@ assert READ_BYTES <= READ_ROUND_BYTES < MESSAGE_MB_MAX_DEFAULT * MIB
 assert CHUNK_BYTES < SNAPSHOT_BUDGET_BYTES_MIN // 64
 assert SNAPSHOT_BUDGET_BYTES_MIN < DAEMON_MAX_MEMORY_MB_DEFAULT * MIB
 assert 0 < WORKING_RESERVE_SHARE < 1
-assert OUTGOING_BYTES_MAX + 3 * PAGE_BYTES_MAX <= WORKING_RESERVE_BYTES_MIN, (
-    "a page is read, encoded and queued"
-)
+# A page is read, encoded and queued behind what waits already.
+assert OUTGOING_BYTES_MAX + 3 * PAGE_BYTES_MAX <= WORKING_RESERVE_BYTES_MIN
 assert STATUS_NEWS_SESSIONS_MAX <= STATUS_SESSIONS_MAX
 assert READ_SESSION_LIMIT_DEFAULT <= READ_SESSION_LIMIT_MAX
 assert STATUS_COALESCE_SECONDS < 1

@@ -458,11 +458,11 @@ class KatoServer(LanguageServer):
         )
 
     def _end_a_stall(self, written: int) -> None:
-        """A client that said goodbye and reads nothing gets no more answers: else this process would wait for it forever."""
+        """A client that wants nothing more and reads nothing gets no more answers, or this process would wait forever."""
         self._stalled_timer = None
         if self.is_ending() or not self._held:
             return
-        is_leaving = self._input.is_hung_up or any(map(_is_goodbye, self._held))
+        is_leaving = self._input.is_hung_up or any(map(_is_last, self._held))
         if self._output.written == written and is_leaving:
             log.warning(
                 "the client ends and does not read: %d bytes are given up", self._output.waiting_bytes
@@ -540,10 +540,10 @@ class KatoServer(LanguageServer):
         """Queues a message that comes in parts, which are not copied."""
         self._output.send((encode_header(sum(map(len, parts))), *parts))
 
-    def _tell(self, method: str, params: Any) -> None:
-        """Queues a notification, unless the client reads nothing while they pour out."""
+    def _send_notification(self, method: str, params: Any) -> None:
+        """Queues a notification, unless too much waits for a client that does not read."""
         if self._output.waiting_bytes <= limits.UNREAD_NOTIFICATIONS_BYTES_MAX:
-            self.send({"jsonrpc": "2.0", "method": method, "params": params})
+            self.send(_notification(method, params))
         elif self._output.queued != self._dropped_at:
             self._dropped_at = self._output.queued
             log.warning("the client does not read: %s and what follows it is not sent", method)
@@ -874,7 +874,7 @@ class KatoServer(LanguageServer):
         self.notify(Notice("over_budget", "error", f"Kato stops: {fatal.message}.", data))
         try:
             last = self._live.status(running=False, limit=limits.STATUS_NEWS_SESSIONS_MAX)
-            self.send({"jsonrpc": "2.0", "method": "kato/statusChanged", "params": last})
+            self.send(_notification("kato/statusChanged", last))
         except Exception as error:  # noqa: BLE001 - whatever it is, the process has to end
             engines.log_failure("the last status", error)
         self.end(EXIT_BUDGET)
@@ -974,7 +974,7 @@ class KatoServer(LanguageServer):
                 self._make_spare_token()
 
     def _tell_progress(self, token: int | str, value: Mapping[str, Any]) -> None:
-        self._tell(types.PROGRESS, {"token": token, "value": value})
+        self._send_notification(types.PROGRESS, {"token": token, "value": value})
         self._output.flush()
 
     def make_room(self, needed_bytes: int) -> None:
@@ -1043,7 +1043,7 @@ class KatoServer(LanguageServer):
     def executed(self, outcome: CommandOutcome) -> None:
         """Tells the client at once."""
         self._end_work()
-        self._tell("kato/commandExecuted", outcome)
+        self._send_notification("kato/commandExecuted", outcome)
         self._output.flush()  # one request can run many
 
     def notify(self, notice: Notice) -> None:
@@ -1052,10 +1052,10 @@ class KatoServer(LanguageServer):
         """
         message = _for_people(notice.message)
         if self._client_takes_notices:
-            self._tell("kato/notice", replace(notice, message=message))
+            self._send_notification("kato/notice", replace(notice, message=message))
             return
         params = {"type": _MESSAGE_TYPES[notice.severity].value, "message": message}
-        self._tell(types.WINDOW_SHOW_MESSAGE, params)
+        self._send_notification(types.WINDOW_SHOW_MESSAGE, params)
 
     # --- Status -----------------------------------------------------------------------------------------
 
@@ -1075,7 +1075,7 @@ class KatoServer(LanguageServer):
     def _send_status_now(self) -> None:
         snapshot = self._live.status(limit=limits.STATUS_NEWS_SESSIONS_MAX)
         self._last_rss = snapshot.memory.process.rss
-        self._tell("kato/statusChanged", snapshot)
+        self._send_notification("kato/statusChanged", snapshot)
         self._status_end = self._output.queued
 
     def _beat(self) -> None:
@@ -1119,8 +1119,12 @@ class _NoWriter:
         pass
 
 
-def _is_goodbye(item: "_Item") -> bool:
-    """True for the end of the input and for `exit`."""
+def _notification(method: str, params: Any) -> dict[str, Any]:
+    return {"jsonrpc": "2.0", "method": method, "params": params}
+
+
+def _is_last(item: "_Item") -> bool:
+    """True for `exit` and for the end of the input: the client wants nothing more."""
     if not isinstance(item, Frame):
         return isinstance(item, _EndOfInput)
     if len(item.body) > limits.KIB:

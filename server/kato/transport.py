@@ -57,9 +57,7 @@ class Output:
         self._on_gone = on_gone
         self._on_written = on_written
         self._waiting: deque[memoryview] = deque()
-        self._small = (
-            bytearray()
-        )  # frames behind those, joined: an object each would take more than they hold
+        self._small = bytearray()  # small frames behind those: an object each would take more than it holds
         self._queued = 0
         self._written = 0
         self._watching = False

@@ -21,7 +21,7 @@ from kato.client import Client, RequestFailed
 from kato.framing import encode_frame
 from kato.journal import Journal
 from kato.model import SessionKey
-from logs import ClaudeLog, Json
+from logs import ClaudeLog, Json, now
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="VmHWM is Linux's")
 
@@ -154,7 +154,7 @@ def test_a_rendered_session_is_cut_where_it_is_announced(start: Start) -> None:
 
 @pytest.mark.slow
 @pytest.mark.parametrize(
-    ("method", "count"), [("kato/readSession", 400), ("kato/renderSession", 200)], ids=["read", "render"]
+    ("method", "count"), [("kato/readSession", 400), ("kato/renderSession", 100)], ids=["read", "render"]
 )
 def test_requests_that_come_together_wait_until_the_client_has_read(
     start: Start, method: str, count: int
@@ -216,7 +216,7 @@ def test_what_waits_is_answered_in_order_up_to_the_end(start: Start) -> None:
     ],
     ids=["end of input", "exit", "shutdown and exit", "shutdown and end of input"],
 )
-def test_a_client_that_says_goodbye_and_never_reads_is_not_waited_for(
+def test_a_client_that_ends_and_never_reads_is_not_waited_for(
     start: Start, tmp_path: Path, behind: Sequence[bytes], closes: bool, code: int
 ) -> None:
     """What it sent is kept all the same."""
@@ -268,10 +268,10 @@ def test_no_status_is_queued_while_the_client_does_not_read_and_the_newest_comes
         return count > 200 and any(one["sessionId"] == log.session for one in shown)
 
     wait_until(has_beaten)
-    before = len(statuses(client))
+    before, began = len(statuses(client)), now()
     answers(client, 20)
     client.request("kato/memory")
-    assert len(statuses(client)) - before <= 2
+    assert len([one for one in statuses(client)[before:] if one["generatedAt"] < began]) <= 1
     wait_until(
         lambda: client.request("kato/memory") and log.session in str(statuses(client)[-1]["sessions"][:1])
     )
@@ -303,7 +303,7 @@ def test_a_message_of_8_mb_in_short_lines_is_kept_within_the_limit(
 @pytest.mark.slow
 @pytest.mark.parametrize(
     "text",
-    ["x" * 15 * MB, "x" * 8 * MB + "😀", "line of text\n" * 600_000, "😀" * 2 * MB, "```\n~~~\n" * 500_000],
+    ["x" * 15 * MB, "x" * 8 * MB + "😀", "line of text\n" * 600_000, "😀" * 2 * MB, "```\n~~~\n" * 300_000],
     ids=["ASCII", "one wide character", "lines", "wide characters", "fences"],
 )
 def test_a_large_event_is_read_rendered_captured_and_exported_within_the_limit(
@@ -397,14 +397,14 @@ def test_a_picture_that_leaves_no_room_is_left_out_of_its_line(
 def test_fifty_thousand_sessions_starve_nobody(start: Start, tmp_path: Path) -> None:
     client = start()
     count = 50_000
-    now = time.strftime("%Y-%m-%dT%H:%M:%S.000Z", time.gmtime())
+    moment = now()
     asked: dict[int, float] = {}
     waits: list[float] = []
     sizes: list[int] = []
 
     def write() -> None:
         for number in range(count):
-            one = user("hello", sessionId=f"session-{number:06d}", timestamp=now)
+            one = user("hello", sessionId=f"session-{number:06d}", timestamp=moment)
             client.write(message("kato/events", request([one], title="A title", cwd="/work/project")))
             if number % 500 == 0 or number == count - 1:
                 asked[number] = time.monotonic()
@@ -431,29 +431,20 @@ def test_fifty_thousand_sessions_starve_nobody(start: Start, tmp_path: Path) -> 
     assert len(orjson.dumps(page)) < limits.PAGE_BYTES_MAX + 10_000
     assert len(page["sessions"]) + page["omittedSessions"] == count
     assert page["providers"][0]["activeSessions"] == count
-    few = client.request("kato/status", {"limit": 3})
-    assert len(few["sessions"]) == 3
-    assert few["omittedSessions"] == count - 3
+    assert len(client.request("kato/status", {"limit": 3})["sessions"]) == 3
+    wait_until(lambda: client.request("kato/status", {"limit": 3})["omittedSessions"] == count - 3)
+    assert peak_mb(client) < 100
     client.close()
     file = tmp_path / "state" / "servers" / f"{client.process.pid}.json"
     assert file.stat().st_size < 200_000
 
 
-@pytest.mark.slow
-def test_fifty_thousand_sessions_fit(start: Start) -> None:
-    client = start()
-    for number in range(50_000):
-        client.notify("kato/events", request(conversation(1, session=f"session-{number:06d}")))
-    client.request("kato/status", {"includeStale": True})
-    assert peak_mb(client) < 100
-
-
 def test_a_status_that_was_not_asked_for_shows_what_records_and_the_newest(start: Start, notes: Path) -> None:
     client = start({"heartbeatSeconds": 0.1})
-    now = time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime())
-    append(client, user("::capture talk.md", timestamp=f"{now}.000Z"), cwd=str(notes))
+    second = now()[:-5]
+    append(client, user("::capture talk.md", timestamp=f"{second}.000Z"), cwd=str(notes))
     for number in range(limits.STATUS_NEWS_SESSIONS_MAX + 50):
-        one = user("hello", sessionId=f"s{number:03d}", timestamp=f"{now}.{number:03d}Z")
+        one = user("hello", sessionId=f"s{number:03d}", timestamp=f"{second}.{number:03d}Z")
         client.notify("kato/events", request([one]))
     for _ in range(100):
         client.request("kato/memory")

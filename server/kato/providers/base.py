@@ -726,13 +726,13 @@ class LinesReader(BaseReader):
         for line, is_shortened in self._lines.feed(self._utf8.feed(data)):
             if is_shortened:
                 self.report("oversize_line", f"over {limits.LOG_LINE_BYTES_MAX // limits.MIB} MiB")
-            if line is None or self._fits(line):
-                short = line
-            else:
+            if line is not None and not self._fits(line):
                 self.report("oversize_line", _NO_ROOM)
-                short = without_long_strings(line)
-            if short is not None and (short is line or self._fits(short)):
-                self._line(short, is_shortened=is_shortened or short is not line)
+                line, is_shortened = without_long_strings(line), True  # noqa: PLW2901 - what is left of it
+                if not self._fits(line):
+                    continue
+            if line is not None:
+                self._line(line, is_shortened=is_shortened)
         return self._taken()
 
     def _line(self, line: bytes, *, is_shortened: bool = False) -> None:
