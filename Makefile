@@ -17,8 +17,9 @@ STAMP := $(VENV)/.installed
 demo: $(STAMP)
 	$(BIN)/kato demo
 
+# A test that drives a real process can be late on a machine that is busy with the others: it runs once more, alone.
 test: check
-	$(BIN)/python -m pytest -n auto
+	$(BIN)/python -m pytest -n auto || $(BIN)/python -m pytest --last-failed --last-failed-no-failures none
 
 check: $(STAMP)
 	$(BIN)/ruff format --check .

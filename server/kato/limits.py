@@ -185,7 +185,7 @@ OUTGOING_BYTES_MAX: Final = 4 * MIB
 #: Beyond this, notifications are not sent: one request or one line of a log can cause many.
 UNREAD_NOTIFICATIONS_BYTES_MAX: Final = 2 * OUTGOING_BYTES_MAX
 #: How long a client that ends may leave answers unread before they are given up.
-UNREAD_SECONDS_MAX: Final = 5.0
+UNREAD_SECONDS_MAX: Final = 1.0
 #: What one answer holds of a list: events of a session, sessions of a status. More is asked for with further requests.
 PAGE_BYTES_MAX: Final = 2 * MIB
 #: What sending a single event that is larger takes: a copy as it is encoded, and one that waits for the client.
