@@ -116,7 +116,7 @@ class Drive:
                 self._ends(self.peer)
             else:
                 return
-        raise AssertionError("the server does not start")
+        raise AssertionError(f"the server does not start: {(self.folder / 'stderr').read_text()[-2000:]}")
 
     def stop(self) -> list[str]:
         """Ends the server as a client does."""
