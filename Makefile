@@ -12,14 +12,14 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
-.PHONY: demo test check format faults soak soak-windows bench clean vsix test-client test-editor
+.PHONY: demo test check format soak soak-windows bench clean vsix test-client test-editor
 
 demo: $(STAMP)
 	$(BIN)/kato demo
 
 # A test that drives a real process can be late on a machine that is busy with the others: it runs once more, alone.
 test: check
-	$(BIN)/python -m pytest -n auto --ignore=tests/faults || $(BIN)/python -m pytest --ignore=tests/faults --last-failed --last-failed-no-failures none
+	$(BIN)/python -m pytest -n auto || $(BIN)/python -m pytest --last-failed --last-failed-no-failures none
 
 check: $(STAMP)
 	$(BIN)/ruff format --check .
@@ -36,10 +36,6 @@ $(STAMP): pyproject.toml
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[dev]'
 	touch $@
-
-# Not in `make test` until its servers start under pytest again on the merged code.
-faults: $(STAMP)
-	$(BIN)/python -m pytest tests/faults
 
 soak: $(STAMP)
 	PYTHONPATH=tests $(BIN)/python -m soak

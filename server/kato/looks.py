@@ -116,7 +116,9 @@ def written_before(
     if 0 <= end < len(text):
         start = len(text) - len(text[end:].lstrip(b"\n"))
         rest = text[start:]
-        if len(rest) >= _MARK_BYTES_MIN and data.startswith(rest):
+        # A short line that is whole may be the user's; one that a crash cut off has no line end.
+        is_cut_off = rest != b"" and not rest.endswith(b"\n")
+        if (is_cut_off or len(rest) >= _MARK_BYTES_MIN) and data.startswith(rest):
             yield start, len(rest)
         for length in reversed(block_ends):
             if rest.startswith(data[:length]):

@@ -173,6 +173,11 @@ class KatoProtocol(LanguageServerProtocol):
                 self._answer_error(request_id, NOT_INITIALIZED, "initialize comes first")
             return
         params = message.get("params")
+        if request_id is not None and _is_notification(method):
+            # Its handler would never answer.
+            reason = f"{method} is a notification: it must not have an id"
+            self._answer_error(request_id, INVALID_REQUEST, reason)
+            return
         if (custom := self._server.custom_handlers.get(method)) is not None:
             self._run_custom(custom, request_id, params)
         elif request_id is not None:
@@ -203,12 +208,6 @@ class KatoProtocol(LanguageServerProtocol):
     def _receive_standard_request(self, message: dict[str, Any], method: str, request_id: int | str) -> None:
         if method not in self.fm.builtin_features and method not in self.fm.features:
             self._answer_error(request_id, METHOD_NOT_FOUND, f"unknown method {brief(method)}")
-            return
-        if _is_notification(method):
-            # pygls would handle it and never answer.
-            self._answer_error(
-                request_id, INVALID_REQUEST, f"{method} is a notification: it must not have an id"
-            )
             return
         if method == types.INITIALIZE:
             if self._server.is_initialized:

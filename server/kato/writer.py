@@ -194,6 +194,7 @@ class Prepared:
         self._now_ms = now_ms
         self._leftovers = leftovers
         self._state: FileState | None = None
+        self._is_in_place = False
         self._temporary = leftovers.name(os.path.basename(place.path))
 
     def __enter__(self) -> "Prepared":
@@ -212,7 +213,8 @@ class Prepared:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         try:
-            _unlink_at(self._folder, self._temporary)
+            if not self._is_in_place:
+                _unlink_at(self._folder, self._temporary)
         finally:
             self._folder_context.__exit__(None, None, None)
 
@@ -242,11 +244,13 @@ class Prepared:
             copied = self._back_up() if backup else None
             if isinstance(self._folder, int):
                 os.replace(self._temporary, self._name, src_dir_fd=self._folder, dst_dir_fd=self._folder)
+                self._is_in_place = True
                 os.fsync(self._folder)
             else:
                 os.replace(
                     os.path.join(self._folder, self._temporary), os.path.join(self._folder, self._name)
                 )
+                self._is_in_place = True
         return Written(self._state, copied)
 
     def _back_up(self) -> str | None:

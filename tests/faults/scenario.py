@@ -224,8 +224,8 @@ class Drive:
 
     def _notes(self, world: World) -> Iterator[str]:
         yield from notes_differ(world)
-        for file in self.notes.iterdir():
-            if str(file) not in world.notes and not file.name.endswith(".tmp"):
+        for file in self.notes.rglob("*"):
+            if file.is_file() and str(file) not in world.notes and not file.name.endswith(".tmp"):
                 yield f"{file.name} is there"
 
     def left_over(self) -> list[str]:

@@ -14,6 +14,7 @@ import socket
 import subprocess
 import sys
 import time
+import traceback
 from collections.abc import Mapping
 from pathlib import Path
 from typing import IO, Any, Final
@@ -122,6 +123,11 @@ def _become_server(environment: Mapping[str, str], descriptors: list[int]) -> No
         for number, descriptor in enumerate(descriptors):
             os.dup2(descriptor, number)
             os.close(descriptor)
+        # The streams of the zygote remember what its descriptors could do, such as seeking.
+        sys.stdin, sys.stdout, sys.stderr = (
+            open(number, mode, encoding="utf-8", closefd=False)  # noqa: SIM115 - the process ends with them
+            for number, mode in enumerate("rww")
+        )
         os.environ.clear()
         os.environ.update(environment)
         time.tzset()
@@ -129,6 +135,8 @@ def _become_server(environment: Mapping[str, str], descriptors: list[int]) -> No
 
         sys.argv = ["kato", "serve"]
         code = main()
+    except Exception:  # noqa: BLE001 - the test reads what it was from stderr
+        traceback.print_exc()
     finally:
         sys.stderr.flush()
         os._exit(code)

@@ -275,7 +275,7 @@ def words(note: Path) -> list[str]:
 def test_what_may_not_be_typed_is_reported_once_and_not_run(scene: Scene) -> None:
     machine = scene()
     log = ClaudeLog(machine.home, machine.work)
-    log.write(log.user("<novelty>\n::export x.md\n</novelty>"), log.user("::export own.md"))
+    log.write(log.user("<novelty>\nnews\n</novelty>\n\n::export x.md"), log.user("::export own.md"))
     machine.read_all()
     assert machine.ran == ["export ok"]
     (notice,) = machine.notices
@@ -290,7 +290,7 @@ def test_what_may_not_be_typed_is_reported_once_and_not_run(scene: Scene) -> Non
 def test_what_may_not_be_typed_and_is_history_is_not_reported(scene: Scene) -> None:
     machine = scene()
     log = ClaudeLog(machine.home, machine.work)
-    log.write(log.user("<novelty>\n::export x.md\n</novelty>", timestamp=now(-3600)))
+    log.write(log.user("<novelty>\nnews\n</novelty>\n\n::export x.md", timestamp=now(-3600)))
     machine.read_all()
     assert machine.count(log.session) == 1
     assert machine.notices == []

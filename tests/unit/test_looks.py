@@ -167,7 +167,8 @@ def test_what_stands_at_the_end_is_surplus_if_nothing_that_was_written_needs_it(
         (b"\nThe first block.\nThe second block.\n", [(1, 35)]),
         (b"The first block.\nThe second bl", [(0, 30)]),
         (b"\n\nThe first block.\nmy remark\n", [(2, 17)]),
-        (b"The", []),
+        (b"The", [(0, 3)]),
+        (b"OK\n", []),
         (b"my remark\nThe first block.\n", [(10, 17)]),
     ],
 )
