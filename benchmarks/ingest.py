@@ -5,7 +5,7 @@ from collections.abc import Sequence
 
 from benchmarks import corpus, peers
 from benchmarks.rows import Row, middle
-from kato.client import Client
+from kato.cli.client import Client
 
 _BATCHES = (1, 10, 100)
 _FLOOR_GOALS = {1: 0.35, 10: 0.5, 100: 0.6}

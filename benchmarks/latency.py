@@ -11,7 +11,7 @@ import orjson
 
 from benchmarks import corpus, peers
 from benchmarks.rows import Row, middle, percentile
-from kato.client import Client
+from kato.cli.client import Client
 
 _PAUSE_SECONDS = 0.005
 

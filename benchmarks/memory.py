@@ -5,7 +5,7 @@ from typing import Any
 
 from benchmarks import corpus, peers
 from benchmarks.rows import Row
-from kato.client import Client
+from kato.cli.client import Client
 
 _MIB = 1024 * 1024
 

@@ -12,7 +12,7 @@ from typing import Any
 
 import psutil
 
-from kato.client import Client
+from kato.cli.client import Client
 
 _ROOT = Path(__file__).resolve().parent.parent
 

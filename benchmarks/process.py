@@ -11,8 +11,8 @@ import psutil
 
 from benchmarks import corpus, peers
 from benchmarks.rows import Row, middle
-from kato import sources
-from kato.client import Client
+from kato.cli.client import Client
+from kato.logs import sources
 
 
 def start(quick: bool) -> list[Row]:

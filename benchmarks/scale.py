@@ -5,7 +5,7 @@ from pathlib import Path
 
 from benchmarks import corpus, peers
 from benchmarks.rows import Row, middle
-from kato.client import Client
+from kato.cli.client import Client
 
 _SMALL = 10_000
 

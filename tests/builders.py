@@ -6,7 +6,8 @@ from typing import Any
 import msgspec
 import orjson
 
-from kato.model import ConversationEvent, rfc3339
+from kato.core.events import ConversationEvent
+from kato.core.moments import rfc3339
 
 START_MS = 1_772_000_000_000  # 2026-02-25T06:13:20Z
 PROVIDER = "claude"

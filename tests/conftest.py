@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from kato.client import Client
+from kato.cli.client import Client
 
 SHARED = Path(__file__).resolve().parents[2] / "shared"
 

@@ -3,10 +3,14 @@
 from pathlib import Path
 from typing import Any
 
-from kato import settings, sources
-from kato.assembly import Assembly, now_ms
-from kato.intake import Intake
-from kato.model import CommandOutcome, Notice, SessionKey, rfc3339
+from kato.app.build import Assembly, now_ms
+from kato.core import settings
+from kato.core.events import SessionKey
+from kato.core.moments import rfc3339
+from kato.core.notices import Notice
+from kato.core.outcomes import CommandOutcome
+from kato.logs import sources
+from kato.logs.follow import Intake
 
 
 class Machine:

@@ -10,7 +10,7 @@ from typing import IO, Any, Final, Protocol
 
 import orjson
 
-from kato.framing import Frame, FrameReader, encode_frame
+from kato.lsp.framing import Frame, FrameReader, encode_frame
 
 Json = dict[str, Any]
 _ANSWER_BYTES_MAX: Final = 256 * 1024 * 1024

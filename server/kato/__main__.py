@@ -5,7 +5,7 @@ import sys
 
 def main() -> int:
     """Runs the command line; the exit code."""
-    from kato.cli import run  # noqa: PLC0415 - so that an error at import is seen with a traceback of its own
+    from kato.cli.main import run  # noqa: PLC0415 - so that an error at import is seen with a traceback of its own
 
     return run(sys.argv[1:])
 

@@ -6,11 +6,13 @@ from pathlib import Path
 from typing import Any
 
 from builders import Json, request
-from kato import settings, wire
-from kato.assembly import Assembly, now_ms
-from kato.engine import Ticket
-from kato.journal import Journal
-from kato.model import CommandOutcome, Notice
+from kato.app.build import Assembly, now_ms
+from kato.core import settings
+from kato.core.notices import Notice
+from kato.core.outcomes import CommandOutcome
+from kato.engine.engine import Ticket
+from kato.lsp import wire
+from kato.storage.journal import Journal
 
 
 class Window:

@@ -4,8 +4,8 @@ from typing import Any
 
 from builders import request, user
 from engine.machine import MakeWindow, Window
-from kato import limits
-from kato.model import Notice
+from kato.core import limits
+from kato.core.notices import Notice
 
 WHY = "the message holds a block <news>, which may not be typed"
 

@@ -6,8 +6,8 @@ import pytest
 
 from builders import assistant, request, user
 from engine.machine import Fails, MakeWindow, Window, faulty, never, words
-from kato import wire
-from kato.model import SessionKey
+from kato.core.events import SessionKey
+from kato.lsp import wire
 
 TALK = [
     user("start\n::capture talk.md\nrest of the first", 0),

@@ -14,8 +14,8 @@ from builders import assistant, conversation, user
 from editors import SaveConflict
 from engine.machine import MakeWindow, Window, words
 from engine.windows import EditorWindow
-from kato import limits
-from kato.documents import Encoding
+from kato.core import limits
+from kato.lsp.documents import Encoding
 
 #: Kato's own client, and any other.
 BOTH = pytest.mark.parametrize("reports", [True, False])

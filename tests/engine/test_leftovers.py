@@ -7,7 +7,7 @@ import pytest
 
 from builders import user
 from engine.machine import MakeWindow
-from kato import process
+from kato.app import process
 
 #: No process has this id: Linux numbers them up to 2^22, others to less.
 DEAD = 2**22 + 1

@@ -2,7 +2,7 @@
 
 from builders import user
 from engine.machine import MakeWindow, faulty
-from kato import limits
+from kato.core import limits
 
 
 def test_commands_beyond_the_bound_are_not_run_and_the_user_is_notified(window: MakeWindow) -> None:

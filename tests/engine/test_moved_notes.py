@@ -10,7 +10,7 @@ import pytest
 from builders import assistant, user
 from engine.machine import MakeWindow, Window, words
 from engine.windows import EditorWindow
-from kato import limits
+from kato.core import limits
 
 
 def recording(window: Window, name: str = "talk.md") -> Path:

@@ -10,10 +10,10 @@ import pytest
 
 from engine.machine import MakeWindow, Window, words
 from engine.test_removed import clean
-from kato import sources
-from kato.assembly import now_ms
-from kato.intake import Intake
-from kato.model import SessionKey, UserMessage, decode_line
+from kato.app.build import now_ms
+from kato.core.events import SessionKey, UserMessage, decode_line
+from kato.logs import sources
+from kato.logs.follow import Intake
 from logs import ClaudeLog, append, now
 
 #: Seconds from now: before the moment at which `clean` says that the sessions were last updated.

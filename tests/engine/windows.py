@@ -8,8 +8,8 @@ from typing import Any
 from builders import Json
 from editors import Editor
 from engine.machine import Window
-from kato.documents import Encoding
-from kato.editor import EditorNotes
+from kato.lsp.documents import Encoding
+from kato.lsp.editor import EditorNotes
 
 Request = tuple[dict[str, Any], Callable[[bool], None]]
 

@@ -12,7 +12,7 @@ def main() -> int:
     if plan is not None:
         injection.install(plan)
         if plan.checkpoint_bytes:
-            from kato import limits
+            from kato.core import limits
 
             vars(limits)["JOURNAL_CHECKPOINT_BYTES"] = plan.checkpoint_bytes
     from kato.__main__ import main as kato

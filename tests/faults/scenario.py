@@ -17,9 +17,9 @@ from typing import Any, Final
 from builders import START_MS, assistant, request, user
 from expected import Message, Outcome, Place, World, notes_differ, worlds
 from faults.injection import Plan
-from kato.errors import EXIT_CONFIG
-from kato.journal import Journal
-from kato.model import SessionKey
+from kato.core.errors import EXIT_CONFIG
+from kato.core.events import SessionKey
+from kato.storage.journal import Journal
 from peer import DEFECTS, Gone, Json, Peer, Refused, Running
 
 #: Starts `kato serve` with an environment and a file for its stderr.

@@ -18,8 +18,8 @@ from builders import START_MS, conversation, request
 from faults.injection import Plan
 from faults.scenario import steps
 from faults.zygote import Zygote
-from kato.journal import FILE_NAME, Journal
-from kato.model import SessionKey
+from kato.core.events import SessionKey
+from kato.storage.journal import FILE_NAME, Journal
 from peer import Peer
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="servers are forked")

@@ -151,11 +151,11 @@ def _load() -> None:
     from pygls.protocol import default_converter
 
     import kato.__main__
-    import kato.cli
-    import kato.server
+    import kato.cli.main
+    import kato.lsp.server
 
     converter = default_converter()  # type: ignore[no-untyped-call]
-    vars(kato.server)["default_converter"] = lambda: converter
+    vars(kato.lsp.server)["default_converter"] = lambda: converter
     folder = {"uri": "file:///folder", "name": "folder"}
     params: dict[str, Any] = {
         "processId": 1,

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from builders import START_MS
-from kato.journal import Journal
+from kato.storage.journal import Journal
 
 
 @pytest.fixture

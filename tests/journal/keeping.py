@@ -3,9 +3,10 @@
 import orjson
 
 from builders import START_MS, conversation
-from kato.journal import Journal
-from kato.lines import Lines
-from kato.model import AppendReceipt, Recording, SessionKey, SessionMeta
+from kato.core.events import SessionKey
+from kato.core.lines import Lines
+from kato.core.records import AppendReceipt, Recording, SessionMeta
+from kato.storage.journal import Journal
 
 KEY = SessionKey("claude", "session-1")
 OTHER = SessionKey("codex", "session-1")

@@ -16,10 +16,11 @@ from hypothesis import given, settings
 
 from builders import START_MS
 from journal.keeping import DAY, KEY, OTHER, append, lines, pairs, put, recording
-from kato import limits
-from kato.errors import BudgetExceeded, JournalUnavailable
-from kato.journal import MIGRATIONS, Journal
-from kato.model import NoteRecord, SessionKey, SessionMeta
+from kato.core import limits
+from kato.core.errors import BudgetExceeded, JournalUnavailable
+from kato.core.events import SessionKey
+from kato.core.records import NoteRecord, SessionMeta
+from kato.storage.journal import MIGRATIONS, Journal
 
 
 def test_events_come_out_in_order_with_their_numbers(journal: Journal) -> None:
@@ -395,7 +396,7 @@ def test_it_is_a_list_that_takes_each_id_once(
 
 def test_many_processes_open_a_new_journal_at_once(state: Path) -> None:
     program = (
-        "import sys\nfrom pathlib import Path\nfrom kato.journal import Journal\nfrom kato.lines import Lines\n"
+        "import sys\nfrom pathlib import Path\nfrom kato.storage.journal import Journal\nfrom kato.core.lines import Lines\n"
         "from kato.model import *\n"
         "journal = Journal.open(Path(sys.argv[1]), now_ms=lambda: 0)\n"
         "won = journal.append(SessionKey('p', 's'), ['one'], Lines.of([b'{}']), SessionMeta(0)).accepted\n"

@@ -11,22 +11,22 @@ from msgspec.structs import replace
 
 from builders import START_MS
 from journal.keeping import KEY, META, OTHER, pairs, recording
-from kato.engine import Ledger
-from kato.errors import UnknownSession
-from kato.journal import Journal
-from kato.ledger import MemoryLedger
-from kato.lines import Lines
-from kato.model import (
+from kato.core.errors import UnknownSession
+from kato.core.events import SessionKey
+from kato.core.lines import Lines
+from kato.core.records import (
     AppendReceipt,
     Hold,
     LogRecord,
     NoteRecord,
     ProviderSummary,
     Recording,
-    SessionKey,
     SessionMeta,
 )
-from kato.store import SnapshotStore
+from kato.core.snapshots import SnapshotStore
+from kato.engine.engine import Ledger
+from kato.storage.journal import Journal
+from kato.storage.memory import MemoryLedger
 
 UNKNOWN = SessionKey("claude", "never-seen")
 NOTE = NoteRecord("/n/x.md", 1, 2, 3)

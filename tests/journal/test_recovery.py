@@ -12,10 +12,11 @@ from hypothesis import given, settings
 
 from builders import START_MS
 from journal.keeping import DAY, KEY, OTHER, lines, pairs, put, recording
-from kato import limits
-from kato.errors import JournalUnavailable
-from kato.journal import DAMAGED_NAME, FILE_NAME, RECOVERED_NAME, RECOVERING_NAME, Journal
-from kato.model import LogRecord, NoteRecord, SessionKey, SessionMeta
+from kato.core import limits
+from kato.core.errors import JournalUnavailable
+from kato.core.events import SessionKey
+from kato.core.records import LogRecord, NoteRecord, SessionMeta
+from kato.storage.journal import DAMAGED_NAME, FILE_NAME, RECOVERED_NAME, RECOVERING_NAME, Journal
 
 PAGE = limits.JOURNAL_PAGE_BYTES
 

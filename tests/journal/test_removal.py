@@ -12,10 +12,11 @@ from msgspec.structs import replace
 
 from builders import START_MS
 from journal.keeping import DAY, KEY, OTHER, append, lines, pairs, put, recording
-from kato import limits
-from kato.journal import FILE_NAME, CleanReport, Journal
-from kato.lines import Lines
-from kato.model import SessionKey, SessionMeta
+from kato.core import limits
+from kato.core.events import SessionKey
+from kato.core.lines import Lines
+from kato.core.records import SessionMeta
+from kato.storage.journal import FILE_NAME, CleanReport, Journal
 
 OLD = START_MS - 100 * DAY
 BOUND = START_MS - 30 * DAY

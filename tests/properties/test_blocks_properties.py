@@ -5,7 +5,7 @@ from hypothesis import example, given, settings
 from markdown_it import MarkdownIt
 from markdown_it.token import Token
 
-from kato.blocks import BlockReader
+from kato.core.blocks import BlockReader
 
 MARKS = [
     "```", "````", "```py", "~~~", "~~~~", "``` a`b", "> ", ">", "- ", "-", "* ", "+ ", "1. ", "2) ", "10. ", "  ", "    ",

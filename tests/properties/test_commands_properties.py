@@ -3,9 +3,9 @@
 import hypothesis.strategies as st
 from hypothesis import given
 
-from kato.commands import parse
-from kato.model import COMMAND_NAMES
-from kato.text import with_newlines
+from kato.core.commands import parse
+from kato.core.outcomes import COMMAND_NAMES
+from kato.core.text import with_newlines
 
 TEXT = st.text() | st.lists(
     st.sampled_from(

@@ -3,7 +3,7 @@
 import hypothesis.strategies as st
 from hypothesis import given
 
-from kato.lines import Lines
+from kato.core.lines import Lines
 
 LINE = st.binary(max_size=60).map(lambda data: data.replace(b"\n", b" "))
 PARTS = st.lists(st.lists(LINE, max_size=8), min_size=1, max_size=5)

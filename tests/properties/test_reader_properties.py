@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from kato.model import decode_line, encode_line
+from kato.core.events import decode_line, encode_line
 from providers.reading import read, reader_of
 
 KEYS = st.sampled_from(

@@ -4,10 +4,10 @@ import hypothesis.strategies as st
 from hypothesis import settings
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
-from kato import limits
-from kato.lines import Lines
-from kato.model import SessionKey
-from kato.store import SnapshotStore
+from kato.core import limits
+from kato.core.events import SessionKey
+from kato.core.lines import Lines
+from kato.core.snapshots import SnapshotStore
 
 KEYS = [SessionKey("p", name) for name in "abcd"]
 LINES = st.lists(

@@ -7,7 +7,7 @@ import unicodedata
 import hypothesis.strategies as st
 from hypothesis import given
 
-from kato.text import (
+from kato.core.text import (
     LinePattern,
     fence_longer_than_any_in,
     found_outside_fences,

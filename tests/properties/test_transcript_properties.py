@@ -11,9 +11,9 @@ from hypothesis import HealthCheck, assume, given, settings
 from markdown_it import MarkdownIt
 
 from builders import Json, assistant, decision, info, struct, system, thinking, tool_call, tool_result, user
-from kato.commands import parse
-from kato.safe_markdown import ELEMENTS
-from kato.transcript import MarkdownOptions, Transcript
+from kato.core.commands import parse
+from kato.notes.safe_markdown import ELEMENTS
+from kato.notes.transcript import MarkdownOptions, Transcript
 
 UTC = ZoneInfo("UTC")
 MARKDOWN = MarkdownIt("commonmark").enable("table")

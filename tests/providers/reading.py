@@ -6,13 +6,13 @@ from typing import Any
 
 from msgspec import UNSET
 
-from kato import commands
-from kato.model import ConversationEvent, UserMessage, encode_line
-from kato.providers.base import LogFile, Problem, Reader, Surroundings
-from kato.providers.claude import ClaudeReader
-from kato.providers.codex import CodexReader
-from kato.providers.copilot import CopilotDocument, CopilotReader
-from kato.providers.gemini import GeminiDocument, GeminiReader
+from kato.assistants.claude import ClaudeReader
+from kato.assistants.codex import CodexReader
+from kato.assistants.contract import LogFile, Problem, Reader, Surroundings
+from kato.assistants.copilot import CopilotDocument, CopilotReader
+from kato.assistants.gemini import GeminiDocument, GeminiReader
+from kato.core import commands
+from kato.core.events import ConversationEvent, UserMessage, encode_line
 
 Json = dict[str, Any]
 SHORT = {

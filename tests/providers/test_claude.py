@@ -4,9 +4,9 @@ from typing import Any
 
 import pytest
 
-from kato import limits
-from kato.model import BOUNDARY_SUBTYPES, AssistantMessage, Decision, ProviderInfo, ToolCall, ToolResult
-from kato.providers.base import moment
+from kato.assistants.contract import moment
+from kato.core import limits
+from kato.core.events import BOUNDARY_SUBTYPES, AssistantMessage, Decision, ProviderInfo, ToolCall, ToolResult
 from providers.reading import Json, brief, left_out, lines, read, reader_of, runs
 
 AT = "2026-05-01T10:00:00.000Z"

@@ -10,8 +10,8 @@ from typing import Any
 
 import pytest
 
-from kato.model import ConversationEvent, UserMessage
-from kato.providers.base import Reader
+from kato.assistants.contract import Reader
+from kato.core.events import ConversationEvent, UserMessage
 from providers.reading import Json, brief, is_doubtful, left_out, lines, read, reader_of, runs
 from providers.test_claude import REJECTED, record, reply, text, user
 

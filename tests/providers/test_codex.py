@@ -6,7 +6,8 @@ from typing import Any
 import pytest
 from msgspec import UNSET
 
-from kato.model import (
+from kato.assistants.contract import Reader
+from kato.core.events import (
     AssistantMessage,
     ConversationEvent,
     Decision,
@@ -15,7 +16,6 @@ from kato.model import (
     ToolResult,
     UserMessage,
 )
-from kato.providers.base import Reader
 from providers.reading import Json, brief, is_doubtful, left_out, lines, read, reader_of, runs
 
 _clock = iter(range(10**6))

@@ -9,8 +9,8 @@ from itertools import product
 
 import pytest
 
-from kato.model import ConversationEvent, UserMessage
-from kato.providers.base import Reader
+from kato.assistants.contract import Reader
+from kato.core.events import ConversationEvent, UserMessage
 from providers.reading import Json, brief, is_doubtful, left_out, lines, read, reader_of, runs
 from providers.test_codex import completed, event, item, kinds_item, line, text_item, user_item
 

@@ -10,8 +10,8 @@ from itertools import pairwise
 
 import pytest
 
-from kato.model import ConversationEvent
-from kato.providers.base import Reader
+from kato.assistants.contract import Reader
+from kato.core.events import ConversationEvent
 from providers.reading import Json, brief, encoded, lines, read, reader_of, runs
 
 TYPED = "How do I split it? ü🎉\n::capture typed.md"

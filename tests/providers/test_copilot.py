@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from kato.model import AssistantMessage, Decision, ToolCall
+from kato.core.events import AssistantMessage, Decision, ToolCall
 from providers.reading import Json, brief, left_out, lines, read, reader_of, runs
 
 ASKED = 1_770_650_031_889

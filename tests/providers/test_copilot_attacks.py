@@ -9,7 +9,7 @@ from itertools import product
 
 import pytest
 
-from kato.model import ConversationEvent, UserMessage
+from kato.core.events import ConversationEvent, UserMessage
 from providers.reading import Json, is_doubtful, lines, read, reader_of, runs
 from providers.test_copilot import event, request, state, words
 

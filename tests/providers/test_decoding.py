@@ -10,9 +10,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from kato import limits
-from kato.providers.base import LinesReader, LogFile, Problem, moment
-from kato.providers.decoding import LineSplitter, Utf8, as_utf8, decode, document
+from kato.assistants.contract import LinesReader, LogFile, Problem, moment
+from kato.assistants.decoding import LineSplitter, Utf8, as_utf8, decode, document
+from kato.core import limits
 
 AT = "2026-05-01T10:00:00.000Z"
 

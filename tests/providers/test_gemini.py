@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from kato.model import Decision, ProviderInfo, UserMessage
+from kato.core.events import Decision, ProviderInfo, UserMessage
 from providers.reading import Json, brief, lines, read, reader_of
 
 AT = "2026-05-01T10:00:00.000Z"

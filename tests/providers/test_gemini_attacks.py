@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from kato.model import ConversationEvent, UserMessage
+from kato.core.events import ConversationEvent, UserMessage
 from providers.reading import Json, is_doubtful, lines, read, reader_of, runs
 from providers.test_gemini import call, message
 

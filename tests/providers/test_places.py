@@ -5,8 +5,8 @@ from collections.abc import Sequence
 
 import pytest
 
-from kato.providers import ASSISTANTS
-from kato.providers.base import LogFile, Surroundings
+from kato.assistants.contract import LogFile, Surroundings
+from kato.assistants.registry import ASSISTANTS
 
 BY_NAME = {assistant.name: assistant for assistant in ASSISTANTS}
 

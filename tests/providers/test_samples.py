@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from conftest import SHARED
-from kato.model import AssistantMessage, ToolCall, ToolResult, UserMessage
-from kato.providers.base import Reader
+from kato.assistants.contract import Reader
+from kato.core.events import AssistantMessage, ToolCall, ToolResult, UserMessage
 from providers.reading import brief, encoded, read, reader_of
 
 SAMPLES = SHARED / "samples" / "providers"

@@ -5,15 +5,15 @@ from pathlib import Path
 
 import pytest
 
-from kato import limits
-from kato.model import UserMessage
-from kato.pictures import Pictures
-from kato.policy import WritePolicy
-from kato.providers.base import Json as Record
-from kato.providers.base import LinesReader, LogFile, moment, picture, placeholder
-from kato.sources import Tail, roots, scan, surroundings
-from kato.text import visible
-from kato.writer import NoteWriter
+from kato.assistants.contract import Json as Record
+from kato.assistants.contract import LinesReader, LogFile, moment, picture, placeholder
+from kato.core import limits
+from kato.core.events import UserMessage
+from kato.core.text import visible
+from kato.logs.sources import Tail, roots, scan, surroundings
+from kato.notes.files import NoteWriter
+from kato.notes.images import Pictures
+from kato.notes.policy import WritePolicy
 from providers.reading import Json, brief, lines, read, reader_of, runs
 
 AT = "2026-05-01T10:00:00.000Z"

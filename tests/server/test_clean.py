@@ -14,8 +14,8 @@ import pytest
 
 from builders import assistant, conversation, request, user
 from conftest import Start
-from kato import cleaning
-from kato.client import Client
+from kato.app import cleaning
+from kato.cli.client import Client
 
 KEY = {"provider": "claude", "sessionId": "session-1"}
 DAYS = 86_400

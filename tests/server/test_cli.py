@@ -15,7 +15,7 @@ import pytest
 import zstandard
 
 from builders import assistant, request, user
-from kato.client import Client
+from kato.cli.client import Client
 from logs import ClaudeLog, CodexLog, append, now
 
 

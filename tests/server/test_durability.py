@@ -19,9 +19,9 @@ import pytest
 
 from builders import START_MS, assistant, conversation, request, user
 from conftest import Start
-from kato.client import Client, RequestFailed, ServerGone
-from kato.journal import Journal
-from kato.model import SessionKey
+from kato.cli.client import Client, RequestFailed, ServerGone
+from kato.core.events import SessionKey
+from kato.storage.journal import Journal
 
 ROUNDS = int(os.environ.get("KATO_FAULT_ROUNDS", "3"))
 KEY = {"provider": "claude", "sessionId": "session-1"}
@@ -264,7 +264,7 @@ def test_a_process_that_is_stopped_while_it_holds_the_lock_blocks_nobody_for_lon
     program = (
         "import sys, time\n"
         "from pathlib import Path\n"
-        "from kato.journal import Journal\n"
+        "from kato.storage.journal import Journal\n"
         "journal = Journal.open(Path(sys.argv[1]), now_ms=lambda: 0)\n"
         "with journal.exclusive():\n"
         "    print('held', flush=True)\n"

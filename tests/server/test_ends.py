@@ -17,11 +17,13 @@ import pytest
 
 from builders import START_MS, conversation, request, user
 from conftest import Start
-from kato.client import Client, RequestFailed, ServerGone
-from kato.framing import encode_frame
-from kato.journal import Journal
-from kato.lines import Lines
-from kato.model import SessionKey, SessionMeta, decode_line, epoch_ms
+from kato.cli.client import Client, RequestFailed, ServerGone
+from kato.core.events import SessionKey, decode_line
+from kato.core.lines import Lines
+from kato.core.moments import epoch_ms
+from kato.core.records import SessionMeta
+from kato.lsp.framing import encode_frame
+from kato.storage.journal import Journal
 
 pytestmark = pytest.mark.usefixtures("deadline")
 #: The promise is two seconds; the rest is the interpreter's own end on a busy machine.
@@ -106,7 +108,7 @@ def wait_until_read(client: Client) -> None:
 
 def patched(environment: dict[str, str], program: str) -> Client:
     """A server in which something of ours is broken."""
-    lines = [program, "import sys", "from kato.cli import run", "sys.exit(run(['serve']))"]
+    lines = [program, "import sys", "from kato.cli.main import run", "sys.exit(run(['serve']))"]
     return Client(command=(sys.executable, "-c", "\n".join(lines)), environment=environment)
 
 
@@ -262,13 +264,13 @@ def test_it_ends_with_its_exit_code_when_nothing_can_be_written(
 
 
 BROKEN = [
-    "kato.engine.Engine.settle",
-    "kato.engine.Engine.status",
-    "kato.engine.Engine.close",
-    "kato.notes.NoteBook.append",
-    "kato.feed.LogFeed.stop",
-    "kato.transport.Input.stop",
-    "kato.transport.Output.drain",
+    "kato.engine.engine.Engine.settle",
+    "kato.engine.engine.Engine.status",
+    "kato.engine.engine.Engine.close",
+    "kato.notes.notebook.NoteBook.append",
+    "kato.logs.driver.LogFeed.stop",
+    "kato.lsp.transport.Input.stop",
+    "kato.lsp.transport.Output.drain",
 ]
 
 
@@ -291,16 +293,19 @@ def breaking(owner: str, broken: str) -> str:
 def test_it_ends_with_its_exit_code_whatever_raises(
     tmp_path: Path, environment: dict[str, str], way: Way, broken: str
 ) -> None:
-    client = patched(environment, breaking("kato.server", broken))
+    client = patched(environment, breaking("kato.lsp.server", broken))
     client.initialize(options={"stateDir": str(tmp_path / "state")}, folders=[str(tmp_path)])
     client.request("kato/appendEvents", request([user("x\n::capture n.md")], cwd=str(tmp_path)))
     ends(client, way)
-    if broken not in ("kato.engine.Engine.status", "kato.engine.Engine.settle"):  # the file is made of these
+    if broken not in (
+        "kato.engine.engine.Engine.status",
+        "kato.engine.engine.Engine.settle",
+    ):  # the file is made of these
         assert status_file(tmp_path / "state", client.process.pid)["daemonRunning"] is False
     client.close()
 
 
-HANGING = "import time, kato.server, kato.engine\nkato.engine.Engine.close = lambda _: time.sleep(60)\n"
+HANGING = "import time, kato.lsp.server, kato.engine.engine\nkato.engine.engine.Engine.close = lambda _: time.sleep(60)\n"
 
 
 @pytest.mark.parametrize("way", WAYS)
@@ -351,7 +356,7 @@ def test_nohup_keeps_it_alive(tmp_path: Path, environment: dict[str, str]) -> No
 def watching(
     environment: dict[str, str], state: Path, program: str = ""
 ) -> Iterator["subprocess.Popen[bytes]"]:
-    lines = [program, "import sys", "from kato.cli import run", "sys.exit(run(['watch']))"]
+    lines = [program, "import sys", "from kato.cli.main import run", "sys.exit(run(['watch']))"]
     process = subprocess.Popen(
         [sys.executable, "-c", "\n".join(lines)],
         env=environment | {"KATO_STATE_DIR": str(state)},
@@ -378,13 +383,13 @@ def test_watch_runs_on_a_journal_with_such_times_and_ends(
         assert status_file(old_journal, process.pid)["daemonRunning"] is False
 
 
-@pytest.mark.parametrize("broken", ["kato.engine.Engine.status", "kato.engine.Engine.close"])
+@pytest.mark.parametrize("broken", ["kato.engine.engine.Engine.status", "kato.engine.engine.Engine.close"])
 def test_watch_ends_whatever_raises(environment: dict[str, str], tmp_path: Path, broken: str) -> None:
-    with watching(environment, tmp_path / "state", breaking("kato.watch", broken)) as process:
+    with watching(environment, tmp_path / "state", breaking("kato.cli.watch", broken)) as process:
         process.send_signal(signal.SIGTERM)
         assert process.wait(20) == 0
         assert status_file(tmp_path / "state", process.pid)["daemonRunning"] is (
-            broken == "kato.engine.Engine.status"
+            broken == "kato.engine.engine.Engine.status"
         )
 
 

@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from kato import limits
-from kato.feed import LogFeed
-from kato.model import WatchingStatus
+from kato.core import limits
+from kato.core.views import WatchingStatus
+from kato.logs.driver import LogFeed
 from logs import ClaudeLog, overflow_the_queue
 from machine import Machine
 

@@ -7,7 +7,7 @@ import pytest
 
 from builders import request, user
 from conftest import Start
-from kato.client import Client
+from kato.cli.client import Client
 
 pytestmark = pytest.mark.usefixtures("deadline")
 NAMES = [

@@ -14,9 +14,9 @@ import pytest
 
 from builders import conversation, request, user
 from conftest import Start
-from kato.client import Client, RequestFailed, ServerGone
-from kato.framing import encode_frame
-from kato.json_text import loads
+from kato.cli.client import Client, RequestFailed, ServerGone
+from kato.core.lenient_json import loads
+from kato.lsp.framing import encode_frame
 
 pytestmark = pytest.mark.usefixtures("deadline")
 ROUNDS = int(os.environ.get("KATO_FAULT_ROUNDS", "3"))

@@ -11,9 +11,10 @@ from typing import Any
 import pytest
 import zstandard
 
-from kato import limits
-from kato.assembly import now_ms
-from kato.model import AssistantMessage, SessionKey, decode_line, rfc3339
+from kato.app.build import now_ms
+from kato.core import limits
+from kato.core.events import AssistantMessage, SessionKey, decode_line
+from kato.core.moments import rfc3339
 from logs import ClaudeLog, CodexLog, append, now
 from machine import Machine
 

@@ -12,11 +12,12 @@ import pytest
 
 from builders import START_MS, conversation, request, user
 from conftest import Start
-from kato.client import Client, RequestFailed
-from kato.errors import JournalLost
-from kato.journal import Journal
-from kato.lines import Lines
-from kato.model import SessionKey, SessionMeta
+from kato.cli.client import Client, RequestFailed
+from kato.core.errors import JournalLost
+from kato.core.events import SessionKey
+from kato.core.lines import Lines
+from kato.core.records import SessionMeta
+from kato.storage.journal import Journal
 
 pytestmark = pytest.mark.usefixtures("deadline")
 KEY = {"provider": "claude", "sessionId": "session-1"}

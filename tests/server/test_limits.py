@@ -16,11 +16,11 @@ import pytest
 
 from builders import assistant, conversation, event, request, tool_call, user
 from conftest import Start
-from kato import limits
-from kato.client import Client, RequestFailed
-from kato.framing import encode_frame
-from kato.journal import Journal
-from kato.model import SessionKey
+from kato.cli.client import Client, RequestFailed
+from kato.core import limits
+from kato.core.events import SessionKey
+from kato.lsp.framing import encode_frame
+from kato.storage.journal import Journal
 from logs import ClaudeLog, Json, now
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="VmHWM is Linux's")

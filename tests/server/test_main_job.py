@@ -8,8 +8,8 @@ import pytest
 
 from builders import assistant, conversation, request, tool_call, tool_result, user
 from conftest import SHARED, Start
-from kato.client import Client, RequestFailed
-from kato.framing import encode_frame
+from kato.cli.client import Client, RequestFailed
+from kato.lsp.framing import encode_frame
 
 SAMPLE = SHARED / "samples" / "first-capture"
 KEY = {"provider": "claude", "sessionId": "session-1"}

@@ -6,7 +6,7 @@ import pytest
 
 from builders import request, user
 from conftest import Start
-from kato.client import Client
+from kato.cli.client import Client
 
 
 def received(client: Client, method: str) -> list[dict[str, Any]]:

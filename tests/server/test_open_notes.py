@@ -10,9 +10,9 @@ import pytest
 from builders import assistant, request, user
 from conftest import Start
 from editors import Editor
-from kato.client import Client, RequestFailed
-from kato.framing import encode_frame
-from kato.json_text import dumps
+from kato.cli.client import Client, RequestFailed
+from kato.core.lenient_json import dumps
+from kato.lsp.framing import encode_frame
 
 EDITS = {"workspace": {"applyEdit": True, "workspaceEdit": {"documentChanges": True}}}
 KATOS = EDITS | {"experimental": {"katoNotice": True, "katoDocuments": True}}

@@ -13,14 +13,15 @@ import zstandard
 
 from builders import request, user
 from conftest import Start
-from kato import conversations, sources
-from kato.errors import KatoError, PathDenied
-from kato.paths import NOTE_SUFFIXES
-from kato.policy import AuditLog, Place, WritePolicy
-from kato.providers import ASSISTANTS
-from kato.regular import NotRegular, open_regular, read_regular
-from kato.sources import Found, Tail
-from kato.writer import NoteWriter
+from kato.assistants.registry import ASSISTANTS
+from kato.cli import catalog
+from kato.core.errors import KatoError, PathDenied
+from kato.core.paths import NOTE_SUFFIXES
+from kato.logs import sources
+from kato.logs.sources import Found, Tail
+from kato.notes.files import NoteWriter
+from kato.notes.policy import AuditLog, Place, WritePolicy
+from kato.system.regular import NotRegular, open_regular, read_regular
 from logs import ClaudeLog, CodexLog, wait_for
 from server.test_session_logs import holds, launch
 
@@ -122,7 +123,7 @@ def test_a_log_that_was_replaced_since_the_scan_is_an_error(tmp_path: Path, make
     with pytest.raises(OSError):
         tail.read()
     with pytest.raises(OSError):
-        conversations._newest_title(seen, PLACE)
+        catalog._newest_title(seen, PLACE)
 
 
 @pytest.mark.parametrize("make", OTHERS)

@@ -15,7 +15,7 @@ import pytest
 
 from builders import conversation, request, user
 from conftest import Start
-from kato.client import Client, RequestFailed, ServerGone
+from kato.cli.client import Client, RequestFailed, ServerGone
 
 MB = 1024 * 1024
 

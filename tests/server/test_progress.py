@@ -14,8 +14,8 @@ import pytest
 
 from builders import conversation
 from conftest import Start
-from kato.client import Client
-from kato.framing import encode_frame
+from kato.cli.client import Client
+from kato.lsp.framing import encode_frame
 
 EVENTS = 20_000
 

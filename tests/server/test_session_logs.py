@@ -9,7 +9,7 @@ import psutil
 import pytest
 
 from conftest import Start
-from kato.client import Client
+from kato.cli.client import Client
 from logs import ClaudeLog, CodexLog, append, now, wait_for
 
 

@@ -14,8 +14,8 @@ import pytest
 
 from builders import conversation, request
 from conftest import Start
-from kato import limits
-from kato.client import Client, RequestFailed
+from kato.cli.client import Client, RequestFailed
+from kato.core import limits
 from logs import ClaudeLog
 
 pytestmark = pytest.mark.usefixtures("deadline")

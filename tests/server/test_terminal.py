@@ -18,8 +18,8 @@ import pytest
 
 from builders import assistant, request, user
 from conftest import Start, environment_of
-from kato import limits
-from kato.client import Client, RequestFailed
+from kato.cli.client import Client, RequestFailed
+from kato.core import limits
 from logs import ClaudeLog, CodexLog, append, wait_for
 
 #: Window title, clear screen, C1 colour, right-to-left override, isolate, line separator, newline, markup that closes nothing.

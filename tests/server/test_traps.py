@@ -13,8 +13,8 @@ import pytest
 
 from builders import conversation, request, tool_call, user
 from conftest import Start
-from kato.client import Client, RequestFailed
-from kato.framing import encode_frame
+from kato.cli.client import Client, RequestFailed
+from kato.lsp.framing import encode_frame
 
 
 def test_a_custom_request_without_params_is_answered(start: Start) -> None:

@@ -15,9 +15,9 @@ from typing import Any
 import pytest
 
 from conftest import Start
-from kato import limits
-from kato.client import Client
-from kato.watching import InotifyWatcher, TreeWatcher, Watcher
+from kato.cli.client import Client
+from kato.core import limits
+from kato.logs.watcher import InotifyWatcher, TreeWatcher, Watcher
 from logs import ClaudeLog, CodexLog, overflow_the_queue, wait_for
 
 LINUX = pytest.mark.skipif(sys.platform != "linux", reason="inotify")

@@ -18,9 +18,10 @@ import orjson
 
 from builders import Json, event, request
 from expected import FromEditor, Message, lines_of
-from kato.journal import FILE_NAME, Journal
-from kato.lines import Lines
-from kato.model import SessionKey, SessionMeta
+from kato.core.events import SessionKey
+from kato.core.lines import Lines
+from kato.core.records import SessionMeta
+from kato.storage.journal import FILE_NAME, Journal
 from logs import ClaudeLog, CodexLog, now
 from peer import Gone, Refused
 from soak.conversations import Book, Conversation, Edit

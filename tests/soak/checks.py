@@ -11,7 +11,7 @@ from typing import Any, Final
 import psutil
 
 from expected import FromEditor, Message, Outcome, Place, World, difference, lines_of, notes_differ, worlds
-from kato.journal import Journal
+from kato.storage.journal import Journal
 from peer import DEFECTS, Json, Refused
 from soak.actors import OLD_SESSIONS, without_edits
 from soak.conversations import Book, Conversation

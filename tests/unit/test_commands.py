@@ -2,10 +2,10 @@
 
 import pytest
 
-from kato import limits
-from kato.commands import command_from_editor, is_command_line, parse, unwrap
-from kato.errors import CommandRefused
-from kato.model import Command
+from kato.core import limits
+from kato.core.commands import command_from_editor, is_command_line, parse, unwrap
+from kato.core.errors import CommandRefused
+from kato.core.outcomes import Command
 
 
 @pytest.mark.parametrize(

@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from kato import limits
-from kato.documents import Change, Document, Encoding, OpenDocuments, Place, end_of, moved_end, width
+from kato.core import limits
+from kato.lsp.documents import Change, Document, Encoding, OpenDocuments, Place, end_of, moved_end, width
 
 ENCODINGS: list[Encoding] = ["utf-8", "utf-16", "utf-32"]
 #: Characters of one to four bytes, one and two UTF-16 units, and both line ends that editors write.

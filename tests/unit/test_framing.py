@@ -3,8 +3,8 @@
 import orjson
 import pytest
 
-from kato import limits
-from kato.framing import Broken, Frame, FrameReader, Oversize, encode_frame, find_request_id
+from kato.core import limits
+from kato.lsp.framing import Broken, Frame, FrameReader, Oversize, encode_frame, find_request_id
 
 Item = Frame | Oversize | Broken
 

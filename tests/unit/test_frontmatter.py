@@ -2,8 +2,8 @@
 
 import pytest
 
-from kato import limits
-from kato.frontmatter import FrontmatterInvalid, NoteFields, adopt, find, make_id, new
+from kato.core import limits
+from kato.notes.frontmatter import FrontmatterInvalid, NoteFields, adopt, find, make_id, new
 
 FIELDS = NoteFields(
     id="t9jbtix448je5erxnaoot5j",

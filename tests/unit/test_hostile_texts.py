@@ -9,14 +9,13 @@ import orjson
 import pytest
 
 from builders import request, user
-from kato import limits, paths, wire
-from kato.commands import is_command_line, parse, unwrap
-from kato.errors import InvalidParams, SettingsInvalid, brief, shown
-from kato.framing import FrameReader, encode_frame
-from kato.json_text import decoded_bytes, loads, rendered_bytes
-from kato.lines import Lines, are_sound
-from kato.settings import resolve
-from kato.text import (
+from kato.core import limits, paths
+from kato.core.commands import is_command_line, parse, unwrap
+from kato.core.errors import InvalidParams, SettingsInvalid, brief, shown
+from kato.core.lenient_json import decoded_bytes, loads, rendered_bytes
+from kato.core.lines import Lines, are_sound
+from kato.core.settings import resolve
+from kato.core.text import (
     fence_longer_than_any_in,
     line_part,
     lines_outside_fences,
@@ -24,6 +23,8 @@ from kato.text import (
     with_newlines,
     words_of,
 )
+from kato.lsp import wire
+from kato.lsp.framing import FrameReader, encode_frame
 
 MIB = 1024 * 1024
 #: What a function may take whatever the text is: below this, no ratio is looked at.

@@ -5,9 +5,9 @@ import sys
 
 import pytest
 
-from kato import limits
-from kato.config import LogFormatter
-from kato.engine import log_defect
+from kato.app.config import LogFormatter
+from kato.core import limits
+from kato.engine.engine import log_defect
 
 
 def formatted(message: str, *arguments: object, **more: object) -> str:

@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from kato import limits
-from kato.looks import (
+from kato.core import limits
+from kato.notes.looks import (
     Look,
     Pair,
     context_of,

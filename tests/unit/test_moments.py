@@ -8,26 +8,14 @@ import pytest
 from hypothesis import given
 
 from builders import request, struct, user
-from kato import wire
-from kato.config import LocalZone
-from kato.errors import InvalidParams
-from kato.model import (
-    MOMENT_MAX,
-    MOMENT_MIN,
-    ConversationEvent,
-    SessionKey,
-    clamped,
-    decode_line,
-    encode_line,
-    epoch_ms,
-    in_zone,
-    is_supported,
-    rfc3339,
-    utc,
-)
-from kato.paths import default_file_name
-from kato.providers.base import LinesReader, LogFile, moment
-from kato.transcript import MarkdownOptions, Transcript
+from kato.app.config import LocalZone
+from kato.assistants.contract import LinesReader, LogFile, moment
+from kato.core.errors import InvalidParams
+from kato.core.events import ConversationEvent, SessionKey, decode_line, encode_line
+from kato.core.moments import MOMENT_MAX, MOMENT_MIN, clamped, epoch_ms, in_zone, is_supported, rfc3339, utc
+from kato.core.paths import default_file_name
+from kato.lsp import wire
+from kato.notes.transcript import MarkdownOptions, Transcript
 
 #: What programs write where they have no date, in every zone, and what lies just within the calendar.
 ENDS = [

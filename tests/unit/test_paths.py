@@ -6,9 +6,9 @@ import hypothesis.strategies as st
 import pytest
 from hypothesis import given
 
-from kato.errors import CommandRefused
-from kato.model import SessionKey
-from kato.paths import (
+from kato.core.errors import CommandRefused
+from kato.core.events import SessionKey
+from kato.core.paths import (
     NOTE_SUFFIXES,
     cut_to_bytes,
     default_file_name,

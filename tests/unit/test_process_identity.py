@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
-from kato import process
+from kato.app import process
 
 Identity = Callable[[int], str | None]
 IDENTITIES: list[Identity] = [process._portable_identity]

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from kato.providers.proof import host_block
+from kato.assistants.proof import host_block
 
 
 @pytest.mark.parametrize(

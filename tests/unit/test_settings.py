@@ -7,8 +7,8 @@ import hypothesis.strategies as st
 import pytest
 from hypothesis import given
 
-from kato.errors import SettingsInvalid
-from kato.settings import RESTART_KEYS, TABLE, Settings, difference, is_absolute, resolve
+from kato.core.errors import SettingsInvalid
+from kato.core.settings import RESTART_KEYS, TABLE, Settings, difference, is_absolute, resolve
 
 
 def explicit(**given: Any) -> Settings:

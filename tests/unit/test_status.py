@@ -3,22 +3,19 @@
 import msgspec
 from msgspec import UNSET
 
-from kato import limits
-from kato.model import (
+from kato.core import limits
+from kato.core.events import SessionKey
+from kato.core.moments import rfc3339
+from kato.core.records import ProviderSummary, Recording, SessionRecord, Summary
+from kato.core.status import Process, Seen, snapshot
+from kato.core.views import (
     MemoryStatus,
     ProcessMemory,
     ProviderStatus,
-    ProviderSummary,
-    Recording,
     RecordingsStatus,
-    SessionKey,
-    SessionRecord,
     SnapshotStats,
     StatusSnapshot,
-    Summary,
-    rfc3339,
 )
-from kato.status import Process, Seen, snapshot
 
 NOW = 1_772_000_000_000
 MEMORY = MemoryStatus(

@@ -4,10 +4,10 @@ import sys
 
 import pytest
 
-from kato import limits
-from kato.lines import Lines
-from kato.model import SessionKey
-from kato.store import Eviction, SnapshotStore
+from kato.core import limits
+from kato.core.events import SessionKey
+from kato.core.lines import Lines
+from kato.core.snapshots import Eviction, SnapshotStore
 
 A, B, C = (SessionKey("claude", name) for name in "abc")
 KB = b"x" * 1000

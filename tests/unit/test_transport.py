@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 import pytest_asyncio
 
-from kato import limits
-from kato.transport import Input, Output
+from kato.core import limits
+from kato.lsp.transport import Input, Output
 
 Pipe = tuple[int, int]
 

@@ -3,8 +3,8 @@
 import pytest
 
 from builders import assistant, struct, user
-from kato.model import ConversationEvent
-from kato.twostores import SecondStore
+from kato.assistants.dedupe import SecondStore
+from kato.core.events import ConversationEvent
 
 KEPT = frozenset(["mine-user", "mine-answer"])
 

@@ -6,10 +6,10 @@ import orjson
 import pytest
 
 from builders import conversation, decision, request, tool_call, user
-from kato import wire
-from kato.errors import InvalidParams
-from kato.json_text import decoded_bytes, dumps, loads
-from kato.model import CommandOutcome
+from kato.core.errors import InvalidParams
+from kato.core.lenient_json import decoded_bytes, dumps, loads
+from kato.core.outcomes import CommandOutcome
+from kato.lsp import wire
 
 
 @pytest.mark.parametrize(

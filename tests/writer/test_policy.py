@@ -5,10 +5,10 @@ from pathlib import Path
 import orjson
 import pytest
 
-from kato import writer as writers
-from kato.errors import PathDenied
-from kato.policy import AuditLog, RootUnavailable, WritePolicy, as_on_disk
-from kato.writer import NoteWriter
+from kato.core.errors import PathDenied
+from kato.notes import files as writers
+from kato.notes.files import NoteWriter
+from kato.notes.policy import AuditLog, RootUnavailable, WritePolicy, as_on_disk
 
 
 @pytest.fixture

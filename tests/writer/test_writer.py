@@ -11,12 +11,12 @@ from pathlib import Path
 
 import pytest
 
-from kato import policy as policies
-from kato import process
-from kato.errors import PathDenied, WriteFailed
-from kato.leftovers import Leftovers
-from kato.policy import AuditLog, WritePolicy
-from kato.writer import NoteMissing, NoteWriter
+from kato.app import process
+from kato.core.errors import PathDenied, WriteFailed
+from kato.notes import policy as policies
+from kato.notes.files import NoteMissing, NoteWriter
+from kato.notes.leftovers import Leftovers
+from kato.notes.policy import AuditLog, WritePolicy
 
 
 @pytest.fixture

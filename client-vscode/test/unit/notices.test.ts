@@ -42,7 +42,7 @@ test("a failed command and the end of the process are shown once, elsewhere", ()
 });
 
 test("every kind that this client treats apart is a kind of the server's", () => {
-  const source = readFileSync("../server/kato/model.py", "utf8");
+  const source = readFileSync("../server/kato/core/notices.py", "utf8");
   const kinds = [...(/NoticeKind = Literal\[(.*?)\]/s.exec(source)?.[1] ?? "").matchAll(/"(\w+)"/g)].map((match) => match[1]);
   const used = [...readFileSync("src/notices.ts", "utf8").matchAll(/"(\w+_\w+)"|^  (\w+_\w+):/gm)].map((match) => match[1] ?? match[2]);
   assert.ok(used.length >= 7);

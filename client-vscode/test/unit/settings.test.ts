@@ -93,7 +93,7 @@ test("a workspace that is not trusted sets what was found harmless, and nothing 
 test("the extension contributes every setting of the server, with its default", () => {
   const manifest = JSON.parse(readFileSync("package.json", "utf8")) as { contributes: { configuration: { properties: Record<string, { default: unknown }> } } };
   const { properties } = manifest.contributes.configuration;
-  const source = readFileSync("../server/kato/settings.py", "utf8");
+  const source = readFileSync("../server/kato/core/settings.py", "utf8");
   const table = source.slice(source.indexOf("TABLE: Final"), source.indexOf("_BY_NAME: Final"));
   const names = [...table.matchAll(/Key\(\s*"([\w.]+)"/g)].map((match) => match[1] ?? "");
   assert.ok(names.length > 15);

@@ -1,0 +1,207 @@
+"""Puts the parts together for one process: settings in, an engine out, for the server and for the terminal alike.
+
+Rule: settings are put in force in one place, at the start and live (`Assembly.apply`).
+"""
+
+import logging
+import os
+import time
+from collections.abc import Callable, Sequence
+from datetime import tzinfo
+from pathlib import Path
+from typing import Final
+
+from kato import __version__
+from kato.app import config, statusfiles
+from kato.app import process as processes
+from kato.core import limits, paths, settings
+from kato.core.settings import Settings
+from kato.core.snapshots import SnapshotStore
+from kato.core.status import Process
+from kato.engine import engine as engines
+from kato.notes import frontmatter
+from kato.notes.files import NoteWriter
+from kato.notes.leftovers import Leftovers
+from kato.notes.notebook import NoteBook
+from kato.notes.policy import AuditLog, WritePolicy
+from kato.notes.transcript import MarkdownOptions
+from kato.storage.journal import Journal
+from kato.storage.memory import MemoryLedger
+
+log = logging.getLogger("kato")
+
+#: What the process will still grow by when parts that are loaded on first use are there (YAML, outside Linux watchfiles; measured: 7 MB).
+_LATER_FOOTPRINT_BYTES: Final = 8 * limits.MIB
+
+
+class Assembly:
+    """An engine with all it needs. Raises SettingsInvalid or JournalNotOpened when it cannot be put together. While
+    `hurried` is true, other processes are waited for briefly.
+    """
+
+    def __init__(
+        self,
+        chosen: Settings,
+        *,
+        listener: engines.Listener,
+        folders: Sequence[str],
+        started_at: int,
+        hurried: Callable[[], bool] = lambda: False,
+    ) -> None:
+        self.state_dir = config.state_dir(chosen.state_dir)
+        with config.usable_state_dir(self.state_dir):
+            self._put_together(chosen, listener, folders, started_at, hurried)
+
+    def _put_together(
+        self,
+        chosen: Settings,
+        listener: engines.Listener,
+        folders: Sequence[str],
+        started_at: int,
+        hurried: Callable[[], bool],
+    ) -> None:
+        config.ensure_state_dir(self.state_dir)
+        config.log_to_file(self.state_dir)
+        log.setLevel(chosen.log_level.upper())
+        config.warn_if_shared(self.state_dir)
+        statusfiles.remove_old(self.state_dir, is_running=processes.is_running)
+        store = SnapshotStore(
+            budget_bytes=chosen.daemon_max_memory_mb * limits.MIB,
+            max_sessions=chosen.max_sessions,
+            max_events_per_session=chosen.max_events_per_session,
+        )
+        self._identity = processes.identity(os.getpid())
+        #: What was recovered of a damaged journal, in a sentence.
+        self.recovery: str | None = None
+        ledger: engines.Ledger
+        if chosen.journal:
+            journal = Journal.open(self.state_dir, now_ms=now_ms, hurried=hurried)
+            self.recovery = journal.recovery
+            ledger = journal
+        else:
+            ledger = MemoryLedger(store, max_events_per_session=chosen.max_events_per_session)
+        self._audit = AuditLog(self.state_dir / "audit.jsonl")
+        writer = NoteWriter(
+            WritePolicy(()),
+            backups_dir=self.state_dir / "backups",
+            now_ms=now_ms,
+            leftovers=Leftovers(processes.mark(), processes.is_mark_gone, now_ms),
+        )
+        writer.leftovers.sweep(str(self.state_dir))
+        self.engine = engines.Engine(
+            ledger=ledger,
+            store=store,
+            notebook=notebook(chosen, writer, ledger, self.state_dir),
+            memory=processes,
+            listener=listener,
+            limits_in_force=engines.bounds(chosen.daemon_max_memory_mb * limits.MIB, 0),
+            max_events_per_session=chosen.max_events_per_session,
+            place=self._place(chosen, folders),
+            process=Process(__version__, os.getpid(), started_at),
+            owner=self._identity or str(os.getpid()),
+            is_alive=processes.is_alive,
+            now_ms=now_ms,
+            new_id=lambda: frontmatter.make_id(os.urandom(32)),
+        )
+        # What the process takes without a snapshot is measured last, when all that stays is there.
+        processes.settle_heap()
+        later = _LATER_FOOTPRINT_BYTES + (limits.JOURNAL_CACHE_BYTES if chosen.journal else 0)
+        self._footprint = processes.rss_bytes() + later
+        self.apply(chosen, folders)
+        writer.sweep({os.path.dirname(path) for path in ledger.note_paths()})  # noqa: PTH120 - as many as notes
+
+    def apply(self, chosen: Settings, folders: Sequence[str]) -> None:
+        """Puts settings and the open folders in force."""
+        engine = self.engine
+        log.setLevel(chosen.log_level.upper())
+        in_force = engines.bounds(chosen.daemon_max_memory_mb * limits.MIB, self._footprint)
+        if not in_force.whole_process:
+            log.warning(
+                "daemonMaxMemoryMb (%d) leaves too little beside the process' own %d MB: it bounds the snapshots alone",
+                chosen.daemon_max_memory_mb,
+                self._footprint // limits.MIB,
+            )
+        engine.resize(
+            in_force,
+            max_sessions=chosen.max_sessions,
+            max_events_per_session=chosen.max_events_per_session,
+        )
+        engine.place = self._place(chosen, folders)
+        engine.notebook.options = markdown_options(chosen)
+        engine.notebook.tz = time_zone(chosen)
+        engine.notebook.writer.policy = WritePolicy(
+            write_roots(chosen, engine.place),
+            own=engine.place.recordings_dir,
+            new=paths.notes_directory(chosen.notes_directory, None, engine.place.home),
+            audit=self._audit,
+        )
+
+    def message_bytes_max(self, chosen: Settings) -> int:
+        """The largest message that may be read."""
+        in_force = self.engine.bounds
+        asked = chosen.max_message_mb * limits.MIB
+        return min(asked, in_force.reserve_bytes) if in_force.whole_process else asked
+
+    def write_status(self, *, running: bool = True) -> None:
+        """Writes this process' status file. Raises OSError."""
+        snapshot = self.engine.status(running=running, limit=limits.STATUS_NEWS_SESSIONS_MAX)
+        statusfiles.write(self.state_dir, snapshot, identity=self._identity)
+
+    def _place(self, chosen: Settings, folders: Sequence[str]) -> engines.Place:
+        return engines.Place(
+            workspace_folders=tuple(folders),
+            home=str(Path.home()),
+            recordings_dir=str(self.state_dir / "recordings"),
+            notes_directory=chosen.notes_directory,
+            windows=os.name == "nt",
+        )
+
+
+def write_roots(chosen: Settings, place: engines.Place) -> list[str]:
+    """The folders in which notes may be written: those that the user allowed, and, unless these alone count, the open
+    folders, `notes.directory` and the recordings.
+    """
+    roots = list(chosen.allowed_write_roots)
+    if not chosen.exclusive_write_roots:
+        notes = paths.notes_directory(chosen.notes_directory, None, place.home)
+        roots = [*place.workspace_folders, place.recordings_dir, *([] if notes is None else [notes]), *roots]
+    return [str(Path(root).expanduser()) for root in roots]
+
+
+def notebook(chosen: Settings, writer: NoteWriter, ledger: engines.Ledger, spool_dir: Path) -> NoteBook:
+    """A notebook as these settings want it."""
+    return NoteBook(
+        writer,
+        ledger,
+        spool_dir=spool_dir,
+        options=markdown_options(chosen),
+        tz=time_zone(chosen),
+        now_ms=now_ms,
+        random_bytes=os.urandom,
+    )
+
+
+def now_ms() -> int:
+    """The wall clock, in milliseconds since the Unix epoch."""
+    return time.time_ns() // 1_000_000
+
+
+def time_zone(chosen: Settings) -> tzinfo:
+    """The zone of headings and file names."""
+    if chosen.markdown_timezone is not None:
+        return settings.zone(chosen.markdown_timezone)
+    return config.LocalZone()
+
+
+def markdown_options(chosen: Settings) -> MarkdownOptions:
+    """The settings `markdown.*`."""
+    return MarkdownOptions(
+        include_frontmatter=chosen.markdown_include_frontmatter,
+        include_commentary=chosen.markdown_include_commentary,
+        include_boundaries=chosen.markdown_include_boundaries,
+        include_thinking=chosen.markdown_include_thinking,
+        include_tool_calls=chosen.markdown_include_tool_calls,
+        include_system_events=chosen.markdown_include_system_events,
+        include_sub_agents=chosen.markdown_include_sub_agents,
+        italicize_user_messages=chosen.markdown_italicize_user_messages,
+    )

@@ -1,0 +1,108 @@
+"""What `kato clean` removes beside the journal's sessions: files of the state folder that hold words of conversations.
+
+    find     what there is of each kind, and which of it goes: a dry run shows what a run would remove
+    remove   removes it
+
+Rules: a file goes when it was last changed before the moment that the user gave, or when the process that wrote it is gone.
+Notes are the user's: none is looked at, wherever it lies.
+"""
+
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from stat import S_ISREG
+from typing import Final, NamedTuple
+
+from kato.app import statusfiles
+from kato.core import limits
+
+
+class File(NamedTuple):
+    """A regular file: its size in bytes, when it was last changed in ms."""
+
+    path: Path
+    size: int
+    changed_ms: int
+
+
+class Kind(NamedTuple):
+    """Files of one kind, named as one and as several: those that go, those that stay and why."""
+
+    one: str
+    several: str
+    going: Sequence[File]
+    staying: Sequence[File] = ()
+    reason: str = ""
+
+
+#: What a process that was killed leaves: a status file, note or recovery that was being written, a copy made by SQLite.
+_TEMPORARY: Final = (
+    "servers/.*.tmp",
+    ".*.kato-*.tmp",
+    "recordings/**/.*.kato-*.tmp",
+    "tmp????????",
+    "kato-spool-*",
+    "etilqs_*",
+    "journal.recovering.sqlite3*",
+)
+
+
+def find(
+    state_dir: Path, *, older_than_ms: int, now_ms: int, is_running: statusfiles.IsRunning
+) -> list[Kind]:
+    """What there is of each kind."""
+
+    def by_age(
+        one: str,
+        several: str,
+        *patterns: str,
+        reason: str,
+        before_ms: int = older_than_ms,
+        also: Iterable[Path] = (),
+    ) -> Kind:
+        found = _files([*(path for pattern in patterns for path in state_dir.glob(pattern)), *also])
+        going = [file for file in found if file.changed_ms < before_ms]
+        return Kind(one, several, going, [file for file in found if file not in going], reason)
+
+    ended = _files(statusfiles.ended(state_dir, is_running=is_running))
+    logs = statusfiles.ended_logs(state_dir, is_running=is_running)
+    unused_ms = now_ms - limits.TEMPORARY_SECONDS_MAX * 1000
+    return [
+        by_age("backup", "backups", "backups/**/*", reason="younger"),
+        by_age(
+            "damaged journal file",
+            "damaged journal files",
+            "journal.damaged-*",
+            reason="younger; what was removed can be in them: delete them when you do not need them",
+        ),
+        Kind("status file of an ended server", "status files of ended servers", ended),
+        by_age(
+            "old log file", "old log files", "*.log", "*.log.*", "audit.*.jsonl", reason="younger", also=logs
+        ),
+        by_age(
+            "temporary file", "temporary files", *_TEMPORARY, reason="perhaps in use", before_ms=unused_ms
+        ),
+    ]
+
+
+def remove(files: Iterable[File]) -> list[str]:
+    """Removes them; a sentence for each that could not be."""
+    failures = []
+    for file in files:
+        try:
+            file.path.unlink(missing_ok=True)
+        except OSError as error:
+            failures.append(f"{file.path} could not be removed: {error.strerror}")
+    return failures
+
+
+def _files(paths: Iterable[Path]) -> list[File]:
+    """The regular files among them; not links, which can lead to files of the user's."""
+    found = []
+    for path in sorted(set(paths)):
+        try:
+            status = path.lstat()
+        except OSError:
+            continue
+        if S_ISREG(status.st_mode):
+            found.append(File(path, status.st_size, status.st_mtime_ns // 1_000_000))
+    return found

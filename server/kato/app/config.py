@@ -1,0 +1,231 @@
+"""What depends on this machine: where configuration and state lie, the local time zone, the logs.
+
+Rule: the configuration file is read here and judged in `settings`; one that cannot be read or parsed is an invalid
+setting, never an absent one. Logs never hold conversation text: pygls, which logs whole messages, is silenced.
+"""
+
+import logging
+import os
+import stat
+import sys
+import time as clock
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from datetime import date, datetime, time, timedelta, timezone, tzinfo
+from functools import lru_cache
+from logging.handlers import RotatingFileHandler
+from pathlib import Path
+from typing import Any, Final
+
+import platformdirs
+
+if sys.version_info >= (3, 11):
+    import tomllib
+else:
+    import tomli as tomllib
+
+from kato.app import statusfiles
+from kato.core import limits
+from kato.core.errors import SettingsInvalid
+from kato.core.text import printable
+from kato.system.regular import open_regular
+
+log = logging.getLogger("kato")
+
+APP: Final = "kato"
+
+
+def config_path(environment: Mapping[str, str]) -> Path:
+    """`KATO_CONFIG`, else `config.toml` in the platform's user configuration folder."""
+    given = environment.get("KATO_CONFIG")
+    if given is not None:
+        return _expanded(given, "KATO_CONFIG", "environment")
+    return Path(platformdirs.user_config_dir(APP, appauthor=False)) / "config.toml"
+
+
+def load_config(environment: Mapping[str, str]) -> tuple[Mapping[str, Any] | None, str]:
+    """The configuration file's content, None if there is none, and its path.
+
+    Raises SettingsInvalid when it cannot be read or is no TOML, or when `KATO_CONFIG` names a file that is not there.
+    """
+    path = config_path(environment)
+    if str(path) == os.devnull:
+        return None, str(path)  # how a user says that there is none
+    try:
+        with open(path, "rb", opener=open_regular) as file:
+            return tomllib.load(file), str(path)
+    except FileNotFoundError:
+        if "KATO_CONFIG" in environment:
+            raise SettingsInvalid(
+                "KATO_CONFIG", "must name a readable TOML file", str(path), "environment"
+            ) from None
+        return None, str(path)
+    except OSError as error:
+        raise SettingsInvalid("config.toml", "must be readable", error.strerror, str(path)) from error
+    except (ValueError, RecursionError) as error:
+        # TOML's own errors are ValueErrors; so is a number of too many digits.
+        raise SettingsInvalid("config.toml", "must be valid TOML", str(error), str(path)) from error
+
+
+def state_dir(configured: str | None) -> Path:
+    """The state directory's absolute path; `~` is expanded."""
+    if configured is not None:
+        return _expanded(configured, "stateDir", "settings")
+    return Path(platformdirs.user_state_dir(APP, appauthor=False))
+
+
+def _expanded(path: str, key: str, origin: str) -> Path:
+    try:
+        return Path(path).expanduser()
+    except RuntimeError:
+        rule = "must not begin with ~ where the system knows no home folder for it"
+        raise SettingsInvalid(key, rule, path, origin) from None
+
+
+def ensure_state_dir(path: Path) -> None:
+    """Makes what is missing of the state directory, for its owner alone; a folder that exists keeps its mode. Raises
+    SettingsInvalid.
+    """
+    with usable_state_dir(path):
+        path.mkdir(mode=0o700, parents=True, exist_ok=True)
+        for name in ("recordings", "backups", "servers", statusfiles.LOGS):
+            (path / name).mkdir(mode=0o700, exist_ok=True)
+
+
+@contextmanager
+def usable_state_dir(path: Path) -> Iterator[None]:
+    """What the system refuses in here becomes an error that names the setting."""
+    try:
+        yield
+    except OSError as error:
+        reason = error.strerror or type(error).__name__
+        if error.filename:
+            reason = f"{error.filename}: {reason}"
+        raise SettingsInvalid(
+            "stateDir", f"must be a folder that Kato can write to ({reason})", str(path)
+        ) from error
+
+
+def warn_if_shared(state_dir: Path) -> None:
+    """Logs that a state directory which existed before is open to other users."""
+    if os.name == "posix" and (mode := stat.S_IMODE(state_dir.stat().st_mode)) & 0o077:
+        log.warning(
+            "stateDir %s is open to other users (mode %04o). Kato makes its own files private and leaves the folder's mode "
+            "as it is: 0700 is safer",
+            state_dir,
+            mode,
+        )
+
+
+class LocalZone(tzinfo):
+    """The machine's own time zone, daylight saving included. Where the system cannot tell (the ends of the calendar;
+    on Windows, all before 1970), its standard time.
+    """
+
+    def utcoffset(self, dt: datetime | None) -> timedelta | None:
+        """The offset at a local time."""
+        if dt is None:
+            return None
+        try:
+            return dt.replace(tzinfo=None).astimezone().utcoffset()
+        except _NOT_TOLD:
+            return _standard_offset()
+
+    def dst(self, dt: datetime | None) -> timedelta | None:
+        """Not known apart from the offset."""
+        del dt
+        return None
+
+    def tzname(self, dt: datetime | None) -> str | None:
+        """The zone's name at a local time."""
+        if dt is None:
+            return None
+        try:
+            return dt.replace(tzinfo=None).astimezone().tzname()
+        except _NOT_TOLD:
+            return clock.tzname[0]
+
+    def fromutc(self, dt: datetime) -> datetime:
+        """Exact: the system converts. Offsets change at quarters of an hour only; each is asked for once."""
+        try:
+            return dt + _offset(dt.toordinal(), dt.hour, dt.minute // 15)
+        except OverflowError:
+            return dt
+
+
+@lru_cache(maxsize=4096)
+def _offset(day: int, hour: int, quarter: int) -> timedelta:
+    moment = datetime.combine(date.fromordinal(day), time(hour, quarter * 15), timezone.utc)
+    try:
+        return moment.astimezone().utcoffset() or timedelta()
+    except _NOT_TOLD:
+        return _standard_offset()
+
+
+def _standard_offset() -> timedelta:
+    return timedelta(seconds=-clock.timezone)
+
+
+#: What the C library's conversions raise for a time that they do not support.
+_NOT_TOLD: Final = (OverflowError, ValueError, OSError)
+
+
+class LogFormatter(logging.Formatter):
+    """One line a record, whatever a name or a path in it holds; the lines of a traceback follow, indented, so that none
+    of them can pass for a record.
+    """
+
+    def formatMessage(self, record: logging.LogRecord) -> str:  # noqa: N802 - logging's own name
+        """The record's line."""
+        return printable(super().formatMessage(record), chars_max=limits.MESSAGE_CHARS_MAX)
+
+    def formatException(self, ei: Any) -> str:  # noqa: N802 - logging's own name
+        """The traceback's lines."""
+        return _indented(super().formatException(ei))
+
+    def formatStack(self, stack_info: str) -> str:  # noqa: N802 - logging's own name
+        """The stack's lines."""
+        return _indented(super().formatStack(stack_info))
+
+
+def _indented(lines: str) -> str:
+    return "    " + printable(lines, keep="\n").replace("\n", "\n    ")
+
+
+def log_to_stderr() -> None:
+    """Kato's own log on stderr; that of pygls, asyncio and the rest only where it holds no message bodies."""
+    handler = logging.StreamHandler()
+    handler.setFormatter(LogFormatter("kato %(levelname)s %(name)s: %(message)s"))
+    logging.getLogger().addHandler(handler)  # what libraries log, whose texts are not Kato's
+    own = logging.getLogger("kato")
+    own.addHandler(handler)
+    own.propagate = False
+    pygls = logging.getLogger("pygls")
+    pygls.propagate = False
+    pygls.addHandler(logging.NullHandler())
+    pygls.setLevel(logging.CRITICAL + 1)
+
+
+def log_to_file(state_dir: Path) -> None:
+    """The same in `<stateDir>/logs/kato-<pid>.log`, bounded by rotation. Raises OSError."""
+    for one in [one for one in log.handlers if isinstance(one, _LogFile)]:
+        log.removeHandler(one)
+        one.close()
+    handler = _LogFile(
+        statusfiles.log_file(state_dir, os.getpid()),
+        maxBytes=limits.LOG_FILE_BYTES_MAX,
+        backupCount=limits.LOG_FILES_MAX,
+        encoding="utf-8",
+    )
+    handler.setFormatter(LogFormatter("%(asctime)s %(process)d %(levelname)s %(name)s: %(message)s"))
+    log.addHandler(handler)
+
+
+class _LogFile(RotatingFileHandler):
+    """For its owner alone, also after a rotation."""
+
+    def _open(self) -> Any:
+        return open(self.baseFilename, self.mode, encoding=self.encoding, opener=open_regular)
+
+    def handleError(self, record: logging.LogRecord) -> None:  # noqa: N802 - logging's name
+        """A full disk must not fill stderr with tracebacks."""

@@ -1,0 +1,100 @@
+"""How a process ends: asked by a signal or by its owner, step by step, within a bounded time.
+
+    first signal, end of input, `exit` ──► begin ──► the last steps, each whatever the others raise ──► exit code
+                                             └─ END_SECONDS_MAX later, if something hangs: the same exit code, as it is
+    second signal ──► the system's default: the process is gone
+
+Rule: being cut off is safe. What was acknowledged is in the journal, and a note that was being written is mended by the
+next process, as after `kill -9`.
+"""
+
+import _thread
+import logging
+import os
+import signal
+import threading
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from types import FrameType
+from typing import Final
+
+from kato.core import limits
+from kato.core.errors import KatoError
+from kato.engine.engine import log_defect
+
+log = logging.getLogger("kato")
+
+#: Those that ask a process to end; which there are depends on the system.
+_SIGNALS: Final = tuple(
+    number
+    for name in ("SIGTERM", "SIGINT", "SIGHUP", "SIGBREAK")
+    if (number := getattr(signal, name, None)) is not None
+)
+
+
+class Ending:
+    """See the module. `code` is the exit code once it is decided."""
+
+    def __init__(self) -> None:
+        self.code: int | None = None
+        #: True from the first sign of the end: who waits for something waits briefly.
+        self.is_wanted = False
+        self._done = threading.Event()
+        self._bounded = False
+        self._handlers: dict[int, object] = {}
+
+    def listen(self, end: Callable[[int], object]) -> None:
+        """From now on a signal calls `end` with its exit code, between two steps of whatever runs; it must return quickly.
+        SIGHUP stays ignored where it is (nohup).
+        """
+
+        def heard(number: int, frame: FrameType | None) -> None:
+            del frame
+            for one in self._handlers:
+                signal.signal(one, signal.SIG_DFL)  # a second signal ends the process, whatever it is doing
+            self.is_wanted = True
+            self._bound(128 + number)
+            end(128 + number)
+
+        for number in _SIGNALS:
+            if number == getattr(signal, "SIGHUP", None) and signal.getsignal(number) is signal.SIG_IGN:
+                continue
+            with suppress(ValueError):  # not the main thread: signals are its owner's
+                self._handlers[number] = signal.signal(number, heard)
+
+    def begin(self, code: int) -> bool:
+        """True for the first call, which decides the exit code."""
+        if self.code is not None:
+            return False
+        self.code, self.is_wanted = code, True
+        self._bound(code)
+        return True
+
+    def finish(self, steps: Sequence[tuple[str, Callable[[], object]]]) -> None:
+        """The last steps, in order. What one raises is logged and keeps none of the others from running."""
+        for name, step in steps:
+            try:
+                step()
+            except (KatoError, OSError) as error:
+                reason = error.message if isinstance(error, KatoError) else error.strerror
+                log.error("at the end, %s: %s", name, reason or type(error).__name__)
+            except Exception as error:  # noqa: BLE001 - the end comes
+                log_defect(log, f"at the end, {name}", error)
+
+    def close(self) -> None:
+        """The end was reached: nothing is cut off any more, and signals do what they did before."""
+        self._done.set()
+        for number, handler in self._handlers.items():
+            signal.signal(number, handler)  # type: ignore[arg-type]
+
+    def _bound(self, code: int) -> None:
+        if not self._bounded:
+            self._bounded = True
+            # Not `threading`: a signal can come while this very thread holds the locks of that module.
+            _thread.start_new_thread(self._cut_off, (code,))
+
+    def _cut_off(self, code: int) -> None:
+        if not self._done.wait(limits.END_SECONDS_MAX):
+            with suppress(OSError):
+                os.write(2, b"kato: the end took too long and was cut off\n")
+            os._exit(code if self.code is None else self.code)

@@ -1,0 +1,143 @@
+"""`kato demo`: a real server, a conversation played into it, and what a newcomer wants to see of it."""
+
+import os
+import tempfile
+from collections.abc import Iterator, Mapping, Sequence
+from importlib import resources
+from pathlib import Path
+from typing import Any, Final
+
+import orjson
+from rich.panel import Panel
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+from rich.syntax import Syntax
+from rich.text import Text
+
+from kato.cli import tables
+from kato.cli.client import Client, RequestFailed, ServerGone
+from kato.cli.tables import Screen, words
+from kato.core import settings
+from kato.core.errors import InvalidParams
+
+_BATCH_EVENTS: Final = 20
+_NOTE_LINES: Final = 24
+
+
+def run(events_file: Path | None, out: Path) -> int:
+    """Plays the events and prints the outcome. Returns 0 when every event and every command was accepted."""
+    console = Screen()
+    out = out.absolute()
+    out.mkdir(parents=True, exist_ok=True)
+    events = list(_load(events_file))
+    source = "the bundled conversation" if events_file is None else str(events_file)
+    console.print(
+        words(f"Playing {source}: {len(events)} events, into a real server over stdio."), end="\n\n"
+    )
+    with tempfile.TemporaryDirectory(prefix="kato-demo-") as state:
+        return _play(console, events, out, state, bundled=events_file is None)
+
+
+def _play(
+    console: Screen, events: Sequence[Mapping[str, Any]], out: Path, state: str, *, bundled: bool
+) -> int:
+    failed = False
+    outcomes: list[dict[str, Any]] = []
+    environment = {name: value for name, value in os.environ.items() if name != "KATO_CONFIG"}
+    environment["KATO_CONFIG"] = str(Path(state) / "config.toml")
+    Path(environment["KATO_CONFIG"]).touch()
+    if bundled:
+        (out / "notes" / "first-capture.md").unlink(missing_ok=True)
+    with Client(environment=environment) as client:
+        options = {
+            "stateDir": state,
+            "logLevel": "error",
+            "providerSessionRoots": {
+                name: [] for name in settings.PROVIDERS
+            },  # the demo alone, nobody's own sessions
+        }
+        client.initialize(options=options, folders=[str(out)])
+        columns = (TextColumn("events in"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
+        with Progress(*columns, console=console) as progress:
+            task = progress.add_task("events", total=len(events))
+            for batch in _batches(events):
+                first = batch[0]
+                params = {
+                    "provider": first.get("provider"),
+                    "sessionId": first.get("sessionId"),
+                    "events": batch,
+                    "cwd": str(out),
+                }
+                try:
+                    outcomes += client.request("kato/appendEvents", params)["commands"]
+                except RequestFailed as error:
+                    failed = True
+                    console.print(Text.assemble(("refused: ", "red"), words(str(error))))
+                except ServerGone as error:
+                    console.print(words(str(error), style="red"))
+                    return 1
+                progress.advance(task, len(batch))
+        status = client.request("kato/status", {"includeStale": True})
+    console.print(tables.status_tables(status))
+    for outcome in outcomes:
+        failed |= outcome["status"] == "error"
+        _print_outcome(console, outcome)
+    paths = [outcome["outputPath"] for outcome in outcomes if outcome.get("outputPath")]
+    for path in dict.fromkeys(paths):
+        _print_note(console, Path(path))
+    return 1 if failed else 0
+
+
+def _load(events_file: Path | None) -> Iterator[Mapping[str, Any]]:
+    if events_file is None:
+        text = resources.files("kato.cli").joinpath("data/demo.jsonl").read_bytes()
+    else:
+        try:
+            text = events_file.read_bytes()
+        except OSError as error:
+            raise InvalidParams(str(events_file), "a readable file of events", error.strerror or "") from None
+    for number, line in enumerate(text.splitlines(), start=1):
+        if not line.strip():
+            continue
+        try:
+            event = orjson.loads(line)
+        except orjson.JSONDecodeError as error:
+            raise InvalidParams(f"{events_file}, line {number}", "an event as JSON", str(error)) from None
+        if not isinstance(event, dict):
+            raise InvalidParams(f"{events_file}, line {number}", "an event, a JSON object", "something else")
+        yield event
+
+
+def _batches(events: Sequence[Mapping[str, Any]]) -> Iterator[list[Mapping[str, Any]]]:
+    """Runs of events of one session, in the order of the file."""
+    batch: list[Mapping[str, Any]] = []
+    for event in events:
+        same = batch and all(event.get(key) == batch[0].get(key) for key in ("provider", "sessionId"))
+        if batch and (not same or len(batch) >= _BATCH_EVENTS):
+            yield batch
+            batch = []
+        batch.append(event)
+    if batch:
+        yield batch
+
+
+def _print_outcome(console: Screen, outcome: Mapping[str, Any]) -> None:
+    line = f"::{outcome['command']} in line {outcome.get('line')} of {outcome.get('eventId')}: "
+    if outcome["status"] == "error":
+        console.print(words(f"{line}{outcome['error']['message']}", style="red"))
+    else:
+        written = outcome.get("eventsWritten")
+        detail = "" if written is None else f", {written} events written"
+        console.print(words(f"{line}{outcome['status']}{detail}", style="green"))
+
+
+def _print_note(console: Screen, path: Path) -> None:
+    if not path.is_file():
+        return
+    text = path.read_text(encoding="utf-8")
+    lines = text.splitlines()
+    shown = "\n".join(lines[:_NOTE_LINES])
+    rest = f"… and {len(lines) - _NOTE_LINES} more lines" if len(lines) > _NOTE_LINES else ""
+    console.print()
+    console.print(words(f"The note: {path}"), soft_wrap=True)
+    note = Syntax(shown, "markdown", word_wrap=True, background_color="default")
+    console.print(Panel(note, subtitle=words(rest)))

@@ -1,0 +1,37 @@
+"""Notices: what the user must know. A client reacts to the kind, never to the text."""
+
+from typing import Any, Literal
+
+from msgspec import UNSET, Struct, UnsetType
+
+Severity = Literal["error", "warning", "info"]
+
+#: What the user must know, by kind. A client reacts to the kind, never to the text (wire contract).
+NoticeKind = Literal[
+    "over_budget",
+    "settings_rejected",
+    "restart_needed",
+    "limit_not_kept",
+    "events_rejected",
+    "command_failed",
+    "command_not_run",
+    "command_delayed",
+    "text_backed_up",
+    "recording_paused",
+    "recording_resumed",
+    "recording_stopped",
+    "note_missing",
+    "note_repaired",
+    "journal_recovered",
+    "journal_lost",
+    "watcher_failed",
+]
+
+
+class Notice(Struct, frozen=True, rename="camel", omit_defaults=True):
+    """Something the user must know. `data` holds what a client needs to offer a remedy: paths, ids, lines."""
+
+    kind: NoticeKind
+    severity: Severity
+    message: str
+    data: dict[str, Any] | UnsetType = UNSET

@@ -1,0 +1,57 @@
+"""Commands as they were asked for, and their outcomes as clients receive them."""
+
+from collections.abc import Sequence
+from typing import Final, Literal
+
+from msgspec import UNSET, Struct, UnsetType
+
+CommandName = Literal["init", "record", "capture", "export", "stop"]
+
+COMMAND_NAMES: Final[Sequence[CommandName]] = ("init", "record", "capture", "export", "stop")
+
+ExportFormat = Literal["markdown", "jsonl"]
+
+
+class Command(Struct, frozen=True):
+    """A command as it was asked for. `line` counts the message's lines from 1; None from the editor."""
+
+    name: CommandName
+    argument: str | None = None
+    line: int | None = None
+    export_format: ExportFormat | None = None
+
+
+class CommandProblem(Struct, frozen=True):
+    """A line that was meant as a command and is none. `message` names the rule and, if close, the right name."""
+
+    line: int
+    name: str
+    message: str
+
+
+class OutcomeError(Struct, frozen=True, rename="camel", omit_defaults=True):
+    """Why a command failed: a code of the wire contract, a sentence for the user, the path it is about, and for what a client
+    can cure which rule said no (`outside`, `unsaved`).
+    """
+
+    code: int
+    message: str
+    path: str | UnsetType = UNSET
+    rule: str | UnsetType = UNSET
+
+
+class CommandOutcome(Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=True):
+    """What became of a command; sent to the client whatever it was."""
+
+    command: str
+    provider: str
+    session_id: str
+    origin: Literal["chat", "editor"]
+    status: Literal["ok", "noop", "error"]
+    event_id: str | UnsetType = UNSET
+    line: int | UnsetType = UNSET
+    output_path: str | UnsetType = UNSET
+    backup_path: str | UnsetType = UNSET
+    recording_id: str | UnsetType = UNSET
+    events_written: int | UnsetType = UNSET
+    error: OutcomeError | UnsetType = UNSET

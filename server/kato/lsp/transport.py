@@ -1,0 +1,264 @@
+"""Standard input and output as the server's stream: bounded reads, writes that never block the loop.
+
+Rules: the server's own file descriptor is a private copy of stdout; file descriptor 1 leads to stderr, so that a stray
+`print` cannot break the stream. What the client does not read waits here, and while more than `limits.OUTGOING_BYTES_MAX`
+waits, the server handles no message (`Output.crowded`); of what it reads meanwhile, a bounded part waits.
+"""
+
+import asyncio
+import os
+import select
+import sys
+import threading
+from collections import deque
+from collections.abc import Callable, Sequence
+from typing import Final
+
+from kato.core import limits
+
+#: Frames below this are joined into pieces of about that many bytes; larger ones are written from where they lie.
+_SMALL_BYTES: Final = 4 * limits.KIB
+_JOINED_BYTES: Final = 64 * limits.KIB
+#: POSIX: a pipe that is ready takes at least PIPE_BUF bytes, and PIPE_BUF is 4,096 on Linux (512 at least elsewhere).
+_WRITE_BYTES: Final = 4096 if sys.platform == "linux" else 512
+
+
+#: What poll() says of an end that was closed, asked or not.
+_HUNG_UP: Final = getattr(select, "POLLHUP", 0) | getattr(select, "POLLERR", 0)
+
+
+def take_stdout() -> int:
+    """A private descriptor of stdout; whatever writes to descriptor 1 from now on goes to stderr."""
+    sys.stdout.flush()
+    private = os.dup(1)
+    os.dup2(2, 1)
+    if sys.platform == "win32":
+        import msvcrt  # noqa: PLC0415 - this platform alone has it
+
+        msvcrt.setmode(private, os.O_BINARY)
+        msvcrt.setmode(0, os.O_BINARY)
+    return private
+
+
+class Output:
+    """Frames to a file descriptor, in order. `on_written` is called when the client has read some of what waited for it,
+    `on_gone` when it went away.
+    """
+
+    def __init__(
+        self,
+        descriptor: int,
+        loop: asyncio.AbstractEventLoop,
+        on_gone: Callable[[], None],
+        on_written: Callable[[], None],
+    ) -> None:
+        self._descriptor = descriptor
+        self._loop = loop
+        self._on_gone = on_gone
+        self._on_written = on_written
+        self._waiting: deque[memoryview] = deque()
+        self._small = bytearray()  # small frames behind those: an object each would take more than it holds
+        self._queued = 0
+        self._written = 0
+        self._watching = False
+        self._gone = False
+        #: True while the client leaves too much unread.
+        self.crowded = False
+        self._poll = select.poll() if hasattr(select, "poll") else None
+        if self._poll is not None:
+            self._poll.register(descriptor, select.POLLOUT)
+
+    @property
+    def waiting_bytes(self) -> int:
+        """What the client has not read."""
+        return self._queued - self._written
+
+    @property
+    def queued(self) -> int:
+        """How many bytes were ever queued: a place in the stream."""
+        return self._queued
+
+    @property
+    def written(self) -> int:
+        """How many of them were written."""
+        return self._written
+
+    def send(self, parts: Sequence[bytes]) -> None:
+        """Queues a frame; `flush` writes."""
+        if self._gone:
+            return
+        for part in parts:
+            self._queued += len(part)
+            if len(part) < _SMALL_BYTES:
+                self._small += part
+                if len(self._small) >= _JOINED_BYTES:
+                    self._seal()
+            else:
+                self._seal()
+                self._waiting.append(memoryview(part))
+        self.crowded = self.waiting_bytes > limits.OUTGOING_BYTES_MAX
+
+    def flush(self) -> None:
+        """Writes what can be written without waiting; the rest follows when the client reads."""
+        self._write_some()
+        if self.waiting_bytes and not self._watching and not self._gone:
+            self._loop.add_writer(self._descriptor, self._on_writable)
+            self._watching = True
+
+    def drain(self, seconds: float) -> None:
+        """Before the end: writes all, waiting for the client no longer than this."""
+        deadline = self._loop.time() + seconds
+        while self.waiting_bytes and not self._gone and self._loop.time() < deadline:
+            self._write_some()
+            if self.waiting_bytes and self._poll is not None:
+                self._poll.poll(50)
+
+    def discard(self) -> None:
+        """Gives up what waits and all that is still to be sent: the client reads no more."""
+        self._gone = True
+        self._waiting.clear()
+        self._small = bytearray()
+        self._written = self._queued
+        self.crowded = False
+
+    def _on_writable(self) -> None:
+        self._write_some()
+        if not self.waiting_bytes or self._gone:
+            self._loop.remove_writer(self._descriptor)
+            self._watching = False
+        self._on_written()
+
+    def _seal(self) -> None:
+        if self._small:
+            self._waiting.append(memoryview(self._small))
+            self._small = bytearray()
+
+    def _write_some(self) -> None:
+        while self.waiting_bytes and (self._poll is None or self._poll.poll(0)):
+            if not self._waiting:
+                self._seal()
+            head = self._waiting[0]
+            part = head if self._poll is None else head[:_WRITE_BYTES]
+            try:
+                count = os.write(self._descriptor, part)
+            except OSError:  # the client went away
+                self.discard()
+                self._loop.call_soon(self._on_gone)
+                return
+            self._written += count
+            if count == len(head):
+                self._waiting.popleft()
+            else:
+                self._waiting[0] = head[count:]
+        self.crowded = self.waiting_bytes > limits.OUTGOING_BYTES_MAX
+
+
+class Input:
+    """Reads a file descriptor in pieces of at most `limits.READ_BYTES`; an empty piece is its end.
+
+    Pieces that are there already follow each other, up to `limits.READ_ROUND_BYTES`; then `on_round` is called, so that
+    what they hold can be committed together. Between `pause` and `resume` nothing is read. Where the event loop cannot wait
+    for the descriptor (Windows, a regular file) a thread reads, one piece ahead.
+    """
+
+    def __init__(
+        self,
+        descriptor: int,
+        loop: asyncio.AbstractEventLoop,
+        on_data: Callable[[bytes], None],
+        on_round: Callable[[], None],
+    ) -> None:
+        self._descriptor = descriptor
+        self._loop = loop
+        self._on_data = on_data
+        self._on_round = on_round
+        self._poll = select.poll() if hasattr(select, "poll") else None
+        if self._poll is not None:
+            self._poll.register(descriptor, select.POLLIN)
+        self._threaded = False
+        self._closed = False
+        self._paused = False
+        self._ahead: bytes | None = None  # what the thread read during a pause
+        self._taken = threading.Semaphore(1)
+
+    def start(self) -> None:
+        """Begins to read."""
+        try:
+            if sys.platform == "win32":
+                raise NotImplementedError
+            self._loop.add_reader(self._descriptor, self._on_readable)
+        except (NotImplementedError, PermissionError, OSError):
+            self._threaded = True
+            threading.Thread(target=self._read_in_thread, daemon=True, name="kato-stdin").start()
+
+    def stop(self) -> None:
+        """Reads no more."""
+        self._closed = True
+        if not self._threaded:
+            self._loop.remove_reader(self._descriptor)
+
+    def pause(self) -> None:
+        """Reads nothing until `resume`."""
+        if not self._paused and not self._closed:
+            self._paused = True
+            if not self._threaded:
+                self._loop.remove_reader(self._descriptor)
+
+    def resume(self) -> None:
+        """Goes on after `pause`."""
+        if not self._paused or self._closed:
+            return
+        self._paused = False
+        if not self._threaded:
+            self._loop.add_reader(self._descriptor, self._on_readable)
+        elif self._ahead is not None:
+            data, self._ahead = self._ahead, None
+            self._loop.call_soon(self._take, data)
+
+    def _on_readable(self) -> None:
+        taken = 0
+        while True:
+            try:
+                data = os.read(self._descriptor, limits.READ_BYTES)
+            except BlockingIOError:
+                break
+            except OSError:
+                data = b""
+            if not data:
+                self.pause()  # the end of input stays readable
+            self._on_data(data)
+            taken += len(data)
+            if self._paused or self._closed or taken >= limits.READ_ROUND_BYTES or not self._is_readable():
+                break
+        self._on_round()
+
+    @property
+    def is_hung_up(self) -> bool:
+        """True once the other end is closed, also while bytes of it are still to be read."""
+        if self._poll is None or self._threaded:
+            return False
+        return any(event & _HUNG_UP for _, event in self._poll.poll(0))
+
+    def _is_readable(self) -> bool:
+        return self._poll is not None and bool(self._poll.poll(0))
+
+    def _read_in_thread(self) -> None:
+        while not self._closed:
+            self._taken.acquire()
+            try:
+                data = os.read(self._descriptor, limits.READ_BYTES)
+            except OSError:
+                data = b""
+            self._loop.call_soon_threadsafe(self._take, data)
+            if not data:
+                return
+
+    def _take(self, data: bytes) -> None:
+        if self._closed:
+            return
+        if self._paused:
+            self._ahead = data
+            return
+        self._taken.release()
+        self._on_data(data)
+        self._on_round()

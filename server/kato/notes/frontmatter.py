@@ -1,0 +1,248 @@
+"""A note's YAML frontmatter: found, made, adopted.
+
+Rules: ruamel.yaml reads it and writes what changes; every line that does not change stays as its bytes are, for a YAML
+writer would rewrite quotes, flow style and template marks such as `{{title}}`. Nothing in it is executed; what cannot be
+read is an error that leaves the user's text alone. Ids and times are arguments.
+"""
+
+import re
+from collections.abc import Sequence
+from io import StringIO
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
+
+from msgspec import Struct
+
+from kato.core import limits
+
+if TYPE_CHECKING:
+    from ruamel.yaml import YAML
+    from ruamel.yaml.comments import CommentedSeq
+
+ID_CHARS: Final = 23
+_ALPHABET: Final = "0123456789abcdefghijklmnopqrstuvwxyz"
+_OPENING: Final = re.compile(rb"\A(?:\xef\xbb\xbf)?---[ \t]*\r?\n")
+_CLOSING: Final = re.compile(rb"^(?:---|\.\.\.)[ \t]*(?:\r?\n|\Z)", re.MULTILINE)
+_BLANK_LINE: Final = re.compile(rb"\r?\n")
+_ITEM: Final = re.compile(r"^(?P<indent>[ \t]*)- ")
+_INDENTED_LIST: Final = re.compile(r"^[^\s#][^\n]*:[ \t]*\n(?P<indent> +)- ", re.MULTILINE)
+#: The lists that Kato adds to and never takes from.
+_LISTS: Final = ("participants", "tags", "recordingIds")
+
+
+class FrontmatterInvalid(ValueError):
+    """The frontmatter is no YAML mapping; the message says where."""
+
+
+class NoteFields(Struct, frozen=True, kw_only=True):
+    """What Kato writes. `updated` and `created` are epoch milliseconds; `truncated_events` counts the events that the
+    note lacks.
+    """
+
+    id: str
+    title: str
+    updated: int
+    created: int
+    provider: str
+    session_id: str
+    participants: Sequence[str] = ()
+    tags: Sequence[str] = ()
+    recording_ids: Sequence[str] = ()
+    truncated_events: int = 0
+
+
+class Found(NamedTuple):
+    """The YAML text between the delimiters (None without frontmatter) and where the body begins, in bytes: after the
+    closing delimiter and one blank line.
+    """
+
+    yaml: str | None
+    body_offset: int
+
+
+def find(head: bytes) -> Found:
+    """Looks for frontmatter at the start of a file, of which `head` is at least `limits.FRONTMATTER_BYTES_MAX` bytes or
+    all. No closing delimiter, or text that is no UTF-8, means no frontmatter.
+    """
+    opening = _OPENING.match(head)
+    if opening is None:
+        return Found(None, 0)
+    closing = _CLOSING.search(head, opening.end(), limits.FRONTMATTER_BYTES_MAX)
+    if closing is None:
+        return Found(None, 0)
+    try:
+        yaml = head[opening.end() : closing.start()].decode()
+    except UnicodeDecodeError:
+        return Found(None, 0)
+    blank = _BLANK_LINE.match(head, closing.end())
+    return Found(yaml, closing.end() if blank is None else blank.end())
+
+
+def new(fields: NoteFields) -> str:
+    """A whole frontmatter block and the blank line below it."""
+    return _block(_dump(_ours(fields)))
+
+
+def adopt(yaml: str, fields: NoteFields) -> str:
+    """The user's frontmatter with what Kato knows: `id`, `title`, `created` and the user's own keys stay, `updated` is
+    set, missing keys follow at the end, lists grow. Every other line stays as it is.
+    """
+    kept = _load(yaml)
+    if kept.fa.flow_style():
+        return _adopt_rewritten(kept, fields)
+    lines = yaml.splitlines(keepends=True)
+    if lines and not lines[-1].endswith("\n"):
+        lines[-1] += "\n"
+    ours = _ours(fields)
+    changed = {key: _merged(key, kept[key], value) for key, value in ours.items() if key in kept}
+    for key, (first, end) in sorted(_lines_of_keys(kept, lines).items(), key=lambda one: -one[1][0]):
+        if key == "truncatedEvents" and key not in ours:
+            lines[first:end] = []
+        elif key in changed and changed[key] != kept[key]:
+            lines[first:end] = _changed_lines(lines[first:end], kept, key, changed[key])
+    missing = {key: value for key, value in ours.items() if key not in kept}
+    added = _dump(missing, like=yaml) if missing else ""
+    newline = "\r\n" if lines and lines[0].endswith("\r\n") else "\n"
+    text = "".join([*lines, added]).replace("\r\n", "\n").replace("\n", newline)
+    return f"---{newline}{text}---{newline}{newline}"
+
+
+def _adopt_rewritten(kept: Any, fields: NoteFields) -> str:
+    """The same for a mapping in flow style (`{id: 1}`), whose keys have no lines of their own."""
+    for key, value in _ours(fields).items():
+        kept[key] = _merged(key, kept[key], value) if key in kept else value
+    if not fields.truncated_events:
+        kept.pop("truncatedEvents", None)
+    return _block(_dump(kept))
+
+
+def _changed_lines(lines: Sequence[str], kept: Any, key: str, value: Any) -> list[str]:
+    """The lines of a key with its new value: a list whose items have lines of their own gets more of them."""
+    item = next((found for line in lines if (found := _ITEM.match(line))), None)
+    if isinstance(value, list) and isinstance(kept[key], list) and item is not None:
+        added = _dump(value[len(kept[key]) :]).splitlines()
+        return [*lines, *(f"{item['indent']}{line}\n" for line in added)]
+    if isinstance(value, list):
+        value = _inline(value)
+    return [_dump({key: value}).rstrip("\n") + _comment(kept, key) + "\n"]
+
+
+def _lines_of_keys(kept: Any, lines: Sequence[str]) -> dict[str, tuple[int, int]]:
+    """The lines of each key with its value, [first, end); blank lines and comments behind a value are not its own."""
+    starts = sorted((kept.lc.key(key)[0], key) for key in kept)
+    ends = [*(start for start, _ in starts), len(lines)][1:]
+    found = {}
+    for (start, key), limit in zip(starts, ends, strict=True):
+        end = limit
+        while end > start + 1 and (not lines[end - 1].strip() or lines[end - 1].lstrip().startswith("#")):
+            end -= 1
+        found[key] = (start, end)
+    return found
+
+
+def _comment(kept: Any, key: str) -> str:
+    """The comment behind a value on its line, with a blank before it."""
+    tokens = [*kept.ca.items.get(key, ()), *(getattr(getattr(kept[key], "ca", None), "comment", None) or ())]
+    for token in tokens:
+        text = getattr(token, "value", "")
+        if text.startswith("#"):
+            return "  " + text.partition("\n")[0].rstrip()
+    return ""
+
+
+def make_id(random_bytes: bytes) -> str:
+    """23 lower-case letters and digits out of at least 15 random bytes."""
+    number = int.from_bytes(random_bytes, "big")
+    digits = []
+    for _ in range(ID_CHARS):
+        number, digit = divmod(number, len(_ALPHABET))
+        digits.append(_ALPHABET[digit])
+    return "".join(digits)
+
+
+def _ours(fields: NoteFields) -> dict[str, Any]:
+    from ruamel.yaml.scalarstring import SingleQuotedScalarString  # noqa: PLC0415 - as in `_inline`
+
+    ours: dict[str, Any] = {
+        "id": fields.id,
+        "title": fields.title,
+        "desc": SingleQuotedScalarString(""),
+        "updated": fields.updated,
+        "created": fields.created,
+        "provider": fields.provider,
+        "sessionId": fields.session_id,
+        "participants": _inline(fields.participants),
+        "tags": _inline(fields.tags),
+        "recordingIds": _inline(fields.recording_ids),
+    }
+    if fields.truncated_events:
+        ours["truncatedEvents"] = fields.truncated_events
+    return ours
+
+
+def _merged(key: str, there: Any, ours: Any) -> Any:
+    """The value of a key that the user's frontmatter has: Kato's own are set, lists grow, everything else stays."""
+    if key in ("updated", "provider", "sessionId", "truncatedEvents"):
+        return ours
+    if key not in _LISTS:
+        return there
+    if there is None:
+        return ours
+    if isinstance(there, str | int | float):
+        # In notebooks, `tags: work, ai` are two tags.
+        there = [one.strip() for one in there.split(",")] if isinstance(there, str) else [there]
+        there = [one for one in there if one != ""]
+    if not isinstance(there, list):
+        return there
+    return [*there, *(item for item in ours if item not in there)]
+
+
+def _inline(items: Sequence[Any]) -> "CommentedSeq":
+    from ruamel.yaml.comments import CommentedSeq  # noqa: PLC0415 - loaded with the first note, not at the start
+
+    listed = CommentedSeq(items)
+    listed.fa.set_flow_style()
+    return listed
+
+
+def _yaml() -> "YAML":
+    from ruamel.yaml import YAML  # noqa: PLC0415
+
+    yaml = YAML(typ="rt")
+    yaml.preserve_quotes = True
+    yaml.width = 1 << 20  # long lines stay lines
+    yaml.allow_unicode = True
+    return yaml
+
+
+def _load(text: str) -> Any:
+    from ruamel.yaml.comments import CommentedMap  # noqa: PLC0415
+    from ruamel.yaml.error import YAMLError  # noqa: PLC0415
+
+    try:
+        loaded = _yaml().load(text)
+    except (YAMLError, ValueError, RecursionError) as error:
+        mark = getattr(error, "problem_mark", None)
+        where = "" if mark is None else f" in line {mark.line + 1}"
+        problem = getattr(error, "problem", None) or type(error).__name__
+        raise FrontmatterInvalid(f"no valid YAML{where}: {problem}") from None
+    if loaded is None:
+        loaded = CommentedMap()
+    if not isinstance(loaded, CommentedMap):
+        raise FrontmatterInvalid("no YAML mapping of keys to values")
+    return loaded
+
+
+def _dump(value: Any, *, like: str = "") -> str:
+    """YAML text whose lists are indented as those of the text it is `like`."""
+    yaml = _yaml()
+    indented = _INDENTED_LIST.search(like)
+    if indented is not None:
+        offset = len(indented["indent"])
+        yaml.indent(mapping=2, sequence=offset + 2, offset=offset)
+    stream = StringIO()
+    yaml.dump(value, stream)
+    return stream.getvalue()
+
+
+def _block(yaml: str) -> str:
+    return f"---\n{yaml}---\n\n"
