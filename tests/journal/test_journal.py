@@ -397,7 +397,7 @@ def test_it_is_a_list_that_takes_each_id_once(
 def test_many_processes_open_a_new_journal_at_once(state: Path) -> None:
     program = (
         "import sys\nfrom pathlib import Path\nfrom kato.storage.journal import Journal\nfrom kato.core.lines import Lines\n"
-        "from kato.model import *\n"
+        "from kato.core.events import SessionKey\nfrom kato.core.records import SessionMeta\n"
         "journal = Journal.open(Path(sys.argv[1]), now_ms=lambda: 0)\n"
         "won = journal.append(SessionKey('p', 's'), ['one'], Lines.of([b'{}']), SessionMeta(0)).accepted\n"
         "journal.commit()\nprint(len(won))\n"

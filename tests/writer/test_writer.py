@@ -181,9 +181,9 @@ def test_what_stands_in_a_file_is_told(writer: NoteWriter, root: Path) -> None:
 FULL_DISK = """
 import resource, signal, sys
 from pathlib import Path
-from kato.errors import WriteFailed
-from kato.policy import WritePolicy
-from kato.writer import NoteWriter
+from kato.core.errors import WriteFailed
+from kato.notes.policy import WritePolicy
+from kato.notes.files import NoteWriter
 signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
 root = Path(sys.argv[1])
 writer = NoteWriter(WritePolicy([str(root)]), backups_dir=root / "backups", now_ms=lambda: 0)
@@ -318,10 +318,10 @@ def test_the_longest_names_are_written_and_copied(writer: NoteWriter, root: Path
 DYING = """
 import os, sys
 from pathlib import Path
-from kato import process
-from kato.leftovers import Leftovers
-from kato.policy import WritePolicy
-from kato.writer import NoteWriter
+from kato.app import process
+from kato.notes.leftovers import Leftovers
+from kato.notes.policy import WritePolicy
+from kato.notes.files import NoteWriter
 root = Path(sys.argv[1])
 leftovers = Leftovers(process.mark(), process.is_mark_gone, lambda: 0)
 writer = NoteWriter(WritePolicy([str(root)]), backups_dir=root, now_ms=lambda: 0, leftovers=leftovers)
