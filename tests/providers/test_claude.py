@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from kato.assistants.contract import moment
+from kato.assistants.values import moment
 from kato.core import limits
 from kato.core.events import BOUNDARY_SUBTYPES, AssistantMessage, Decision, ProviderInfo, ToolCall, ToolResult
 from providers.reading import Json, brief, left_out, lines, read, reader_of, runs

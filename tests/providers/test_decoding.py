@@ -10,8 +10,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from kato.assistants.contract import LinesReader, LogFile, Problem, moment
+from kato.assistants.contract import LogFile, Problem
 from kato.assistants.decoding import LineSplitter, Utf8, as_utf8, decode, document
+from kato.assistants.readers import LinesReader
+from kato.assistants.values import moment
 from kato.core import limits
 
 AT = "2026-05-01T10:00:00.000Z"
@@ -24,7 +26,7 @@ class Plain(LinesReader):
 
     def _record(self, record: Any) -> None:
         at = moment(record.get("timestamp") or AT)
-        self.tell_user(str(record.get("id")), at, "message", str(record.get("text")))
+        self.emit_user(str(record.get("id")), at, "message", str(record.get("text")))
 
     def _again(self) -> None: ...
 

@@ -6,7 +6,9 @@ from pathlib import Path
 import pytest
 
 from kato.assistants.contract import Json as Record
-from kato.assistants.contract import LinesReader, LogFile, moment, picture, placeholder
+from kato.assistants.contract import LogFile
+from kato.assistants.readers import LinesReader
+from kato.assistants.values import moment, picture, placeholder
 from kato.core import limits
 from kato.core.events import UserMessage
 from kato.core.text import visible
@@ -76,7 +78,7 @@ class Plain(LinesReader):
     provider = "plain"
 
     def _record(self, record: Record) -> None:
-        self.tell_user(str(record["id"]), moment(record.get("timestamp")), "message", "hello")
+        self.emit_user(str(record["id"]), moment(record.get("timestamp")), "message", "hello")
 
     def _again(self) -> None: ...
 
@@ -106,7 +108,7 @@ def test_events_of_a_log_without_times_are_handed_out_all_the_same() -> None:
 def test_a_doubt_is_kept_where_a_text_could_hold_a_command() -> None:
     class Doubting(Plain):
         def _record(self, record: Record) -> None:
-            self.tell_user(
+            self.emit_user(
                 str(record["id"]), moment(AT), "message", str(record["text"]), doubt="it may not be typed"
             )
 

@@ -9,7 +9,9 @@ from hypothesis import given
 
 from builders import request, struct, user
 from kato.app.config import LocalZone
-from kato.assistants.contract import LinesReader, LogFile, moment
+from kato.assistants.contract import LogFile
+from kato.assistants.readers import LinesReader
+from kato.assistants.values import moment
 from kato.core.errors import InvalidParams
 from kato.core.events import ConversationEvent, SessionKey, decode_line, encode_line
 from kato.core.moments import MOMENT_MAX, MOMENT_MIN, clamped, epoch_ms, in_zone, is_supported, rfc3339, utc
@@ -112,7 +114,7 @@ class OneLine(LinesReader):
 
     def _record(self, record: object) -> None:
         assert isinstance(record, dict)
-        self.tell_note(record["id"], moment(record.get("at")), "line", record["id"])
+        self.emit_note(record["id"], moment(record.get("at")), "line", record["id"])
 
     def _again(self) -> None:
         pass

@@ -32,21 +32,9 @@ from kato.assistants.claude_words import (
     rejection,
     words_of,
 )
-from kato.assistants.contract import (
-    Assistant,
-    Json,
-    LinesReader,
-    LogFile,
-    ReadResult,
-    Surroundings,
-    as_text,
-    digest,
-    moment,
-    object_of,
-    objects_of,
-    remember,
-    text_of,
-)
+from kato.assistants.contract import Assistant, Json, LogFile, ReadResult, Surroundings
+from kato.assistants.readers import LinesReader
+from kato.assistants.values import as_text, digest, moment, object_of, objects_of, remember, text_of
 from kato.core.events import Phase
 from kato.core.lenient_json import loads
 
@@ -198,7 +186,7 @@ class ClaudeReader(LinesReader):
             self._kinds[kind](record, uuid, at)
         elif kind not in _SILENT and not kind.startswith(("marble-origami", "artifact-")):
             self._close()
-            self.tell_unknown(kind or "a record without a type", record, uuid, at)
+            self.emit_unknown(kind or "a record without a type", record, uuid, at)
 
     def _about(self, record: Json, uuid: str | None, at: datetime | None) -> None:
         """What a record of any kind says about the session."""
@@ -225,7 +213,7 @@ class ClaudeReader(LinesReader):
             (how, session_id), self._came_from = self._came_from, None
             self._close()
             event_id = f"{how}:{session_id}:{self.session_id}"
-            self.tell_note(event_id, at, "user", _CAME[how], subtype=how, origin=session_id or None)
+            self.emit_note(event_id, at, "user", _CAME[how], subtype=how, origin=session_id or None)
 
     def _quiet(self) -> None:
         self._tell(done=False)
@@ -273,7 +261,7 @@ class ClaudeReader(LinesReader):
             return
         if record.get("isApiErrorMessage") is True:
             self._close()
-            self.tell_note(
+            self.emit_note(
                 uuid or message_id,
                 at,
                 "assistant",
@@ -321,11 +309,11 @@ class ClaudeReader(LinesReader):
                 plan = text_of(given, "plan") if isinstance(given, dict) else None
                 remember(self._plans, call_id, plan or "", _CALLS_MAX)
             remember(self._names, call_id, name, _CALLS_MAX)
-            self.tell_call(event_id, at, "assistant", call_id, name, given, origin=uuid)
+            self.emit_call(event_id, at, "assistant", call_id, name, given, origin=uuid)
             reply.phase = None
         elif kind.endswith("_tool_result"):
             self._tell(done=True)
-            self.tell_result(
+            self.emit_result(
                 event_id,
                 at,
                 "assistant",
@@ -333,7 +321,7 @@ class ClaudeReader(LinesReader):
                 as_text(block.get("content")),
             )
         elif kind not in ("redacted_thinking", "fallback"):
-            self.tell_unknown(f"block {kind}", block, event_id, at)
+            self.emit_unknown(f"block {kind}", block, event_id, at)
 
     def _tell(self, *, done: bool) -> None:
         """Hands out what the reply said so far; when it is not done, a text may still grow."""
@@ -346,9 +334,9 @@ class ClaudeReader(LinesReader):
                 continue
             event_id = f"{said.event_id}+{said.told}" if said.told else said.event_id
             if said.thought:
-                self.tell_thinking(event_id, said.at, "assistant", rest, said.event_id)
+                self.emit_thinking(event_id, said.at, "assistant", rest, said.event_id)
             else:
-                self.tell_assistant(
+                self.emit_assistant(
                     event_id, said.at, "assistant", rest, said.event_id, model=reply.model, phase=reply.phase
                 )
             said.told = len(said.text)
@@ -399,11 +387,11 @@ class ClaudeReader(LinesReader):
         if words.kind == "user":
             if self.parent_id is None or words.text.strip() != _WARMUP:
                 self._resumed = False
-                self.tell_user(event_id, at, kind, words.text, uuid, doubt=words.doubt)
+                self.emit_user(event_id, at, kind, words.text, uuid, doubt=words.doubt)
         elif words.kind == "host":
-            self.tell_system(event_id, at, kind, words.text, uuid)
+            self.emit_system(event_id, at, kind, words.text, uuid)
         elif words.kind == "interruption":
-            self.tell_note(event_id, at, kind, words.text, subtype="interruption", origin=uuid)
+            self.emit_note(event_id, at, kind, words.text, subtype="interruption", origin=uuid)
         elif words.kind == "compaction":
             self._compaction(event_id, at)
 
@@ -411,7 +399,7 @@ class ClaudeReader(LinesReader):
         """The summary that a compacted conversation goes on from, unless its boundary was emitted."""
         if not self._compacted:
             words = "The conversation was compacted."
-            self.tell_note(event_id, at, "user", words, subtype="compaction")
+            self.emit_note(event_id, at, "user", words, subtype="compaction")
         self._compacted = False
 
     def _rewound(self, record: Json, uuid: str | None, at: datetime | None) -> None:
@@ -425,7 +413,7 @@ class ClaudeReader(LinesReader):
         elif uuid not in prompts:
             prompts.add(uuid)
             words = "The conversation went back to an earlier message."
-            self.tell_note(f"{uuid}:rewind", at, "user", words, subtype="rewind", origin=uuid)
+            self.emit_note(f"{uuid}:rewind", at, "user", words, subtype="rewind", origin=uuid)
 
     def _tool_result(
         self, record: Json, block: Json, event_id: str, uuid: str | None, at: datetime | None
@@ -438,7 +426,7 @@ class ClaudeReader(LinesReader):
         agent = text_of(detail, "agentId") if isinstance(detail, dict) else None
         if agent:
             self.started[f"agent-{agent}"] = call_id
-        self.tell_result(event_id, at, "user", call_id, text, uuid)
+        self.emit_result(event_id, at, "user", call_id, text, uuid)
         if self.parent_id is not None:
             return
         said = rejection(record, block, text, self._names.pop(call_id, None))
@@ -449,7 +437,7 @@ class ClaudeReader(LinesReader):
             if isinstance(detail, dict) and (not plan or detail.get("planWasEdited") is True):
                 plan = text_of(detail, "plan") or plan
             status = plan_status(block, text)
-            self.tell_plan(
+            self.emit_plan(
                 f"{event_id}:plan", at, "user", plan, call_id=call_id, status=status, feedback=said.text
             )
         self._emit_words(said, f"{event_id}:said", at, "user", uuid)
@@ -459,7 +447,7 @@ class ClaudeReader(LinesReader):
     ) -> None:
         for number, (question, answer) in enumerate(zip(objects_of(asked, "questions"), given, strict=True)):
             is_list = question.get("multiSelect") is True or len(answer.chosen) != 1
-            self.tell_question(
+            self.emit_question(
                 f"{event_id}:answer{number}",
                 at,
                 "user",
@@ -549,7 +537,7 @@ class ClaudeReader(LinesReader):
         self.continued_in = session_id
         words = "The conversation goes on in another session."
         event_id = f"continued-in:{session_id}"
-        self.tell_note(event_id, at, "continued-in", words, subtype="moved", origin=session_id)
+        self.emit_note(event_id, at, "continued-in", words, subtype="moved", origin=session_id)
 
     def _system_line(self, record: Json, uuid: str | None, at: datetime | None) -> None:
         self._close()
@@ -560,13 +548,13 @@ class ClaudeReader(LinesReader):
         if subtype == "compact_boundary":
             trigger = text_of(object_of(record, "compactMetadata"), "trigger")
             words = f"The conversation was compacted{f' ({trigger})' if trigger else ''}."
-            self.tell_note(event_id, at, "system", words, subtype="compaction", origin=uuid)
+            self.emit_note(event_id, at, "system", words, subtype="compaction", origin=uuid)
             self._compacted = True
             return
         content = text_of(record, "content") or text_of(object_of(record, "error"), "message") or subtype
         if content:
             level = text_of(record, "level")
-            self.tell_note(event_id, at, "system", content, subtype=subtype or None, level=level, origin=uuid)
+            self.emit_note(event_id, at, "system", content, subtype=subtype or None, level=level, origin=uuid)
 
     def _attachment(self, record: Json, uuid: str | None, at: datetime | None) -> None:
         self._close()
@@ -580,10 +568,10 @@ class ClaudeReader(LinesReader):
                 self._resumed = True  # each hook leaves one
                 words = "The conversation was resumed."
                 event_id = f"{uuid or _made_id('hook', at, kind)}:resumed"
-                self.tell_note(event_id, at, "attachment", words, subtype="resumed", origin=uuid)
+                self.emit_note(event_id, at, "attachment", words, subtype="resumed", origin=uuid)
         elif kind not in _SILENT_ATTACHMENTS:
             # Whatever it is, it is the host's context and can be long: its kind is kept.
-            self.tell_unknown(f"attachment {kind}", {"type": kind}, uuid, at)
+            self.emit_unknown(f"attachment {kind}", {"type": kind}, uuid, at)
 
 
 def _made_id(kind: str, at: datetime | None, text: str) -> str:

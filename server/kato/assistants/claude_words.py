@@ -20,8 +20,9 @@ import re
 from collections.abc import Callable, Sequence
 from typing import Final, Literal, NamedTuple
 
-from kato.assistants.contract import Json, object_of, objects_of, text_of
+from kato.assistants.contract import Json
 from kato.assistants.proof import host_block
+from kato.assistants.values import object_of, objects_of, text_of
 
 #: Blocks that Claude Code and its extensions write, around text that is not the user's.
 ENVELOPES: Final = frozenset(

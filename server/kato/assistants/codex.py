@@ -33,11 +33,8 @@ from kato.assistants.codex_words import (
     objective_of,
     words_of,
 )
-from kato.assistants.contract import (
-    Assistant,
-    Json,
-    LogFile,
-    Surroundings,
+from kato.assistants.contract import Assistant, Json, LogFile, Surroundings
+from kato.assistants.values import (
     as_text,
     digest,
     moment,
@@ -226,7 +223,7 @@ class CodexReader(CallsReader):
         if take is not None:
             take(kind or "", payload, at)
         elif kind not in _SILENT:
-            self.tell_unknown(kind or "a record without a type", payload, None, at)
+            self.emit_unknown(kind or "a record without a type", payload, None, at)
 
     def _bare(self, record: Json, kind: str | None) -> None:
         """A line of the first generations: a response item without an envelope."""
@@ -238,14 +235,14 @@ class CodexReader(CallsReader):
             if "instructions" in record or "git" in record:
                 self._meta("session_meta", record, at)
             else:
-                self.tell_unknown("a record without a type", record, None, at)
+                self.emit_unknown("a record without a type", record, None, at)
         elif kind in (None, "message"):
             self._message("message", record, at)
         elif kind in ("tool_call", "tool_result"):
             self._first_generation_tool(kind, record, at)
         elif kind == "error":
             words = text_of(record, "text") or "error"
-            self.tell_note(self._id("error", words, at), at, "error", words, level="error")
+            self.emit_note(self._id("error", words, at), at, "error", words, level="error")
         else:
             self._response("response_item", record, at)
 
@@ -255,7 +252,7 @@ class CodexReader(CallsReader):
         if take is not None:
             take(what, event, at)
         elif not (what in _SILENT_EVENTS or what.endswith(("_begin", "_delta")) or "/" in what):
-            self.tell_unknown(f"{kind} {what}", event, None, at)
+            self.emit_unknown(f"{kind} {what}", event, None, at)
 
     def _response(self, kind: str, item: Json, at: datetime | None) -> None:
         what = text_of(item, "type") or ""
@@ -265,7 +262,7 @@ class CodexReader(CallsReader):
         if take is not None:
             take(what, item, at)
         elif what not in _SILENT_RESPONSES:
-            self.tell_unknown(f"{kind} {what}", item, None, at)
+            self.emit_unknown(f"{kind} {what}", item, None, at)
 
     def _completed(self, kind: str, event: Json, at: datetime | None) -> None:
         """The consolidated records of 0.147 and later."""
@@ -276,7 +273,7 @@ class CodexReader(CallsReader):
         if take is not None:
             take(what, item, at)
         elif what not in _SILENT_ITEMS:
-            self.tell_unknown(f"item {what}", item, None, at)
+            self.emit_unknown(f"item {what}", item, None, at)
 
     # --- The session ------------------------------------------------------------------------------------
 
@@ -320,7 +317,7 @@ class CodexReader(CallsReader):
             elif self.parent_id is None:
                 event_id = f"rewind:{text_of(base, 'thread_id')}:{base.get('end_ordinal_exclusive')}"
                 words = "The conversation went back to an earlier message."
-                self.tell_note(event_id, at, "session_meta", words, subtype="rewind")
+                self.emit_note(event_id, at, "session_meta", words, subtype="rewind")
             return
         for key in ("subagent_history_start_ordinal", "forked_from_ordinal_exclusive"):
             first = payload.get(key)
@@ -338,7 +335,7 @@ class CodexReader(CallsReader):
         if self._forked_from and self.parent_id is None:
             words = "The conversation was forked from another one."
             event_id = f"forked:{self._forked_from}"
-            self.tell_note(event_id, at, "session_meta", words, subtype="forked", origin=self._forked_from)
+            self.emit_note(event_id, at, "session_meta", words, subtype="forked", origin=self._forked_from)
 
     def _is_own(self, kind: str | None, record: Json, payload: Json, at: datetime | None) -> bool:
         """Whether the history that a fork begins with, written down in one go, ends before this record: the log says
@@ -500,7 +497,7 @@ class CodexReader(CallsReader):
             self._say_others(event_id, at, words.text)
         elif words.kind == "answers" and not self._is_recovered:
             for number, reply in enumerate(words.replies):
-                self.tell_question(
+                self.emit_question(
                     f"{event_id}:answer{number}",
                     at,
                     "request_user_input_async",
@@ -511,12 +508,12 @@ class CodexReader(CallsReader):
         else:
             content = "\n\n".join(part for part in (words.text.strip("\n"), *pictures) if part.strip())
             if content:
-                self.tell_user(event_id, at, "user_message", content, doubt=words.doubt or doubt)
+                self.emit_user(event_id, at, "user_message", content, doubt=words.doubt or doubt)
 
     def _say_others(self, event_id: str, at: datetime | None, text: str) -> None:
         """What neither the user nor the assistant said."""
         if text.strip():
-            self.tell_system(event_id, at, "user_message", text)
+            self.emit_system(event_id, at, "user_message", text)
 
     def _message(self, what: str, item: Json, at: datetime | None) -> None:
         role, content = text_of(item, "role"), item.get("content")
@@ -551,7 +548,7 @@ class CodexReader(CallsReader):
         if key not in self._own_goals:
             self._flush_waiting()
             if not self._is_twin("user", "user", key, "goal"):
-                self.tell_user(
+                self.emit_user(
                     self._id("goal", key, at), at, "thread_goal_updated", objective.strip(), doubt=IN_GOAL
                 )
 
@@ -575,7 +572,7 @@ class CodexReader(CallsReader):
         self._flush_waiting()
         if not text.strip() or self._is_twin("assistant", role, text, kind):
             return
-        self.tell_assistant(
+        self.emit_assistant(
             self._id(role, text, at),
             at,
             "agent_message",
@@ -607,7 +604,7 @@ class CodexReader(CallsReader):
     def _think(self, text: str, kind: str, at: datetime | None) -> None:
         self._flush_waiting()
         if text.strip() and not self._is_twin("assistant", "thinking", text, kind):
-            self.tell_thinking(self._id("thinking", text, at), at, "reasoning", text)
+            self.emit_thinking(self._id("thinking", text, at), at, "reasoning", text)
 
     def _search(self, what: str, record: Json, at: datetime | None) -> None:
         self._flush_waiting()
@@ -622,7 +619,7 @@ class CodexReader(CallsReader):
         del record
         if not self._is_twin("", "compaction", "", what):
             words = "The conversation was compacted."
-            self.tell_note(self._id("compaction", "", at), at, "compacted", words, subtype="compaction")
+            self.emit_note(self._id("compaction", "", at), at, "compacted", words, subtype="compaction")
 
     def _end_of_turn(self, what: str, event: Json, at: datetime | None) -> None:
         self._flush_waiting()
@@ -630,18 +627,18 @@ class CodexReader(CallsReader):
         if what == "turn_aborted":
             reason = text_of(event, "reason") or "aborted"
             words = f"The turn ended early: {reason}."
-            self.tell_note(self._id(what, reason, at), at, what, words, subtype="interruption")
+            self.emit_note(self._id(what, reason, at), at, what, words, subtype="interruption")
 
     def _rolled_back(self, what: str, event: Json, at: datetime | None) -> None:
         self._flush_waiting()
         turns = event.get("num_turns")
         words = "The last turn was taken back." if turns == 1 else f"The last {turns} turns were taken back."
-        self.tell_note(self._id("rewind", str(turns), at), at, what, words, subtype="rewind")
+        self.emit_note(self._id("rewind", str(turns), at), at, what, words, subtype="rewind")
 
     def _host_note(self, what: str, event: Json, at: datetime | None) -> None:
         words = text_of(event, _NOTES[what]) or text_of(object_of(event, "error"), "message") or what
         level = "error" if "error" in what else None
-        self.tell_note(self._id(what, words, at), at, what, words, subtype=what, level=level)
+        self.emit_note(self._id(what, words, at), at, what, words, subtype=what, level=level)
 
     def _review_note(self, what: str, item: Json, at: datetime | None) -> None:
         del what
@@ -650,14 +647,14 @@ class CodexReader(CallsReader):
     def _hook_note(self, what: str, item: Json, at: datetime | None) -> None:
         words = as_text(objects_of(item, "fragments"))
         if words:
-            self.tell_note(self._id("hook", words, at), at, what, words, subtype="hook_prompt")
+            self.emit_note(self._id("hook", words, at), at, what, words, subtype="hook_prompt")
 
     def _agents_message(self, what: str, item: Json, at: datetime | None) -> None:
         text = as_text([part for part in objects_of(item, "content") if "text" in part])
         author = text_of(item, "author") or "agent"
         if text:
             words = f"{author}: {text}"
-            self.tell_note(self._id("agent", text, at), at, what, words, subtype="agent_message")
+            self.emit_note(self._id("agent", text, at), at, what, words, subtype="agent_message")
 
 
 def _texts(record: Json, key: str) -> list[str]:

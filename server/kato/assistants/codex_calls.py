@@ -13,16 +13,9 @@ from datetime import datetime
 from typing import Final
 
 from kato.assistants.codex_words import closely
-from kato.assistants.contract import (
-    Json,
-    LinesReader,
-    as_text,
-    object_of,
-    objects_of,
-    placeholder,
-    remember,
-    text_of,
-)
+from kato.assistants.contract import Json
+from kato.assistants.readers import LinesReader
+from kato.assistants.values import as_text, object_of, objects_of, placeholder, remember, text_of
 from kato.core.lenient_json import loads
 
 #: What is remembered to know twins, answered calls and running commands again; a turn has some hundreds of calls.
@@ -63,7 +56,7 @@ class CallsReader(LinesReader):
         self._assistant_acts()
         if call_id not in self._calls and call_id not in self._answered:
             remember(self._calls, call_id, name, REMEMBERED_MAX)
-            self.tell_call(call_id, at, kind, call_id, name, given, about=about or None)
+            self.emit_call(call_id, at, kind, call_id, name, given, about=about or None)
 
     def _item_call(self, what: str, item: Json, at: datetime | None) -> None:
         given = arguments(item.get("arguments", item.get("input", item.get("action"))))
@@ -118,7 +111,7 @@ class CallsReader(LinesReader):
         remember(self._answered, call_id, None, REMEMBERED_MAX)
         self._running.pop(call_id, None)
         self._calls.pop(call_id, None)
-        self.tell_result(f"{call_id}:result", at, kind, call_id, text)
+        self.emit_result(f"{call_id}:result", at, kind, call_id, text)
         asked = self._questions.pop(call_id, None)
         if asked is not None:
             self._answers(asked, text, call_id, at)
@@ -133,7 +126,7 @@ class CallsReader(LinesReader):
         answers = object_of(given, "answers") if isinstance(given, dict) else {}
         for number, question in enumerate(objects_of(asked, "questions")):
             chosen = object_of(answers, text_of(question, "id") or "").get("answers")
-            self.tell_question(
+            self.emit_question(
                 f"{call_id}:answer{number}",
                 at,
                 "request_user_input",
@@ -152,11 +145,11 @@ class CallsReader(LinesReader):
         if kind == "tool_call":
             given = arguments(record.get("arguments"))
             call_id = self._named[name] = self._id(kind, f"{name}:{as_text(given)}", at)
-            self.tell_call(call_id, at, kind, call_id, name, given)
+            self.emit_call(call_id, at, kind, call_id, name, given)
         else:
             text = as_text(record.get("result"))
             event_id = self._id(kind, f"{name}:{text}", at)
-            self.tell_result(event_id, at, kind, self._named.pop(name, event_id), text)
+            self.emit_result(event_id, at, kind, self._named.pop(name, event_id), text)
 
     # --- Events that hold a call and its result ---------------------------------------------------------
 

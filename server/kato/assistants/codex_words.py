@@ -23,8 +23,9 @@ import re
 from collections.abc import Sequence
 from typing import Final, Literal, NamedTuple
 
-from kato.assistants.contract import Json, object_of, objects_of, placeholder, text_of
+from kato.assistants.contract import Json
 from kato.assistants.proof import host_block
+from kato.assistants.values import object_of, objects_of, placeholder, text_of
 from kato.core.lenient_json import loads
 from kato.core.text import next_fence, one_line, with_newlines
 

@@ -24,14 +24,11 @@ from pathlib import PurePath
 from typing import Any, ClassVar, Final, NamedTuple
 from urllib.parse import unquote, urlsplit
 
-from kato.assistants.contract import (
-    Assistant,
-    BaseReader,
-    DocumentReader,
-    Json,
-    LinesReader,
-    LogFile,
-    Surroundings,
+from kato.assistants.builder import BaseReader
+from kato.assistants.contract import Assistant, Json, LogFile, Surroundings
+from kato.assistants.proof import host_block
+from kato.assistants.readers import DocumentReader, LinesReader
+from kato.assistants.values import (
     as_text,
     identifier,
     moment,
@@ -41,7 +38,6 @@ from kato.assistants.contract import (
     remember,
     text_of,
 )
-from kato.assistants.proof import host_block
 from kato.core import limits
 from kato.core.events import DecisionStatus, Phase
 from kato.core.lenient_json import loads
@@ -177,7 +173,7 @@ class CopilotReader(_Copilot, LinesReader):
             self._state = record
             self._look(0)
         else:
-            self.tell_unknown("a record without a type", record, None, None)
+            self.emit_unknown("a record without a type", record, None, None)
 
     def _quiet(self) -> None:
         requests = objects_of(self._state, "requests")
@@ -236,7 +232,7 @@ class CopilotReader(_Copilot, LinesReader):
         if request_id is not None:
             words = one_line(text_of(object_of(taken_back, "message"), "text") or "", limits.TITLE_CHARS_MAX)
             sentence = f"Rewound to before “{words}”." if words else "The conversation was taken back."
-            self.tell_note(f"rewind:{request_id}", None, "requests", sentence, subtype="rewind")
+            self.emit_note(f"rewind:{request_id}", None, "requests", sentence, subtype="rewind")
 
     def _look(self, first: int) -> None:
         self._about()
@@ -273,7 +269,7 @@ class CopilotReader(_Copilot, LinesReader):
         if take is not None:
             take(self, event)
         elif kind not in _SILENT_EVENTS:
-            self.tell_unknown(kind, record, event.id or None, event.at)
+            self.emit_unknown(kind, record, event.id or None, event.at)
 
     def _start_session(self, event: _Event) -> None:
         data = event.data
@@ -288,7 +284,7 @@ class CopilotReader(_Copilot, LinesReader):
 
     def _resume(self, event: _Event) -> None:
         self._take_model(event)
-        self.tell_note(
+        self.emit_note(
             event.id, event.at, event.kind, "The session was resumed.", subtype="resumed", origin=event.id
         )
 
@@ -305,12 +301,12 @@ class CopilotReader(_Copilot, LinesReader):
         words = _without_notifications(typed)
         if words != typed:
             host = typed[len(words) :].strip()
-            self.tell_system(f"{event.id}:notification", event.at, event.kind, host, event.id)
+            self.emit_system(f"{event.id}:notification", event.at, event.kind, host, event.id)
         parts = [words, *_attachments(objects_of(data, "attachments"))]
         content = "\n\n".join(part for part in parts if part.strip())
         if content.strip():
             self._replayed(event.id, event.at, content)
-            self.tell_user(event.id, event.at, event.kind, content, event.id, doubt=_doubt(words))
+            self.emit_user(event.id, event.at, event.kind, content, event.id, doubt=_doubt(words))
 
     def _rendered_prompt(self, event: _Event) -> None:
         """JetBrains writes the prompt as it sends it, often nowhere else."""
@@ -318,18 +314,18 @@ class CopilotReader(_Copilot, LinesReader):
         content = text_of(event.data, "renderedMessage") or ""
         if content.strip() and turn not in self._turns_asked:
             doubt = "JetBrains puts the editor's context into the prompt"
-            self.tell_user(event.id, event.at, event.kind, content, event.id, doubt=doubt)
+            self.emit_user(event.id, event.at, event.kind, content, event.id, doubt=doubt)
 
     def _permission(self, event: _Event) -> None:
         """What the user says when a tool is denied is said to the assistant."""
         result = object_of(event.data, "result")
         feedback = text_of(event.data, "feedback") or text_of(result, "feedback") or ""
         if feedback.strip() and text_of(event.data, "decisionSource") in (None, "human_response"):
-            self.tell_user(event.id, event.at, event.kind, feedback, event.id, doubt=_doubt(feedback))
+            self.emit_user(event.id, event.at, event.kind, feedback, event.id, doubt=_doubt(feedback))
 
     def _reason(self, event: _Event) -> None:
         content = text_of(event.data, "content") or text_of(event.data, "text") or ""
-        self.tell_thinking(event.id, event.at, event.kind, content, event.id)
+        self.emit_thinking(event.id, event.at, event.kind, content, event.id)
 
     def _compacted(self, event: _Event) -> None:
         if event.data.get("success") is not False:
@@ -352,12 +348,12 @@ class CopilotReader(_Copilot, LinesReader):
             self._mark(event, summary, "summary")
 
     def _mark(self, event: _Event, content: str, subtype: str) -> None:
-        self.tell_note(event.id, event.at, event.kind, content, subtype=subtype, origin=event.id)
+        self.emit_note(event.id, event.at, event.kind, content, subtype=subtype, origin=event.id)
 
     def _trouble(self, event: _Event) -> None:
         level = event.kind.partition(".")[2]
         content = text_of(event.data, "message") or event.kind
-        self.tell_note(
+        self.emit_note(
             event.id, event.at, event.kind, content, subtype=event.kind, level=level, origin=event.id
         )
 
@@ -374,7 +370,7 @@ class CopilotReader(_Copilot, LinesReader):
 
     def _said(self, event: _Event) -> None:
         event_id, at, data = event.id, event.at, event.data
-        self.tell_thinking(
+        self.emit_thinking(
             f"{event_id}:thinking", at, "assistant.message", text_of(data, "reasoningText") or "", event_id
         )
         requests = objects_of(data, "toolRequests")
@@ -382,7 +378,7 @@ class CopilotReader(_Copilot, LinesReader):
         if text.strip():
             model = text_of(data, "model") or self._model
             phase: Phase = "commentary" if requests else "final"
-            self.tell_assistant(event_id, at, "assistant.message", text, event_id, model=model, phase=phase)
+            self.emit_assistant(event_id, at, "assistant.message", text, event_id, model=model, phase=phase)
         for request in requests:
             call_id, name = text_of(request, "toolCallId") or event_id, text_of(request, "name") or "tool"
             self._tool(call_id, name, request.get("arguments"), "assistant.message", at)
@@ -396,7 +392,7 @@ class CopilotReader(_Copilot, LinesReader):
     def _tool(self, call_id: str, name: str, given: object, kind: str, at: datetime | None) -> None:
         if call_id not in self._known:
             self._known.add(call_id)
-            self.tell_call(call_id, at, kind, call_id, name, _arguments(given))
+            self.emit_call(call_id, at, kind, call_id, name, _arguments(given))
 
     def _complete(self, event: _Event) -> None:
         data = event.data
@@ -411,7 +407,7 @@ class CopilotReader(_Copilot, LinesReader):
         if data.get("success") is False:
             text = "\n".join(part for part in (text, failure or "failed") if part)
         if text:
-            self.tell_result(f"{call_id}:result", event.at, event.kind, call_id, text)
+            self.emit_result(f"{call_id}:result", event.at, event.kind, call_id, text)
 
     #: What each kind of event means. All others are in `_SILENT_EVENTS`, or unknown.
     _EVENTS: ClassVar[Mapping[str, Callable[["CopilotReader", _Event], None]]] = {
@@ -539,7 +535,7 @@ class _Requests:
         content = "\n\n".join(part for part in parts if part.strip())
         if content:
             at = moment(request.get("timestamp"))
-            self._reader.tell_user(request_id, at, "request", content, request_id, doubt=_doubt(typed))
+            self._reader.emit_user(request_id, at, "request", content, request_id, doubt=_doubt(typed))
 
     def _answer(self, request: Json) -> None:
         _Answer(self._reader, request).tell()
@@ -598,11 +594,11 @@ class _Answer:
             self._flush()
             value = part.get("value")
             text = "\n".join(map(str, value)) if isinstance(value, list) else str(value or "")
-            reader.tell_thinking(event_id, self._at, "thinking", text, self._id)
+            reader.emit_thinking(event_id, self._at, "thinking", text, self._id)
         elif kind == "textEditGroup":
             self._flush()
             given = {"file_path": _path(object_of(part, "uri"))} | _edited(part)
-            reader.tell_call(event_id, self._at, "textEditGroup", event_id, "edit", given, origin=self._id)
+            reader.emit_call(event_id, self._at, "textEditGroup", event_id, "edit", given, origin=self._id)
         elif kind == "questionCarousel":
             self._flush()
             self._carousel(part, event_id)
@@ -613,19 +609,19 @@ class _Answer:
             self._flush()
             text = text_of(object_of(part, "content"), "value") or text_of(part, "content") or ""
             if text:
-                reader.tell_note(
+                reader.emit_note(
                     event_id, self._at, str(kind), text, subtype=str(kind), level=str(kind), origin=self._id
                 )
         elif kind not in _SILENT_PARTS:
             self._flush()
-            reader.tell_unknown(f"response part {kind}", part, event_id, self._at)
+            reader.emit_unknown(f"response part {kind}", part, event_id, self._at)
 
     def _flush(self, *, final: bool = False) -> None:
         text, self._text = self._text, ""
         if text.strip() and not _holds_fences_only(text):
             event_id = f"{self._id}:text{self._texts}"
             self._texts += 1
-            self._reader.tell_assistant(
+            self._reader.emit_assistant(
                 event_id,
                 self._at,
                 "response",
@@ -654,14 +650,14 @@ class _Answer:
             command = object_of(data, "commandLine")
             given = {"command": text_of(command, "original")} if command else _arguments(details.get("input"))
         about = _message(part.get("pastTenseMessage")) or _message(part.get("invocationMessage"))
-        reader.tell_call(
+        reader.emit_call(
             call_id, self._at, "toolInvocation", call_id, name, given, about=about, origin=self._id
         )
         output = call.get("result") or text_of(object_of(data, "terminalCommandOutput"), "text")
         if not output:
             output = as_text([{"text": text_of(entry, "value")} for entry in objects_of(details, "output")])
         if output:
-            reader.tell_result(
+            reader.emit_result(
                 f"{call_id}:result", self._at, "toolInvocation", call_id, str(output), self._id
             )
 
@@ -674,7 +670,7 @@ class _Answer:
                     answer.get("selectedValues") or answer.get("selectedValue") or answer.get("freeformValue")
                 )
             words = _message(question.get("message")) or text_of(question, "title") or ""
-            self._reader.tell_question(
+            self._reader.emit_question(
                 f"{event_id}:answer{number}",
                 self._at,
                 "questionCarousel",
@@ -691,7 +687,7 @@ class _Answer:
         state = part.get("state")
         used = part.get("isUsed") is True or state == "accepted"
         status: DecisionStatus = "accepted" if used else "rejected" if state == "rejected" else "proposed"
-        self._reader.tell_question(
+        self._reader.emit_question(
             event_id,
             self._at,
             "confirmation",
@@ -707,9 +703,9 @@ class _Answer:
         failure = text_of(object_of(self._result, "errorDetails"), "message")
         state = object_of(self._request, "modelState").get("value")
         if failure:
-            reader.tell_note(f"{self._id}:error", self._at, "result", failure, subtype="error", level="error")
+            reader.emit_note(f"{self._id}:error", self._at, "result", failure, subtype="error", level="error")
         elif state == 2 or self._request.get("isCanceled") is True:
-            reader.tell_note(
+            reader.emit_note(
                 f"{self._id}:end",
                 self._at,
                 "result",

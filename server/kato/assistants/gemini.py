@@ -18,24 +18,11 @@ from typing import Final
 
 from msgspec import Struct
 
-from kato.assistants.contract import (
-    Assistant,
-    BaseReader,
-    DocumentReader,
-    Json,
-    LinesReader,
-    LogFile,
-    SavePicture,
-    Surroundings,
-    as_text,
-    moment,
-    object_of,
-    objects_of,
-    placeholder,
-    remember,
-    text_of,
-)
+from kato.assistants.builder import BaseReader
+from kato.assistants.contract import Assistant, Json, LogFile, SavePicture, Surroundings
 from kato.assistants.proof import host_block
+from kato.assistants.readers import DocumentReader, LinesReader
+from kato.assistants.values import as_text, moment, object_of, objects_of, placeholder, remember, text_of
 from kato.core import limits
 from kato.core.events import Phase
 from kato.core.lenient_json import loads
@@ -128,7 +115,7 @@ class _Messages(BaseReader):
         kind = text_of(message, "type") or ""
         at = moment(message.get("timestamp"))
         if message_id is None:
-            self.tell_unknown("a message without an id", message, None, at)
+            self.emit_unknown("a message without an id", message, None, at)
             return
         told = self._told.pop(message_id, None) or _Told()
         remember(self._told, message_id, told, _MESSAGES_MAX)
@@ -141,10 +128,10 @@ class _Messages(BaseReader):
             text = _plain(message.get("content"))
             if text and not told.chars:
                 told.take(text)
-                self.tell_note(message_id, at, kind, text, subtype=kind, level=kind, origin=message_id)
+                self.emit_note(message_id, at, kind, text, subtype=kind, level=kind, origin=message_id)
         elif not told.chars:
             told.chars = 1
-            self.tell_unknown(f"message {kind}", message, message_id, at)
+            self.emit_unknown(f"message {kind}", message, message_id, at)
 
     def _prompt(self, message_id: str, message: Json, told: _Told, at: datetime | None) -> None:
         """A message of type `user`: what of it the user typed, or what the host wrote in the user's name."""
@@ -158,18 +145,18 @@ class _Messages(BaseReader):
             self._shell(message_id, text, at)
             return
         if text.startswith(_SUMMARY):
-            self.tell_note(f"{message_id}:summary", at, "user", text, subtype="summary", origin=message_id)
+            self.emit_note(f"{message_id}:summary", at, "user", text, subtype="summary", origin=message_id)
             return
         if text in _HOST_MESSAGES or text.startswith(_HOST_PHRASES) or (text and not _own_parts(content)):
             if not text.startswith("<session_context>"):
-                self.tell_system(message_id, at, "user", text, message_id)
+                self.emit_system(message_id, at, "user", text, message_id)
             return
         words, doubt = _words(message, self.save_picture)
         if not words or (self.is_copy and not self._is_new("user", words)):
             return
         self._is_new("user", words)
         remember(self._first_words, message_id, one_line(words, limits.TITLE_CHARS_MAX), _MESSAGES_MAX)
-        self.tell_user(message_id, at, "user", words, message_id, doubt=doubt)
+        self.emit_user(message_id, at, "user", words, message_id, doubt=doubt)
 
     def _is_new(self, role: str, text: str) -> bool:
         """Whether nothing with this text was said by this role; it counts as said from now on."""
@@ -181,14 +168,14 @@ class _Messages(BaseReader):
     def _shell(self, message_id: str, text: str, at: datetime | None) -> None:
         """`!command`: the host tells the model of it as a message of the user's, with the output in a fence of its own."""
         command, _, output = text.removeprefix(_SHELL).partition(_SHELL_RESULT)
-        self.tell_user(
+        self.emit_user(
             message_id, at, "user", f"!{command}", message_id, doubt="it is a shell command of Gemini CLI"
         )
         call_id = f"{message_id}:shell"
-        self.tell_call(
+        self.emit_call(
             call_id, at, "user", call_id, "run_shell_command", {"command": command}, origin=message_id
         )
-        self.tell_result(
+        self.emit_result(
             f"{call_id}:result", at, "user", call_id, output.removesuffix("```").rstrip("\n"), message_id
         )
 
@@ -200,7 +187,7 @@ class _Messages(BaseReader):
                 subject = text_of(thought, "subject")
                 description = (text_of(thought, "description") or "").replace("\\n", "\n").strip()
                 text = f"**{subject}** — {description}" if subject else description
-                self.tell_thinking(part, moment(thought.get("timestamp")) or at, "thought", text, message_id)
+                self.emit_thinking(part, moment(thought.get("timestamp")) or at, "thought", text, message_id)
         self._thought_parts(message_id, message, told, at)
         text = _plain(message.get("content"))
         if text.strip():
@@ -216,7 +203,7 @@ class _Messages(BaseReader):
             name = f"{message_id}:part{number}"
             if part.get("thought") and name not in told.parts:
                 told.parts.add(name)
-                self.tell_thinking(name, at, "thought", text_of(part, "text") or "", message_id)
+                self.emit_thinking(name, at, "thought", text_of(part, "text") or "", message_id)
 
     def _answer(self, message_id: str, message: Json, text: str, told: _Told, at: datetime | None) -> None:
         if (
@@ -239,7 +226,7 @@ class _Messages(BaseReader):
         told.take(text)
         phase: Phase | None = "commentary" if message.get("toolCalls") else None
         model = text_of(message, "model")
-        self.tell_assistant(event_id, at, "gemini", rest, message_id, model=model, phase=phase)
+        self.emit_assistant(event_id, at, "gemini", rest, message_id, model=model, phase=phase)
 
     def _tool(self, message_id: str, call: Json, told: _Told, at: datetime | None) -> None:
         call_id = text_of(call, "id") or f"{message_id}:call"
@@ -247,13 +234,13 @@ class _Messages(BaseReader):
         moment_of_call = moment(call.get("timestamp")) or at
         if call_id not in told.parts:
             told.parts.add(call_id)
-            self.tell_call(call_id, at, "toolCall", call_id, name, call.get("args"), origin=message_id)
+            self.emit_call(call_id, at, "toolCall", call_id, name, call.get("args"), origin=message_id)
         result = f"{call_id}:result"
         if result in told.parts or not (call.get("result") or text_of(call, "status") in _ENDED):
             return
         told.parts.add(result)
         text = _result(call)
-        self.tell_result(result, moment_of_call, "toolCall", call_id, text, message_id)
+        self.emit_result(result, moment_of_call, "toolCall", call_id, text, message_id)
         if name == "ask_user":
             self._answers(call, text, call_id, moment_of_call)
 
@@ -265,7 +252,7 @@ class _Messages(BaseReader):
         answers = object_of(given, "answers") if isinstance(given, dict) else {}
         for number, question in enumerate(objects_of(object_of(call, "args"), "questions")):
             answer = answers.get(str(number))
-            self.tell_question(
+            self.emit_question(
                 f"{call_id}:answer{number}",
                 at,
                 "ask_user",
@@ -305,7 +292,7 @@ class GeminiReader(_Messages, LinesReader):
             if text_of(record, "kind") not in (None, "main", "subagent"):
                 self.report("unknown_kind", f"session {text_of(record, 'kind')}")
         else:
-            self.tell_unknown("a record without a type", record, None, None)
+            self.emit_unknown("a record without a type", record, None, None)
 
     def _rewind(self, target: str) -> None:
         times = self._rewinds.get(target, 0) + 1
@@ -313,7 +300,7 @@ class GeminiReader(_Messages, LinesReader):
         words = self._first_words.get(target)
         sentence = f"Rewound to before “{words}”." if words else "The conversation was taken back."
         mark = f"rewind:{target}" if times == 1 else f"rewind:{target}:{times}"
-        self.tell_note(mark, None, "$rewindTo", sentence, subtype="rewind")
+        self.emit_note(mark, None, "$rewindTo", sentence, subtype="rewind")
 
     def _set(self, fields: Json) -> None:
         self._about(fields)
@@ -325,7 +312,7 @@ class GeminiReader(_Messages, LinesReader):
         # After a rewind the list holds what is kept, under the ids that are known.
         if gone and any(message_id not in self._told for message_id in kept):
             event_id = f"compaction:{hashlib.blake2b(repr(gone).encode(), digest_size=8).hexdigest()}"
-            self.tell_note(event_id, None, "$set", "The conversation was compacted.", subtype="compaction")
+            self.emit_note(event_id, None, "$set", "The conversation was compacted.", subtype="compaction")
         self.is_copy = True  # what the host puts together anew is history
         for message in messages:
             self.guarded(self._message, message)

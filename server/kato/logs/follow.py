@@ -30,8 +30,9 @@ from typing import Final, NamedTuple
 from msgspec import Struct
 from msgspec.structs import replace
 
-from kato.assistants.contract import Problem, ReadResult, SessionInfo, Surroundings, remember
+from kato.assistants.contract import Problem, ReadResult, SessionInfo, Surroundings
 from kato.assistants.dedupe import SecondStore
+from kato.assistants.values import remember
 from kato.core import limits
 from kato.core.errors import BudgetExceeded, KatoError
 from kato.core.events import (

@@ -1,0 +1,170 @@
+"""Values out of a log's records: fields of the expected type, moments, ids, and texts of blocks."""
+
+import hashlib
+from datetime import datetime
+from math import inf
+from typing import Final, TypeVar
+
+import msgspec
+from msgspec import UNSET, UnsetType
+
+from kato.assistants.contract import (
+    Json,
+    SavePicture,
+)
+from kato.core import limits
+from kato.core.moments import clamped, utc
+from kato.core.text import one_line, visible
+
+
+def text_of(record: Json, key: str) -> str | None:
+    """The text under a key; None if there is none, or something else."""
+    value = record.get(key)
+    return value if isinstance(value, str) else None
+
+
+def object_of(record: Json, key: str) -> Json:
+    """The object under a key; an empty one if there is none."""
+    value = record.get(key)
+    return value if isinstance(value, dict) else {}
+
+
+def objects_of(record: Json, key: str) -> list[Json]:
+    """The objects of the list under a key."""
+    value = record.get(key)
+    return [item for item in value if isinstance(item, dict)] if isinstance(value, list) else []
+
+
+def moment(value: object) -> datetime | None:
+    """A time as logs write it: RFC 3339, or seconds or milliseconds since the epoch, which their size tells apart. A time
+    that Kato does not support becomes the nearest one that it does (see `BaseReader._head`).
+    """
+    if isinstance(value, str):
+        try:
+            at: datetime = msgspec.convert(value, datetime)
+        except msgspec.ValidationError:
+            return None
+        return clamped(at) if at.tzinfo is not None else None
+    if isinstance(value, int | float) and not isinstance(value, bool) and 0 < value < inf:
+        return utc(int(value if value > _SECONDS_MAX else value * 1000))
+    return None
+
+
+#: 2286 in seconds is 1970 in milliseconds: no log lies between.
+_SECONDS_MAX: Final = 10_000_000_000
+
+
+def identifier(*parts: str) -> str:
+    """An id of these parts, short enough for an event."""
+    joined = ":".join(parts)
+    if 0 < len(joined) <= limits.ID_CHARS_MAX:
+        return joined
+    return hashlib.blake2b(joined.encode(errors="replace"), digest_size=16).hexdigest()
+
+
+def digest(text: str) -> str:
+    """A short mark of a text, where a log gives no identity but the text itself."""
+    return hashlib.blake2b(text.encode(errors="replace"), digest_size=8).hexdigest()
+
+
+def as_text(value: object) -> str:
+    """What a tool gave back, as text: texts of content blocks one below the other, placeholders for pictures, anything
+    else as JSON.
+    """
+    if value is None:
+        return ""
+    if isinstance(value, str):
+        return value
+    if isinstance(value, list):
+        return "\n".join(part for part in map(_block_text, value) if part)
+    if isinstance(value, dict) and isinstance(value.get("text"), str):
+        return str(value["text"])
+    return msgspec.json.format(msgspec.json.encode(value), indent=2).decode()
+
+
+def _block_text(block: object) -> str:
+    if isinstance(block, dict):
+        text = block.get("text")
+        if isinstance(text, str):
+            return text
+        placeholder = picture(block)
+        if placeholder is not None:
+            return placeholder
+    return as_text(block) if not isinstance(block, list) else ""
+
+
+def picture(block: Json, save: SavePicture | None = None) -> str | None:
+    """What stands for an image or document block: a placeholder, unless the picture is kept."""
+    kind = block.get("type")
+    if kind not in ("image", "document", "input_image", "local_image"):
+        return None
+    source = object_of(block, "source")
+    data = text_of(source, "data") or text_of(block, "image_url") or ""
+    media = text_of(source, "media_type") or text_of(block, "mimeType") or _media_of_url(data)
+    name = text_of(block, "title") or text_of(block, "path") or text_of(source, "url") or ""
+    if save is not None and data and media and kind != "document":
+        return save(media, data.rpartition(",")[2])
+    encoded = len(data.rpartition(",")[2]) if data else 0
+    noun = "document" if kind == "document" else "image"
+    return placeholder(noun, media, name, f"{encoded * 3 // 4 // 1000 or 1} kB" if encoded else "")
+
+
+def placeholder(noun: str, *about: str) -> str:
+    """What stands for an attachment among the user's words: one line, whatever its name holds. A name comes from a file
+    or a web page: with a line break in it, it could add a line that looks like a command.
+    """
+    known = ", ".join(part for part in about if part)
+    return f"[{noun}: {visible(known)}]" if known else f"[{noun}]"
+
+
+def _media_of_url(url: str) -> str:
+    return url[5:].partition(";")[0] if url.startswith("data:") and ";" in url[:64] else ""
+
+
+#: Arguments of tools that say in a line what a call is about, the best first.
+_TELLING: Final = (
+    "description",
+    "command",
+    "cmd",
+    "file_path",
+    "filePath",
+    "absolute_path",
+    "notebook_path",
+    "path",
+    "dir_path",
+    "pattern",
+    "query",
+    "url",
+    "skill",
+    "subject",
+    "prompt",
+)
+DESCRIPTION_CHARS_MAX: Final = 120
+
+
+def describe(given: Json) -> str | UnsetType:
+    """A tool call's arguments in one line."""
+    for key in _TELLING:
+        value = given.get(key)
+        if isinstance(value, list) and value and all(isinstance(part, str) for part in value):
+            value = " ".join(value)
+        if isinstance(value, str) and value.strip():
+            return one_line(value, DESCRIPTION_CHARS_MAX)
+    return UNSET
+
+
+_V = TypeVar("_V")
+
+
+def remember(where: dict[str, _V], key: str, value: _V, count_max: int) -> None:
+    """Keeps a value as the newest; of more than so many, the oldest are forgotten."""
+    where.pop(key, None)
+    where[key] = value
+    while len(where) > count_max:
+        del where[next(iter(where))]
+
+
+# --- What readers share ------------------------------------------------------------------------------
+
+
+#: The time of an event that waits for the first time in its log.
