@@ -1,4 +1,4 @@
-"""The contract of `engine.Ledger`: the journal and the memory ledger answer alike in all that does not outlive the process."""
+"""The contract of `ports.Ledger`: the journal and the memory ledger answer alike in all that does not outlive the process."""
 
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -14,6 +14,7 @@ from journal.keeping import KEY, META, OTHER, pairs, recording
 from kato.core.errors import UnknownSession
 from kato.core.events import SessionKey
 from kato.core.lines import Lines
+from kato.core.ports import Ledger
 from kato.core.records import (
     AppendReceipt,
     Hold,
@@ -24,7 +25,6 @@ from kato.core.records import (
     SessionMeta,
 )
 from kato.core.snapshots import SnapshotStore
-from kato.engine.engine import Ledger
 from kato.storage.journal import Journal
 from kato.storage.memory import MemoryLedger
 

@@ -15,6 +15,7 @@ from kato import __version__
 from kato.app import config, statusfiles
 from kato.app import process as processes
 from kato.core import limits, paths, settings
+from kato.core.ports import Ledger, Listener
 from kato.core.settings import Settings
 from kato.core.snapshots import SnapshotStore
 from kato.core.status import Process
@@ -43,7 +44,7 @@ class Assembly:
         self,
         chosen: Settings,
         *,
-        listener: engines.Listener,
+        listener: Listener,
         folders: Sequence[str],
         started_at: int,
         hurried: Callable[[], bool] = lambda: False,
@@ -55,7 +56,7 @@ class Assembly:
     def _put_together(
         self,
         chosen: Settings,
-        listener: engines.Listener,
+        listener: Listener,
         folders: Sequence[str],
         started_at: int,
         hurried: Callable[[], bool],
@@ -73,7 +74,7 @@ class Assembly:
         self._identity = processes.identity(os.getpid())
         #: What was recovered of a damaged journal, in a sentence.
         self.recovery: str | None = None
-        ledger: engines.Ledger
+        ledger: Ledger
         if chosen.journal:
             journal = Journal.open(self.state_dir, now_ms=now_ms, hurried=hurried)
             self.recovery = journal.recovery
@@ -168,7 +169,7 @@ def write_roots(chosen: Settings, place: engines.Place) -> list[str]:
     return [str(Path(root).expanduser()) for root in roots]
 
 
-def notebook(chosen: Settings, writer: NoteWriter, ledger: engines.Ledger, spool_dir: Path) -> NoteBook:
+def notebook(chosen: Settings, writer: NoteWriter, ledger: Ledger, spool_dir: Path) -> NoteBook:
     """A notebook as these settings want it."""
     return NoteBook(
         writer,

@@ -46,8 +46,9 @@ from kato.core.events import (
 from kato.core.lines import Lines, numbered
 from kato.core.moments import epoch_ms
 from kato.core.paths import comparable, parts_below
+from kato.core.ports import Ledger
 from kato.core.records import LogRecord
-from kato.engine.engine import AppendRequest, Ledger, log_defect
+from kato.engine.engine import AppendRequest, log_defect
 from kato.logs.livetimes import LiveTimes, Mark
 from kato.logs.sources import Found, Root, Tail, look, read_end, scan
 
