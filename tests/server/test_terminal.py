@@ -8,6 +8,7 @@ import signal
 import sqlite3
 import subprocess
 import sys
+import threading
 import time
 import unicodedata
 from collections.abc import Iterator
@@ -105,6 +106,8 @@ class Home:
         )
         os.close(theirs)
         output = b""
+        late = threading.Timer(60, process.kill)
+        late.start()
         try:
             while data := _read(ours):
                 output += data
@@ -112,6 +115,7 @@ class Home:
                     process.send_signal(signal.SIGINT)
                     stop_after = None
         finally:
+            late.cancel()
             os.close(ours)
             if process.poll() is None and stop_after is not None:
                 process.kill()
@@ -192,7 +196,7 @@ def test_all_styling_is_richs_own(home: Home, name: str) -> None:
 
 @pytest.mark.parametrize(
     ("arguments", "until"),
-    [(["watch"], "Watching"), (["status", "--watch"], "now")],
+    [(["watch"], "Watching"), (["status", "--watch"], "OWNED")],
 )
 def test_a_live_view_shows_hostile_names_as_text(home: Home, arguments: list[str], until: str) -> None:
     code, output = home.terminal(*arguments, stop_after=until)
