@@ -185,13 +185,18 @@ def test_no_command_prints_what_a_terminal_obeys(home: Home, name: str) -> None:
         assert unprintable(STYLING.sub("", done.stdout.decode() + done.stderr.decode())) == set()
 
 
+def without_figures(text: str) -> str:
+    """Memory and ages differ from one run to the next."""
+    return re.sub(r"[\d.,]+|\s+", " ", text)
+
+
 @pytest.mark.parametrize("name", ["status", "sessions", "doctor", "clean", "journal check"])
 def test_all_styling_is_richs_own(home: Home, name: str) -> None:
     _, arguments = COMMANDS[name]
     _, styled = home.terminal(*arguments)
     _, dumb = home.terminal(*arguments, TERM="dumb", NO_COLOR="1")
     assert "\x1b" not in dumb
-    assert plain(styled) == plain(dumb)
+    assert without_figures(plain(styled)) == without_figures(plain(dumb))
 
 
 @pytest.mark.parametrize(
