@@ -7,11 +7,13 @@ from zoneinfo import ZoneInfo
 
 import html5lib
 import hypothesis.strategies as st
+import pytest
 from hypothesis import HealthCheck, assume, given, settings
 from markdown_it import MarkdownIt
 
 from builders import Json, assistant, decision, info, struct, system, thinking, tool_call, tool_result, user
 from kato.core.commands import parse
+from kato.notes import safe_markdown
 from kato.notes.safe_markdown import ELEMENTS
 from kato.notes.transcript import MarkdownOptions, Transcript
 
@@ -156,3 +158,12 @@ def test_a_user_message_cut_at_a_command_is_the_same_text(before: list[str], aft
     transcript = Transcript(MarkdownOptions(), UTC)
     cut = transcript.feed(event, through_line=line) + transcript.feed(event, after_line=line)
     assert cut == Transcript(MarkdownOptions(), UTC).feed(event)
+
+
+@given(TEXT)
+@settings(max_examples=1000)
+def test_a_text_that_is_closed_quickly_is_as_if_its_blocks_were_read(text: str) -> None:
+    quick = safe_markdown.enclosed(text), safe_markdown.typed(text)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(safe_markdown, "_closed_quickly", lambda *_: None)
+        assert (safe_markdown.enclosed(text), safe_markdown.typed(text)) == quick

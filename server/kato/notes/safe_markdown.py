@@ -40,14 +40,18 @@ _NEWLINE: Final = re.compile(r"\n")
 #: The row below the heads of a table (GitHub's extension).
 _TABLE: Final = re.compile(r"^[ \t>]*\|?[ \t]*:?-+:?[ \t]*(?:\|[ \t]*:?-+:?[ \t]*)*\|?[ \t]*$", re.MULTILINE)
 _TICKS: Final = re.compile(r"`+")
-#: A text without any of these is shown as typed as it is: a tag, a fence, a heading, the underline of one.
-_SPECIAL: Final = re.compile(r"<[A-Za-z/!?]|```|~~~|#(?:[ \t#]|$)|^[ \t>]*(?:=+|-+)[ \t]*$", re.MULTILINE)
+#: Text of the user's without any of these is shown as it is: a tag, a heading, the underline of one.
+_TYPED_MARKUP: Final = re.compile(r"<[A-Za-z/!?]|#(?:[ \t#]|$)|^[ \t>]*(?:=+|-+)[ \t]*$", re.MULTILINE)
+_ANY_FENCE: Final = re.compile(r"(`{3,}|~{3,})(.*)")
+#: Most texts have fences of this kind alone; a search for a literal beginning is five times as fast.
+_BACKTICK_FENCE: Final = re.compile(r"(```+)(.*)")
 
 
 def enclosed(text: str) -> str:
     """The text, followed by lines that close what it leaves open."""
-    if "<" not in text and "```" not in text and "~~~" not in text:
-        return text
+    quick = _closed_quickly(text, _OPENING)
+    if quick is not None:
+        return quick
     reader = BlockReader()
     elements = _OpenElements(may_hide="<!" in text or "<?" in text)
     in_comment = False
@@ -75,8 +79,9 @@ def typed(text: str, *, italics: bool = False) -> str:
     """The text with its headings and tags escaped, then `enclosed`. Code stays as it is. With `italics`, each line of prose
     is in italics, unless it is marked up.
     """
-    if not italics and _SPECIAL.search(text) is None:
-        return text
+    quick = None if italics else _closed_quickly(text, _TYPED_MARKUP)
+    if quick is not None:
+        return quick
     shown = StringIO()
     reader = BlockReader(escaped=True)
     for run in _runs(text, reader):
@@ -88,6 +93,29 @@ def typed(text: str, *, italics: bool = False) -> str:
         shown.write(part)
     closing = reader.closing_line()
     return shown.getvalue() if closing is None else f"{shown.getvalue()}\n{closing}"
+
+
+def _closed_quickly(text: str, markup: re.Pattern[str]) -> str | None:
+    """The text, with a fence closed that it leaves open, if it holds no markup outside fenced code. None if that cannot be
+    seen without reading its blocks: a fence that is indented, quoted or in a list may end with what contains it.
+    """
+    outside, fence = 0, ""
+    fences = _ANY_FENCE if "~~~" in text else _BACKTICK_FENCE
+    for found in fences.finditer(text):
+        run, rest = found.groups()
+        start = found.start()
+        if start and text[start - 1] != "\n":
+            return None
+        if fence:
+            if run[0] == fence[0] and len(run) >= len(fence) and not rest.strip(" \t"):
+                outside, fence = found.end(), ""
+        elif run[0] == "~" or "`" not in rest:
+            if markup.search(text, outside, start):
+                return None
+            fence = run
+    if fence:
+        return f"{text}\n{fence}"
+    return None if markup.search(text, outside) else text
 
 
 def escaped_tags(text: str) -> str:
