@@ -1,50 +1,56 @@
-# make demo         set up .venv and play a conversation through a real server
-# make test         set up .venv and run everything: formatting, lint, types, imports, tests
-# make soak         a mixed load with kills and full disks for SOAK_SECONDS (60); SOAK_SEED repeats one (see docs/reliability.md)
-# make soak-windows a thousand conversations that two windows follow (KATO_WINDOW_RUNS)
-# make bench        measure (see docs/performance.md)
-# make vsix         build the VS Code extension with the server's wheel inside (needs Node.js 20)
-# make test-client  types and unit tests of the extension
-# make test-editor  install the extension in a real VS Code and drive it (needs Chromium)
-
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
-.PHONY: demo test check format soak soak-windows bench clean vsix test-client test-editor
+.PHONY: help demo test test-fast check format lock dist soak soak-windows bench clean vsix test-client test-editor
 
-demo: $(STAMP)
+help: ## list the targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+demo: $(STAMP) ## play a conversation through a real server, and show what comes of it
 	$(BIN)/kato demo
 
-# A test that drives a real process can be late on a machine that is busy with the others: it runs once more, alone.
-test: check
-	$(BIN)/python -m pytest -n auto || $(BIN)/python -m pytest --last-failed --last-failed-no-failures none
+# Coverage counts what runs in the tests' own process: the core must be covered there, without a server around it.
+test: check ## everything: formatting, lint, types, imports, language, tests, coverage
+	$(BIN)/python -m pytest -n auto --cov || $(BIN)/python -m pytest --last-failed --last-failed-no-failures none
+	$(BIN)/python tools/check_coverage.py
 
-check: $(STAMP)
+test-fast: $(STAMP) ## the tests for the inner loop: no process is started
+	$(BIN)/python -m pytest -n auto -q tests/unit tests/writer tests/providers tests/journal --hypothesis-profile fast -m "not slow"
+
+check: $(STAMP) ## formatting, lint, types, import contracts, spelling and language
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+	$(BIN)/codespell
 
-format: $(STAMP)
+format: $(STAMP) ## format, and fix what can be fixed
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
 
-$(STAMP): pyproject.toml
+$(STAMP): pyproject.toml requirements/dev.txt
 	$(PYTHON) -c 'import sys; sys.exit("Kato needs Python 3.10 or newer, this is " + sys.version.split()[0] if sys.version_info < (3, 10) else 0)'
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[dev]'
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes --requirement requirements/dev.txt
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
 	touch $@
 
-soak: $(STAMP)
+lock: ## lock the dependencies of development again (needs uv)
+	uv pip compile --quiet --universal --python-version 3.10 --generate-hashes --no-emit-index-url --no-emit-find-links --no-header --upgrade --group dev pyproject.toml --output-file requirements/dev.txt
+
+dist: $(STAMP) ## build the wheel and the source distribution
+	$(BIN)/python -m hatchling build
+
+soak: $(STAMP) ## a mixed load with kills and full disks for SOAK_SECONDS (60); SOAK_SEED repeats one (docs/reliability.md)
 	PYTHONPATH=tests $(BIN)/python -m soak
 
 soak-windows: export KATO_WINDOW_RUNS ?= 1000
-soak-windows: $(STAMP)
+soak-windows: $(STAMP) ## a thousand conversations that two windows follow (KATO_WINDOW_RUNS)
 	$(BIN)/python -m pytest -n auto tests/faults/test_windows.py
 
-bench: $(STAMP)
+bench: $(STAMP) ## measure (docs/performance.md)
 	$(BIN)/python -m benchmarks --json benchmarks/results.json
 
 CLIENT := client-vscode
@@ -55,17 +61,17 @@ $(CLIENT_STAMP): $(CLIENT)/package.json $(CLIENT)/package-lock.json
 	cd $(CLIENT) && npm ci --ignore-scripts --no-audit --no-fund
 	touch $@
 
-test-client: $(CLIENT_STAMP)
+test-client: $(CLIENT_STAMP) ## types, lint and unit tests of the extension
 	cd $(CLIENT) && npm test
 
-vsix: $(STAMP) $(CLIENT_STAMP)
+vsix: $(STAMP) $(CLIENT_STAMP) ## build the VS Code extension with the server's wheel inside (needs Node.js 20)
 	rm -rf $(CLIENT)/server $(CLIENT)/dist && mkdir $(CLIENT)/server
-	$(BIN)/python -m pip wheel --quiet --no-deps --wheel-dir $(CLIENT)/server .
+	$(BIN)/python -m pip wheel --quiet --no-deps --no-build-isolation --wheel-dir $(CLIENT)/server .
 	cd $(CLIENT) && npm run --silent build && npx vsce package --no-dependencies --out kato-$(VERSION).vsix
 
-test-editor: vsix
+test-editor: vsix ## install the extension in a real VS Code and drive it (needs Chromium)
 	cd $(CLIENT)/test/editor && ./run.sh ../../kato-$(VERSION).vsix
 
-clean:
+clean: ## remove what was built and installed
 	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache demo-output dist build
 	rm -rf $(CLIENT)/node_modules $(CLIENT)/dist $(CLIENT)/dist-test $(CLIENT)/server $(CLIENT)/*.vsix $(CLIENT)/.vscode-test $(CLIENT)/test-results

@@ -6,11 +6,15 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import hypothesis
 import pytest
 
 from kato.cli.client import Client
 
 SHARED = Path(__file__).resolve().parents[2] / "shared"
+
+#: For `make test-fast`.
+hypothesis.settings.register_profile("fast", max_examples=20)
 
 Start = Callable[..., Client]
 

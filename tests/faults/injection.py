@@ -10,15 +10,18 @@ This module imports nothing of Kato, so that faults can be installed before Kato
 import errno
 import json
 import os
-import resource
 import signal
 import sqlite3
+import sys
 import threading
 import time
 from collections.abc import Callable, Iterable, Mapping
 from functools import cache, partial
 from pathlib import Path
 from typing import Any, Final, Literal, NamedTuple
+
+if sys.platform != "win32":
+    import resource
 
 Action = Literal["nothing", "busy", "full", "ioerror", "kill-before", "kill-half", "kill-after"]
 """What happens at the chosen step.

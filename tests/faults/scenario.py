@@ -5,9 +5,9 @@ The client behaves as clients do: it sends a batch again until it is acknowledge
 it is gone. All the rest is Kato's part: see `Drive.problems`.
 """
 
-import resource
 import shutil
 import subprocess
+import sys
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -21,6 +21,9 @@ from kato.core.errors import EXIT_CONFIG
 from kato.core.events import SessionKey
 from kato.storage.journal import Journal
 from peer import DEFECTS, Gone, Json, Peer, Refused, Running
+
+if sys.platform != "win32":
+    import resource
 
 #: Starts `kato serve` with an environment and a file for its stderr.
 Launch = Callable[[Mapping[str, str], Path], Running]

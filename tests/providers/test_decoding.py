@@ -2,7 +2,7 @@
 
 import codecs
 import json
-import resource
+import sys
 import time
 from typing import Any
 
@@ -15,6 +15,9 @@ from kato.assistants.decoding import LineSplitter, Utf8, as_utf8, decode, docume
 from kato.assistants.readers import LinesReader
 from kato.assistants.values import moment
 from kato.core import limits
+
+if sys.platform != "win32":
+    import resource
 
 AT = "2026-05-01T10:00:00.000Z"
 

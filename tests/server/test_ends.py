@@ -25,6 +25,9 @@ from kato.core.records import SessionMeta
 from kato.lsp.framing import encode_frame
 from kato.storage.journal import Journal
 
+if sys.platform == "win32":
+    pytest.skip("ends by POSIX signals and file permissions", allow_module_level=True)
+
 pytestmark = pytest.mark.usefixtures("deadline")
 #: The promise is two seconds. The rest is for a busy machine; what hangs would wait five at least.
 SECONDS_MAX = 4.0

@@ -2,7 +2,6 @@
 
 import json
 import os
-import pty
 import re
 import signal
 import sqlite3
@@ -22,6 +21,11 @@ from conftest import Start, environment_of
 from kato.cli.client import Client, RequestFailed
 from kato.core import limits
 from logs import ClaudeLog, CodexLog, append, wait_for
+
+if sys.platform == "win32":
+    pytest.skip("needs a POSIX terminal", allow_module_level=True)
+
+import pty
 
 #: Window title, clear screen, C1 colour, right-to-left override, isolate, line separator, newline, markup that closes nothing.
 EVIL = "\x1b]0;OWNED\x07\x1b[2J\x9b31m\u202eevil\u2066\u2028\nFORGED [/] [bold]\r\x7f\x00"

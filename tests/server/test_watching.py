@@ -2,7 +2,6 @@
 
 import asyncio
 import os
-import resource
 import shutil
 import subprocess
 import sys
@@ -19,6 +18,9 @@ from kato.cli.client import Client
 from kato.core import limits
 from kato.logs.watcher import InotifyWatcher, TreeWatcher, Watcher
 from logs import ClaudeLog, CodexLog, overflow_the_queue, wait_for
+
+if sys.platform != "win32":
+    import resource
 
 LINUX = pytest.mark.skipif(sys.platform != "linux", reason="inotify")
 Make = Callable[[type[Watcher]], "Reports"]

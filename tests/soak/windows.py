@@ -1,6 +1,5 @@
 """The windows of an editor: a real `kato serve` each, restarted when it is gone."""
 
-import resource
 import signal
 import subprocess
 import sys
@@ -12,6 +11,9 @@ from pathlib import Path
 from typing import Any, Final
 
 from peer import Gone, Json, Peer
+
+if sys.platform != "win32":
+    import resource
 
 OPTIONS: Final[Mapping[str, Any]] = {
     "daemonMaxMemoryMb": 110,
@@ -140,4 +142,5 @@ def held_by(pid: int) -> Resources | None:
     return Resources(descriptors, int(found["Threads"][0]), int(found["VmHWM"][0]) * 1024)
 
 
-SIGNALS: Final = (signal.SIGKILL, signal.SIGKILL, signal.SIGTERM)
+KILL: Final = getattr(signal, "SIGKILL", signal.SIGTERM)
+SIGNALS: Final = (KILL, KILL, signal.SIGTERM)

@@ -88,6 +88,13 @@ def test_any_other_name_is_refused_also_on_the_command_line(
     assert words in denied.value.message
 
 
+@pytest.mark.parametrize("name", ["talks", "talks.md"])
+def test_a_folder_is_called_a_folder_whatever_its_name(workspace: Path, name: str) -> None:
+    (workspace / name).mkdir()
+    with pytest.raises(PathDenied, match="it is a folder; name a file in it"):
+        WritePolicy([str(workspace)]).check(str(workspace / name))
+
+
 @pytest.mark.parametrize(
     "path",
     [

@@ -2,7 +2,6 @@
 
 import json
 import os
-import resource
 import subprocess
 import sys
 import zlib
@@ -17,6 +16,9 @@ from kato.notes import policy as policies
 from kato.notes.files import NoteMissing, NoteWriter
 from kato.notes.leftovers import Leftovers
 from kato.notes.policy import AuditLog, WritePolicy
+
+if sys.platform != "win32":
+    import resource
 
 
 @pytest.fixture

@@ -319,8 +319,15 @@ class _Audited:
             self._audit("deny", self._path, error.message)
 
 
+_IS_FOLDER: Final = "it is a folder; name a file in it"
+
+
 def _refuse_by_letters(path: str, asked: str, suffixes: Sequence[str]) -> None:
-    refusal = paths.policy_refusal(path, windows=_WINDOWS) or paths.suffix_refusal(path, suffixes)
+    refusal = paths.policy_refusal(path, windows=_WINDOWS)
+    if refusal is None:
+        refusal = paths.suffix_refusal(path, suffixes)
+        if refusal is not None and os.path.isdir(path):
+            refusal = _IS_FOLDER  # another suffix would not help
     if refusal is not None:
         raise PathDenied(f"{asked}: {refusal}", asked)
 
@@ -364,7 +371,7 @@ def _real_path(path: str) -> str:
         if not os.path.isdir(real):
             raise NotADirectoryError(0, f"{head} is not a folder")
     elif os.path.isdir(real):
-        raise IsADirectoryError(0, "it is a folder; name a file in it")
+        raise IsADirectoryError(0, _IS_FOLDER)
     elif not os.path.isfile(real):
         raise OSError(0, "it is a device, a socket or a pipe, no file")
     whole = os.path.join(real, *reversed(missing))

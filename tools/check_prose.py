@@ -1,0 +1,119 @@
+"""Checks the language of documents, docstrings, comments and messages: plain technical English, one term for one concept.
+
+`python tools/check_prose.py [FILE …]` prints a line for each finding and ends with 1 if there are any. Without files it
+reads everything that people read: Markdown files, and the docstrings, comments and string literals of Python and
+TypeScript. The rules are a small list of constructions that made earlier texts hard to read; docs/glossary.md has the
+terms to use instead.
+"""
+
+import io
+import re
+import subprocess
+import sys
+import tokenize
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Final, NamedTuple
+
+ROOT: Final = Path(__file__).resolve().parents[1]
+#: Histories, texts of others and texts that play a conversation are not ours to rewrite.
+NOT_READ: Final = (
+    "CHANGELOG.md",
+    "LICENSE",
+    "requirements/",
+    "tools/check_prose.py",
+    "package-lock.json",
+    ".github/",
+)
+
+
+class Rule(NamedTuple):
+    """A construction, and what to write instead."""
+
+    pattern: re.Pattern[str]
+    instead: str
+
+
+def _rule(pattern: str, instead: str) -> Rule:
+    return Rule(re.compile(pattern, re.IGNORECASE), instead)
+
+
+RULES: Final = (
+    _rule(r"\b(?:is|are|was|were) no (?:[a-z]+ )?(?:of|file|folder|path|event|command|number|markup|regular|JSON|note)\b", '"is not a …" or "invalid …"'),
+    _rule(r"\banew\b", '"again"'),
+    _rule(r"\blet(?:s|ting)? go of\b|\bis let go\b", '"releases", "removes"'),
+    _rule(r"\bnobody\b", "name the actor: the user, the client, no process"),
+    _rule(r"\bat once\b", '"immediately" or "together"'),
+    _rule(r"\b(?:hears?|heard) of\b", '"receives", "is notified of"'),
+    _rule(r"\b(?:is|are|was|were) (?:told|heard)\b(?! apart)", '"emitted", "logged", "reported", "notified"'),
+    _rule(r"\btell(?:s|ing)? (?:it|them|what|that|whether|of)\b", '"reports", "states", "shows"'),
+    _rule(r"(?:^|[.:] )Of (?:what|a|an|the|each|all|many|more|several|those|these)\b[^.]*,", "actor, verb, object: do not front the genitive"),
+    _rule(r"\bthat is all\b|\bso be it\b|\bcome what may\b", "state the guarantee and its limits"),
+)  # fmt: skip
+
+_CODE: Final = re.compile(r"```.*?```|~~~.*?~~~|`[^`\n]*`", re.DOTALL)
+
+
+class Finding(NamedTuple):
+    """A place, the words and the rule's advice."""
+
+    path: Path
+    line: int
+    words: str
+    instead: str
+
+    def __str__(self) -> str:
+        return f"{self.path.relative_to(ROOT)}:{self.line}: “{self.words}”: write {self.instead}"
+
+
+def texts(path: Path) -> Iterator[tuple[int, str]]:
+    """What people read in a file, in pieces with the number of the first line."""
+    source = path.read_text(encoding="utf-8")
+    if path.suffix == ".md":
+        yield 1, _CODE.sub(lambda found: "\n" * found[0].count("\n"), source)
+    elif path.suffix == ".py":
+        for token in tokenize.generate_tokens(io.StringIO(source).readline):
+            if token.type == tokenize.COMMENT or (
+                token.type == tokenize.STRING and token.string[:3] == '"""'
+            ):
+                yield token.start[0], token.string
+    else:
+        for found in re.finditer(r"/\*.*?\*/|//[^\n]*", source, re.DOTALL):
+            yield source.count("\n", 0, found.start()) + 1, found[0]
+
+
+def findings(path: Path) -> Iterator[Finding]:
+    """What in a file breaks a rule."""
+    for first, text in texts(path):
+        for rule in RULES:
+            for found in rule.pattern.finditer(text):
+                line = first + text.count("\n", 0, found.start())
+                yield Finding(path, line, " ".join(found[0].split())[:60], rule.instead)
+
+
+def main(arguments: list[str]) -> int:
+    """Checks the named files, or all that are tracked."""
+    if arguments:
+        paths = [Path(one).resolve() for one in arguments]
+    else:
+        listed = subprocess.run(
+            ["git", "ls-files"], cwd=ROOT, capture_output=True, text=True, check=True
+        ).stdout
+        paths = [
+            ROOT / one
+            for one in listed.splitlines()
+            if not one.startswith(NOT_READ) and not any(part in one for part in NOT_READ)
+        ]
+    found = [
+        one
+        for path in sorted(paths)
+        if path.suffix in {".md", ".py", ".ts"} and path.exists()
+        for one in findings(path)
+    ]
+    for one in found:
+        print(one)
+    return 1 if found else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
