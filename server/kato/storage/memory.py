@@ -16,7 +16,7 @@ from contextlib import contextmanager
 from heapq import nlargest
 from typing import Final, TypeVar
 
-from msgspec.structs import replace
+from msgspec.structs import asdict, replace
 
 from kato.core.errors import UnknownSession
 from kato.core.events import SessionKey
@@ -32,6 +32,7 @@ from kato.core.records import (
     SessionMeta,
     SessionRecord,
     Summary,
+    merge_meta,
 )
 from kato.core.snapshots import SnapshotStore
 from kato.core.views import JournalStats
@@ -91,20 +92,11 @@ class MemoryLedger:
             updated_at=meta.updated_at,
         )
         first_seq = record.event_count
-        last = record.last_message_at
-        if meta.last_message_at is not None:
-            last = meta.last_message_at if last is None else max(last, meta.last_message_at)
         record = replace(
             record,
             event_count=first_seq + len(accepted),
             json_bytes=record.json_bytes + size,
-            updated_at=max(record.updated_at, meta.updated_at),
-            title=meta.title or record.title,
-            snippet=record.snippet or meta.snippet,
-            cwd=meta.cwd or record.cwd,
-            last_message_at=last,
-            parent_id=meta.parent_id or record.parent_id,
-            parent_call_id=meta.parent_call_id or record.parent_call_id,
+            **asdict(merge_meta(record, meta)),
         )
         self._put(self._records, key, record)
         return AppendReceipt(accepted, first_seq, first_seq + len(accepted))
