@@ -92,7 +92,7 @@ def test_the_newest_events_are_read_within_both_bounds(journal: Journal) -> None
 
 def test_a_large_batch_is_packed_in_bounded_rows(journal: Journal) -> None:
     put(journal, pairs(1000, size=2000))
-    sizes = [row[0] for row in journal._all("SELECT length(data) FROM chunk", ())]
+    sizes = [row[0] for row in journal.database.all("SELECT length(data) FROM chunk", ())]
     assert max(sizes) <= limits.JOURNAL_CHUNK_BYTES + 1
     assert len(lines(journal)) == 1000
 
@@ -131,19 +131,19 @@ def test_recordings_and_notes_outlive_the_process(journal: Journal, state: Path)
     record = again.session(KEY)
     assert record is not None
     assert record.destination == "/n/x.md"
-    assert again.recordings_to(recording().output_path) == [recording()]
-    assert again.recordings_to("/n/other.md") == []
+    assert again.open_recordings_at(recording().output_path) == [recording()]
+    assert again.open_recordings_at("/n/other.md") == []
     again.put_recording(recording(active=False))
     assert again.active_recordings() == []
-    assert again.recordings_to(recording().output_path) == []
+    assert again.open_recordings_at(recording().output_path) == []
     again.close()
 
 
 def test_notes_that_an_earlier_version_wrote_are_known(state: Path) -> None:
     state.mkdir(exist_ok=True)
     with closing(sqlite3.connect(state / "journal.sqlite3")) as db:
-        for migration in MIGRATIONS[:3]:
-            db.executescript(migration)
+        for migrate in MIGRATIONS[:3]:
+            migrate(db)
         db.execute("PRAGMA user_version = 3")
         db.execute("INSERT INTO note VALUES ('/n/x.md', 4, 5, 6)")
         db.commit()
@@ -190,11 +190,11 @@ def test_old_sessions_go_on_the_users_word_and_never_one_that_records(journal: J
 @pytest.mark.parametrize(
     ("defect", "words"),
     [
-        ("DELETE FROM chunk WHERE id & 255 = 2", "should come next"),
-        ("UPDATE session SET event_count = 99", "are claimed"),
-        ("DELETE FROM event_id WHERE seq = 3", "is not known"),
+        ("DELETE FROM chunk WHERE id & 255 = 2", "is missing, event"),
+        ("UPDATE session SET event_count = 99", "event count is 99"),
+        ("DELETE FROM event_id WHERE seq = 3", "is not stored"),
         ("UPDATE event_id SET seq = 1 WHERE seq = 3", "have the same id"),
-        ("UPDATE chunk SET data = x'7b0a' WHERE id & 255 = 2", "cannot be read"),
+        ("UPDATE chunk SET data = x'7b0a' WHERE id & 255 = 2", "is not a valid event"),
         ("UPDATE chunk SET count = 5 WHERE id & 255 = 2", "lines, not 5"),
         ("INSERT INTO chunk (id, count, data) VALUES (77 << 32, 1, x'0a')", "belong to no session"),
     ],
@@ -251,7 +251,7 @@ def test_noise_inside_an_event_costs_that_event_and_marks_the_journal(
         page = [orjson.loads(line)["eventId"] for _, line in journal.read(KEY, after=after, until=after + 2)]
         assert set(page) <= {f"event-{number}" for number in expected}
     assert (state / "journal.damaged").exists()
-    assert any("not as it was written" in problem for problem in journal.check().problems)
+    assert any("changed after it was written" in problem for problem in journal.check().problems)
     journal.close()
     again = Journal.open(state, now_ms=lambda: START_MS)
     assert "moved" in str(again.recovery) or "recovered" in str(again.recovery)
@@ -340,7 +340,7 @@ def test_a_locked_journal_is_never_taken_for_a_damaged_one(
     put(journal, pairs(1))
     with journal.exclusive():
         other = Journal.open(state, now_ms=lambda: START_MS)
-        with pytest.raises(JournalUnavailable, match="held by another process"):
+        with pytest.raises(JournalUnavailable, match="another process has locked"):
             append(other, KEY, pairs(1, first=1))
         assert other.recovery is None
     assert put(other, pairs(1, first=1)) == [0]

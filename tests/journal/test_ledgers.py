@@ -318,10 +318,10 @@ class TestLedger:
         kept.ledger.put_recording(replace(recording(name="owed", active=False), end_seq=5))
         kept.ledger.put_recording(recording(OTHER, name="active"))
         kept.ledger.put_recording(replace(recording(name="elsewhere"), output_path="/n/y.md"))
-        assert names(kept.ledger.recordings_to(recording().output_path)) == ["active", "owed"]
+        assert names(kept.ledger.open_recordings_at(recording().output_path)) == ["active", "owed"]
         kept.ledger.put_recording(recording(OTHER, name="active", active=False))
-        assert names(kept.ledger.recordings_to(recording().output_path)) == ["owed"]
-        assert kept.ledger.recordings_to("/n/z.md") == []
+        assert names(kept.ledger.open_recordings_at(recording().output_path)) == ["owed"]
+        assert kept.ledger.open_recordings_at("/n/z.md") == []
 
     def test_what_belongs_to_no_session_is_refused(self, kept: Kept) -> None:
         with pytest.raises(UnknownSession):

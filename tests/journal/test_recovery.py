@@ -17,6 +17,7 @@ from kato.core.errors import JournalUnavailable
 from kato.core.events import SessionKey
 from kato.core.records import LogRecord, NoteRecord, SessionMeta
 from kato.storage.journal import DAMAGED_NAME, FILE_NAME, RECOVERED_NAME, RECOVERING_NAME, Journal
+from kato.storage.journal.rebuild import Rebuild
 
 PAGE = limits.JOURNAL_PAGE_BYTES
 
@@ -228,7 +229,7 @@ def ended(at: str) -> tuple[type, str, Callable[..., object]]:
         def interrupted(*_: object) -> None:
             raise KeyboardInterrupt
 
-        return Journal, "_take_chunk", interrupted
+        return Rebuild, "_add_chunk", interrupted
     moves = iter(range(10))
     last = {"complete": 1, "log moved": 3, "all moved": 4}[at]  # -wal, -shm, the database, the new one
     rename = Path.rename
@@ -254,7 +255,7 @@ def test_a_recovery_for_which_there_is_no_space_is_tried_again(
         raise JournalUnavailable("no space is left", "x")
 
     with monkeypatch.context() as patch:
-        patch.setattr(Journal, "_take_beside", full)
+        patch.setattr(Rebuild, "_add_related", full)
         with pytest.raises(JournalUnavailable):
             reopened(state)
     assert (state / FILE_NAME).read_bytes() == damaged

@@ -232,7 +232,7 @@ def test_a_large_journal_is_not_rewritten_while_others_use_it_and_says_so(
 ) -> None:
     crowd(journal, random.Random(7), 60)
     monkeypatch.setattr(limits, "JOURNAL_REWRITE_BYTES_MAX", 0)
-    journal.empty_log()
+    journal.database.empty_wal()
     size = (state / FILE_NAME).stat().st_size
     report = clean(journal)
     assert ["fragments of removed text can be left" in sentence for sentence in report.remains] == [True]
@@ -241,7 +241,7 @@ def test_a_large_journal_is_not_rewritten_while_others_use_it_and_says_so(
         "SQLite leaves copies of rows between others; without them this test proves nothing"
     )
     assert (state / FILE_NAME).stat().st_size < size
-    assert journal._one("PRAGMA freelist_count", ())[0] == 0
+    assert journal.database.one("PRAGMA freelist_count", ())[0] == 0
     assert clean(journal).remains == report.remains, "until it is done"
     assert clean(journal, alone=True).remains == []
     assert left_over(state, 60) == set()
@@ -267,7 +267,7 @@ def test_a_log_that_cannot_be_emptied_is_reported_until_it_is(
 
 
 def test_every_connection_overwrites_what_it_deletes(journal: Journal, other: Journal) -> None:
-    assert [one._one("PRAGMA secure_delete", ())[0] for one in (journal, other)] == [1, 1]
+    assert [one.database.one("PRAGMA secure_delete", ())[0] for one in (journal, other)] == [1, 1]
 
 
 def test_a_dry_run_changes_nothing(journal: Journal, state: Path) -> None:

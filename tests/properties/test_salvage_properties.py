@@ -10,7 +10,7 @@ import hypothesis.strategies as st
 import pytest
 from hypothesis import given, settings
 
-from kato.storage.salvage import Pages, Row, Source, rows
+from kato.storage.journal.salvage import Pages, Row, Source, rows
 
 PAGE = 1024
 FRAME = 24 + PAGE

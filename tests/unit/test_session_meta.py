@@ -34,9 +34,15 @@ LARGEST = [
     (0, -1, 0),
     (-1, 0, 0),
 ]
-OPTIONAL_MOMENT = [*LARGEST, (None, None, None), (None, -1, -1), (0, None, 0), (-1, None, -1)]
+OPTIONAL_MOMENT: list[tuple[Any, Any, Any]] = [
+    *LARGEST,
+    (None, None, None),
+    (None, -1, -1),
+    (0, None, 0),
+    (-1, None, -1),
+]
 
-RULE = {
+RULE: dict[str, list[Any]] = {
     "updated_at": LARGEST,
     "title": LATEST,
     "snippet": FIRST,

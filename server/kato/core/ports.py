@@ -64,7 +64,6 @@ class Ledger(Protocol):
     def recording(self, key: SessionKey) -> Recording | None: ...  # noqa: D102
     def active_recordings(self) -> list[Recording]: ...  # noqa: D102
     def open_recordings(self, key: SessionKey) -> list[Recording]: ...  # noqa: D102
-    def recordings_to(self, path: str) -> list[Recording]: ...  # noqa: D102
     def sessions_behind(self) -> list[SessionKey]: ...  # noqa: D102
     def put_recording(self, recording: Recording) -> None: ...  # noqa: D102
     def recording_by_id(self, recording_id: str) -> Recording | None: ...  # noqa: D102

@@ -1048,7 +1048,7 @@ class Engine:
 
     def _refuse_shared(self, key: SessionKey, path: str) -> None:
         """Raises CommandRefused for a note to which another session records: the two would be mixed."""
-        for one in self.ledger.recordings_to(path):
+        for one in self.ledger.open_recordings_at(path):
             if one.key != key:
                 raise CommandRefused(
                     f"{path} records another conversation ({self._name_of(one.key)}): name another note, or ::stop that "
@@ -1057,7 +1057,7 @@ class Engine:
 
     def _flush_others(self, key: SessionKey, path: str) -> None:
         """Brings a note that this session is about to replace up to date, so that the copy of it is whole."""
-        for one in self.ledger.recordings_to(path):
+        for one in self.ledger.open_recordings_at(path):
             if one.key != key:
                 self.flush(one.key)
 
