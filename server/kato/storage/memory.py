@@ -1,7 +1,7 @@
 """The ledger without a journal: everything in memory, nothing on disk.
 
 The snapshot store holds the events. This ledger holds the ids that are known, the sessions' records, the claims, the
-recordings and the notes. Of a session that the store evicts only the record stays, so that its event numbers continue.
+recordings and the notes. When the store evicts a session, only its record stays, so that its event numbers continue.
 
 Rules:
 
