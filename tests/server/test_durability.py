@@ -300,7 +300,7 @@ import resource, signal, sys
 signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
 limit = int(sys.argv.pop(1))
 from kato.__main__ import main
-from kato import journal
+from kato.storage import journal
 opened = journal.Journal.open.__func__
 def open_then_limit(cls, *args, **kwargs):
     made = opened(cls, *args, **kwargs)
