@@ -5,18 +5,16 @@ recordings and the notes. When the store evicts a session, only its record stays
 
 Rules:
 
-- It behaves like the journal, transactions included: `rollback`, or an exception in an `exclusive` block, undoes everything
-  since the last commit, or since the block began.
+- It behaves like the journal, transactions included (see `undo`).
 - It is bounded. Per session it remembers the ids of the newest events, at most twice `max_events_per_session`, as 64-bit
   hashes; overall the records of at most `_SESSIONS_MAX` sessions and as many session logs.
 """
 
 import os
 from collections import OrderedDict
-from collections.abc import Callable, Iterator, MutableMapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Sequence
 from heapq import nlargest
-from typing import Final, TypeVar
+from typing import Final
 
 from msgspec.structs import asdict, replace
 
@@ -38,14 +36,12 @@ from kato.core.records import (
 )
 from kato.core.snapshots import SnapshotStore
 from kato.core.views import JournalStats
+from kato.storage.undo import UndoLog
 
 #: Memory per id: an integer object and its dictionary entry (79 bytes, measured with CPython 3.11).
 ID_BYTES: Final = 80
 _SESSIONS_MAX: Final = 10_000
 _CLAIMS_MAX: Final = 10_000
-
-_K = TypeVar("_K")
-_V = TypeVar("_V")
 
 
 class MemoryLedger:
@@ -64,15 +60,18 @@ class MemoryLedger:
         self._notes: dict[str, NoteRecord] = {}
         self._holds: dict[str, Hold] = {}
         self._logs: OrderedDict[str, LogRecord] = OrderedDict()
-        self._in_group = False
-        self._exclusive_depth = 0
-        self._undo: list[Callable[[], object]] = []  # undoes what is not committed, the newest change last
+        transaction = UndoLog()
+        self.commit = transaction.commit
+        self.rollback = transaction.rollback
+        self.exclusive = transaction.exclusive
+        self._put = transaction.put
+        self._transaction = transaction
         #: Never called: there are no rows to read.
         self.make_room: Callable[[int], object] = lambda _: None
 
     def append(self, key: SessionKey, ids: Sequence[str], lines: Lines, meta: SessionMeta) -> AppendReceipt:
         """Remembers the ids that are new. The caller puts these events into the store after the commit."""
-        self._in_group = self._in_group or not self._exclusive_depth
+        self._transaction.begin()
         known = self._ids.setdefault(key, {})
         accepted = []
         for index, event_id in enumerate(ids):
@@ -80,7 +79,7 @@ class MemoryLedger:
             if mark not in known:
                 known[mark] = None
                 accepted.append(index)
-        self._undo.append(lambda: [known.pop(hash(ids[index]), None) for index in accepted])
+        self._transaction.add(lambda: [known.pop(hash(ids[index]), None) for index in accepted])
         size = lines.chosen(accepted).json_bytes
         excess = len(known) - 2 * self.max_events_per_session
         if excess > 0:
@@ -118,25 +117,6 @@ class MemoryLedger:
         while len(self._records) > _SESSIONS_MAX:
             oldest, _ = self._records.popitem(last=False)
             self._recordings.pop(oldest, None)
-
-    def _put(self, table: MutableMapping[_K, _V], key: _K, value: _V | None) -> None:
-        """Sets an entry as the newest of its table, or removes it (None), so that `rollback` can restore the old value."""
-        if self._in_group or self._exclusive_depth:
-            old = table.get(key)
-            self._undo.append(lambda: _set(table, key, old))
-        _set(table, key, value)
-
-    def commit(self) -> None:
-        """Ends the group; its changes stay."""
-        if not self._exclusive_depth:
-            self._in_group = False
-            self._undo.clear()
-
-    def rollback(self) -> None:
-        """Undoes all changes of the group, or of the `exclusive` block."""
-        self._in_group = False
-        while self._undo:
-            self._undo.pop()()
 
     def session(self, key: SessionKey) -> SessionRecord | None:
         """The session's record; None if it is not known."""
@@ -384,21 +364,6 @@ class MemoryLedger:
         """Stores what Kato last wrote to a note."""
         self._put(self._notes, note.path, note)
 
-    @contextmanager
-    def exclusive(self) -> Iterator[None]:
-        """A transaction, as in the journal. There are no other processes to keep out."""
-        self.commit()
-        self._exclusive_depth += 1
-        try:
-            yield
-        except BaseException:
-            if self._exclusive_depth == 1:
-                self.rollback()
-            raise
-        finally:
-            self._exclusive_depth -= 1
-            self.commit()
-
     def stats(self) -> JournalStats | None:
         """None: there is no journal."""
         return None
@@ -408,12 +373,6 @@ class MemoryLedger:
 
     def close(self) -> None:
         """Does nothing."""
-
-
-def _set(table: MutableMapping[_K, _V], key: _K, value: _V | None) -> None:
-    table.pop(key, None)
-    if value is not None:
-        table[key] = value
 
 
 def _moment(record: SessionRecord) -> int:

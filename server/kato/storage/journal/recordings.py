@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import Any, Final
 
-from msgspec.structs import astuple
+from msgspec.structs import asdict, astuple
 
 from kato.core.events import SessionKey
 from kato.core.records import Hold, Recording
@@ -13,6 +13,11 @@ from kato.storage.journal.sessions import Sessions
 RECORDING_COLUMNS: Final = (
     "recording_id, output_path, active, started_at, start_seq, start_line, seq, line, transcript_state, last_write_at,"
     " end_seq, end_line"
+)
+_COLUMNS: Final = ("session", *RECORDING_COLUMNS.split(", "))
+_UPDATE: Final = f"UPDATE recording SET {', '.join(f'{name} = :{name}' for name in _COLUMNS)} WHERE recording_id = :recording_id"  # noqa: S608
+_INSERT: Final = (
+    f"INSERT INTO recording ({', '.join(_COLUMNS)}) VALUES ({', '.join(f':{name}' for name in _COLUMNS)})"  # noqa: S608
 )
 #: `Recording.is_open` in SQL.
 IS_OPEN: Final = "(active OR end_seq IS NOT NULL)"
@@ -98,34 +103,9 @@ class Recordings:
                 "UPDATE recording SET active = 0 WHERE session = ? AND active AND recording_id <> ?",
                 (session, recording.recording_id),
             )
-        values = (
-            session,
-            recording.output_path,
-            recording.active,
-            recording.started_at,
-            recording.start_seq,
-            recording.start_line,
-            recording.seq,
-            recording.line,
-            recording.transcript_state,
-            recording.last_write_at,
-            recording.end_seq,
-            recording.end_line,
-            recording.recording_id,
-        )
-        changed = self._db.run(
-            "UPDATE recording SET session = ?, output_path = ?, active = ?, started_at = ?, start_seq = ?,"
-            " start_line = ?, seq = ?, line = ?, transcript_state = ?, last_write_at = ?, end_seq = ?, end_line = ?"
-            " WHERE recording_id = ?",
-            values,
-        )
-        if changed == 0:
-            self._db.run(
-                "INSERT INTO recording (session, output_path, active, started_at, start_seq, start_line, seq, line,"
-                " transcript_state, last_write_at, end_seq, end_line, recording_id)"
-                " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
-                values,
-            )
+        values = {**asdict(recording), "session": session}
+        if self._db.run(_UPDATE, values) == 0:
+            self._db.run(_INSERT, values)
 
 
 class Holds:
