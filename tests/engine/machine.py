@@ -103,8 +103,8 @@ def never(number: int, sql: str, values: Any) -> bool:
 
 def faulty(window: Window, message: str = "database or disk is full") -> FaultyConnection:
     """From now on the window's journal works on a connection that can fail."""
-    connection = FaultyConnection(window.journal._db, message)
-    window.journal._db = connection  # type: ignore[assignment]
+    connection = FaultyConnection(window.journal.database.connection, message)
+    window.journal.database.connection = connection  # type: ignore[assignment]
     return connection
 
 

@@ -8,6 +8,7 @@ from builders import assistant, request, user
 from engine.machine import Fails, MakeWindow, Window, faulty, never, words
 from kato.core.events import SessionKey
 from kato.lsp import wire
+from kato.storage.journal.sessions import Sessions
 
 TALK = [
     user("start\n::capture talk.md\nrest of the first", 0),
@@ -133,7 +134,7 @@ def test_one_sessions_failure_leaves_the_commands_of_the_others(window: MakeWind
     one = window()
     connection = faulty(one)
     one.append(user("first", 0, sessionId="b"))
-    number = one.journal._number(SessionKey("claude", "b"))
+    number = Sessions(one.journal.database).number(SessionKey("claude", "b"))
     connection.fails = lambda _, sql, values: sql.startswith("UPDATE claim") and values[0] == number
     tickets = [
         one.engine.append(

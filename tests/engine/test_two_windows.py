@@ -20,7 +20,7 @@ def waits(window: Window) -> bool:
 
 
 def go_on(window: Window) -> None:
-    window.journal._db.fails = never  # type: ignore[attr-defined]
+    window.journal.database.connection.fails = never  # type: ignore[attr-defined]
     window.beat()
 
 

@@ -1,4 +1,4 @@
-"""Events into journals, in short."""
+"""Short forms for tests of journals: events, appends, a recording."""
 
 import orjson
 
@@ -15,6 +15,7 @@ DAY = 86_400_000
 
 
 def pairs(count: int, first: int = 0, size: int = 20, key: SessionKey = KEY) -> list[tuple[str, bytes]]:
+    """Ids and lines of `count` events, numbered from `first`, with texts of `size` characters."""
     events = conversation(count, first=first, size=size, session=key.session_id)
     return [(one["eventId"], orjson.dumps(one | {"provider": key.provider})) for one in events]
 
@@ -28,6 +29,7 @@ def append(
 def put(
     journal: Journal, events: list[tuple[str, bytes]], key: SessionKey = KEY, meta: SessionMeta = META
 ) -> list[int]:
+    """Appends and commits; returns the indices of the accepted events."""
     accepted = list(append(journal, key, events, meta).accepted)
     journal.commit()
     return accepted

@@ -1,4 +1,4 @@
-"""A damaged journal: what is in its undamaged pages goes into a new one, with all that belongs to it."""
+"""Recovery: the undamaged pages of a damaged journal go into a new one, with everything that belongs to their sessions."""
 
 import shutil
 import sqlite3
@@ -17,6 +17,7 @@ from kato.core.errors import JournalUnavailable
 from kato.core.events import SessionKey
 from kato.core.records import LogRecord, NoteRecord, SessionMeta
 from kato.storage.journal import DAMAGED_NAME, FILE_NAME, RECOVERED_NAME, RECOVERING_NAME, Journal
+from kato.storage.journal.rebuild import Rebuild
 
 PAGE = limits.JOURNAL_PAGE_BYTES
 
@@ -33,12 +34,12 @@ def damage(state: Path, page: int, count: int = 1, noise: bytes = b"\xff") -> No
 
 
 def mark(state: Path) -> None:
-    """As a process does that met the damage."""
-    (state / DAMAGED_NAME).write_text("met")
+    """Marks the journal as damaged, like a process that found the damage."""
+    (state / DAMAGED_NAME).write_text("found")
 
 
 def fill(journal: Journal) -> None:
-    """Two sessions with all that is kept of one."""
+    """Two sessions; the first has everything that a session can have."""
     meta = SessionMeta(
         START_MS + 5, "Title", "snippet", "/w", START_MS + 4, parent_id="elder", parent_call_id="call-1"
     )
@@ -55,7 +56,7 @@ def fill(journal: Journal) -> None:
     journal.put_log(LogRecord("/logs/x.jsonl", *KEY, "lines", 10, 11))
 
 
-def everything(journal: Journal) -> list[object]:
+def contents(journal: Journal) -> list[object]:
     return [
         *(lines(journal, key) for key in (KEY, OTHER)),
         *(journal.session(key) for key in (KEY, OTHER)),
@@ -70,38 +71,36 @@ def everything(journal: Journal) -> list[object]:
 
 
 @pytest.mark.parametrize("pages", [1, 2])
-def test_without_its_first_pages_nothing_of_a_journal_is_lost(
-    journal: Journal, state: Path, pages: int
-) -> None:
+def test_damage_to_the_first_pages_loses_nothing(journal: Journal, state: Path, pages: int) -> None:
     fill(journal)
-    before = everything(journal)
+    before = contents(journal)
     journal.close()
     damage(state, 0, pages)
     again = reopened(state)
     assert again.recovery is not None
     assert "200 events of 2 sessions were recovered" in again.recovery
     assert "lost" not in again.recovery
-    assert everything(again) == before
+    assert contents(again) == before
     assert put(again, pairs(1, first=100)) == [0]
     again.close()
     assert reopened(state).recovery is None
 
 
-def test_what_is_in_the_log_alone_is_recovered(journal: Journal, state: Path, tmp_path: Path) -> None:
+def test_what_only_the_wal_holds_is_recovered(journal: Journal, state: Path, tmp_path: Path) -> None:
     fill(journal)
-    before = everything(journal)
+    before = contents(journal)
     killed = tmp_path / "killed"
-    shutil.copytree(state, killed)  # a process that ends by itself copies its log into the database
+    shutil.copytree(state, killed)  # closing the journal would copy its WAL into the database
     assert (killed / f"{FILE_NAME}-wal").stat().st_size > 100 * PAGE
     (killed / FILE_NAME).write_bytes(b"")
     again = reopened(killed)
-    assert everything(again) == before
+    assert contents(again) == before
     again.close()
     (aside,) = killed.glob("journal.damaged-*.sqlite3")
-    assert Path(f"{aside}-wal").stat().st_size > 100 * PAGE, "it is evidence"
+    assert Path(f"{aside}-wal").stat().st_size > 100 * PAGE, "the damaged WAL is kept too"
 
 
-def test_a_journal_of_an_earlier_kato_is_recovered(journal: Journal, state: Path) -> None:
+def test_a_journal_of_an_earlier_version_is_recovered(journal: Journal, state: Path) -> None:
     fill(journal)
     with closing(sqlite3.connect(state / FILE_NAME)) as db:
         db.execute("DROP INDEX recording_open")
@@ -115,7 +114,7 @@ def test_a_journal_of_an_earlier_kato_is_recovered(journal: Journal, state: Path
     again.close()
 
 
-def test_a_recording_goes_on_behind_the_events_that_are_left(journal: Journal, state: Path) -> None:
+def test_the_positions_of_a_recording_are_renumbered_after_lost_events(journal: Journal, state: Path) -> None:
     for first in range(0, 60, 20):
         put(journal, pairs(20, first=first, size=3000))
     kept = recording(name="r")
@@ -148,7 +147,7 @@ def test_a_recording_goes_on_behind_the_events_that_are_left(journal: Journal, s
     again.close()
 
 
-def test_where_events_are_lost_the_assistants_log_is_read_again(journal: Journal, state: Path) -> None:
+def test_a_session_log_is_read_again_if_events_are_lost(journal: Journal, state: Path) -> None:
     put(journal, pairs(20))
     put(journal, pairs(20, first=20))
     journal.put_log(LogRecord("/logs/x.jsonl", *KEY, "lines", 10, 11))
@@ -162,7 +161,7 @@ def test_where_events_are_lost_the_assistants_log_is_read_again(journal: Journal
     again.close()
 
 
-def test_what_was_removed_does_not_come_back_with_a_recovery(journal: Journal, state: Path) -> None:
+def test_a_recovery_does_not_bring_removed_sessions_back(journal: Journal, state: Path) -> None:
     put(journal, pairs(30, size=500), meta=SessionMeta(START_MS - 100 * DAY))
     put(journal, pairs(30, size=500, key=OTHER), OTHER)
     journal.clean(older_than_ms=START_MS - DAY, dry_run=False)
@@ -175,13 +174,11 @@ def test_what_was_removed_does_not_come_back_with_a_recovery(journal: Journal, s
     assert put(again, pairs(30, size=500)) == []
     assert again.session(KEY) is None
     assert again.removed_until(KEY) == START_MS - 100 * DAY
-    assert put(again, pairs(31, size=500)) == [30], "what is new comes in"
+    assert put(again, pairs(31, size=500)) == [30], "a new event is accepted"
     again.close()
 
 
-def test_one_session_that_cannot_be_read_keeps_no_other_from_being_recovered(
-    journal: Journal, state: Path
-) -> None:
+def test_an_unreadable_session_does_not_prevent_the_recovery_of_others(journal: Journal, state: Path) -> None:
     for number in range(20):
         put(journal, pairs(3, size=3000, key=SessionKey("p", f"s{number}")), SessionKey("p", f"s{number}"))
     with closing(sqlite3.connect(state / FILE_NAME)) as db:
@@ -198,22 +195,22 @@ def test_one_session_that_cannot_be_read_keeps_no_other_from_being_recovered(
     again.close()
 
 
-@pytest.mark.parametrize("ends_at", ["first row", "complete", "log moved", "all moved"])
-def test_a_recovery_that_is_ended_anywhere_is_gone_on_with(
+@pytest.mark.parametrize("ends_at", ["first row", "complete", "WAL moved", "all moved"])
+def test_an_interrupted_recovery_is_continued(
     journal: Journal, state: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, ends_at: str
 ) -> None:
     fill(journal)
-    before = everything(journal)
+    before = contents(journal)
     killed = tmp_path / "killed"
     shutil.copytree(state, killed)
     mark(killed)
     with monkeypatch.context() as patch:
-        patch.setattr(*ended(ends_at))
+        patch.setattr(*interruption(ends_at))
         with pytest.raises(KeyboardInterrupt):
             reopened(killed)
     again = reopened(killed)
     assert again.recovery is not None
-    assert everything(again) == before
+    assert contents(again) == before
     again.close()
     aside = sorted(path.name for path in killed.glob("journal.damaged-*"))
     assert [name.partition(".sqlite3")[2] for name in aside] == ["", "-shm", "-wal"]
@@ -221,16 +218,16 @@ def test_a_recovery_that_is_ended_anywhere_is_gone_on_with(
     assert not {path.name for path in killed.iterdir()} & {DAMAGED_NAME, RECOVERED_NAME, RECOVERING_NAME}
 
 
-def ended(at: str) -> tuple[type, str, Callable[..., object]]:
-    """What is replaced so that the process ends there."""
+def interruption(at: str) -> tuple[type, str, Callable[..., object]]:
+    """The function that a test replaces so that the process ends at this step: its owner, name and replacement."""
     if at == "first row":
 
         def interrupted(*_: object) -> None:
             raise KeyboardInterrupt
 
-        return Journal, "_take_chunk", interrupted
+        return Rebuild, "_add_chunk", interrupted
     moves = iter(range(10))
-    last = {"complete": 1, "log moved": 3, "all moved": 4}[at]  # -wal, -shm, the database, the new one
+    last = {"complete": 1, "WAL moved": 3, "all moved": 4}[at]  # -wal, -shm, the database, the new one
     rename = Path.rename
 
     def renamed(self: Path, target: Path) -> Path:
@@ -241,11 +238,11 @@ def ended(at: str) -> tuple[type, str, Callable[..., object]]:
     return Path, "rename", renamed
 
 
-def test_a_recovery_for_which_there_is_no_space_is_tried_again(
+def test_a_recovery_that_fails_changes_nothing_and_can_be_repeated(
     journal: Journal, state: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     fill(journal)
-    before = everything(journal)
+    before = contents(journal)
     journal.close()
     damage(state, 0)
     damaged = (state / FILE_NAME).read_bytes()
@@ -254,18 +251,18 @@ def test_a_recovery_for_which_there_is_no_space_is_tried_again(
         raise JournalUnavailable("no space is left", "x")
 
     with monkeypatch.context() as patch:
-        patch.setattr(Journal, "_take_beside", full)
+        patch.setattr(Rebuild, "_add_related", full)
         with pytest.raises(JournalUnavailable):
             reopened(state)
     assert (state / FILE_NAME).read_bytes() == damaged
     again = reopened(state)
-    assert everything(again) == before
+    assert contents(again) == before
     again.close()
 
 
 @given(st.data())
 @settings(max_examples=40, deadline=None)
-def test_whatever_page_is_damaged_the_journal_goes_on_with_what_is_left(
+def test_after_damage_to_any_page_the_journal_continues_with_the_rest(
     tmp_path_factory: pytest.TempPathFactory, data: st.DataObject
 ) -> None:
     state = tmp_path_factory.mktemp("journal")
@@ -280,6 +277,6 @@ def test_whatever_page_is_damaged_the_journal_goes_on_with_what_is_left(
     again = reopened(state)
     left = set(lines(again)) | set(lines(again, OTHER))
     assert left <= known
-    assert len(left) >= len(known) - 80, "a page holds the beginnings of eight chunks of ten events, at most"
+    assert len(left) >= len(known) - 80, "at most eight chunks of ten events begin in a page"
     assert again.check().problems == []
     again.close()

@@ -1,4 +1,4 @@
-"""`kato clean` in the journal: removed sessions leave the files and do not come back."""
+"""`kato clean` in the journal: which sessions it removes, that they do not come back, and that no file contains their text."""
 
 import random
 import sqlite3
@@ -60,10 +60,27 @@ def held_text(state: Path, text: bytes) -> list[str]:
     return [path.name for path in state.rglob("*") if path.is_file() and text in path.read_bytes()]
 
 
-# --- Which sessions go ----------------------------------------------------------------------------------
+# --- Which sessions are removed ----------------------------------------------------------------------------------
 
 
-def test_a_conversation_goes_with_its_sub_agents_or_not_at_all(journal: Journal) -> None:
+def test_clean_removes_old_sessions_without_an_open_recording(journal: Journal) -> None:
+    for number, name in enumerate(("old", "old-recording", "new")):
+        key = SessionKey("p", name)
+        put(journal, pairs(50, key=key, size=1000), key, SessionMeta(START_MS - (100 - number * 50) * DAY))
+    journal.put_recording(recording(SessionKey("p", "old-recording"), name="r"))
+    bytes_before = journal.stats().bytes
+    for dry_run in (True, False):
+        report = journal.clean(older_than_ms=START_MS - 30 * DAY, dry_run=dry_run)
+        assert [one.key.session_id for one in report.removed] == ["old"]
+        assert [one.key.session_id for one in report.recording] == ["old-recording"]
+        assert report.json_bytes > 50_000
+        assert (journal.session(SessionKey("p", "old")) is None) is not dry_run
+    assert journal.check().problems == []
+    assert journal.stats().bytes < bytes_before
+    assert journal.stats().event_count == 100
+
+
+def test_a_session_is_removed_with_its_sub_agents_or_not_at_all(journal: Journal) -> None:
     for name, at, parent in (
         ("old", OLD, None),
         ("old-agent", OLD, "old"),
@@ -83,7 +100,7 @@ def test_a_conversation_goes_with_its_sub_agents_or_not_at_all(journal: Journal)
     assert [one.key.session_id for one in journal.children(key("young"))] == ["agent-of-young"]
 
 
-def test_a_conversation_stays_while_it_or_a_sub_agent_has_to_write_to_a_note(journal: Journal) -> None:
+def test_a_session_stays_while_it_or_a_sub_agent_has_an_open_recording(journal: Journal) -> None:
     talk(journal, "records")
     talk(journal, "owes")
     talk(journal, "parent")
@@ -99,7 +116,7 @@ def test_a_conversation_stays_while_it_or_a_sub_agent_has_to_write_to_a_note(jou
     assert journal.check().problems == []
 
 
-def test_others_write_while_many_sessions_are_removed_and_one_that_goes_on_stays(
+def test_other_processes_can_write_during_a_removal_and_a_continued_session_stays(
     journal: Journal, other: Journal, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     for number in range(5):
@@ -126,7 +143,7 @@ def test_others_write_while_many_sessions_are_removed_and_one_that_goes_on_stays
 # --- What is removed stays removed ----------------------------------------------------------------------
 
 
-def test_events_that_were_removed_count_as_known_and_bring_nothing_back(
+def test_removed_events_count_as_known_and_do_not_bring_their_session_back(
     journal: Journal, other: Journal
 ) -> None:
     talk(journal, "talk")
@@ -142,7 +159,7 @@ def test_events_that_were_removed_count_as_known_and_bring_nothing_back(
     assert journal.check() == (1, 3, [])
 
 
-def test_what_is_said_later_comes_in_as_a_new_beginning(journal: Journal, other: Journal) -> None:
+def test_later_events_of_a_removed_session_start_a_new_one(journal: Journal, other: Journal) -> None:
     one = talk(journal, "talk")
     clean(journal)
     again = pairs(5, key=one)
@@ -159,7 +176,7 @@ def test_what_is_said_later_comes_in_as_a_new_beginning(journal: Journal, other:
     assert journal.check().problems == []
 
 
-def test_a_conversation_can_be_removed_more_than_once(journal: Journal) -> None:
+def test_a_session_can_be_removed_more_than_once(journal: Journal) -> None:
     one = talk(journal, "talk", at=OLD - DAY)
     assert journal.removed_until(one) is None
     clean(journal)
@@ -169,16 +186,14 @@ def test_a_conversation_can_be_removed_more_than_once(journal: Journal) -> None:
     assert put(journal, pairs(6, key=one), one) == [5]
 
 
-def test_the_same_ids_of_another_session_are_other_events(journal: Journal) -> None:
+def test_removal_does_not_affect_the_same_ids_of_another_session(journal: Journal) -> None:
     put(journal, pairs(3), KEY, SessionMeta(OLD))
     clean(journal)
     assert put(journal, pairs(3, key=OTHER), OTHER) == [0, 1, 2]
     assert journal.removed_until(OTHER) is None
 
 
-def test_every_process_learns_once_which_sessions_were_removed(
-    journal: Journal, other: Journal, state: Path
-) -> None:
+def test_every_process_gets_each_removed_session_once(journal: Journal, other: Journal, state: Path) -> None:
     talk(journal, "first")
     assert list(other.newly_removed()) == []
     clean(journal)
@@ -192,7 +207,7 @@ def test_every_process_learns_once_which_sessions_were_removed(
     later.close()
 
 
-# --- Nothing of it is left in the files -----------------------------------------------------------------
+# --- Removed text is not in the files -----------------------------------------------------------------
 
 
 def crowd(journal: Journal, chance: random.Random, count: int) -> None:
@@ -215,7 +230,7 @@ def left_over(state: Path, count: int) -> set[int]:
     return {number for number in range(1, count, 2) if b"M%03dQ" % number in data}
 
 
-def test_no_file_holds_text_of_what_was_removed(journal: Journal, other: Journal, state: Path) -> None:
+def test_no_file_contains_removed_text(journal: Journal, other: Journal, state: Path) -> None:
     crowd(journal, random.Random(7), 60)
     other.stats()
     assert left_over(state, 60) == {*range(1, 60, 2)}
@@ -227,12 +242,12 @@ def test_no_file_holds_text_of_what_was_removed(journal: Journal, other: Journal
     assert other.check().problems == []
 
 
-def test_a_large_journal_is_not_rewritten_while_others_use_it_and_says_so(
+def test_a_large_journal_in_use_is_not_rewritten_and_the_remains_are_reported(
     journal: Journal, state: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     crowd(journal, random.Random(7), 60)
     monkeypatch.setattr(limits, "JOURNAL_REWRITE_BYTES_MAX", 0)
-    journal.empty_log()
+    journal.database.empty_wal()
     size = (state / FILE_NAME).stat().st_size
     report = clean(journal)
     assert ["fragments of removed text can be left" in sentence for sentence in report.remains] == [True]
@@ -241,13 +256,13 @@ def test_a_large_journal_is_not_rewritten_while_others_use_it_and_says_so(
         "SQLite leaves copies of rows between others; without them this test proves nothing"
     )
     assert (state / FILE_NAME).stat().st_size < size
-    assert journal._one("PRAGMA freelist_count", ())[0] == 0
+    assert journal.database.one("PRAGMA freelist_count", ())[0] == 0
     assert clean(journal).remains == report.remains, "until it is done"
     assert clean(journal, alone=True).remains == []
     assert left_over(state, 60) == set()
 
 
-def test_a_log_that_cannot_be_emptied_is_reported_until_it_is(
+def test_a_wal_with_removed_text_is_reported_until_it_is_empty(
     journal: Journal, state: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(limits, "JOURNAL_BUSY_MS", 200)
@@ -266,8 +281,8 @@ def test_a_log_that_cannot_be_emptied_is_reported_until_it_is(
     impatient.close()
 
 
-def test_every_connection_overwrites_what_it_deletes(journal: Journal, other: Journal) -> None:
-    assert [one._one("PRAGMA secure_delete", ())[0] for one in (journal, other)] == [1, 1]
+def test_every_connection_overwrites_deleted_rows(journal: Journal, other: Journal) -> None:
+    assert [one.database.one("PRAGMA secure_delete", ())[0] for one in (journal, other)] == [1, 1]
 
 
 def test_a_dry_run_changes_nothing(journal: Journal, state: Path) -> None:

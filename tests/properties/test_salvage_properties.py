@@ -1,4 +1,4 @@
-"""Rows out of damaged SQLite files: what does not lie in the damaged page comes back, whatever stands there now."""
+"""Salvage from damaged SQLite files: every row outside of the damaged page is found, whatever the damage is."""
 
 import sqlite3
 from collections.abc import Iterator
@@ -10,7 +10,7 @@ import hypothesis.strategies as st
 import pytest
 from hypothesis import given, settings
 
-from kato.storage.salvage import Pages, Row, Source, rows
+from kato.storage.journal.salvage import Pages, Row, Source, rows
 
 PAGE = 1024
 FRAME = 24 + PAGE
@@ -21,7 +21,7 @@ SCHEMA = """
 
 
 class Files(NamedTuple):
-    """A database and its write-ahead log, and all rows as SQLite reads them."""
+    """The bytes of a database and of its write-ahead log (WAL), and all rows as SQLite reads them."""
 
     database: bytes
     log: bytes
@@ -29,7 +29,7 @@ class Files(NamedTuple):
 
 
 def make(folder: Path, steps: list[tuple[int, int, bool]], *, checkpoint_after: int) -> Files:
-    """A database whose `steps` (a row's number, its size, whether it is removed again) are a transaction each."""
+    """A database after these `steps` (the number of a row, its size, whether it is removed again), one transaction each."""
     path = folder / "x.sqlite3"
     with closing(sqlite3.connect(path, isolation_level=None)) as db:
         db.execute(f"PRAGMA page_size = {PAGE}")
@@ -61,7 +61,7 @@ def make(folder: Path, steps: list[tuple[int, int, bool]], *, checkpoint_after: 
 
 
 def opened(database: bytes, log: bytes, reads: list[tuple[str, int]] | None = None) -> Pages:
-    """Pages of these files; `reads` gets what is read: the file and the number of its page or frame."""
+    """The pages of these files. Each read is appended to `reads`: the file and the number of its page or frame."""
 
     def source(name: str, data: bytes) -> Source:
         def read(offset: int, length: int) -> bytes:
@@ -79,8 +79,8 @@ def all_rows(pages: Pages) -> Iterator[Row]:
         yield from rows(pages, number)
 
 
-def where_rows_lie(files: Files) -> dict[Row, set[tuple[str, int]]]:
-    """For each row the pages and frames that are read for it."""
+def sources_of_rows(files: Files) -> dict[Row, set[tuple[str, int]]]:
+    """The pages and frames that are read for each row."""
     reads: list[tuple[str, int]] = []
     pages = opened(files.database, files.log, reads)
     found = {}
@@ -106,7 +106,7 @@ CHECKPOINT = st.integers(-1, 60)
 
 @given(STEPS, CHECKPOINT)
 @settings(max_examples=60, deadline=None)
-def test_the_rows_of_a_sound_file_are_those_that_sqlite_reads(
+def test_an_undamaged_file_has_the_rows_that_sqlite_reads(
     tmp_path_factory: pytest.TempPathFactory, steps: list[tuple[int, int, bool]], checkpoint_after: int
 ) -> None:
     files = make(tmp_path_factory.mktemp("sound"), steps, checkpoint_after=checkpoint_after)
@@ -115,20 +115,20 @@ def test_the_rows_of_a_sound_file_are_those_that_sqlite_reads(
 
 @given(STEPS, CHECKPOINT, st.data())
 @settings(max_examples=150, deadline=None)
-def test_what_does_not_lie_in_the_damaged_page_comes_back(
+def test_every_row_outside_of_the_damaged_page_is_found(
     tmp_path_factory: pytest.TempPathFactory,
     steps: list[tuple[int, int, bool]],
     checkpoint_after: int,
     data: st.DataObject,
 ) -> None:
     files = make(tmp_path_factory.mktemp("damaged"), steps, checkpoint_after=checkpoint_after)
-    places = where_rows_lie(files)
+    sources = sources_of_rows(files)
     noise = data.draw(
         st.binary(min_size=1, max_size=PAGE) | st.sampled_from([bytes(PAGE), b"\xff" * PAGE, b"\x0d" * PAGE])
     )
     offset = data.draw(st.integers(0, PAGE - len(noise)))
     database, log = bytearray(files.database), bytearray(files.log)
-    # Without its last frame, the newest transaction in the log is not a whole one.
+    # The last frame stays undamaged: without it, the newest transaction in the WAL counts as uncommitted.
     frames = len(log) // FRAME - 1
     if frames > 0 and data.draw(st.booleans()):
         number = data.draw(st.integers(0, frames - 1))
@@ -141,27 +141,27 @@ def test_what_does_not_lie_in_the_damaged_page_comes_back(
         database[start : start + len(noise)] = noise
         damaged = ("database", number)
     found = set(all_rows(opened(bytes(database), bytes(log))))
-    missing = {row for row in files.rows if damaged not in places[row]} - found
+    missing = {row for row in files.rows if damaged not in sources[row]} - found
     assert missing == set()
 
 
 @given(st.binary(max_size=6 * PAGE), st.binary(max_size=4 * FRAME))
 @settings(max_examples=200, deadline=None)
-def test_noise_is_no_file_and_no_error(database: bytes, log: bytes) -> None:
+def test_random_bytes_never_raise(database: bytes, log: bytes) -> None:
     for kind in (b"\x0d\0\0\0\x40", b"\x0a\0\0\0\x40", b"\x02\0\0\0\x40"):
         pages = kind + database[len(kind) : PAGE]
         list(all_rows(opened(database[:PAGE] + pages.ljust(PAGE, b"\x20") + database[PAGE:], log)))
 
 
-def test_a_damaged_header_of_the_log_loses_its_first_frame_alone(tmp_path: Path) -> None:
+def test_a_damaged_wal_header_loses_only_the_first_frame(tmp_path: Path) -> None:
     files = make(tmp_path, [(number, 400, False) for number in range(40)], checkpoint_after=-1)
-    places = where_rows_lie(files)
+    sources = sources_of_rows(files)
     found = set(all_rows(opened(files.database, b"\xff" * 32 + files.log[32:])))
-    assert {row for row in files.rows if ("log", 0) not in places[row]} <= found
+    assert {row for row in files.rows if ("log", 0) not in sources[row]} <= found
     assert found
 
 
-def test_what_was_not_committed_does_not_come_back(tmp_path: Path) -> None:
+def test_uncommitted_rows_are_not_found(tmp_path: Path) -> None:
     before = make(tmp_path, [(1, 400, False), (2, 400, False)], checkpoint_after=0)
     (tmp_path / "more").mkdir()
     after = make(tmp_path / "more", [(1, 400, False), (2, 400, False), (3, 400, False)], checkpoint_after=0)
@@ -171,8 +171,10 @@ def test_what_was_not_committed_does_not_come_back(tmp_path: Path) -> None:
     assert set(all_rows(opened(after.database, cut))) == before.rows
 
 
-def test_rows_of_every_length_are_read_where_they_end(tmp_path: Path) -> None:
-    """Up to some length a row lies in its page, beyond that a part of it does: two lengths for each kind of page."""
+def test_rows_of_every_length_are_read_completely(tmp_path: Path) -> None:
+    """A row up to a certain length is stored in its page, a longer one partly on overflow pages. The length depends on the kind
+    of page.
+    """
     path = tmp_path / "x.sqlite3"
     with closing(sqlite3.connect(path, isolation_level=None)) as db:
         db.execute(f"PRAGMA page_size = {PAGE}")
@@ -187,10 +189,10 @@ def test_rows_of_every_length_are_read_where_they_end(tmp_path: Path) -> None:
     assert blobs == {length: bytes(length) for length in range(900, 3200)}
 
 
-def test_of_a_row_with_a_damaged_overflow_page_comes_what_can_be_read(tmp_path: Path) -> None:
+def test_the_readable_part_of_a_row_with_a_damaged_overflow_page_is_returned(tmp_path: Path) -> None:
     files = make(tmp_path, [(1, 20_000, False)], checkpoint_after=0)
     (row,) = (row for row in files.rows if row.rowid is not None)
-    chain = sorted(number for _, number in where_rows_lie(files)[row])
+    chain = sorted(number for _, number in sources_of_rows(files)[row])
     database = bytearray(files.database)
     database[chain[-3] * PAGE : (chain[-3] + 1) * PAGE] = b"\xff" * PAGE
     (found,) = (one for one in all_rows(opened(bytes(database), files.log)) if one.rowid == row.rowid)

@@ -206,7 +206,7 @@ def test_a_damaged_page_keeps_no_other_session_from_coming_out_and_is_found(
     failed = kato(state, "journal", "export", code=1)
     left = failed.stdout.encode().splitlines()
     assert [line for line in left if orjson.loads(line)["sessionId"] != "b"] == expected
-    assert "claude/b is not complete" in failed.stderr
+    assert "claude/b is incomplete" in failed.stderr
     found = kato(state, "journal", "check", code=1)
     assert "recovered" in found.stderr
     assert "1 problems" in found.stdout

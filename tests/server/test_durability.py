@@ -293,7 +293,7 @@ def test_a_lock_that_is_held_too_long_is_an_error_that_says_so_and_passes(
     client = start()
     append(client, user("one"))
     journal = Journal.open(tmp_path / "state", now_ms=lambda: 0)
-    with journal.exclusive(), pytest.raises(RequestFailed, match="held by another process"):
+    with journal.exclusive(), pytest.raises(RequestFailed, match="another process has locked"):
         append(client, user("two", 1))
     assert append(client, user("two", 1))["accepted"] == 1
     journal.close()
@@ -304,7 +304,7 @@ import resource, signal, sys
 signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
 limit = int(sys.argv.pop(1))
 from kato.__main__ import main
-from kato import journal
+from kato.storage import journal
 opened = journal.Journal.open.__func__
 def open_then_limit(cls, *args, **kwargs):
     made = opened(cls, *args, **kwargs)

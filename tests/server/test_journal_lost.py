@@ -168,7 +168,7 @@ def test_a_journal_whose_files_stay_is_never_lost(tmp_path: Path) -> None:
         append(journal, number)
         other = Journal.open(tmp_path, now_ms=lambda: START_MS)
         append(other, 100 + number)
-        other._all("PRAGMA wal_checkpoint(TRUNCATE)", ())
+        other.database.all("PRAGMA wal_checkpoint(TRUNCATE)", ())
         other.clean(older_than_ms=0, dry_run=False)
         other.close()
         journal.sync()

@@ -67,8 +67,6 @@ JOURNAL_BUSY_STEP_MS: Final = 50
 JOURNAL_OPEN_SECONDS_MAX: Final = 60
 #: Events of one append lie together in rows of at most this size (or one event).
 JOURNAL_CHUNK_BYTES: Final = 256 * KIB
-#: Lines of an open group beyond this are handed to SQLite before the commit.
-JOURNAL_GROUP_BYTES: Final = 4 * MIB
 #: Rows in memory at a time while a session streams: so many of the usual size, or as many bytes.
 JOURNAL_READ_CHUNKS: Final = 8
 #: What reading a row takes: SQLite's copy and ours.

@@ -23,71 +23,215 @@ from kato.core.views import JournalStats, ProcessMemory
 
 
 class Ledger(Protocol):
-    """What is kept about sessions: the journal, or memory when there is none."""
+    """The store of sessions: the journal, or memory if the journal is off. Both behave the same while the process runs; where
+    they differ, the method says so. A method of the journal raises JournalUnavailable if the database fails.
+
+    A transaction is either the *group*, which the first `append` opens and `commit` ends, or an `exclusive` block.
+    """
 
     @property
-    def durable(self) -> bool: ...  # noqa: D102 - the journal is, memory is not
+    def durable(self) -> bool:
+        """Whether what was committed survives the process: True for the journal, False for memory."""
+        ...
 
-    #: Asked before a large row is read, with what that takes; raises a KatoError where there is no room.
+    #: Called before a large row is read, with the bytes of memory that it takes; raises a KatoError if there is no room.
     make_room: Callable[[int], object]
 
-    def append(  # noqa: D102
-        self, key: SessionKey, ids: Sequence[str], lines: Lines, meta: SessionMeta
-    ) -> AppendReceipt: ...
-    def commit(self) -> None: ...  # noqa: D102
-    def rollback(self) -> None: ...  # noqa: D102
-    def session(self, key: SessionKey) -> SessionRecord | None: ...  # noqa: D102
-    def status_sessions(  # noqa: D102 - those that record, then the newest
-        self, *, since_ms: int | None, limit: int
-    ) -> Iterator[tuple[SessionRecord, Recording | None]]: ...
-    def summary(self, *, since_ms: int | None, fresh_ms: int) -> Summary: ...  # noqa: D102
-    def read(  # noqa: D102
+    # --- Transactions -----------------------------------------------------------------------------------
+
+    def commit(self) -> None:
+        """Commits the group: its appends may be acknowledged."""
+        ...
+
+    def rollback(self) -> None:
+        """Undoes the group as a whole."""
+        ...
+
+    def exclusive(self) -> AbstractContextManager[None]:
+        """A transaction that keeps other processes from writing. Commits the open group first; an exception undoes the block."""
+        ...
+
+    # --- Events and sessions ----------------------------------------------------------------------------
+
+    def append(self, key: SessionKey, ids: Sequence[str], lines: Lines, meta: SessionMeta) -> AppendReceipt:
+        """Adds events to the group. An id that the session has is a duplicate; the first event with an id counts."""
+        ...
+
+    def session(self, key: SessionKey) -> SessionRecord | None:
+        """The session's record."""
+        ...
+
+    def children(self, key: SessionKey) -> list[SessionRecord]:
+        """The sessions of the sub-agents that this session started, the oldest first."""
+        ...
+
+    def read(
         self, key: SessionKey, *, after: int = 0, until: int | None = None
-    ) -> Iterator[tuple[int, bytes]]: ...
-    def read_pieces(  # noqa: D102 - whole lines, with the number of the first
+    ) -> Iterator[tuple[int, bytes]]:
+        """Number and line of each event from number `after` to before `until`."""
+        ...
+
+    def read_pieces(
         self, key: SessionKey, *, after: int = 0, until: int | None = None
-    ) -> Iterator[tuple[int, bytes]]: ...
-    def read_newest(  # noqa: D102 - None where nothing but the store holds events
+    ) -> Iterator[tuple[int, bytes]]:
+        """The same events in pieces of whole lines, each with the number of its first event."""
+        ...
+
+    def read_newest(
         self, key: SessionKey, *, max_events: int, max_bytes: int
-    ) -> tuple[int, Sequence[tuple[bytes, int]]] | None: ...
-    def seq_of(self, key: SessionKey, event_id: str) -> int | None: ...  # noqa: D102
-    def is_elsewhere(self, key: SessionKey, event_id: str) -> bool: ...  # noqa: D102
-    def extra_bytes(self, key: SessionKey) -> int: ...  # noqa: D102 - memory kept here for a resident session
-    def evicted(self, keys: Sequence[SessionKey]) -> None: ...  # noqa: D102 - the store let go of these
-    def claim(self, key: SessionKey, event_id: str, line: int, owner: str, seq: int) -> bool: ...  # noqa: D102
-    def unfinished_claims(self, key: SessionKey | None = None) -> Sequence[Claim]: ...  # noqa: D102
-    def take_over_claim(self, claim: Claim, owner: str) -> bool: ...  # noqa: D102
-    def finish_claim(self, key: SessionKey, event_id: str, line: int) -> None: ...  # noqa: D102
-    def newly_removed(self) -> Sequence[SessionKey]: ...  # noqa: D102 - since this was last asked for
-    def removed_until(self, key: SessionKey) -> int | None: ...  # noqa: D102
-    def set_destination(self, key: SessionKey, path: str | None) -> None: ...  # noqa: D102
-    def recording(self, key: SessionKey) -> Recording | None: ...  # noqa: D102
-    def active_recordings(self) -> list[Recording]: ...  # noqa: D102
-    def open_recordings(self, key: SessionKey) -> list[Recording]: ...  # noqa: D102
-    def recordings_to(self, path: str) -> list[Recording]: ...  # noqa: D102
-    def sessions_behind(self) -> list[SessionKey]: ...  # noqa: D102
-    def put_recording(self, recording: Recording) -> None: ...  # noqa: D102
-    def recording_by_id(self, recording_id: str) -> Recording | None: ...  # noqa: D102
-    def open_recordings_at(self, path: str) -> list[Recording]: ...  # noqa: D102
-    def holds(self, path: str | None = None) -> list[Hold]: ...  # noqa: D102
-    def put_hold(self, hold: Hold) -> None: ...  # noqa: D102
-    def remove_hold(self, recording_id: str) -> None: ...  # noqa: D102
-    def move_notes(self, old: str, new: str) -> int: ...  # noqa: D102
-    def children(self, key: SessionKey) -> list[SessionRecord]: ...  # noqa: D102
-    def log(self, path: str) -> LogRecord | None: ...  # noqa: D102
-    def variants(self, key: SessionKey) -> list[str]: ...  # noqa: D102
-    def put_log(self, log: LogRecord) -> None: ...  # noqa: D102
-    def note(self, path: str) -> NoteRecord | None: ...  # noqa: D102
-    def note_paths(self) -> list[str]: ...  # noqa: D102
-    def put_note(self, note: NoteRecord) -> None: ...  # noqa: D102
-    def exclusive(self) -> AbstractContextManager[None]: ...  # noqa: D102
-    def stats(self) -> JournalStats | None: ...  # noqa: D102
-    def sync(self) -> None: ...  # noqa: D102
-    def close(self) -> None: ...  # noqa: D102
+    ) -> tuple[int, Sequence[tuple[bytes, int]]] | None:
+        """The number of the first of the newest events, and chunks of lines with their counts; None if only the snapshot store
+        has events.
+        """
+        ...
+
+    def seq_of(self, key: SessionKey, event_id: str) -> int | None:
+        """The number of an event in its session."""
+        ...
+
+    def is_elsewhere(self, key: SessionKey, event_id: str) -> bool:
+        """Whether another session of the same provider has an event with this id."""
+        ...
+
+    def extra_bytes(self, key: SessionKey) -> int:
+        """Bytes of memory that the ledger needs for a session in the store."""
+        ...
+
+    def evicted(self, keys: Sequence[SessionKey]) -> None:
+        """Called after the store evicted these sessions."""
+        ...
+
+    def newly_removed(self) -> Sequence[SessionKey]:
+        """The sessions that `kato clean` removed since the last call."""
+        ...
+
+    def removed_until(self, key: SessionKey) -> int | None:
+        """The last update (ms) of the session when it was last removed; None if it never was."""
+        ...
+
+    # --- Status -----------------------------------------------------------------------------------------
+
+    def status_sessions(
+        self, *, since_ms: int | None, limit: int
+    ) -> Iterator[tuple[SessionRecord, Recording | None]]:
+        """At most `limit` sessions with their newest recording: first those with an active recording, then the newest."""
+        ...
+
+    def summary(self, *, since_ms: int | None, fresh_ms: int) -> Summary:
+        """Totals per provider and of recordings."""
+        ...
+
+    def stats(self) -> JournalStats | None:
+        """Size and totals of the journal; None for memory."""
+        ...
+
+    # --- Commands ---------------------------------------------------------------------------------------
+
+    def claim(self, key: SessionKey, event_id: str, line: int, owner: str, seq: int) -> bool:
+        """Claims the command in line `line` of event number `seq`. True for exactly one process, ever."""
+        ...
+
+    def unfinished_claims(self, key: SessionKey | None = None) -> Sequence[Claim]:
+        """The claims of one session, or of all, whose command has not run, in the order of their lines."""
+        ...
+
+    def take_over_claim(self, claim: Claim, owner: str) -> bool:
+        """Gives an unfinished claim to a new owner; False if it is finished or has another owner than `claim` says."""
+        ...
+
+    def finish_claim(self, key: SessionKey, event_id: str, line: int) -> None:
+        """Marks a command as run, whatever its outcome."""
+        ...
+
+    # --- Recordings -------------------------------------------------------------------------------------
+
+    def set_destination(self, key: SessionKey, path: str | None) -> None:
+        """Sets the note to which the session's commands write unless they name a path. Raises UnknownSession."""
+        ...
+
+    def recording(self, key: SessionKey) -> Recording | None:
+        """The session's newest recording."""
+        ...
+
+    def recording_by_id(self, recording_id: str) -> Recording | None:
+        """The recording with this id, open or not."""
+        ...
+
+    def active_recordings(self) -> list[Recording]:
+        """The active recordings of all sessions."""
+        ...
+
+    def open_recordings(self, key: SessionKey) -> list[Recording]:
+        """The session's recordings whose note Kato may still write to, the oldest first."""
+        ...
+
+    def open_recordings_at(self, path: str) -> list[Recording]:
+        """The recordings of all sessions that may still write to this note, the oldest first."""
+        ...
+
+    def sessions_behind(self) -> list[SessionKey]:
+        """The sessions with an open recording whose note lacks events."""
+        ...
+
+    def put_recording(self, recording: Recording) -> None:
+        """Stores a recording under its id. An active one ends the session's other active recording. Raises UnknownSession."""
+        ...
+
+    def holds(self, path: str | None = None) -> list[Hold]:
+        """All holds, or those of one note."""
+        ...
+
+    def put_hold(self, hold: Hold) -> None:
+        """Stores the hold of a recording, instead of an earlier one."""
+        ...
+
+    def remove_hold(self, recording_id: str) -> None:
+        """Removes the hold of a recording, if there is one."""
+        ...
+
+    # --- Notes and session logs -------------------------------------------------------------------------
+
+    def note(self, path: str) -> NoteRecord | None:
+        """What Kato last wrote to this note."""
+        ...
+
+    def note_paths(self) -> list[str]:
+        """The paths of all notes that Kato wrote."""
+        ...
+
+    def put_note(self, note: NoteRecord) -> None:
+        """Stores what Kato last wrote to a note."""
+        ...
+
+    def move_notes(self, old: str, new: str) -> int:
+        """Replaces the path of a renamed note, or of a renamed folder with notes in it. Returns how many entries changed."""
+        ...
+
+    def log(self, path: str) -> LogRecord | None:
+        """How far Kato read this session log."""
+        ...
+
+    def variants(self, key: SessionKey) -> list[str]:
+        """The assistant's stores from which Kato read this session."""
+        ...
+
+    def put_log(self, log: LogRecord) -> None:
+        """Stores how far Kato read a session log. Commits the open group first."""
+        ...
+
+    # --- Upkeep -----------------------------------------------------------------------------------------
+
+    def sync(self) -> None:
+        """Makes all commits so far survive a power loss. Raises JournalLost."""
+        ...
+
+    def close(self) -> None:
+        """Rolls the open group back and closes the ledger."""
+        ...
 
 
 class Listener(Protocol):
-    """Who is told what happens."""
+    """Receives what happens in the engine."""
 
     def changed(self) -> None:
         """A count, a session or a recording changed."""

@@ -1,6 +1,7 @@
-"""What a ledger keeps beside the events: sessions, recordings, claims, notes and session logs.
+"""Values that a ledger stores besides the events: sessions, recordings, holds, claims, notes and session logs.
 
-Times are integers of milliseconds since the Unix epoch, UTC.
+A *record* here is one stored value: a session's, a note's or a session log's. Times are integers, in milliseconds since
+the Unix epoch, UTC.
 """
 
 from collections.abc import Sequence
@@ -11,7 +12,9 @@ from kato.core.events import SessionKey
 
 
 class SessionMeta(Struct, frozen=True):
-    """What an append says about its session. None leaves the value that is kept as it is."""
+    """What an append carries about its session. None and "" mean that the append does not say: `merge_meta` keeps the
+    earlier value.
+    """
 
     updated_at: int
     title: str | None = None
@@ -23,8 +26,9 @@ class SessionMeta(Struct, frozen=True):
 
 
 class SessionRecord(Struct, frozen=True, kw_only=True):
-    """A session as the ledger keeps it. `event_count` counts all it ever accepted, `json_bytes` their lines. A sub-agent's
-    session names the session (of the same provider) and, if known, the tool call that started it.
+    """A session as the ledger stores it. `event_count` counts the events that it ever accepted, `json_bytes` is the size
+    of their lines without newlines. The session of a sub-agent names its parent: the session (of the same provider) that
+    started it and, if known, the tool call that did.
     """
 
     key: SessionKey
@@ -41,11 +45,34 @@ class SessionRecord(Struct, frozen=True, kw_only=True):
     parent_call_id: str | None = None
 
 
+def merge_meta(stored: SessionMeta | SessionRecord, added: SessionMeta) -> SessionMeta:
+    """The metadata of a session after one more append. No other code repeats this rule.
+
+    - `updated_at` and `last_message_at` never go back.
+    - The first snippet stays: it is the beginning of the conversation.
+    - Of everything else the latest value that is not empty counts.
+    """
+    last_message_at = stored.last_message_at
+    if last_message_at is None:
+        last_message_at = added.last_message_at
+    elif added.last_message_at is not None:
+        last_message_at = max(last_message_at, added.last_message_at)
+    return SessionMeta(
+        updated_at=max(stored.updated_at, added.updated_at),
+        title=added.title or stored.title,
+        snippet=stored.snippet or added.snippet,
+        cwd=added.cwd or stored.cwd,
+        last_message_at=last_message_at,
+        parent_id=added.parent_id or stored.parent_id,
+        parent_call_id=added.parent_call_id or stored.parent_call_id,
+    )
+
+
 class Recording(Struct, frozen=True, kw_only=True):
-    """A recording, where it began and its durable position: `seq` events of the session are wholly in the file (or
-    were passed over before it began), and of the next event the first `line` lines. `transcript_state` is the
-    renderer's state at that position. `end_seq` and `end_line` are set while a recording that was stopped still lacks
-    lines before that position, because its file could not be written.
+    """A recording of a session to a note. `start_seq` and `start_line` are the position at which it began, `seq` and `line`
+    its durable position: the note holds everything of the events before number `seq` since then, and the first `line`
+    lines of event `seq`. `transcript_state` is the renderer's state at the durable position. `end_seq` and `end_line` are
+    set while a stopped recording still has to write the lines before that position, because its note could not be written.
     """
 
     recording_id: str
@@ -64,12 +91,12 @@ class Recording(Struct, frozen=True, kw_only=True):
 
     @property
     def is_open(self) -> bool:
-        """True while lines may still be written."""
+        """True while Kato may still write to the note."""
         return self.active or self.end_seq is not None
 
 
 class ProviderSummary(Struct, frozen=True):
-    """A provider's sessions, counted: all that were asked for, and those that are not stale."""
+    """The number of a provider's sessions in a status, and how many of them are not stale."""
 
     provider: str
     sessions: int
@@ -78,8 +105,8 @@ class ProviderSummary(Struct, frozen=True):
 
 
 class Summary(Struct, frozen=True):
-    """What a status says beside single sessions: the providers by name, and the active recordings with the files that
-    they write.
+    """The totals of a status: the providers, sorted by name, the number of active recordings and of the notes that they
+    write to.
     """
 
     providers: list[ProviderSummary]
@@ -88,9 +115,9 @@ class Summary(Struct, frozen=True):
 
 
 class Hold(Struct, frozen=True, kw_only=True):
-    """A recording whose note is open in an editor with changes that are not on disk. Only the process `owner`, which
-    speaks to that editor, may bring the note on. `seq`, `line` and `transcript_state` are the recording's position at
-    which the editor took over: what follows may be in the editor alone. `file_bytes` is the file's size then.
+    """A recording whose note is open in an editor with unsaved changes. Only the process `owner`, which talks to that
+    editor, may extend the note. `seq`, `line` and `transcript_state` are the recording's position when the hold began:
+    lines after it may exist in the editor only. `file_bytes` was the size of the file then.
     """
 
     recording_id: str
@@ -103,8 +130,8 @@ class Hold(Struct, frozen=True, kw_only=True):
 
 
 class Claim(Struct, frozen=True):
-    """A command that a process claimed: line `line` of event number `seq`. `owner` identifies the process, also when its
-    id is used again.
+    """A command that a process claimed: line `line` of event number `seq`. `owner` identifies the process, even after the
+    system gave its process id to another one.
     """
 
     key: SessionKey
@@ -116,9 +143,9 @@ class Claim(Struct, frozen=True):
 
 
 class NoteRecord(Struct, frozen=True):
-    """What Kato itself last wrote to a file: length and CRC-32 of everything below the frontmatter, the file's size and
-    time of change after that write and the device it was on, and which session it was. `look` is what Kato remembers of
-    the file's end (`looks.Look`, encoded).
+    """Kato's last write to a note: length and CRC-32 of the text below the frontmatter; the size, modification time and
+    device of the file after the write; and the session that was written. `look` is an encoded `looks.Look`, by which Kato
+    recognises the end of the file.
     """
 
     path: str
@@ -132,8 +159,8 @@ class NoteRecord(Struct, frozen=True):
 
 
 class LogRecord(Struct, frozen=True):
-    """A session log of an assistant that was read as far as it went: its size in bytes and its time of change, in
-    nanoseconds. `variant` names which of the assistant's stores it belongs to.
+    """How far Kato read a session log of an assistant: up to `size` bytes, when the file was last modified at `mtime_ns`.
+    `variant` names the assistant's store that the log belongs to.
     """
 
     path: str
@@ -145,8 +172,8 @@ class LogRecord(Struct, frozen=True):
 
 
 class AppendReceipt(Struct, frozen=True):
-    """What an append to the ledger did. `accepted` holds the indices of the events that were new; they have the
-    numbers `first_seq`, `first_seq + 1`, … (from 0) in the session; `event_count` is how many it has now.
+    """The result of an append to the ledger. `accepted` holds the indices of the new events, ascending; in the session they
+    are numbered `first_seq`, `first_seq + 1`, … (from 0). `event_count` is the session's number of events after the append.
     """
 
     accepted: Sequence[int]

@@ -61,6 +61,7 @@ from kato.core.records import (
     Recording,
     SessionMeta,
     SessionRecord,
+    merge_meta,
 )
 from kato.core.snapshots import Eviction, SnapshotStore
 from kato.core.status import Seen
@@ -120,48 +121,23 @@ class AppendAnswer(Struct, frozen=True, rename="camel"):
 
 
 class _Group:
-    """What was appended to one session since the last settle: to the ledger and the store it is one append. The last word
-    about the session counts, but for the snippet.
-    """
+    """What was appended to one session since the last settle: to the ledger and the store it is one append."""
 
-    __slots__ = (
-        "about",
-        "continues",
-        "error",
-        "held_events",
-        "hold",
-        "ids",
-        "key",
-        "last",
-        "lines",
-        "receipt",
-        "snippet",
-    )
+    __slots__ = ("continues", "error", "held_events", "hold", "ids", "key", "lines", "meta", "receipt")
 
     def __init__(self, key: SessionKey) -> None:
         self.key = key
         self.ids: list[str] = []
         self.lines: list[Lines] = []
         self.hold = False
-        self.about: tuple[str | None, str | None, str | None, str | None] = (None, None, None, None)
-        self.last: datetime | None = None
-        self.snippet: str | None = None
+        self.meta: SessionMeta | None = None
         self.receipt: AppendReceipt | None = None
         self.held_events = 0
         self.error: KatoError | None = None
         self.continues: SessionKey | None = None
 
-    def meta(self, now_ms: int) -> SessionMeta:
-        title, cwd, parent_id, parent_call_id = self.about
-        return SessionMeta(
-            updated_at=now_ms,
-            title=title,
-            snippet=self.snippet,
-            cwd=cwd,
-            last_message_at=None if self.last is None else epoch_ms(self.last),
-            parent_id=parent_id,
-            parent_call_id=parent_call_id,
-        )
+    def add_meta(self, meta: SessionMeta) -> None:
+        self.meta = meta if self.meta is None else merge_meta(self.meta, meta)
 
 
 class Ticket:
@@ -341,27 +317,32 @@ class Engine:
             group = self._open[request.key] = _Group(request.key)
         start = len(group.ids)
         candidates = []
+        last: datetime | None = None
+        snippet = None if group.meta is None else group.meta.snippet
         for place, event in enumerate(request.events, start):
             group.ids.append(event.event_id)
             if type(event) in MESSAGE_TYPES:
-                if group.last is None or event.timestamp > group.last:
-                    group.last = event.timestamp
+                if last is None or event.timestamp > last:
+                    last = event.timestamp
                 if type(event) is UserMessage:
-                    if group.snippet is None:
-                        group.snippet = paths.title_from_text(event.content, commands.is_command_line)
+                    if not snippet:
+                        snippet = paths.title_from_text(event.content, commands.is_command_line)
                     if "::" in event.content and not request.replay:
                         candidates.append((place, event))
         group.lines.append(request.lines)
         group.hold = group.hold or request.hold
         group.continues = group.continues or request.continues
-        if request.title or request.cwd or request.parent_id or request.parent_call_id:
-            title, cwd, parent_id, call_id = group.about
-            group.about = (
-                request.title or title,
-                request.cwd or cwd,
-                request.parent_id or parent_id,
-                request.parent_call_id or call_id,
+        group.add_meta(
+            SessionMeta(
+                updated_at=self._now_ms(),
+                title=request.title,
+                snippet=snippet,
+                cwd=request.cwd,
+                last_message_at=None if last is None else epoch_ms(last),
+                parent_id=request.parent_id,
+                parent_call_id=request.parent_call_id,
             )
+        )
         ticket = Ticket(group, start, len(group.ids), candidates)
         if candidates:
             self._with_candidates.append(ticket)
@@ -373,11 +354,11 @@ class Engine:
             return
         groups, self._open = list(self._open.values()), {}
         with_candidates, self._with_candidates = self._with_candidates, []
-        now = self._now_ms()
         try:
             for group in groups:
+                assert group.meta is not None
                 lines = Lines.joined(group.lines)
-                group.receipt = self.ledger.append(group.key, group.ids, lines, group.meta(now))
+                group.receipt = self.ledger.append(group.key, group.ids, lines, group.meta)
                 self._ingested += lines.size
             for ticket in with_candidates:
                 self._claim_commands(ticket)
@@ -1067,7 +1048,7 @@ class Engine:
 
     def _refuse_shared(self, key: SessionKey, path: str) -> None:
         """Raises CommandRefused for a note to which another session records: the two would be mixed."""
-        for one in self.ledger.recordings_to(path):
+        for one in self.ledger.open_recordings_at(path):
             if one.key != key:
                 raise CommandRefused(
                     f"{path} records another conversation ({self._name_of(one.key)}): name another note, or ::stop that "
@@ -1076,7 +1057,7 @@ class Engine:
 
     def _flush_others(self, key: SessionKey, path: str) -> None:
         """Brings a note that this session is about to replace up to date, so that the copy of it is whole."""
-        for one in self.ledger.recordings_to(path):
+        for one in self.ledger.open_recordings_at(path):
             if one.key != key:
                 self.flush(one.key)
 

@@ -83,7 +83,7 @@ class Notes(Protocol):
         """Replaces what is remembered."""
         ...
 
-    def recordings_to(self, path: str) -> list[Recording]:
+    def open_recordings_at(self, path: str) -> list[Recording]:
         """The recordings of all sessions that may still write to a file."""
         ...
 
@@ -267,7 +267,7 @@ class NoteBook:
         written = prepared.commit(backup=has_text and not is_ours)
         look = b"" if body.look is None else body.look.encode()
         self._notes.put_note(_record(body.path, body.size, body.crc32, written.state, body.key, look))
-        ended = [one for one in self._notes.recordings_to(body.path) if not goes_on(one)]
+        ended = [one for one in self._notes.open_recordings_at(body.path) if not goes_on(one)]
         for one in ended:
             self._notes.put_recording(replace(one, active=False, end_seq=None, end_line=0))
         return Replaced(written.backup_path, other, [one for one in ended if one.active])

@@ -1,22 +1,22 @@
-"""What the engine keeps about sessions when there is no journal: everything in memory, nothing on disk.
+"""The ledger without a journal: everything in memory, nothing on disk.
 
-It answers the same questions as the journal. The events themselves lie in the snapshot store; here are the ids that
-are already known, the counts, the claims and the recordings. A session that the store evicts is forgotten but for its
-record, so that what is gone stays counted.
+The snapshot store holds the events. This ledger holds the ids that are known, the sessions' records, the claims, the
+recordings and the notes. When the store evicts a session, only its record stays, so that its event numbers continue.
 
-Rules: it answers as the journal does, transactions included: what was appended, claimed or put since the last commit, or in
-an `exclusive` block that failed, is undone together. Bounded: ids are remembered as 64-bit hashes, those of the events held and as many again; records of evicted
-sessions are kept for `_FORGOTTEN_MAX` sessions.
+Rules:
+
+- It behaves like the journal, transactions included (see `undo`).
+- It is bounded. Per session it remembers the ids of the newest events, at most twice `max_events_per_session`, as 64-bit
+  hashes; overall the records of at most `_SESSIONS_MAX` sessions and as many session logs.
 """
 
 import os
 from collections import OrderedDict
-from collections.abc import Callable, Iterator, MutableMapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Sequence
 from heapq import nlargest
-from typing import Final, TypeVar
+from typing import Final
 
-from msgspec.structs import replace
+from msgspec.structs import asdict, replace
 
 from kato.core.errors import UnknownSession
 from kato.core.events import SessionKey
@@ -32,21 +32,20 @@ from kato.core.records import (
     SessionMeta,
     SessionRecord,
     Summary,
+    merge_meta,
 )
 from kato.core.snapshots import SnapshotStore
 from kato.core.views import JournalStats
+from kato.storage.undo import UndoLog
 
-#: What an id costs: an integer object and its dictionary entry (measured, CPython 3.11: 79 bytes).
+#: Memory per id: an integer object and its dictionary entry (79 bytes, measured with CPython 3.11).
 ID_BYTES: Final = 80
-_FORGOTTEN_MAX: Final = 10_000
+_SESSIONS_MAX: Final = 10_000
 _CLAIMS_MAX: Final = 10_000
-
-_K = TypeVar("_K")
-_V = TypeVar("_V")
 
 
 class MemoryLedger:
-    """The ledger of `journal: false`."""
+    """The `Ledger` for the setting `journal: false`."""
 
     durable: Final = False
 
@@ -61,15 +60,18 @@ class MemoryLedger:
         self._notes: dict[str, NoteRecord] = {}
         self._holds: dict[str, Hold] = {}
         self._logs: OrderedDict[str, LogRecord] = OrderedDict()
-        self._in_group = False
-        self._exclusive_depth = 0
-        self._undo: list[Callable[[], object]] = []  # for what is not committed, the newest last
-        #: Never asked: there are no rows to read.
+        transaction = UndoLog()
+        self.commit = transaction.commit
+        self.rollback = transaction.rollback
+        self.exclusive = transaction.exclusive
+        self._put = transaction.put
+        self._transaction = transaction
+        #: Never called: there are no rows to read.
         self.make_room: Callable[[int], object] = lambda _: None
 
     def append(self, key: SessionKey, ids: Sequence[str], lines: Lines, meta: SessionMeta) -> AppendReceipt:
-        """Takes note of the events whose ids are new; the store takes the events themselves."""
-        self._in_group = self._in_group or not self._exclusive_depth
+        """Remembers the ids that are new. The caller puts these events into the store after the commit."""
+        self._transaction.begin()
         known = self._ids.setdefault(key, {})
         accepted = []
         for index, event_id in enumerate(ids):
@@ -77,7 +79,7 @@ class MemoryLedger:
             if mark not in known:
                 known[mark] = None
                 accepted.append(index)
-        self._undo.append(lambda: [known.pop(hash(ids[index]), None) for index in accepted])
+        self._transaction.add(lambda: [known.pop(hash(ids[index]), None) for index in accepted])
         size = lines.chosen(accepted).json_bytes
         excess = len(known) - 2 * self.max_events_per_session
         if excess > 0:
@@ -91,91 +93,63 @@ class MemoryLedger:
             updated_at=meta.updated_at,
         )
         first_seq = record.event_count
-        last = record.last_message_at
-        if meta.last_message_at is not None:
-            last = meta.last_message_at if last is None else max(last, meta.last_message_at)
         record = replace(
             record,
             event_count=first_seq + len(accepted),
             json_bytes=record.json_bytes + size,
-            updated_at=max(record.updated_at, meta.updated_at),
-            title=meta.title or record.title,
-            snippet=record.snippet or meta.snippet,
-            cwd=meta.cwd or record.cwd,
-            last_message_at=last,
-            parent_id=meta.parent_id or record.parent_id,
-            parent_call_id=meta.parent_call_id or record.parent_call_id,
+            **asdict(merge_meta(record, meta)),
         )
         self._put(self._records, key, record)
         return AppendReceipt(accepted, first_seq, first_seq + len(accepted))
 
     def extra_bytes(self, key: SessionKey) -> int:
-        """What the ids of a session occupy here: part of the session's cost in the store."""
+        """Bytes of memory for the ids of a session; the store adds them to the session's size."""
         return len(self._ids.get(key, ())) * ID_BYTES
 
     def evicted(self, keys: Sequence[SessionKey]) -> None:
-        """The store let go of these: their ids go too, but for those of sessions that record, whose notes must not get
-        anything twice.
+        """Drops the ids of sessions that the store evicted, unless the session has an active recording: duplicates must not
+        be written to its note.
         """
         for key in keys:
             recording = self.recording(key)
             if recording is None or not recording.active:
                 self._ids.pop(key, None)
-        while len(self._records) > _FORGOTTEN_MAX:
+        while len(self._records) > _SESSIONS_MAX:
             oldest, _ = self._records.popitem(last=False)
             self._recordings.pop(oldest, None)
 
-    def _put(self, table: MutableMapping[_K, _V], key: _K, value: _V | None) -> None:
-        """Sets an entry as the newest, or removes it (None), so that `rollback` can put back what was there."""
-        if self._in_group or self._exclusive_depth:
-            old = table.get(key)
-            self._undo.append(lambda: _set(table, key, old))
-        _set(table, key, value)
-
-    def commit(self) -> None:
-        """Ends the group: what it holds stays."""
-        if not self._exclusive_depth:
-            self._in_group = False
-            self._undo.clear()
-
-    def rollback(self) -> None:
-        """Undoes the group, or the `exclusive` block, as a whole."""
-        self._in_group = False
-        while self._undo:
-            self._undo.pop()()
-
     def session(self, key: SessionKey) -> SessionRecord | None:
-        """The session's record."""
+        """The session's record; None if it is not known."""
         return self._records.get(key)
 
     def read(
         self, key: SessionKey, *, after: int = 0, until: int | None = None
     ) -> Iterator[tuple[int, bytes]]:
-        """Number and line of what is still held."""
+        """Number and line of each event that the store still holds."""
         return self._store.read(key, after=after, until=until)
 
     def read_pieces(
         self, key: SessionKey, *, after: int = 0, until: int | None = None
     ) -> Iterator[tuple[int, bytes]]:
-        """The same in pieces of whole lines."""
+        """The same events in pieces of whole lines."""
         return self._store.read_pieces(key, after=after, until=until)
 
     def read_newest(
         self, key: SessionKey, *, max_events: int, max_bytes: int
     ) -> tuple[int, Sequence[tuple[bytes, int]]] | None:
-        """None: what the store does not hold is gone."""
+        """None: events that the store does not hold are lost."""
         del key, max_events, max_bytes
         return None
 
     def seq_of(self, key: SessionKey, event_id: str) -> int | None:
-        """The number of an event in its session, if its id is remembered: the ids are those of the newest events."""
+        """The number of an event in its session; None if its id is not remembered."""
         known, mark = self._ids.get(key, {}), hash(event_id)
         if mark not in known:
             return None
         return self._records[key].event_count - len(known) + list(known).index(mark)
 
     def is_elsewhere(self, key: SessionKey, event_id: str) -> bool:
-        """Whether another session of the provider has an event of this id."""
+        """Whether another session of the same provider has an event with this id."""
         mark = hash(event_id)
         return any(
             mark in known
@@ -184,12 +158,12 @@ class MemoryLedger:
         )
 
     def unfinished_claims(self, key: SessionKey | None = None) -> Sequence[Claim]:
-        """Claims whose command has not ended (of one session, or of all), in the order of their lines."""
+        """The claims of one session, or of all, whose command has not run, in the order of their lines."""
         chosen = [claim for claim in self._unfinished.values() if key is None or claim.key == key]
         return sorted(chosen, key=lambda claim: (claim.key, claim.seq, claim.line))
 
     def take_over_claim(self, claim: Claim, owner: str) -> bool:
-        """True if the claim still has the owner that is named in it."""
+        """Gives an unfinished claim to a new owner; False if it is finished or has another owner than `claim` says."""
         mark = (claim.key, claim.event_id, claim.line)
         mine = self._unfinished.get(mark)
         if mine is None or mine.owner != claim.owner:
@@ -198,7 +172,7 @@ class MemoryLedger:
         return True
 
     def claim(self, key: SessionKey, event_id: str, line: int, owner: str, seq: int) -> bool:
-        """True the first time a command is claimed."""
+        """Claims the command in line `line` of event number `seq`; True the first time."""
         mark = (key, event_id, line)
         if mark in self._claims or key not in self._records:
             return False
@@ -210,11 +184,11 @@ class MemoryLedger:
         return True
 
     def finish_claim(self, key: SessionKey, event_id: str, line: int) -> None:
-        """The command was run to its end, whatever its outcome."""
+        """Marks a command as run, whatever its outcome."""
         self._put(self._unfinished, (key, event_id, line), None)
 
     def set_destination(self, key: SessionKey, path: str | None) -> None:
-        """Where the session's commands write when they name no path. Raises UnknownSession."""
+        """Sets the note to which the session's commands write unless they name a path. Raises UnknownSession."""
         if key not in self._records:
             raise UnknownSession(*key)
         self._put(self._records, key, replace(self._records[key], destination=path))
@@ -225,21 +199,16 @@ class MemoryLedger:
         return recordings[-1] if recordings else None
 
     def active_recordings(self) -> list[Recording]:
-        """All that record now."""
+        """The active recordings of all sessions."""
         newest = [recordings[-1] for recordings in self._recordings.values()]
         return [recording for recording in newest if recording.active]
 
     def open_recordings(self, key: SessionKey) -> list[Recording]:
-        """The session's recordings that may still write, the oldest first."""
+        """The session's recordings whose note Kato may still write to, the oldest first."""
         return [one for one in self._recordings.get(key, ()) if one.is_open]
 
-    def recordings_to(self, path: str) -> list[Recording]:
-        """The recordings of all sessions that may still write to this file."""
-        kept = [one for recordings in self._recordings.values() for one in recordings]
-        return [one for one in kept if one.is_open and one.output_path == path]
-
     def sessions_behind(self) -> list[SessionKey]:
-        """The sessions whose open recordings lack events."""
+        """The sessions with an open recording whose note lacks events."""
         return [
             key
             for key, recordings in self._recordings.items()
@@ -252,7 +221,9 @@ class MemoryLedger:
     def status_sessions(
         self, *, since_ms: int | None, limit: int
     ) -> Iterator[tuple[SessionRecord, Recording | None]]:
-        """Sessions with their newest recordings: those that record now, then the newest."""
+        """At most `limit` sessions with a message or update at `since_ms` or later, each with its newest recording: first the
+        sessions with an active recording, then the newest.
+        """
         active = {one.key for one in self.active_recordings()}
         newest = nlargest(
             limit, self._held(since_ms), key=lambda record: (record.key in active, _moment(record))
@@ -261,7 +232,7 @@ class MemoryLedger:
             yield record, self.recording(record.key)
 
     def summary(self, *, since_ms: int | None, fresh_ms: int) -> Summary:
-        """The providers, and what is recorded."""
+        """Totals of the sessions with a message or update at `since_ms` or later; those at `fresh_ms` or later are not stale."""
         providers: dict[str, ProviderSummary] = {}
         for record in self._held(since_ms):
             name = record.key.provider
@@ -281,15 +252,15 @@ class MemoryLedger:
         )
 
     def _held(self, since_ms: int | None) -> list[SessionRecord]:
-        """The sessions with a message (or update) at `since_ms` or later. A session that was evicted is gone: without a
-        journal there is nothing left of it to show.
+        """The sessions in the store with a message or update at `since_ms` or later. Evicted sessions are left out: without a
+        journal nothing of them can be shown.
         """
         held = [self._records[key] for key in self._store.keys() if key in self._records]  # noqa: SIM118 - no mapping
         return held if since_ms is None else [one for one in held if _moment(one) >= since_ms]
 
     def put_recording(self, recording: Recording) -> None:
-        """Keeps a recording; a new one becomes the session's newest. Its others are ended if it is active. Raises
-        UnknownSession.
+        """Stores a recording under its id. A new one becomes the session's newest; an active one ends the session's other
+        active recording. Raises UnknownSession.
         """
         if recording.key not in self._records:
             raise UnknownSession(*recording.key)
@@ -297,24 +268,24 @@ class MemoryLedger:
         if recording.active:
             kept = [replace(one, active=False) for one in kept]
         ids = [one.recording_id for one in kept]
-        place = ids.index(recording.recording_id) if recording.recording_id in ids else len(kept)
-        self._put(self._recordings, recording.key, [*kept[:place], recording, *kept[place + 1 :]])
+        index = ids.index(recording.recording_id) if recording.recording_id in ids else len(kept)
+        self._put(self._recordings, recording.key, [*kept[:index], recording, *kept[index + 1 :]])
 
     def newly_removed(self) -> Sequence[SessionKey]:
-        """None: no other process shares this memory."""
+        """Nothing: `kato clean` only removes sessions from a journal."""
         return ()
 
     def removed_until(self, key: SessionKey) -> int | None:
-        """None: as above."""
+        """None, for the same reason."""
         del key
         return None
 
     def recording_by_id(self, recording_id: str) -> Recording | None:
-        """One recording, whether it may still write or not."""
+        """The recording with this id, open or not."""
         return next((one for one in self._all_recordings() if one.recording_id == recording_id), None)
 
     def open_recordings_at(self, path: str) -> list[Recording]:
-        """The recordings that may still write to this note, the oldest first."""
+        """The recordings of all sessions that may still write to this note, the oldest first."""
         found = [one for one in self._all_recordings() if one.is_open and one.output_path == path]
         return sorted(found, key=lambda one: one.started_at)
 
@@ -322,19 +293,19 @@ class MemoryLedger:
         return (one for recordings in self._recordings.values() for one in recordings)
 
     def holds(self, path: str | None = None) -> list[Hold]:
-        """The recordings whose notes (all, or this one) editors hold."""
+        """All holds, or those of one note."""
         return [hold for hold in self._holds.values() if path in (None, hold.path)]
 
     def put_hold(self, hold: Hold) -> None:
-        """Keeps a hold; a recording has at most one."""
+        """Stores the hold of a recording, instead of an earlier one."""
         self._put(self._holds, hold.recording_id, hold)
 
     def remove_hold(self, recording_id: str) -> None:
-        """The note is as the recording's position says, or is not held any more."""
+        """Removes the hold of a recording, if there is one."""
         self._put(self._holds, recording_id, None)
 
     def move_notes(self, old: str, new: str) -> int:
-        """A note, or a folder with notes in it, lies elsewhere now; how many entries that changed."""
+        """Replaces the path of a renamed note, or of a renamed folder with notes in it. Returns how many entries changed."""
         changed = 0
 
         def moved(path: str) -> str:
@@ -358,7 +329,7 @@ class MemoryLedger:
         return changed
 
     def children(self, key: SessionKey) -> list[SessionRecord]:
-        """The sessions that this one started as sub-agents, the oldest first."""
+        """The sessions of the sub-agents that this session started, the oldest first."""
         mine = [
             record
             for record in self._records.values()
@@ -367,64 +338,43 @@ class MemoryLedger:
         return sorted(mine, key=lambda record: record.created_at)
 
     def log(self, path: str) -> LogRecord | None:
-        """How far a session log was read."""
+        """How far Kato read this session log; None if it never did."""
         return self._logs.get(path)
 
     def variants(self, key: SessionKey) -> list[str]:
-        """Which of an assistant's stores a session was read from."""
+        """The assistant's stores from which Kato read this session."""
         return [log.variant for log in self._logs.values() if (log.provider, log.session_id) == key]
 
     def put_log(self, log: LogRecord) -> None:
-        """Keeps how far a session log was read."""
+        """Stores how far Kato read a session log. Commits the open group first."""
         self.commit()
         self._put(self._logs, log.path, log)
-        if len(self._logs) > _FORGOTTEN_MAX:
+        if len(self._logs) > _SESSIONS_MAX:
             self._logs.popitem(last=False)
 
     def note(self, path: str) -> NoteRecord | None:
-        """What was last written to a file."""
+        """What Kato last wrote to this note; None if it never did."""
         return self._notes.get(path)
 
     def note_paths(self) -> list[str]:
-        """The files that Kato wrote since it started."""
+        """The paths of the notes that this process wrote."""
         return list(self._notes)
 
     def put_note(self, note: NoteRecord) -> None:
-        """Keeps what was last written to a file."""
+        """Stores what Kato last wrote to a note."""
         self._put(self._notes, note.path, note)
-
-    @contextmanager
-    def exclusive(self) -> Iterator[None]:
-        """Alone by nature: no other process shares this memory. What fails in it is undone."""
-        self.commit()
-        self._exclusive_depth += 1
-        try:
-            yield
-        except BaseException:
-            if self._exclusive_depth == 1:
-                self.rollback()
-            raise
-        finally:
-            self._exclusive_depth -= 1
-            self.commit()
 
     def stats(self) -> JournalStats | None:
         """None: there is no journal."""
         return None
 
     def sync(self) -> None:
-        """Nothing to make durable."""
+        """Does nothing: nothing here can be made durable."""
 
     def close(self) -> None:
-        """Nothing to close."""
-
-
-def _set(table: MutableMapping[_K, _V], key: _K, value: _V | None) -> None:
-    table.pop(key, None)
-    if value is not None:
-        table[key] = value
+        """Does nothing."""
 
 
 def _moment(record: SessionRecord) -> int:
-    """When something was last said, or done, in a session."""
+    """When a session last had a message, or was updated."""
     return record.updated_at if record.last_message_at is None else record.last_message_at
