@@ -8,6 +8,7 @@ import signal
 import sqlite3
 import subprocess
 import sys
+import threading
 import time
 import unicodedata
 from collections.abc import Iterator
@@ -105,6 +106,8 @@ class Home:
         )
         os.close(theirs)
         output = b""
+        late = threading.Timer(60, process.kill)
+        late.start()
         try:
             while data := _read(ours):
                 output += data
@@ -112,6 +115,7 @@ class Home:
                     process.send_signal(signal.SIGINT)
                     stop_after = None
         finally:
+            late.cancel()
             os.close(ours)
             if process.poll() is None and stop_after is not None:
                 process.kill()
@@ -181,18 +185,23 @@ def test_no_command_prints_what_a_terminal_obeys(home: Home, name: str) -> None:
         assert unprintable(STYLING.sub("", done.stdout.decode() + done.stderr.decode())) == set()
 
 
+def without_figures(text: str) -> str:
+    """Memory and ages differ from one run to the next."""
+    return re.sub(r"[\d.,]+|\s+", " ", text)
+
+
 @pytest.mark.parametrize("name", ["status", "sessions", "doctor", "clean", "journal check"])
 def test_all_styling_is_richs_own(home: Home, name: str) -> None:
     _, arguments = COMMANDS[name]
     _, styled = home.terminal(*arguments)
     _, dumb = home.terminal(*arguments, TERM="dumb", NO_COLOR="1")
     assert "\x1b" not in dumb
-    assert plain(styled) == plain(dumb)
+    assert without_figures(plain(styled)) == without_figures(plain(dumb))
 
 
 @pytest.mark.parametrize(
     ("arguments", "until"),
-    [(["watch"], "Watching"), (["status", "--watch"], "now")],
+    [(["watch"], "Watching"), (["status", "--watch"], "OWNED")],
 )
 def test_a_live_view_shows_hostile_names_as_text(home: Home, arguments: list[str], until: str) -> None:
     code, output = home.terminal(*arguments, stop_after=until)

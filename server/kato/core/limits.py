@@ -184,7 +184,7 @@ READ_ROUND_BYTES: Final = 128 * KIB
 OUTGOING_BYTES_MAX: Final = 4 * MIB
 #: Beyond this, notifications are not sent: one request or one line of a log can cause many.
 UNREAD_NOTIFICATIONS_BYTES_MAX: Final = 2 * OUTGOING_BYTES_MAX
-#: How long a client that ends may leave answers unread before they are given up.
+#: How long a client that ends may read nothing before its answers are given up: within the two seconds of the end.
 UNREAD_SECONDS_MAX: Final = 1.0
 #: What one answer holds of a list: events of a session, sessions of a status. More is asked for with further requests.
 PAGE_BYTES_MAX: Final = 2 * MIB
@@ -321,5 +321,6 @@ assert STATUS_NEWS_SESSIONS_MAX <= STATUS_SESSIONS_MAX
 assert READ_SESSION_LIMIT_DEFAULT <= READ_SESSION_LIMIT_MAX
 assert STATUS_COALESCE_SECONDS < 1
 assert END_LOCK_SECONDS_MAX + END_DRAIN_SECONDS_MAX < END_SECONDS_MAX
+assert UNREAD_SECONDS_MAX < END_SECONDS_MAX
 assert JOURNAL_BUSY_STEP_MS / 1000 < END_LOCK_SECONDS_MAX / 2
 assert 2 * PATH_CHARS_MAX < MESSAGE_CHARS_MAX
