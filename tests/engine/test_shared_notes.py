@@ -6,9 +6,9 @@ import pytest
 
 from builders import Json, assistant, request, user
 from engine.machine import MakeWindow, Window, words
+from kato.core.commands import Command
 from kato.core.events import SessionKey
 from kato.core.notices import Notice
-from kato.core.outcomes import Command
 from kato.lsp import wire
 
 A, B = SessionKey("claude", "a"), SessionKey("claude", "b")

@@ -3,9 +3,9 @@
 import pytest
 
 from kato.core import limits
-from kato.core.commands import command_from_editor, is_command_line, parse, unwrap
+from kato.core.commands import Command, command_from_editor
 from kato.core.errors import CommandRefused
-from kato.core.outcomes import Command
+from kato.core.grammar import is_command_line, parse, unwrap
 
 
 @pytest.mark.parametrize(

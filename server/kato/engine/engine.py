@@ -30,7 +30,8 @@ from typing import Final, Literal, NamedTuple
 from msgspec import UNSET, Struct, UnsetType
 from msgspec.structs import replace
 
-from kato.core import commands, limits, paths, status
+from kato.core import grammar, limits, paths, status
+from kato.core.commands import Command, CommandLine, CommandProblem, DoubtfulCommand, ExportFormat
 from kato.core.errors import (
     BudgetExceeded,
     CommandRefused,
@@ -53,7 +54,7 @@ from kato.core.lenient_json import rendered_bytes
 from kato.core.lines import Lines, first_lines
 from kato.core.moments import epoch_ms
 from kato.core.notices import Notice
-from kato.core.outcomes import Command, CommandOutcome, CommandProblem, ExportFormat, OutcomeError
+from kato.core.outcomes import CommandOutcome, OutcomeError
 from kato.core.ports import Ledger, Listener, Memory
 from kato.core.records import (
     AppendReceipt,
@@ -64,7 +65,7 @@ from kato.core.records import (
 )
 from kato.core.snapshots import Eviction, SnapshotStore
 from kato.core.status import Seen
-from kato.core.text import line_part, one_line, printable, with_newlines
+from kato.core.text import printable
 from kato.core.views import MemoryStatus, StatusSnapshot, WatchingStatus
 from kato.notes.files import NoteMissing
 from kato.notes.held import HeldNotes, at_end
@@ -73,22 +74,6 @@ from kato.notes.policy import RootUnavailable
 from kato.notes.transcript import Transcript
 
 log = logging.getLogger("kato.engine")
-
-
-class DoubtfulCommand(Struct, frozen=True):
-    """A command in a message that is not proven to be typed: the line is reported and not run. `rest` counts the commands
-    of the message that are reported with it.
-    """
-
-    name: str
-    line: int
-    text: str
-    reason: str
-    rest: int = 0
-
-
-#: A line of a message that is a command, or was meant as one.
-Step = Command | CommandProblem | DoubtfulCommand
 
 
 class AppendRequest(Struct, frozen=True):
@@ -309,7 +294,9 @@ class Engine:
         self._reported_watching = False
         self._has_freed = False
         self._ingested = 0
-        self._steps: dict[tuple[SessionKey, str, int], Step] = {}  # claimed by this process, not finished
+        self._steps: dict[
+            tuple[SessionKey, str, int], CommandLine
+        ] = {}  # claimed by this process, not finished
         self._delayed: set[SessionKey] = (
             set()
         )  # sessions with commands that another process has to finish first
@@ -348,7 +335,7 @@ class Engine:
                     group.last = event.timestamp
                 if type(event) is UserMessage:
                     if group.snippet is None:
-                        group.snippet = paths.title_from_text(event.content, commands.is_command_line)
+                        group.snippet = paths.title_from_text(event.content, grammar.is_command_line)
                     if "::" in event.content and not request.replay:
                         candidates.append((place, event))
         group.lines.append(request.lines)
@@ -636,7 +623,7 @@ class Engine:
             seq = ticket.seq_of(place)
             if seq is None:
                 continue  # they were claimed when the message first came
-            for step in _steps(event):
+            for step in grammar.command_lines(event):
                 count += 1
                 if count > limits.COMMANDS_PER_APPEND_MAX:
                     self._report_excess(ticket.key)
@@ -720,12 +707,12 @@ class Engine:
         self._reported.discard(mark)
         return outcome
 
-    def _step_of(self, claim: Claim) -> Step | None:
+    def _step_of(self, claim: Claim) -> CommandLine | None:
         """What stands in the line of a claim that an earlier process made."""
         for _, line in self.ledger.read(claim.key, after=claim.seq, until=claim.seq + 1):
             event = decode_line(line)
             if isinstance(event, UserMessage):
-                return next((step for step in _steps(event) if step.line == claim.line), None)
+                return next((step for step in grammar.command_lines(event) if step.line == claim.line), None)
         return None
 
     def _report_doubt(self, claim: Claim, step: DoubtfulCommand) -> None:
@@ -734,7 +721,7 @@ class Engine:
         log.info(
             "::%s in line %d of %s was not run: not proven to be typed", step.name, step.line, claim.event_id
         )
-        others = f" {step.rest} more commands of the message were not run either." if step.rest else ""
+        others = f" {step.omitted} more commands of the message were not run either." if step.omitted else ""
         message = (
             f"“{step.text}” was not run: {step.reason}.{others} To run it, send the line in a message of its own, or use "
             f"the editor's command kato.{step.name}."
@@ -1469,30 +1456,6 @@ def _about(recording: Recording) -> dict[str, str]:
         "provider": key.provider,
         "sessionId": key.session_id,
     }
-
-
-def _steps(event: UserMessage) -> list[Step]:
-    """The commands of a message and what was meant as one, in the order of their lines."""
-    found, problems = commands.parse(event.content)
-    if event.doubt is not UNSET:
-        return _doubtful_steps(event.content, found, event.doubt)
-    return sorted([*found, *problems], key=lambda step: step.line or 0)
-
-
-def _doubtful_steps(content: str, found: Sequence[Command], doubt: str) -> list[Step]:
-    """The commands of a message that is not proven to be typed. Lines that were only meant as a
-    command are not reported: most of them are code.
-    """
-    reason = one_line(doubt, limits.DOUBT_CHARS_MAX)
-    shown = found[: limits.DOUBTFUL_COMMANDS_MAX]
-    content = with_newlines(content)
-    steps: list[Step] = []
-    for number, command in enumerate(shown, start=1):
-        line = command.line or 0
-        text = one_line(line_part(content, line - 1, line), limits.DOUBT_CHARS_MAX)
-        rest = len(found) - number if number == len(shown) else 0
-        steps.append(DoubtfulCommand(command.name, line, text, reason, rest))
-    return steps
 
 
 @contextmanager
