@@ -141,7 +141,7 @@ def test_one_sessions_failure_leaves_the_commands_of_the_others(window: MakeWind
         )
         for name in ("a", "b", "c")
     ]
-    one.engine.settle()
+    one.engine.commit()
     assert [ticket.error for ticket in tickets] == [None, None, None]
     assert [o.session_id for o in one.outcomes] == ["a", "c"]
     one.beat()

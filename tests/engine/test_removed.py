@@ -161,5 +161,4 @@ def test_what_waits_for_a_removed_session_is_forgotten(window: MakeWindow, tmp_p
     ran = list(made.ran)
     made.beat()
     assert made.ran == ran
-    assert not made.engine._steps
-    assert not made.engine._reported
+    assert not made.engine.claims.remembered

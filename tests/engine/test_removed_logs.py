@@ -40,7 +40,7 @@ class Reading:
 
     def _append(self, request: Any) -> None:
         ticket = self.window.engine.append(request)
-        self.window.engine.settle()
+        self.window.engine.commit()
         assert ticket.error is None
 
     def read(self) -> None:

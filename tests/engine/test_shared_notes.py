@@ -61,7 +61,7 @@ def test_the_copy_holds_what_the_first_conversation_had_not_written_yet(window: 
     one.append(said("first talk\n::capture notes.md", 0, "a"))
     for event in (said("said in the same moment", 1, "a"), said("::capture notes.md", 0, "b")):
         one.engine.append(wire.decode_append(request([event], cwd=str(one.notes))))
-    one.engine.settle()
+    one.engine.commit()
     assert "said in the same moment" in Path(str(one.outcomes[-1].backup_path)).read_text()
     assert words(note) == ["::capture notes.md"]
 

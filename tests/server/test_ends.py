@@ -276,7 +276,7 @@ def test_it_ends_with_its_exit_code_when_nothing_can_be_written(
 
 
 BROKEN = [
-    "kato.engine.engine.Engine.settle",
+    "kato.engine.engine.Engine.commit",
     "kato.engine.engine.Engine.status",
     "kato.engine.engine.Engine.close",
     "kato.notes.notebook.NoteBook.append",
@@ -311,7 +311,7 @@ def test_it_ends_with_its_exit_code_whatever_raises(
     ends(client, way)
     if broken not in (
         "kato.engine.engine.Engine.status",
-        "kato.engine.engine.Engine.settle",
+        "kato.engine.engine.Engine.commit",
     ):  # the file is made of these
         assert status_file(tmp_path / "state", client.process.pid)["daemonRunning"] is False
     client.close()

@@ -19,7 +19,7 @@ from kato.core.events import ConversationEvent, Id, SessionKey
 from kato.core.lenient_json import dumps
 from kato.core.lines import Lines
 from kato.core.moments import MOMENT_RULE, is_supported
-from kato.engine.engine import AppendRequest, Page
+from kato.engine import AppendRequest, Page
 
 _T = TypeVar("_T")
 

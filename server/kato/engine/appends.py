@@ -1,0 +1,174 @@
+"""Appends: requests, the open group of each session, and the tickets that get answers.
+
+AppendRequest ──► Group (all requests of a session since the last commit) ──► AppendReceipt of the ledger
+             └──► Ticket (one request) ──────────────────────────────────────► AppendAnswer or error
+"""
+
+from bisect import bisect_left
+from collections.abc import Sequence
+from datetime import datetime
+
+from msgspec import Struct
+
+from kato.core import grammar, paths
+from kato.core.errors import KatoError
+from kato.core.events import MESSAGE_TYPES, ConversationEvent, SessionKey, UserMessage
+from kato.core.lines import Lines
+from kato.core.moments import epoch_ms
+from kato.core.outcomes import CommandOutcome
+from kato.core.records import AppendReceipt, SessionMeta
+
+
+class AppendRequest(Struct, frozen=True):
+    """Validated events of one session with their lines (same order, same length). With `make_resident` off, a session that
+    is not in memory and that the journal has is not loaded: nobody looks at it now. `continues` is the session whose
+    conversation the assistant moved to this one: its recording moves along.
+    """
+
+    key: SessionKey
+    events: Sequence[ConversationEvent]
+    lines: Lines
+    title: str | None = None
+    cwd: str | None = None
+    replay: bool = False
+    parent_id: str | None = None
+    parent_call_id: str | None = None
+    make_resident: bool = True
+    continues: SessionKey | None = None
+
+
+class AppendAnswer(Struct, frozen=True, rename="camel"):
+    """The answer to an append."""
+
+    accepted: int
+    duplicates: int
+    event_count: int
+    truncated_events: int
+    commands: list[CommandOutcome]
+
+
+class Group:
+    """What was appended to one session since the last commit: the ledger and the store get it as one append. The last
+    title, folder and parent count; of the snippets, the first.
+    """
+
+    __slots__ = (
+        "about",
+        "continues",
+        "error",
+        "ids",
+        "key",
+        "last",
+        "lines",
+        "make_resident",
+        "receipt",
+        "resident_events",
+        "snippet",
+    )
+
+    def __init__(self, key: SessionKey) -> None:
+        self.key = key
+        self.ids: list[str] = []
+        self.lines: list[Lines] = []
+        self.make_resident = False
+        self.about: tuple[str | None, str | None, str | None, str | None] = (None, None, None, None)
+        self.last: datetime | None = None
+        self.snippet: str | None = None
+        self.receipt: AppendReceipt | None = None
+        self.resident_events = 0
+        self.error: KatoError | None = None
+        self.continues: SessionKey | None = None
+
+    def add(self, request: AppendRequest) -> "Ticket":
+        """Adds a request's events."""
+        start = len(self.ids)
+        candidates = []
+        for index, event in enumerate(request.events, start):
+            self.ids.append(event.event_id)
+            if type(event) in MESSAGE_TYPES:
+                if self.last is None or event.timestamp > self.last:
+                    self.last = event.timestamp
+                if type(event) is UserMessage:
+                    if self.snippet is None:
+                        self.snippet = paths.title_from_text(event.content, grammar.is_command_line)
+                    if "::" in event.content and not request.replay:
+                        candidates.append((index, event))
+        self.lines.append(request.lines)
+        self.make_resident = self.make_resident or request.make_resident
+        self.continues = self.continues or request.continues
+        if request.title or request.cwd or request.parent_id or request.parent_call_id:
+            title, cwd, parent_id, call_id = self.about
+            self.about = (
+                request.title or title,
+                request.cwd or cwd,
+                request.parent_id or parent_id,
+                request.parent_call_id or call_id,
+            )
+        return Ticket(self, start, len(self.ids), candidates)
+
+    def meta(self, now_ms: int) -> SessionMeta:
+        """The session's metadata for the ledger."""
+        title, cwd, parent_id, parent_call_id = self.about
+        return SessionMeta(
+            updated_at=now_ms,
+            title=title,
+            snippet=self.snippet,
+            cwd=cwd,
+            last_message_at=None if self.last is None else epoch_ms(self.last),
+            parent_id=parent_id,
+            parent_call_id=parent_call_id,
+        )
+
+
+class Ticket:
+    """An append under way: the events from `start` to before `end` of a session's group. After the commit it has an answer
+    or an error. `candidates` are the user's messages that may hold commands, with their indices in the group.
+    """
+
+    __slots__ = ("_end", "_group", "_start", "candidates", "outcomes")
+
+    def __init__(
+        self, group: Group, start: int, end: int, candidates: Sequence[tuple[int, UserMessage]]
+    ) -> None:
+        self._group = group
+        self._start = start
+        self._end = end
+        self.candidates = candidates
+        self.outcomes: list[CommandOutcome] = []
+
+    @property
+    def key(self) -> SessionKey:
+        """The session."""
+        return self._group.key
+
+    @property
+    def error(self) -> KatoError | None:
+        """Why none of its events were stored, or why the process has to end."""
+        return self._group.error
+
+    @property
+    def answer(self) -> AppendAnswer | None:
+        """The answer; None before the commit, and if the append failed."""
+        receipt = self._group.receipt
+        if receipt is None or self.error is not None:
+            return None
+        before = bisect_left(receipt.accepted, self._start)
+        through = bisect_left(receipt.accepted, self._end)
+        total = receipt.first_seq + through
+        retained = min(total, self._group.resident_events)
+        return AppendAnswer(
+            accepted=through - before,
+            duplicates=self._end - self._start - (through - before),
+            event_count=retained,
+            truncated_events=total - retained,
+            commands=self.outcomes,
+        )
+
+    def seq_of(self, index: int) -> int | None:
+        """The number in the session of the event at this index of the group; None for a duplicate."""
+        receipt = self._group.receipt
+        assert receipt is not None
+        found = bisect_left(receipt.accepted, index)
+        if found == len(receipt.accepted) or receipt.accepted[found] != index:
+            return None
+        return receipt.first_seq + found
