@@ -18,7 +18,7 @@ def not_run(window: Window) -> list[Notice]:
     return [notice for notice in window.notices if notice.kind == "command_not_run"]
 
 
-def test_a_doubtful_line_is_reported_with_its_reason_and_the_way_out(window: MakeWindow) -> None:
+def test_a_doubtful_line_is_reported_with_its_reason_and_a_remedy(window: MakeWindow) -> None:
     one = window()
     ticket = one.append(doubtful("hello\n  ::capture  notes/x.md\nbye"))
     assert one.ran == []
@@ -75,7 +75,7 @@ def test_history_reports_nothing(window: MakeWindow) -> None:
     assert one.notices == []
 
 
-def test_what_is_no_command_for_sure_is_not_reported(window: MakeWindow) -> None:
+def test_text_that_is_not_a_command_is_not_reported(window: MakeWindow) -> None:
     one = window()
     one.append(doubtful("```\n::capture x.md\n```\n::captur x.md\n::recorder\nstd::export it"))
     assert one.notices == []

@@ -21,7 +21,7 @@ from kato.core.records import AppendReceipt, SessionMeta
 
 class AppendRequest(Struct, frozen=True):
     """Validated events of one session with their lines (same order, same length). With `make_resident` off, a session that
-    is not in memory and that the journal has is not loaded: nobody looks at it now. `continues` is the session whose
+    is not in memory and that the journal has is not loaded: no client shows it now. `continues` is the session whose
     conversation the assistant moved to this one: its recording moves along.
     """
 

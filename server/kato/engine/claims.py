@@ -1,20 +1,18 @@
 """Commands of chat messages: each runs once, over all processes, in the order of the lines of its session.
 
-    message committed         runs, and what it did is committed
-    ──────────────► CLAIMED ────────────────────────────────────► FINISHED
-                     ▲   │  ▲                                         ▲
-                     │   │  └───────────── next heartbeat ──┐         │
-                     │   └─ journal cannot be written ──► DELAYED     │
-          taken over │                                                │
-                 ORPHANED ◄── its process ends ── WAITING ────────────┘
-                                  (claimed by another process)   its process runs it
+    state      claimed by                     next
+    CLAIMED    this process                   runs ─► FINISHED; the journal cannot be written ─► DELAYED
+    DELAYED    this process                   the heartbeat runs it ─► FINISHED
+    WAITING    another process, which runs    that process runs it ─► FINISHED, or ends ─► ORPHANED
+    ORPHANED   a process that is gone         taken over ─► CLAIMED
+    FINISHED                                  it never runs again
 
 Rules:
 
 - A claim is made in the transaction that stores its message, and finished in the transaction that stores what the command
   did. A process that ends in between leaves the claim to the next one.
 - The claims of a session run in the order of their lines. A claim that waits keeps all later ones waiting.
-- The claims of replayed events are never made: history runs no command.
+- Replayed events make no claims: history runs no command.
 """
 
 import logging
@@ -41,11 +39,11 @@ log = logging.getLogger("kato.engine")
 class ClaimState(Enum):
     """Where a claimed command stands, as this process sees it (see the module)."""
 
-    CLAIMED = "claimed by this process: it runs when its turn comes"
-    DELAYED = "claimed by this process, and the journal could not be written: it runs at the next heartbeat"
-    WAITING = "claimed by another process that still runs: this process waits for it"
-    ORPHANED = "claimed by a process that is gone: this process takes it over"
-    FINISHED = "what it did is committed: it never runs again"
+    CLAIMED = "runs when its turn comes"
+    DELAYED = "runs at the next heartbeat"
+    WAITING = "another process runs it; this one waits"
+    ORPHANED = "this process takes it over"
+    FINISHED = "what it did is committed"
 
 
 class ClaimId(NamedTuple):
