@@ -51,7 +51,7 @@ class Machine:
 
     def _append(self, request: Any) -> None:
         ticket = self.engine.append(request)
-        self.engine.settle()
+        self.engine.commit()
         if ticket.error is not None:
             raise ticket.error
 

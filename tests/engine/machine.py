@@ -10,7 +10,7 @@ from kato.app.build import Assembly, now_ms
 from kato.core import settings
 from kato.core.notices import Notice
 from kato.core.outcomes import CommandOutcome
-from kato.engine.engine import Ticket
+from kato.engine import Ticket
 from kato.lsp import wire
 from kato.storage.journal import Journal
 
@@ -27,10 +27,15 @@ class Window:
         self.notices: list[Notice] = []
         explicit = {"stateDir": str(tmp_path / "state")} | options
         chosen = settings.resolve(explicit=explicit, environment={}, file=None, file_name="config.toml")
-        self.assembly = Assembly(chosen, listener=self, folders=[str(self.notes)], started_at=now_ms())
+        self.assembly = Assembly(
+            chosen,
+            listener=self,
+            folders=[str(self.notes)],
+            started_at=now_ms(),
+            owner=name,
+            is_alive=lambda owner: owner in self.alive,
+        )
         self.engine = self.assembly.engine
-        self.engine._owner = name
-        self.engine._is_alive = lambda owner: owner in self.alive
 
     @property
     def journal(self) -> Journal:
@@ -38,10 +43,10 @@ class Window:
         return self.engine.ledger
 
     def append(self, *events: Json, **fields: Any) -> Ticket:
-        """Appends and settles."""
+        """Appends and commits."""
         fields = {"cwd": str(self.notes)} | fields
         ticket = self.engine.append(wire.decode_append(request(list(events), **fields)))
-        self.engine.settle()
+        self.engine.commit()
         return ticket
 
     def beat(self) -> None:

@@ -3,7 +3,7 @@
 from typing import Any
 
 from builders import request, user
-from engine.machine import MakeWindow, Window
+from engine.machine import MakeWindow, Window, faulty
 from kato.core import limits
 from kato.core.notices import Notice
 
@@ -18,7 +18,7 @@ def not_run(window: Window) -> list[Notice]:
     return [notice for notice in window.notices if notice.kind == "command_not_run"]
 
 
-def test_a_doubtful_line_is_reported_with_its_reason_and_the_way_out(window: MakeWindow) -> None:
+def test_a_doubtful_line_is_reported_with_its_reason_and_a_remedy(window: MakeWindow) -> None:
     one = window()
     ticket = one.append(doubtful("hello\n  ::capture  notes/x.md\nbye"))
     assert one.ran == []
@@ -58,16 +58,15 @@ def test_each_line_is_reported_once_over_messages_windows_and_restarts(window: M
 
 def test_a_doubtful_line_that_a_process_could_not_report_is_reported_by_the_next(window: MakeWindow) -> None:
     one, two = window("window-1"), window("window-2")
-    ticket = one.journal
-    original = one.engine._run_due
-    one.engine._run_due = lambda *_: None  # type: ignore[method-assign] # it ends right after the commit
+    connection = faulty(one)
+    connection.fails = lambda _number, sql, _values: sql.startswith("UPDATE claim SET finished")
     one.append(doubtful("::capture x.md"))
-    assert len(ticket.unfinished_claims()) == 1
-    one.engine._run_due = original  # type: ignore[method-assign]
+    assert not_run(one) == []
+    assert len(one.journal.unfinished_claims()) == 1
     two.alive = {"window-2"}
     two.engine.resume()
     assert (two.ran, len(not_run(two))) == ([], 1)
-    assert ticket.unfinished_claims() == []
+    assert two.journal.unfinished_claims() == []
 
 
 def test_history_reports_nothing(window: MakeWindow) -> None:
@@ -76,7 +75,7 @@ def test_history_reports_nothing(window: MakeWindow) -> None:
     assert one.notices == []
 
 
-def test_what_is_no_command_for_sure_is_not_reported(window: MakeWindow) -> None:
+def test_text_that_is_not_a_command_is_not_reported(window: MakeWindow) -> None:
     one = window()
     one.append(doubtful("```\n::capture x.md\n```\n::captur x.md\n::recorder\nstd::export it"))
     assert one.notices == []

@@ -130,7 +130,7 @@ def test_a_failure_before_the_commit_keeps_nothing_and_runs_nothing(tmp_path: Pa
         one.close()
 
 
-def test_one_sessions_failure_leaves_the_commands_of_the_others(window: MakeWindow) -> None:
+def test_a_failure_of_one_session_does_not_stop_the_commands_of_others(window: MakeWindow) -> None:
     one = window()
     connection = faulty(one)
     one.append(user("first", 0, sessionId="b"))
@@ -142,7 +142,7 @@ def test_one_sessions_failure_leaves_the_commands_of_the_others(window: MakeWind
         )
         for name in ("a", "b", "c")
     ]
-    one.engine.settle()
+    one.engine.commit()
     assert [ticket.error for ticket in tickets] == [None, None, None]
     assert [o.session_id for o in one.outcomes] == ["a", "c"]
     one.beat()
@@ -157,7 +157,7 @@ def test_one_sessions_failure_leaves_the_commands_of_the_others(window: MakeWind
     ]
 
 
-def test_a_stop_that_cannot_write_the_last_lines_owes_them_to_the_note(window: MakeWindow) -> None:
+def test_a_stopped_recording_writes_the_lines_that_it_could_not_write_before(window: MakeWindow) -> None:
     one = window()
     talk = one.notes / "talk.md"
     one.append(user("::capture talk.md", 0))

@@ -1,4 +1,4 @@
-"""Notes that are open in an editor while they record: nothing that the user typed and nothing that was said gets lost,
+"""Notes that are open in an editor while they record: no text of the user and no message gets lost,
 nothing stands there twice, and saving never conflicts.
 """
 
@@ -39,7 +39,7 @@ Opened = Callable[..., tuple[EditorWindow, Path]]
 
 
 @BOTH
-def test_an_unsaved_note_gets_what_is_said_in_the_editor_and_saving_does_not_conflict(
+def test_an_unsaved_note_is_appended_to_in_the_editor_and_saving_does_not_conflict(
     opened: Opened, reports: bool
 ) -> None:
     here, note = opened(reports=reports)
@@ -96,7 +96,7 @@ def test_a_client_without_edits_for_versions_gets_everything_on_disk(opened: Ope
 
 
 @pytest.mark.parametrize("encoding", ["utf-8", "utf-16", "utf-32"])
-def test_the_end_is_found_whatever_the_note_ends_with(opened: Opened, encoding: Encoding) -> None:
+def test_text_is_inserted_at_the_end_whatever_the_note_ends_with(opened: Opened, encoding: Encoding) -> None:
     here, note = opened(encoding=encoding)
     here.do(here.editor.type, note, "mine 😀€, without a newline")
     here.say(assistant("said", 2))
@@ -206,7 +206,7 @@ def test_keys_that_are_typed_while_the_edit_is_under_way_win(opened: Opened, rep
     assert here.text(note).count("one") == 1
 
 
-def test_who_types_for_long_is_not_taken_for_an_editor_that_refuses(opened: Opened) -> None:
+def test_long_typing_is_not_mistaken_for_an_editor_that_refuses(opened: Opened) -> None:
     here, note = opened()
     here.do(here.editor.type, note, "a")
     here.editor.habit = "late"
@@ -221,7 +221,7 @@ def test_who_types_for_long_is_not_taken_for_an_editor_that_refuses(opened: Open
 
 
 @BOTH
-def test_one_edit_is_under_way_at_a_time_and_what_was_said_meanwhile_follows_in_order(
+def test_one_edit_is_under_way_at_a_time_and_later_messages_follow_in_order(
     opened: Opened, reports: bool
 ) -> None:
     here, note = opened(reports=reports)
@@ -239,7 +239,7 @@ def test_one_edit_is_under_way_at_a_time_and_what_was_said_meanwhile_follows_in_
 
 @BOTH
 @pytest.mark.parametrize("habit", ["ignore", "mute"])
-def test_an_edit_that_is_never_answered_is_asked_for_again_unless_it_was_seen(
+def test_an_edit_without_an_answer_is_sent_again_unless_its_text_was_seen(
     opened: Opened, reports: bool, habit: str
 ) -> None:
     here, note = opened(reports=reports)
@@ -255,7 +255,7 @@ def test_an_edit_that_is_never_answered_is_asked_for_again_unless_it_was_seen(
     assert here.text(note).count("one\n") == 1
 
 
-def test_an_answer_that_comes_after_all_counts(opened: Opened) -> None:
+def test_a_late_answer_counts(opened: Opened) -> None:
     here, note = opened()
     here.do(here.editor.type, note, "a")
     here.editor.habit = "late"
@@ -299,7 +299,7 @@ def test_a_stop_is_in_order_also_when_the_editor_is_slow(opened: Opened, reports
 
 
 @BOTH
-def test_a_stopped_recording_owes_its_note_what_was_not_saved(opened: Opened, reports: bool) -> None:
+def test_a_stopped_recording_writes_text_again_that_was_not_saved(opened: Opened, reports: bool) -> None:
     here, note = opened(reports=reports)
     here.do(here.editor.type, note, "a")
     here.say(assistant("one", 2), user("two\n::stop", 3), assistant("not this", 4))
@@ -364,7 +364,7 @@ def test_a_transcript_with_unsaved_changes_is_not_replaced_by_another_one(
     assert here.window.outcomes[-1].status == "ok"
 
 
-def test_a_capture_onto_a_note_that_was_saved_is_a_usual_capture(opened: Opened) -> None:
+def test_a_capture_onto_a_saved_note_replaces_the_file(opened: Opened) -> None:
     here, note = opened()
     here.do(here.editor.type, note, "my remark")
     here.do(here.editor.save, note)
@@ -505,7 +505,7 @@ def test_an_editor_that_crashed_before_the_edit_was_confirmed_does_not_get_it_tw
     assert second.text(note) == edited + "\nnext\n"
 
 
-def test_what_a_process_that_is_gone_left_unsaved_is_written_after_a_moment(
+def test_text_that_a_dead_process_left_unsaved_is_written_after_a_moment(
     window: MakeWindow, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     first = EditorWindow(window("first"))

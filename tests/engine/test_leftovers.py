@@ -24,7 +24,7 @@ def left_behind(folder: Path, name: str, *, pid: int = DEAD) -> Path:
 @pytest.mark.parametrize(
     "command", ["::capture sub/talk.md", "::init sub/talk.md", "::export sub/talk.jsonl"]
 )
-def test_the_start_removes_them_beside_every_note_that_kato_knows(window: MakeWindow, command: str) -> None:
+def test_the_start_removes_them_next_to_every_note_that_kato_knows(window: MakeWindow, command: str) -> None:
     one = window()
     one.append(user(command, 0))
     one.close()
@@ -35,7 +35,7 @@ def test_the_start_removes_them_beside_every_note_that_kato_knows(window: MakeWi
     assert live.exists()
 
 
-def test_the_heartbeat_removes_them_beside_notes_that_record(window: MakeWindow) -> None:
+def test_the_heartbeat_removes_them_next_to_notes_that_record(window: MakeWindow) -> None:
     one = window()
     one.append(user("::capture talk.md", 0))
     one.beat()

@@ -80,7 +80,7 @@ def test_of_two_copies_the_one_that_was_changed_last_is_followed(window: MakeWin
 
 
 @pytest.mark.usefixtures("no_grace")
-def test_a_recording_whose_note_is_gone_waits_and_says_so_once(window: MakeWindow) -> None:
+def test_a_recording_whose_note_is_gone_waits_and_is_reported_once(window: MakeWindow) -> None:
     here = window()
     note = recording(here)
     kept = note.read_bytes()

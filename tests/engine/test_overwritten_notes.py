@@ -152,7 +152,7 @@ def test_a_note_that_is_emptied_twice_stays_empty(window: MakeWindow) -> None:
     assert note.read_text() == ""
 
 
-def test_a_message_that_is_said_twice_stands_twice(window: MakeWindow) -> None:
+def test_a_message_that_was_sent_twice_is_in_the_note_twice(window: MakeWindow) -> None:
     one = window()
     note = one.notes / "talk.md"
     one.append(user("::capture talk.md", 0))
@@ -271,7 +271,7 @@ def test_a_note_that_was_not_changed_is_not_read_again(window: MakeWindow, tmp_p
     assert read == []
 
 
-def test_a_failure_during_a_repair_leaves_nothing_missing_and_nothing_twice(tmp_path: Path) -> None:
+def test_a_failure_during_a_repair_neither_loses_nor_repeats_text(tmp_path: Path) -> None:
     for number in count():
         folder = tmp_path / str(number)
         folder.mkdir()
@@ -317,7 +317,7 @@ _runs = count()
 
 @settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(STEPS)
-def test_each_message_stands_once_and_in_order_whatever_is_saved(
+def test_each_message_is_in_the_note_once_and_in_order_whatever_is_saved(
     tmp_path: Path, steps: list[tuple[str, str]]
 ) -> None:
     folder = tmp_path / str(next(_runs))

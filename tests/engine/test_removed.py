@@ -52,7 +52,7 @@ def capture(window: Window, name: str = "talk.md") -> str:
 
 
 @pytest.mark.parametrize("count", [1, 2])
-def test_the_note_of_what_goes_on_has_the_new_text_alone(resident: Window, count: int) -> None:
+def test_a_note_after_the_removal_has_only_the_new_text(resident: Window, count: int) -> None:
     """Also while fewer events came than were in memory before."""
     answer = resident.append(*NEW[:count]).answer
     assert answer is not None
@@ -63,7 +63,7 @@ def test_the_note_of_what_goes_on_has_the_new_text_alone(resident: Window, count
     assert words(resident.notes / "talk.md") == [*said, "LATER one", "LATER two"]
 
 
-def test_as_many_new_events_as_were_removed_are_not_taken_for_them(resident: Window) -> None:
+def test_as_many_new_events_as_were_removed_are_not_mistaken_for_them(resident: Window) -> None:
     events = conversation(3, first=10)
     resident.append(*events)
     assert "OLDTEXT" not in capture(resident)
@@ -83,7 +83,7 @@ Look = Callable[[Window], object]
     ],
     ids=["status", "memory", "heartbeat", "another session"],
 )
-def test_whatever_a_window_does_next_it_lets_the_snapshot_go(resident: Window, look: Look) -> None:
+def test_a_window_drops_the_snapshot_whatever_it_does_next(resident: Window, look: Look) -> None:
     assert b"OLDTEXT" not in orjson.dumps(look(resident), default=str)
     assert KEY not in resident.engine.store
     assert resident.engine.store.check() == []
@@ -99,7 +99,7 @@ def test_a_removed_session_is_unknown(resident: Window) -> None:
     assert not (resident.notes / "n.md").exists()
 
 
-def test_what_goes_on_is_read_and_shown_without_what_was_removed(resident: Window) -> None:
+def test_a_conversation_that_continues_is_read_and_shown_without_removed_events(resident: Window) -> None:
     resident.append(*NEW)
     page = resident.engine.read_session(KEY, after=0, limit=10)
     read = [orjson.loads(line) for line in b"".join(page.pieces).splitlines()]
@@ -111,7 +111,7 @@ def test_what_goes_on_is_read_and_shown_without_what_was_removed(resident: Windo
     assert session.snippet == "NEWTEXT question"
 
 
-def test_a_client_that_sends_all_again_brings_nothing_back(resident: Window) -> None:
+def test_a_client_that_sends_removed_events_again_does_not_restore_them(resident: Window) -> None:
     ticket = resident.append(*OLD, title="Old")
     assert ticket.answer is not None
     assert (ticket.answer.accepted, ticket.answer.duplicates, ticket.answer.event_count) == (0, 3, 0)
@@ -146,7 +146,7 @@ def test_the_other_sessions_of_a_window_stay_in_memory(window: MakeWindow, tmp_p
     assert SessionKey("claude", "young") in made.engine.store
 
 
-def test_what_waits_for_a_removed_session_is_forgotten(window: MakeWindow, tmp_path: Path) -> None:
+def test_delayed_commands_of_a_removed_session_are_forgotten(window: MakeWindow, tmp_path: Path) -> None:
     made = window()
     made.append(*OLD, user("::record", 3))
     connection = faulty(made)
@@ -161,5 +161,4 @@ def test_what_waits_for_a_removed_session_is_forgotten(window: MakeWindow, tmp_p
     ran = list(made.ran)
     made.beat()
     assert made.ran == ran
-    assert not made.engine._steps
-    assert not made.engine._reported
+    assert not made.engine.claims.remembered

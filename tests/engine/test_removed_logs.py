@@ -40,7 +40,7 @@ class Reading:
 
     def _append(self, request: Any) -> None:
         ticket = self.window.engine.append(request)
-        self.window.engine.settle()
+        self.window.engine.commit()
         assert ticket.error is None
 
     def read(self) -> None:
@@ -116,7 +116,7 @@ def test_a_log_that_is_touched_does_not_bring_its_session_back(
 
 
 @pytest.mark.parametrize("restarted", [False, True])
-def test_what_is_said_after_it_comes_in_and_is_live(
+def test_events_after_the_removal_are_stored_and_live(
     reading: MakeReading, home: Path, folder: Path, tmp_path: Path, restarted: bool
 ) -> None:
     log = ClaudeLog(home, folder)
@@ -153,7 +153,7 @@ def test_a_log_that_was_copied_elsewhere_does_not_bring_it_back(
     assert sessions(one.window) == []
 
 
-def test_the_other_store_of_an_assistant_does_not_tell_what_was_removed(
+def test_the_other_store_of_an_assistant_does_not_restore_removed_events(
     reading: MakeReading, home: Path, folder: Path, tmp_path: Path
 ) -> None:
     """It has the same words under ids of its own: their time counts."""

@@ -6,9 +6,9 @@ import pytest
 
 from builders import Json, assistant, request, user
 from engine.machine import MakeWindow, Window, words
+from kato.core.commands import Command
 from kato.core.events import SessionKey
 from kato.core.notices import Notice
-from kato.core.outcomes import Command
 from kato.lsp import wire
 
 A, B = SessionKey("claude", "a"), SessionKey("claude", "b")
@@ -61,7 +61,7 @@ def test_the_copy_holds_what_the_first_conversation_had_not_written_yet(window: 
     one.append(said("first talk\n::capture notes.md", 0, "a"))
     for event in (said("said in the same moment", 1, "a"), said("::capture notes.md", 0, "b")):
         one.engine.append(wire.decode_append(request([event], cwd=str(one.notes))))
-    one.engine.settle()
+    one.engine.commit()
     assert "said in the same moment" in Path(str(one.outcomes[-1].backup_path)).read_text()
     assert words(note) == ["::capture notes.md"]
 

@@ -28,7 +28,7 @@ class EditorWindow:
             clock=lambda: self.seconds,
         )
         self._server.negotiated(encoding=encoding, edits=True, reports=reports)
-        window.engine.held.open_notes = self._server
+        window.engine.connect_editor(self._server)
 
     def _send(self, method: str, params: dict[str, Any]) -> None:
         handlers = {

@@ -3,8 +3,8 @@
 import hypothesis.strategies as st
 from hypothesis import given
 
-from kato.core.commands import parse
-from kato.core.outcomes import COMMAND_NAMES
+from kato.core.commands import COMMAND_NAMES
+from kato.core.grammar import parse
 from kato.core.text import with_newlines
 
 TEXT = st.text() | st.lists(

@@ -12,7 +12,7 @@ from hypothesis import HealthCheck, assume, given, settings
 from markdown_it import MarkdownIt
 
 from builders import Json, assistant, decision, info, struct, system, thinking, tool_call, tool_result, user
-from kato.core.commands import parse
+from kato.core.grammar import parse
 from kato.notes import safe_markdown
 from kato.notes.safe_markdown import ELEMENTS
 from kato.notes.transcript import MarkdownOptions, Transcript

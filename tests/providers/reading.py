@@ -11,7 +11,7 @@ from kato.assistants.codex import CodexReader
 from kato.assistants.contract import LogFile, Problem, Reader, Surroundings
 from kato.assistants.copilot import CopilotDocument, CopilotReader
 from kato.assistants.gemini import GeminiDocument, GeminiReader
-from kato.core import commands
+from kato.core import grammar
 from kato.core.events import ConversationEvent, UserMessage, encode_line
 
 Json = dict[str, Any]
@@ -81,7 +81,7 @@ def runs(events: Sequence[ConversationEvent]) -> list[str]:
         command.name
         for event in events
         if isinstance(event, UserMessage) and event.doubt is UNSET
-        for command in commands.parse(event.content)[0]
+        for command in grammar.parse(event.content)[0]
     ]
 
 
@@ -91,7 +91,7 @@ def left_out(events: Sequence[ConversationEvent]) -> list[str]:
         command.name
         for event in events
         if isinstance(event, UserMessage) and event.doubt is not UNSET
-        for command in commands.parse(event.content)[0]
+        for command in grammar.parse(event.content)[0]
     ]
 
 

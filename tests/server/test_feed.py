@@ -28,7 +28,7 @@ def feed_of(machine: Machine, noted: list[WatchingStatus] | None = None) -> LogF
         if noted is not None:
             noted.append(watching)
 
-    return LogFeed(asyncio.get_running_loop(), machine.intake, machine.engine.settle, note)
+    return LogFeed(asyncio.get_running_loop(), machine.intake, machine.engine.commit, note)
 
 
 @pytest.mark.parametrize("seconds", [0.0, 0.02, 0.75, 30.0])

@@ -96,7 +96,7 @@ def test_what_ends_the_process_in_one_command_leaves_the_rest_to_the_next(scene:
     def die(_done: int, _total: int) -> None:
         raise KeyboardInterrupt
 
-    machine.engine.notebook.progress = die
+    machine.engine.report_progress_to(die)
     with pytest.raises(KeyboardInterrupt):
         machine.read_all()
     assert not (machine.work / "b.md").exists()

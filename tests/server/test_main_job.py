@@ -353,7 +353,7 @@ def test_a_recording_that_cannot_write_is_told_once_and_catches_up(start: Start,
     note.mkdir()
     append(client, assistant("one", 1))
     append(client, assistant("two", 2))
-    assert len([m for m in notifications(client, "window/showMessage") if "held up" in m["message"]]) == 1
+    assert len([m for m in notifications(client, "window/showMessage") if "is paused" in m["message"]]) == 1
     note.rmdir()
     note.write_text(kept)
     append(client, assistant("three", 3))

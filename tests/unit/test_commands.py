@@ -3,9 +3,9 @@
 import pytest
 
 from kato.core import limits
-from kato.core.commands import command_from_editor, is_command_line, parse, unwrap
+from kato.core.commands import Command, command_from_editor
 from kato.core.errors import CommandRefused
-from kato.core.outcomes import Command
+from kato.core.grammar import is_command_line, parse, unwrap
 
 
 @pytest.mark.parametrize(
@@ -142,7 +142,7 @@ def test_a_line_that_was_meant_as_a_command_is_a_problem_that_names_the_rule(tex
         "***\n::capture x",
     ],
 )
-def test_a_line_of_prose_is_a_command_whatever_stands_around_it(text: str) -> None:
+def test_a_line_of_prose_is_a_command_whatever_surrounds_it(text: str) -> None:
     commands, problems = parse(text)
     assert [one.argument for one in commands] == ["x"]
     assert problems == []
@@ -159,24 +159,24 @@ def test_a_fence_opened_after_a_command_does_not_hide_it() -> None:
     assert [one.line for one in commands] == [1]
 
 
-def test_more_commands_than_anybody_types_are_left_out_with_a_word() -> None:
+def test_commands_beyond_the_limit_of_a_message_are_left_out_and_reported() -> None:
     commands, problems = parse("::stop\n" * 100)
     assert len(commands) == limits.COMMANDS_PER_MESSAGE_MAX
     assert len(problems) == 1
 
 
 @pytest.mark.parametrize("text", ["'", '"', "`", "@", "[]()", "<>", '"a', "a b", "[x](y"])
-def test_what_is_no_wrapping_stays(text: str) -> None:
+def test_characters_that_are_not_a_pair_of_quotes_stay(text: str) -> None:
     assert unwrap(text) in (text, "")
 
 
-def test_a_command_line_is_known_without_its_message() -> None:
+def test_a_command_line_is_recognised_without_its_message() -> None:
     assert is_command_line("::capture x.md")
     assert is_command_line("::captrue")
     assert not is_command_line("::before")
 
 
-def test_the_editor_is_held_to_the_same_rules() -> None:
+def test_the_editor_follows_the_same_rules() -> None:
     assert command_from_editor("export", "a.md", "jsonl") == Command("export", "a.md", None, "jsonl")
     for name, path, form in (("stop", "x", None), ("export", None, None), ("capture", None, "jsonl")):
         with pytest.raises(CommandRefused):

@@ -7,7 +7,7 @@ import pytest
 
 from kato.app.config import LogFormatter
 from kato.core import limits
-from kato.engine.engine import log_defect
+from kato.engine import log_defect
 
 
 def formatted(message: str, *arguments: object, **more: object) -> str:

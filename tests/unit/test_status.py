@@ -7,7 +7,7 @@ from kato.core import limits
 from kato.core.events import SessionKey
 from kato.core.moments import rfc3339
 from kato.core.records import ProviderSummary, Recording, SessionRecord, Summary
-from kato.core.status import Process, Seen, snapshot
+from kato.core.status import Process, SessionView, snapshot
 from kato.core.views import (
     MemoryStatus,
     ProcessMemory,
@@ -35,15 +35,15 @@ MEMORY = MemoryStatus(
 )
 
 
-def seen(
+def session(
     name: str,
     *,
     age: int | None = 0,
     events: int = 10,
-    held: int | None = 10,
+    resident: int | None = 10,
     records: bool | None = None,
     title: str | None = None,
-) -> Seen:
+) -> SessionView:
     key = SessionKey("claude", name)
     record = SessionRecord(
         key=key,
@@ -67,10 +67,10 @@ def seen(
             seq=0,
             line=0,
         )
-    return Seen(record, held, 0 if held is None else 1000, recording)
+    return SessionView(record, resident, 0 if resident is None else 1000, recording)
 
 
-def status(*sessions: Seen, summary: Summary | None = None) -> StatusSnapshot:
+def status(*sessions: SessionView, summary: Summary | None = None) -> StatusSnapshot:
     return snapshot(
         sessions,
         summary=summary or Summary([ProviderSummary("claude", len(sessions), 0, None)], 0, 0),
@@ -84,18 +84,23 @@ def status(*sessions: Seen, summary: Summary | None = None) -> StatusSnapshot:
     )
 
 
-def names(*sessions: Seen) -> list[str]:
+def names(*sessions: SessionView) -> list[str]:
     return [one.session_id for one in status(*sessions).sessions]
 
 
 def test_active_recordings_come_first_then_the_most_recent_message_then_the_name() -> None:
-    sessions = [seen("c", age=3), seen("b", age=1), seen("a", age=1), seen("r", age=200, records=True)]
-    sessions.append(seen("ended", age=2, records=False))
+    sessions = [
+        session("c", age=3),
+        session("b", age=1),
+        session("a", age=1),
+        session("r", age=200, records=True),
+    ]
+    sessions.append(session("ended", age=2, records=False))
     assert names(*sessions) == ["r", "a", "b", "ended", "c"]
 
 
 def test_a_session_is_stale_after_five_minutes_without_a_message() -> None:
-    sessions = [seen("just", age=300), seen("over", age=301), seen("none", age=None)]
+    sessions = [session("just", age=300), session("over", age=301), session("none", age=None)]
     assert {one.session_id: one.stale for one in status(*sessions).sessions} == {
         "just": False,
         "over": True,
@@ -105,13 +110,13 @@ def test_a_session_is_stale_after_five_minutes_without_a_message() -> None:
 
 def test_a_status_holds_as_many_sessions_as_fit_into_an_answer_and_says_how_many_it_lacks() -> None:
     """However long the titles are: the first in the order in which they come."""
-    large = (seen(f"{number:06d}", age=number, title="\x01" * 4000) for number in range(1000))
+    large = (session(f"{number:06d}", age=number, title="\x01" * 4000) for number in range(1000))
     made = status(*large)
     assert 0 < len(made.sessions) < 1000
     assert len(msgspec.json.encode(made)) < limits.PAGE_BYTES_MAX + 4 * limits.KIB
     assert [one.session_id for one in made.sessions] == [f"{n:06d}" for n in range(len(made.sessions))]
     assert made.omitted_sessions == 1000 - len(made.sessions)
-    assert status(seen("a")).omitted_sessions == 0
+    assert status(session("a")).omitted_sessions == 0
 
 
 def test_a_status_names_the_providers_and_what_is_recorded() -> None:
@@ -125,10 +130,10 @@ def test_a_status_names_the_providers_and_what_is_recorded() -> None:
 
 
 def test_an_evicted_session_counts_as_it_would_in_memory() -> None:
-    made = status(seen("evicted", events=20, held=None), seen("held", events=20, held=5))
+    made = status(session("evicted", events=20, resident=None), session("resident", events=20, resident=5))
     counts = {
         one.session_id: (one.resident, one.event_count, one.truncated_events, one.estimated_bytes)
         for one in made.sessions
     }
-    assert counts == {"evicted": (False, 8, 12, 0), "held": (True, 5, 15, 1000)}
+    assert counts == {"evicted": (False, 8, 12, 0), "resident": (True, 5, 15, 1000)}
     assert made.sessions[0].recording is UNSET

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Final
 
 from kato import __version__
+from kato import engine as engines
 from kato.app import config, statusfiles
 from kato.app import process as processes
 from kato.core import limits, paths, settings
@@ -19,7 +20,6 @@ from kato.core.ports import Ledger, Listener
 from kato.core.settings import Settings
 from kato.core.snapshots import SnapshotStore
 from kato.core.status import Process
-from kato.engine import engine as engines
 from kato.notes import frontmatter
 from kato.notes.files import NoteWriter
 from kato.notes.leftovers import Leftovers
@@ -37,7 +37,8 @@ _LATER_FOOTPRINT_BYTES: Final = 8 * limits.MIB
 
 class Assembly:
     """An engine with all it needs. Raises SettingsInvalid or JournalNotOpened when it cannot be put together. While
-    `hurried` is true, other processes are waited for briefly.
+    `hurried` is true, other processes are waited for briefly. `owner` and `is_alive` name this process and know the others;
+    tests run several of them in one process.
     """
 
     def __init__(
@@ -48,10 +49,12 @@ class Assembly:
         folders: Sequence[str],
         started_at: int,
         hurried: Callable[[], bool] = lambda: False,
+        owner: str | None = None,
+        is_alive: Callable[[str], bool] = processes.is_alive,
     ) -> None:
         self.state_dir = config.state_dir(chosen.state_dir)
         with config.usable_state_dir(self.state_dir):
-            self._put_together(chosen, listener, folders, started_at, hurried)
+            self._put_together(chosen, listener, folders, started_at, hurried, owner, is_alive)
 
     def _put_together(
         self,
@@ -60,6 +63,8 @@ class Assembly:
         folders: Sequence[str],
         started_at: int,
         hurried: Callable[[], bool],
+        owner: str | None,
+        is_alive: Callable[[str], bool],
     ) -> None:
         config.ensure_state_dir(self.state_dir)
         config.log_to_file(self.state_dir)
@@ -81,6 +86,7 @@ class Assembly:
             ledger = journal
         else:
             ledger = MemoryLedger(store, max_events_per_session=chosen.max_events_per_session)
+        self._footprint = 0
         self._audit = AuditLog(self.state_dir / "audit.jsonl")
         writer = NoteWriter(
             WritePolicy(()),
@@ -95,12 +101,10 @@ class Assembly:
             notebook=notebook(chosen, writer, ledger, self.state_dir),
             memory=processes,
             listener=listener,
-            limits_in_force=engines.bounds(chosen.daemon_max_memory_mb * limits.MIB, 0),
-            max_events_per_session=chosen.max_events_per_session,
-            place=self._place(chosen, folders),
+            settings=self._engine_settings(chosen, folders),
             process=Process(__version__, os.getpid(), started_at),
-            owner=self._identity or str(os.getpid()),
-            is_alive=processes.is_alive,
+            owner=owner or self._identity or str(os.getpid()),
+            is_alive=is_alive,
             now_ms=now_ms,
             new_id=lambda: frontmatter.make_id(os.urandom(32)),
         )
@@ -113,29 +117,15 @@ class Assembly:
 
     def apply(self, chosen: Settings, folders: Sequence[str]) -> None:
         """Puts settings and the open folders in force."""
-        engine = self.engine
         log.setLevel(chosen.log_level.upper())
-        in_force = engines.bounds(chosen.daemon_max_memory_mb * limits.MIB, self._footprint)
-        if not in_force.whole_process:
+        in_force = self._engine_settings(chosen, folders)
+        if not in_force.bounds.whole_process:
             log.warning(
                 "daemonMaxMemoryMb (%d) leaves too little beside the process' own %d MB: it bounds the snapshots alone",
                 chosen.daemon_max_memory_mb,
                 self._footprint // limits.MIB,
             )
-        engine.resize(
-            in_force,
-            max_sessions=chosen.max_sessions,
-            max_events_per_session=chosen.max_events_per_session,
-        )
-        engine.place = self._place(chosen, folders)
-        engine.notebook.options = markdown_options(chosen)
-        engine.notebook.tz = time_zone(chosen)
-        engine.notebook.writer.policy = WritePolicy(
-            write_roots(chosen, engine.place),
-            own=engine.place.recordings_dir,
-            new=paths.notes_directory(chosen.notes_directory, None, engine.place.home),
-            audit=self._audit,
-        )
+        self.engine.configure(in_force)
 
     def message_bytes_max(self, chosen: Settings) -> int:
         """The largest message that may be read."""
@@ -148,24 +138,44 @@ class Assembly:
         snapshot = self.engine.status(running=running, limit=limits.STATUS_NEWS_SESSIONS_MAX)
         statusfiles.write(self.state_dir, snapshot, identity=self._identity)
 
-    def _place(self, chosen: Settings, folders: Sequence[str]) -> engines.Place:
-        return engines.Place(
+    def _engine_settings(self, chosen: Settings, folders: Sequence[str]) -> engines.EngineSettings:
+        locations = engines.Locations(
             workspace_folders=tuple(folders),
             home=str(Path.home()),
             recordings_dir=str(self.state_dir / "recordings"),
             notes_directory=chosen.notes_directory,
             windows=os.name == "nt",
         )
+        policy = WritePolicy(
+            write_roots(chosen, locations),
+            own=locations.recordings_dir,
+            new=paths.notes_directory(chosen.notes_directory, None, locations.home),
+            audit=self._audit,
+        )
+        return engines.EngineSettings(
+            bounds=engines.MemoryBounds.divide(chosen.daemon_max_memory_mb * limits.MIB, self._footprint),
+            max_sessions=chosen.max_sessions,
+            max_events_per_session=chosen.max_events_per_session,
+            locations=locations,
+            markdown=markdown_options(chosen),
+            tz=time_zone(chosen),
+            policy=policy,
+        )
 
 
-def write_roots(chosen: Settings, place: engines.Place) -> list[str]:
+def write_roots(chosen: Settings, locations: engines.Locations) -> list[str]:
     """The folders in which notes may be written: those that the user allowed, and, unless these alone count, the open
     folders, `notes.directory` and the recordings.
     """
     roots = list(chosen.allowed_write_roots)
     if not chosen.exclusive_write_roots:
-        notes = paths.notes_directory(chosen.notes_directory, None, place.home)
-        roots = [*place.workspace_folders, place.recordings_dir, *([] if notes is None else [notes]), *roots]
+        notes = paths.notes_directory(chosen.notes_directory, None, locations.home)
+        roots = [
+            *locations.workspace_folders,
+            locations.recordings_dir,
+            *([] if notes is None else [notes]),
+            *roots,
+        ]
     return [str(Path(root).expanduser()) for root in roots]
 
 

@@ -20,7 +20,7 @@ from typing import Final
 
 from kato.core import limits
 from kato.core.errors import KatoError
-from kato.engine.engine import log_defect
+from kato.engine import log_defect
 
 log = logging.getLogger("kato")
 

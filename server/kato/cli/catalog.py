@@ -15,7 +15,7 @@ from typing import IO, Final
 from msgspec import Struct
 
 from kato.assistants.contract import Assistant, Problem, SavePicture, SessionInfo, Surroundings
-from kato.core import commands, limits, paths
+from kato.core import grammar, limits, paths
 from kato.core.errors import CommandRefused
 from kato.core.events import MESSAGE_TYPES, ConversationEvent, SessionKey, UserMessage, encode_line
 from kato.core.moments import epoch_ms
@@ -105,7 +105,7 @@ def describe(found: Found, place: Surroundings) -> Conversation:
 def _first_words(events: Sequence[ConversationEvent]) -> str | None:
     for event in events:
         if isinstance(event, UserMessage):
-            words = paths.title_from_text(event.content, commands.is_command_line)
+            words = paths.title_from_text(event.content, grammar.is_command_line)
             if words:
                 return words
     return None

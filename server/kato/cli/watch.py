@@ -15,6 +15,7 @@ import msgspec
 from rich.console import Group, RenderableType
 from rich.live import Live
 
+from kato import engine as engines
 from kato.app.build import Assembly, now_ms
 from kato.app.ending import Ending
 from kato.cli import tables
@@ -23,7 +24,6 @@ from kato.core.errors import EXIT_BUDGET, EXIT_OK, KatoError
 from kato.core.notices import Notice
 from kato.core.outcomes import CommandOutcome
 from kato.core.settings import Settings
-from kato.engine import engine as engines
 from kato.logs import sources
 from kato.logs.driver import LogFeed
 from kato.logs.follow import Intake
@@ -85,7 +85,7 @@ class Watch:
             now_ms=now_ms,
             clock=loop.time,
         )
-        feed = LogFeed(loop, intake, self._engine.settle, self._engine.note_watching)
+        feed = LogFeed(loop, intake, self._engine.commit, self._engine.note_watching)
         beat = 0.0
         try:
             self._engine.resume()
@@ -111,7 +111,7 @@ class Watch:
             self._ending.finish(
                 [
                     ("session logs", feed.stop),
-                    ("last events", self._engine.settle),
+                    ("last events", self._engine.commit),
                     ("status file", partial(assembly.write_status, running=False)),
                     ("journal", self._engine.close),
                 ]
@@ -130,7 +130,7 @@ class Watch:
 
     def _append(self, request: engines.AppendRequest) -> None:
         ticket = self._engine.append(request)
-        self._engine.settle()
+        self._engine.commit()
         if ticket.error is not None:
             raise ticket.error
 

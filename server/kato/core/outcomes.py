@@ -1,32 +1,8 @@
-"""Commands as they were asked for, and their outcomes as clients receive them."""
+"""Outcomes of commands, as clients receive them."""
 
-from collections.abc import Sequence
-from typing import Final, Literal
+from typing import Literal
 
 from msgspec import UNSET, Struct, UnsetType
-
-CommandName = Literal["init", "record", "capture", "export", "stop"]
-
-COMMAND_NAMES: Final[Sequence[CommandName]] = ("init", "record", "capture", "export", "stop")
-
-ExportFormat = Literal["markdown", "jsonl"]
-
-
-class Command(Struct, frozen=True):
-    """A command as it was asked for. `line` counts the message's lines from 1; None from the editor."""
-
-    name: CommandName
-    argument: str | None = None
-    line: int | None = None
-    export_format: ExportFormat | None = None
-
-
-class CommandProblem(Struct, frozen=True):
-    """A line that was meant as a command and is none. `message` names the rule and, if close, the right name."""
-
-    line: int
-    name: str
-    message: str
 
 
 class OutcomeError(Struct, frozen=True, rename="camel", omit_defaults=True):

@@ -1,6 +1,6 @@
-"""Store and recording figures to the status that clients and the status file show.
+"""The figures of sessions and recordings as the status that clients and the status file show.
 
-Rule: values in, values out; the moment it is taken at is an argument.
+Rule: values in, values out; the moment of the status is an argument.
 """
 
 from collections.abc import Iterable
@@ -25,34 +25,34 @@ from kato.core.views import (
 )
 
 SCHEMA_VERSION: Final = 1
-#: Most of the moments in a status were in the one before it: of 200 sessions, each has two.
+#: Most moments of a status are also in the previous one; 200 sessions have two each.
 _rfc3339: Final = lru_cache(maxsize=512)(rfc3339)
 
 
-class Seen(Struct, frozen=True):
-    """A session as it stands: its record, what of it is in memory (events, bytes; None if nothing) and its
-    newest recording.
+class SessionView(Struct, frozen=True):
+    """A session as it stands: its record, how many of its events are resident (None if the session is not) in how many
+    bytes, and its newest recording.
     """
 
     record: SessionRecord
-    held_events: int | None
-    held_bytes: int
+    resident_events: int | None
+    resident_bytes: int
     recording: Recording | None
 
 
 class Process(Struct, frozen=True):
-    """Who reports."""
+    """The process that reports. `started_at` is in milliseconds since the Unix epoch."""
 
     version: str
     pid: int
     started_at: int
 
 
-def session_status(seen: Seen, *, now_ms: int, max_events: int) -> SessionStatus:
-    """One session. What is evicted counts as it would once it is back in memory."""
-    record = seen.record
-    shown = min(record.event_count, max_events) if seen.held_events is None else seen.held_events
-    recording = seen.recording
+def session_status(view: SessionView, *, now_ms: int, max_events: int) -> SessionStatus:
+    """One session. An evicted one shows the counts that it would have in memory."""
+    record = view.record
+    shown = min(record.event_count, max_events) if view.resident_events is None else view.resident_events
+    recording = view.recording
     return SessionStatus(
         provider=record.key.provider,
         session_id=record.key.session_id,
@@ -61,8 +61,8 @@ def session_status(seen: Seen, *, now_ms: int, max_events: int) -> SessionStatus
         cwd=record.cwd or UNSET,
         event_count=shown,
         truncated_events=record.event_count - shown,
-        estimated_bytes=seen.held_bytes,
-        resident=seen.held_events is not None,
+        estimated_bytes=view.resident_bytes,
+        resident=view.resident_events is not None,
         updated_at=_rfc3339(record.updated_at),
         last_message_at=UNSET if record.last_message_at is None else _rfc3339(record.last_message_at),
         stale=is_stale(record, now_ms),
@@ -80,7 +80,7 @@ def is_stale(record: SessionRecord, now_ms: int) -> bool:
 
 
 def snapshot(
-    seen: Iterable[Seen],
+    views: Iterable[SessionView],
     *,
     summary: Summary,
     process: Process,
@@ -92,12 +92,12 @@ def snapshot(
     max_events: int,
     watching: WatchingStatus | UnsetType = UNSET,
 ) -> StatusSnapshot:
-    """Everything as of now: active recordings first, then the most recent message, then provider and id. Of the sessions,
-    as many as fit into an answer, in the order in which they come.
+    """Everything as of now. Takes sessions in the order in which they come, as many as fit into an answer, and sorts them:
+    active recordings first, then by the most recent message, then by provider and id.
     """
-    chosen: list[tuple[Seen, SessionStatus]] = []
+    chosen: list[tuple[SessionView, SessionStatus]] = []
     size = 0
-    for one in seen:
+    for one in views:
         shown = session_status(one, now_ms=now_ms, max_events=max_events)
         size += len(msgspec.json.encode(shown))
         if size > limits.PAGE_BYTES_MAX:
@@ -124,8 +124,8 @@ def snapshot(
     )
 
 
-def _order(seen: Seen) -> tuple[bool, int, str, str]:
-    record, recording = seen.record, seen.recording
+def _order(view: SessionView) -> tuple[bool, int, str, str]:
+    record, recording = view.record, view.recording
     idle = recording is None or not recording.active
     return (idle, -(record.last_message_at or 0), record.key.provider, record.key.session_id)
 

@@ -48,7 +48,7 @@ from kato.core.moments import epoch_ms
 from kato.core.paths import comparable, parts_below
 from kato.core.ports import Ledger
 from kato.core.records import LogRecord
-from kato.engine.engine import AppendRequest, log_defect
+from kato.engine import AppendRequest, log_defect
 from kato.logs.livetimes import LiveTimes, Mark
 from kato.logs.sources import Found, Root, Tail, look, read_end, scan
 
@@ -522,7 +522,7 @@ class Intake:
                     replay=not is_live,
                     parent_id=info.parent_id or None,
                     parent_call_id=info.parent_tool_call_id,
-                    hold=is_live,
+                    make_resident=is_live,
                 )
             )
 
@@ -544,7 +544,7 @@ class Intake:
                 events=[],
                 lines=Lines.of([]),
                 cwd=session.cwd,
-                hold=False,
+                make_resident=False,
                 continues=key,
             )
         )

@@ -2,7 +2,7 @@
 
     stdin ─► FrameReader ─► Protocol.receive ─┬─ kato/*, commands, configuration: plain JSON, straight to the engine
                                               └─ the rest of LSP: structured once by lsprotocol, handled by pygls
-    end of the bytes that were read: engine.settle() ─► answers of the appends ─► stdout
+    end of the bytes that were read: engine.commit() ─► answers of the appends ─► stdout
 
 Rules: messages are handled in the order in which they come, appends that come together are committed together, and
 every request is answered. Handlers are synchronous. Logs carry methods, ids and sizes, never conversation text.
@@ -25,6 +25,7 @@ from pygls.lsp.server import LanguageServer
 from pygls.protocol import LanguageServerProtocol, default_converter
 
 from kato import __version__
+from kato import engine as engines
 from kato.app import config
 from kato.app import process as processes
 from kato.app.build import Assembly, now_ms
@@ -52,7 +53,6 @@ from kato.core.outcomes import CommandOutcome
 from kato.core.paths import NOTE_SUFFIXES
 from kato.core.settings import Settings
 from kato.core.text import printable
-from kato.engine import engine as engines
 from kato.logs import sources
 from kato.logs.driver import LogFeed
 from kato.logs.follow import Intake
@@ -652,7 +652,7 @@ class KatoServer(LanguageServer):
             hurried=self._is_hurried,
         )
         self._engine = self._assembly.engine
-        self._engine.notebook.progress = self._on_progress
+        self._engine.report_progress_to(self._on_progress)
         if self._assembly.recovery is not None:
             log.error("%s", self._assembly.recovery)
             message = f"Kato: {self._assembly.recovery}."
@@ -714,7 +714,7 @@ class KatoServer(LanguageServer):
         assert self._settings is not None
         if self._feed is not None:
             self._feed.stop()
-        place = sources.surroundings(self._environment, self._live.place.workspace_folders)
+        place = sources.surroundings(self._environment, self._live.locations.workspace_folders)
         intake = Intake(
             roots=sources.roots(place, self._settings.provider_session_roots),
             place=place,
@@ -813,7 +813,7 @@ class KatoServer(LanguageServer):
             edits=bool(client and client.apply_edit and edit and edit.document_changes),
             reports=self._client_reports_documents,
         )
-        self._live.held.open_notes = self._editor
+        self._live.connect_editor(self._editor)
 
     def _apply_edit(self, params: dict[str, Any], take: Callable[[bool], None]) -> None:
         def answered(future: "Future[Any]") -> None:
@@ -857,11 +857,11 @@ class KatoServer(LanguageServer):
         return DEFERRED
 
     def _settle(self) -> None:
-        """Settles the engine and answers the appends, each once, whatever settling raises."""
+        """Commits what was appended and answers the appends, each once, even if the commit raises."""
         if self._engine is None:
             return
         deferred, self._deferred = self._deferred, []
-        self._guarded("settling", self._live.settle)
+        self._guarded("committing", self._live.commit)
         self._end_work()
         for request_id, ticket in deferred:
             if ticket.error is None and ticket.answer is None:

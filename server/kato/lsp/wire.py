@@ -13,24 +13,18 @@ import orjson
 from msgspec import UNSET, Meta, Struct, UnsetType
 
 from kato.core import limits
+from kato.core.commands import EDITOR_COMMANDS, CommandName, ExportFormat
 from kato.core.errors import InvalidParams, brief
 from kato.core.events import ConversationEvent, Id, SessionKey
 from kato.core.lenient_json import dumps
 from kato.core.lines import Lines
 from kato.core.moments import MOMENT_RULE, is_supported
-from kato.core.outcomes import ExportFormat
-from kato.engine.engine import AppendRequest, Page
+from kato.engine import AppendRequest, Page
 
 _T = TypeVar("_T")
 
 #: The commands of `workspace/executeCommand`, by their names on the wire.
-COMMANDS: Final[Mapping[str, Literal["init", "record", "capture", "export", "stop"]]] = {
-    "kato.init": "init",
-    "kato.record": "record",
-    "kato.capture": "capture",
-    "kato.export": "export",
-    "kato.stop": "stop",
-}
+COMMANDS: Final[Mapping[str, CommandName]] = EDITOR_COMMANDS
 
 
 class AppendParams(Struct, frozen=True, rename="camel"):

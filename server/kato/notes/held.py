@@ -1,19 +1,19 @@
 """Notes that are open in an editor: appended to through the editor, so that the user's unsaved changes and Kato's text
 never compete for the file.
 
-    hold     the editor has changes that are not on disk: only the process that speaks to it may bring the note on
-    append   a piece to the editor ─► the editor confirms ─► the recording's position moves; one piece at a time
-    settle   saved, closed or reloaded: what of the text since the hold is not in the file is owed to the note again
+    hold        the editor has changes that are not on disk: only the process that is connected to it may write the note
+    append      a piece to the editor ─► the editor confirms ─► the recording's position moves; one piece at a time
+    reconcile   the note was saved, closed or reloaded: the recording goes back to the last text since the hold that is in
+                the file, and the hold is released
 
-Rules: a hold is in the ledger before its first piece leaves, so that no crash and no other window loses or repeats text;
-the note on disk is the user's while an editor holds it: it is read, never written.
+Rules: a hold is in the ledger before its first piece is sent, so that no crash and no other window loses or repeats text;
+while an editor holds a note, Kato reads the file and does not write it.
 """
 
 import logging
 import zlib
 from collections import Counter
 from collections.abc import Callable, Iterable
-from contextlib import AbstractContextManager
 from typing import Protocol
 
 from msgspec.structs import replace
@@ -21,7 +21,8 @@ from msgspec.structs import replace
 from kato.core import limits, paths
 from kato.core.errors import KatoError, WriteFailed
 from kato.core.events import SessionKey
-from kato.core.records import Hold, NoteRecord, Recording, SessionRecord
+from kato.core.ports import Ledger
+from kato.core.records import Hold, Recording
 from kato.notes.files import NoteMissing
 from kato.notes.notebook import Events, NoteBook, Position
 
@@ -44,12 +45,14 @@ class OpenNotes(Protocol):
         ...
 
     def append(self, path: str, text: str, done: Callable[[str | None], None]) -> None:
-        """Has the editor put a text at the end, on a line of its own; `done` gets what was put there, None if nothing was."""
+        """Has the editor insert a text at the end, on a line of its own. `done` gets the inserted text, None if the editor
+        refused it.
+        """
         ...
 
 
 class NoEditor:
-    """Where no editor is: every note is a file."""
+    """Stands for the editor where there is none: every note is written as a file."""
 
     def takes(self, path: str) -> bool:
         """No."""
@@ -60,28 +63,13 @@ class NoEditor:
     is_ready = takes
 
     def append(self, path: str, text: str, done: Callable[[str | None], None]) -> None:
-        """Nothing takes it."""
+        """Refuses the text."""
         del path, text
         done(None)
 
 
-class Ledger(Protocol):
-    """What the ledger keeps of held notes and their recordings."""
-
-    def holds(self, path: str | None = None) -> list[Hold]: ...  # noqa: D102
-    def put_hold(self, hold: Hold) -> None: ...  # noqa: D102
-    def remove_hold(self, recording_id: str) -> None: ...  # noqa: D102
-    def recording_by_id(self, recording_id: str) -> Recording | None: ...  # noqa: D102
-    def open_recordings_at(self, path: str) -> list[Recording]: ...  # noqa: D102
-    def put_recording(self, recording: Recording) -> None: ...  # noqa: D102
-    def session(self, key: SessionKey) -> SessionRecord | None: ...  # noqa: D102
-    def note(self, path: str) -> NoteRecord | None: ...  # noqa: D102
-    def put_note(self, note: NoteRecord) -> None: ...  # noqa: D102
-    def exclusive(self) -> AbstractContextManager[None]: ...  # noqa: D102
-
-
 def at_end(recording: Recording) -> Recording:
-    """The recording; one that was stopped and has reached its end owes its note nothing any more."""
+    """The recording, closed if it was stopped and has reached its end."""
     if recording.end_seq is None or (recording.seq, recording.line) < (recording.end_seq, recording.end_line):
         return recording
     return replace(recording, end_seq=None, end_line=0)
@@ -89,8 +77,8 @@ def at_end(recording: Recording) -> Recording:
 
 class HeldNotes:
     """See the module. `owner` names this process in holds, `is_alive` says whether the process of an owner still runs;
-    `events` reads a session's events, `flush` brings a session's notes up to date, `repaired` reports that a save left out
-    text which Kato writes again; `now_ms` is the only clock.
+    `events` reads a session's events, `flush` brings a session's notes up to date, `on_lost_text` is called when a save left
+    out text that Kato adds again; `now_ms` is the only clock.
     """
 
     def __init__(
@@ -98,11 +86,11 @@ class HeldNotes:
         ledger: Ledger,
         notebook: NoteBook,
         *,
-        owner: Callable[[], str],
+        owner: str,
         is_alive: Callable[[str], bool],
         events: Callable[[SessionKey], Events],
         flush: Callable[[SessionKey], None],
-        repaired: Callable[[Recording], None],
+        on_lost_text: Callable[[Recording], None],
         now_ms: Callable[[], int],
     ) -> None:
         self.open_notes: OpenNotes = NoEditor()
@@ -112,50 +100,51 @@ class HeldNotes:
         self._is_alive = is_alive
         self._events = events
         self._flush = flush
-        self._repaired = repaired
+        self._on_lost_text = on_lost_text
         self._now_ms = now_ms
         self._refusals: Counter[str] = Counter()
-        self._deserted: dict[str, int] = {}  # holds of processes that are gone: when they may be taken over
-        #: By path: length and CRC-32 of a note's body once the editor saved it.
+        #: By recording: when the hold of a process that is gone may be taken over, in milliseconds.
+        self._take_over_at: dict[str, int] = {}
+        #: By path: length in bytes and CRC-32 of the body that a note will have once the editor saved it.
         self._bodies: dict[str, tuple[int, int]] = {}
 
-    # --- What the engine asks ---------------------------------------------------------------------------
+    # --- For recordings and commands ---------------------------------------------------------------------------
 
-    def takes(self, path: str, *, is_changed: Callable[[], bool]) -> bool:
+    def goes_through_editor(self, path: str, *, is_changed: Callable[[], bool]) -> bool:
         """Whether what is appended to this note goes through the editor. A file that something else changed is written on
-        disk if the editor has nothing unsaved, for it can lack what was written before.
+        disk if the editor has no unsaved changes, for the file can lack what was written before.
         """
         return self.open_notes.takes(path) and (self.is_unsaved(path) or not is_changed())
 
     def holds(self, recording: Recording) -> bool:
         """Whether this process holds the recording's note."""
-        return any(hold.owner == self._owner() for hold in self._ledger.holds(recording.output_path))
+        return any(hold.owner == self._owner for hold in self._ledger.holds(recording.output_path))
 
     def is_unsaved(self, path: str) -> bool:
-        """Whether the editor has, or is just getting, changes of this note that are not on disk."""
+        """Whether the editor has changes of this note that are not on disk, or Kato has sent it some."""
         notes = self.open_notes
         return notes.is_dirty(path) or (notes.takes(path) and not notes.is_ready(path))
 
-    def is_elsewhere(self, path: str) -> bool:
-        """Whether the note must not be written now: the editor of another process holds it. One of a process that is gone is
-        waited for a moment, for an editor that starts again brings its unsaved text back.
+    def is_held_elsewhere(self, path: str) -> bool:
+        """Whether the editor of another process holds the note: then it must not be written. The hold of a process that is
+        gone lasts a moment longer, for an editor that starts again restores its unsaved text.
         """
         for hold in self._ledger.holds(path):
-            if hold.owner == self._owner():
+            if hold.owner == self._owner:
                 continue
             if self._is_alive(hold.owner):
                 return True
             now = self._now_ms()
-            if now < self._deserted.setdefault(hold.recording_id, now + limits.HOLD_GRACE_MS):
+            if now < self._take_over_at.setdefault(hold.recording_id, now + limits.HOLD_GRACE_MS):
                 return True
             self._take_over(hold)
         return False
 
     def append(self, recording: Recording, until: Position) -> None:
-        """Hands the recording's next piece to the editor, if it can take one now. The caller is alone over all processes.
+        """Sends the recording's next piece to the editor, if it can take one now. The caller has the ledger to itself.
 
-        Raises NoteMissing or PathDenied: an editor may still show a note that is gone, or must not be written; and
-        WriteFailed when the editor refused it several times.
+        Raises NoteMissing or PathDenied, for an editor may still show a note that is gone or that Kato may not write; and
+        WriteFailed when the editor refused the text several times.
         """
         path = recording.output_path
         size = self._notebook.writer.state(path).size
@@ -170,18 +159,18 @@ class HeldNotes:
             return
         text = b"".join(blocks).decode()
         if not before.transcript_state and self._ends_in_text(path, size):
-            text = "\n" + text  # the first heading of this recording, below text that stands there already
-        self._hold(before)
+            text = "\n" + text  # the first heading of this recording, below text that is there already
+        self._put_hold(before)
         after = recording
-        self.open_notes.append(path, text, lambda put: self._answered(before, after, put))
+        self.open_notes.append(path, text, lambda inserted: self._answered(before, after, inserted))
         if self._refusals[path] >= limits.EDIT_REFUSALS_MAX:
             raise WriteFailed("the editor does not take the text", path)
 
-    def settle(self, path: str) -> bool:
-        """After the editor saved, closed or reloaded a note: text since the hold that is not in the file is owed to it again.
-        False if this process did not hold it. Raises NoteMissing. The caller is alone over all processes.
+    def reconcile(self, path: str) -> bool:
+        """After the editor saved, closed or reloaded a note: moves its recordings back to what the file holds and releases it.
+        False if this process did not hold it. Raises NoteMissing. The caller has the ledger to itself.
         """
-        mine = [hold for hold in self._ledger.holds(path) if hold.owner == self._owner()]
+        mine = [hold for hold in self._ledger.holds(path) if hold.owner == self._owner]
         if not mine:
             return False
         size = self._size_if_needed(path, mine)
@@ -189,65 +178,67 @@ class HeldNotes:
         for hold in mine:
             recording = self._ledger.recording_by_id(hold.recording_id)
             if recording is not None and size is not None:
-                self._settle_one(hold, recording, size, body)
+                self._reconcile_one(hold, recording, size, body)
             self._ledger.remove_hold(hold.recording_id)
         return True
 
-    def _settle_one(self, hold: Hold, recording: Recording, size: int, body: tuple[int, int] | None) -> None:
+    def _reconcile_one(
+        self, hold: Hold, recording: Recording, size: int, body: tuple[int, int] | None
+    ) -> None:
         reached = self._reached(hold, recording, hold.path, size)
         if _position(reached) < _position(recording):
             log.info("recording %s goes back to what was saved", hold.recording_id)
-            self._ledger.put_recording(_owing(recording, reached))
+            self._ledger.put_recording(_moved_back(recording, reached))
             if hold.file_bytes != size:
-                self._repaired(recording)
+                self._on_lost_text(recording)
             body = None
         if hold.file_bytes != size:
             self._notebook.saved(reached, body, before=hold.file_bytes)
 
-    def replaced(self, path: str) -> None:
-        """The note was written as a whole: nothing of it is in an editor alone."""
+    def release(self, path: str) -> None:
+        """Releases a note that was written as a whole: no text of it is in an editor alone."""
         for hold in self._ledger.holds(path):
             self._ledger.remove_hold(hold.recording_id)
         self._bodies.pop(path, None)
 
-    def beat(self) -> None:
-        """Takes over what processes that are gone held, and settles what could not be settled before."""
+    def heartbeat(self) -> None:
+        """Takes over the holds of processes that are gone, and reconciles what could not be reconciled before."""
         for path in {hold.path: None for hold in self._ledger.holds()}:
-            if not self.open_notes.is_dirty(path) and not self.is_elsewhere(path):
+            if not self.open_notes.is_dirty(path) and not self.is_held_elsewhere(path):
                 self.ready(path)
 
     # --- What the editor reports ------------------------------------------------------------------------
 
     def ready(self, path: str) -> None:
-        """Editor and file say the same, or the editor can take the next piece."""
+        """The editor saved, closed or reloaded the note, or can take the next piece."""
         if self.open_notes.takes(path) and not self.open_notes.is_ready(path):
-            return  # what is in the note is not known before the editor answered
+            return  # what the document contains is unknown until the editor answers
         if not self.open_notes.is_dirty(path) and self._ledger.holds(path):
             try:
                 with self._ledger.exclusive():
-                    self.settle(path)
+                    self.reconcile(path)
             except KatoError as error:
-                log.debug("a note could not be settled: %s", error.message)
-                return  # at the heartbeat; a note that is being renamed is not there for a moment
+                log.debug("a note could not be reconciled: %s", error.message)
+                return  # the heartbeat tries again; a note that is being renamed is missing for a moment
         for key in {recording.key: None for recording in self._ledger.open_recordings_at(path)}:
             self._flush(key)
 
     def dirty(self, path: str) -> None:
-        """The user began to change the note: from here on the file is left alone."""
+        """The user began to change the note: from now on Kato does not write the file."""
         if not self._ledger.open_recordings_at(path):
             return
         with self._ledger.exclusive():
             for recording in self._ledger.open_recordings_at(path):
-                self._hold(recording)
+                self._put_hold(recording)
 
-    def moved(self, path: str) -> None:
-        """A note, or a folder with notes, lies here now: what an editor held goes on, at its new place."""
+    def note_moved(self, path: str) -> None:
+        """A note, or a folder with notes, was moved to this path: this process' holds in it go on."""
         for hold in self._ledger.holds():
-            if paths.is_at_or_in(hold.path, path) and hold.owner == self._owner():
+            if paths.is_at_or_in(hold.path, path) and hold.owner == self._owner:
                 self.ready(hold.path)
 
     def opened(self, path: str, text: str, *, is_dirty: bool) -> None:
-        """The editor opened a note. One that starts again may bring back unsaved text, with or without pieces of Kato's."""
+        """The editor opened a note. An editor that starts again may restore unsaved text, with or without text of Kato's."""
         free = [hold for hold in self._ledger.holds(path) if self._is_free(hold)]
         for hold in free:
             with self._ledger.exclusive():
@@ -259,8 +250,8 @@ class HeldNotes:
 
     # --- Pieces -----------------------------------------------------------------------------------------
 
-    def _answered(self, before: Recording, after: Recording, put: str | None) -> None:
-        if put is None:
+    def _answered(self, before: Recording, after: Recording, inserted: str | None) -> None:
+        if inserted is None:
             self._refusals[before.output_path] += 1
             return
         del self._refusals[before.output_path]
@@ -269,16 +260,16 @@ class HeldNotes:
             if now is None:
                 return
             if _position(now) == _position(before):
-                self._hold(now)
+                self._put_hold(now)
                 moved = _at(now, after)
                 self._ledger.put_recording(at_end(replace(moved, last_write_at=self._now_ms())))
-                self._add_to_body(now.output_path, put)
+                self._add_to_body(now.output_path, inserted)
         self.ready(now.output_path)
 
-    def _add_to_body(self, path: str, put: str) -> None:
+    def _add_to_body(self, path: str, text: str) -> None:
         known = self._ledger.note(path)
         size, crc = self._bodies.get(path) or ((known.body_bytes, known.body_crc32) if known else (0, 0))
-        data = put.encode()
+        data = text.encode()
         self._bodies[path] = (size + len(data), zlib.crc32(data, crc))
 
     def _ends_in_text(self, path: str, size: int) -> bool:
@@ -288,18 +279,18 @@ class HeldNotes:
 
     # --- Holds ------------------------------------------------------------------------------------------
 
-    def _hold(self, recording: Recording) -> None:
-        """Holds a recording at its position, unless it is held already."""
+    def _put_hold(self, recording: Recording) -> None:
+        """Holds a recording's note from its position on, unless it is held already."""
         held = [hold for hold in self._ledger.holds(recording.output_path) if self._is_current(hold)]
         if recording.recording_id not in [hold.recording_id for hold in held]:
             try:
                 size = self._notebook.writer.state(recording.output_path).size
             except KatoError:
-                size = -1  # whatever is there later, it was saved since
+                size = -1  # any file that is there later was saved since
             hold = Hold(
                 recording_id=recording.recording_id,
                 path=recording.output_path,
-                owner=self._owner(),
+                owner=self._owner,
                 seq=recording.seq,
                 line=recording.line,
                 transcript_state=recording.transcript_state,
@@ -308,17 +299,17 @@ class HeldNotes:
             self._ledger.put_hold(hold)
 
     def _is_current(self, hold: Hold) -> bool:
-        return hold.owner == self._owner() or self._is_alive(hold.owner)
+        return hold.owner == self._owner or self._is_alive(hold.owner)
 
     def _is_free(self, hold: Hold) -> bool:
-        return hold.owner == self._owner() or not self._is_alive(hold.owner)
+        return hold.owner == self._owner or not self._is_alive(hold.owner)
 
     def _take_over(self, hold: Hold) -> None:
-        self._deserted.pop(hold.recording_id, None)
-        self._ledger.put_hold(replace(hold, owner=self._owner()))
+        self._take_over_at.pop(hold.recording_id, None)
+        self._ledger.put_hold(replace(hold, owner=self._owner))
 
     def _adopt(self, hold: Hold, text: bytes) -> None:
-        """Moves a recording to where the editor's restored text ends, which may be before or after its position."""
+        """Moves a recording to the end of the editor's restored text, which may be before or after its position."""
         recording = self._ledger.recording_by_id(hold.recording_id)
         session = None if recording is None else self._ledger.session(recording.key)
         if recording is None or session is None:
@@ -329,14 +320,14 @@ class HeldNotes:
         events = self._events(recording.key)
         reached = self._notebook.reached(recording, hold, events, until, text)
         if _position(reached) != here:
-            self._ledger.put_recording(_owing(recording, reached))
+            self._ledger.put_recording(_moved_back(recording, reached))
 
     def _reached(self, hold: Hold, recording: Recording, path: str, size: int) -> Recording:
-        """How far the file holds the text since the hold."""
+        """The recording at the last text since the hold that the file contains."""
         if _position(recording) <= (hold.seq, hold.line):
             return recording
         if hold.file_bytes == size:
-            # Nothing of what the editor was given was saved.
+            # The editor saved nothing of what it was sent.
             return replace(recording, seq=hold.seq, line=hold.line, transcript_state=hold.transcript_state)
         notebook, events = self._notebook, self._events(recording.key)
         reached = recording
@@ -348,7 +339,7 @@ class HeldNotes:
         return reached
 
     def _size_if_needed(self, path: str, holds: Iterable[Hold]) -> int | None:
-        """The file's size; None if it is gone and no recording wants it any more. Raises NoteMissing."""
+        """The file's size in bytes; None if it is gone and no recording is open any more. Raises NoteMissing."""
         try:
             return self._notebook.writer.state(path).size
         except NoteMissing:
@@ -362,12 +353,13 @@ def _position(recording: Recording) -> Position:
     return Position(recording.seq, recording.line)
 
 
-def _at(recording: Recording, place: Recording) -> Recording:
-    return replace(recording, seq=place.seq, line=place.line, transcript_state=place.transcript_state)
+def _at(recording: Recording, other: Recording) -> Recording:
+    """The recording at another one's position."""
+    return replace(recording, seq=other.seq, line=other.line, transcript_state=other.transcript_state)
 
 
-def _owing(recording: Recording, reached: Recording) -> Recording:
-    """The recording back at what was reached; one that was stopped owes its note the rest."""
+def _moved_back(recording: Recording, reached: Recording) -> Recording:
+    """The recording back at what was reached; a stopped one is open again, up to where it was."""
     back = _at(recording, reached)
     if recording.is_open or _position(reached) >= _position(recording):
         return back

@@ -1,0 +1,158 @@
+"""The notices of the engine: what happened, why, and what the user can do. One function for each."""
+
+from typing import Any
+
+from kato.core import limits
+from kato.core.commands import DoubtfulCommand
+from kato.core.errors import JournalUnavailable, KatoError
+from kato.core.events import SessionKey
+from kato.core.notices import Notice
+from kato.core.ports import Ledger
+from kato.core.records import Claim, Recording
+from kato.notes.notebook import Replaced
+
+
+def name_of(ledger: Ledger, key: SessionKey) -> str:
+    """A session as its user knows it."""
+    session = ledger.session(key)
+    about = None if session is None else session.title or session.snippet
+    name = f"{key.provider}/{key.session_id}"
+    return name if about is None else f"“{about}”, {name}"
+
+
+# --- Commands ---------------------------------------------------------------------------------------------
+
+
+def command_failed(key: SessionKey, name: str, error: KatoError, message: str) -> Notice:
+    """A command did not run. `message` is the error's, shortened for display."""
+    data = {"command": name, **_session(key), "code": error.code}
+    data |= {field: error.data[field] for field in ("path", "rule") if field in error.data}
+    return Notice("command_failed", "error", f"::{name} failed: {message}", data)
+
+
+def command_delayed(key: SessionKey, name: str, error: JournalUnavailable) -> Notice:
+    """A command waits until the journal can be written again."""
+    message = f"::{name} waits: {error.message}. Kato tries again at each heartbeat."
+    return Notice("command_delayed", "warning", message, {"command": name, **_session(key)})
+
+
+def command_doubtful(claim: Claim, command: DoubtfulCommand) -> Notice:
+    """A line looks like a command and was not run."""
+    others = (
+        f" {command.omitted} more commands of the message were not run either." if command.omitted else ""
+    )
+    message = (
+        f"“{command.text}” was not run: {command.reason}.{others} To run it, send the line in a message of its own, or use "
+        f"the editor's command kato.{command.name}."
+    )
+    data = {
+        **_session(claim.key),
+        "eventId": claim.event_id,
+        "line": command.line,
+        "text": command.text,
+        "command": command.name,
+        "reason": command.reason,
+    }
+    return Notice("command_not_run", "warning", message, data)
+
+
+def too_many_commands(key: SessionKey) -> Notice:
+    """An append held more commands than Kato runs."""
+    count = limits.COMMANDS_PER_APPEND_MAX
+    message = (
+        f"More than {count} commands came together; those after the first {count} were not run. To run one, type it "
+        "in a message of its own."
+    )
+    return Notice("command_not_run", "warning", message, _session(key))
+
+
+def text_backed_up(ledger: Ledger, path: str, replaced: Replaced) -> Notice:
+    """A note that a command replaced held other text, which was copied."""
+    former = "text that Kato had not written"
+    data: dict[str, Any] = {"path": path, "backupPath": replaced.backup_path}
+    if replaced.session is not None:
+        former = f"another conversation ({name_of(ledger, replaced.session)})"
+        data |= _session(replaced.session)
+    message = f"{path} held {former}; Kato copied it to {replaced.backup_path} first."
+    return Notice("text_backed_up", "warning", message, data)
+
+
+def recording_stopped(ledger: Ledger, stopped: Recording, key: SessionKey, backup_path: str | None) -> Notice:
+    """A command of session `key` replaced the note of a recording. A note holds one conversation: the user must know that
+    the first one goes on unrecorded.
+    """
+    cause = "it was exported" if stopped.key == key else f"{name_of(ledger, key)} was written"
+    message = (
+        f"Recording of {name_of(ledger, stopped.key)} to {stopped.output_path} stopped, because {cause} to the same file. "
+        "Use ::record or ::capture with another path to go on."
+    )
+    data = _recording(stopped)
+    if backup_path is not None:
+        data["backupPath"] = backup_path
+    return Notice("recording_stopped", "warning", message, data)
+
+
+# --- Recordings -------------------------------------------------------------------------------------------
+
+
+def recording_paused(recording: Recording, reason: str) -> Notice:
+    """A recording's note cannot be written now."""
+    message = f"Recording to {recording.output_path} is paused: {reason}. Kato tries again at each heartbeat and adds what is missing."
+    return Notice("recording_paused", "error", message, _recording(recording) | {"reason": reason})
+
+
+def recording_resumed(recording: Recording) -> Notice:
+    """A recording that was paused is up to date."""
+    message = f"Recording to {recording.output_path} goes on; the missing lines are written."
+    return Notice("recording_resumed", "info", message, _recording(recording))
+
+
+def note_missing(recording: Recording) -> Notice:
+    """A recording's note is gone, and Kato did not find it elsewhere."""
+    message = (
+        f"Recording is paused: {recording.output_path} is gone. "
+        "Put the note back, capture the conversation again, or stop the recording."
+    )
+    return Notice("note_missing", "warning", message, _recording(recording))
+
+
+def older_version_saved(recording: Recording) -> Notice:
+    """Something saved an older version of a note over what Kato had appended."""
+    message = (
+        f"An older version of {recording.output_path} was saved over what Kato had appended. Kato appended the missing "
+        "lines again. If you deleted them on purpose, delete them again: then they stay deleted."
+    )
+    return Notice("note_repaired", "warning", message, _recording(recording))
+
+
+def saved_without_text(recording: Recording) -> Notice:
+    """An editor saved a note without text that Kato had handed to it."""
+    message = f"{recording.output_path} was saved without text that Kato had added to it: Kato adds it again."
+    return Notice("note_repaired", "info", message, _recording(recording))
+
+
+# --- The process ------------------------------------------------------------------------------------------
+
+
+def journal_lost(error: JournalUnavailable) -> Notice:
+    """The journal's file is gone."""
+    return Notice("journal_lost", "error", f"Kato: {error.message}.", error.data)
+
+
+def watcher_failed(reason: str, remedy: str) -> Notice:
+    """Not all folders with session logs are watched."""
+    message = (
+        f"Kato cannot watch all folders with session logs: {reason}. Kato looks at them every second instead."
+    )
+    return Notice(
+        "watcher_failed", "warning", f"{message} {remedy}".rstrip(), {"reason": reason, "cure": remedy}
+    )
+
+
+def _session(key: SessionKey) -> dict[str, Any]:
+    return {"provider": key.provider, "sessionId": key.session_id}
+
+
+def _recording(recording: Recording) -> dict[str, Any]:
+    """What a client needs to offer a remedy for a recording."""
+    return {"recordingId": recording.recording_id, "path": recording.output_path, **_session(recording.key)}

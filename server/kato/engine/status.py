@@ -1,0 +1,93 @@
+"""The status of this process: sessions, recordings, memory, and how session logs are watched."""
+
+import logging
+from collections.abc import Callable, Generator
+from contextlib import closing
+
+from msgspec import UNSET, UnsetType
+
+from kato.core import limits, status
+from kato.core.ports import Ledger, Listener, Memory
+from kato.core.snapshots import SnapshotStore
+from kato.core.views import MemoryStatus, StatusSnapshot, WatchingStatus
+from kato.engine import notices
+from kato.engine.budget import MemoryBudget
+
+log = logging.getLogger("kato.engine")
+
+
+class StatusReporter:
+    """Collects the figures of a status. `now_ms` is the clock."""
+
+    def __init__(
+        self,
+        ledger: Ledger,
+        store: SnapshotStore,
+        budget: MemoryBudget,
+        memory: Memory,
+        listener: Listener,
+        process: status.Process,
+        now_ms: Callable[[], int],
+    ) -> None:
+        self._ledger = ledger
+        self._store = store
+        self._budget = budget
+        self._memory = memory
+        self._listener = listener
+        self._process = process
+        self._now_ms = now_ms
+        self.heartbeat_at = process.started_at
+        self._watching: WatchingStatus | UnsetType = UNSET
+        self._is_failure_reported = False
+
+    def memory(self) -> MemoryStatus:
+        """The process, the snapshots, the journal."""
+        return MemoryStatus(
+            daemon_max_memory_bytes=self._budget.bounds.daemon_max_bytes,
+            process=self._memory.sample(),
+            snapshots=self._store.stats(),
+            journal=self._ledger.stats(),
+        )
+
+    def snapshot(
+        self, *, include_stale: bool, limit: int | None, running: bool, recordings_dir: str, max_events: int
+    ) -> StatusSnapshot:
+        """Everything, as of now. Its cost grows with the sessions that it shows, not with those that there are."""
+        now = self._now_ms()
+        fresh = now - limits.STALE_AFTER_MS
+        since = None if include_stale else fresh
+        count = limits.STATUS_SESSIONS_MAX if limit is None else min(limit, limits.STATUS_SESSIONS_MAX)
+        with closing(self._views(since, count)) as views:
+            return status.snapshot(
+                views,
+                summary=self._ledger.summary(since_ms=since, fresh_ms=fresh),
+                process=self._process,
+                memory=self.memory(),
+                recordings_dir=recordings_dir,
+                now_ms=now,
+                heartbeat_at=self.heartbeat_at,
+                running=running,
+                max_events=max_events,
+                watching=self._watching,
+            )
+
+    def _views(self, since_ms: int | None, limit: int) -> Generator[status.SessionView, None, None]:
+        for record, recording in self._ledger.status_sessions(since_ms=since_ms, limit=limit):
+            resident = self._store.held(record.key)
+            yield status.SessionView(
+                record=record,
+                resident_events=None if resident is None else resident.event_count,
+                resident_bytes=0 if resident is None else resident.estimated_bytes,
+                recording=recording,
+            )
+
+    def note_watching(self, watching: WatchingStatus, remedy: str) -> None:
+        """Takes how session logs are watched now. The user is notified of the first failure."""
+        before, self._watching = self._watching, watching
+        if watching.failed is UNSET or (before is not UNSET and before.failed == watching.failed):
+            return
+        log.warning("not all folders with session logs are watched: %s", watching.failed)
+        self._listener.changed()
+        if not self._is_failure_reported:
+            self._is_failure_reported = True
+            self._listener.notify(notices.watcher_failed(watching.failed, remedy))
