@@ -6,12 +6,12 @@ from kato.lsp import wire
 
 
 def statements_of_a_round(window: Window, numbers: range) -> list[str]:
-    """The SQL statements of one `settle` after an append for each number."""
+    """The SQL statements of one commit after an append for each number."""
     connection = faulty(window)
     for number in numbers:
         events = [user(f"message {number}", number)]
         window.engine.append(wire.decode_append(request(events, cwd=str(window.notes))))
-    window.engine.settle()
+    window.engine.commit()
     return connection.statements
 
 
