@@ -9,8 +9,9 @@ from kato.core.events import SessionKey
 from kato.core.moments import rfc3339
 from kato.core.notices import Notice
 from kato.core.outcomes import CommandOutcome
-from kato.logs import sources
-from kato.logs.follow import Intake
+from kato.logs import discovery
+from kato.logs.follow import LogFollower
+from kato.logs.handover import storing
 
 
 class Machine:
@@ -30,13 +31,13 @@ class Machine:
         chosen = settings.resolve(explicit=explicit, environment={}, file=None, file_name="config.toml")
         self.assembly = Assembly(chosen, listener=self, folders=folders, started_at=now_ms())
         self.engine = self.assembly.engine
-        place = sources.surroundings({}, folders)
+        place = discovery.surroundings({}, folders)
         place = type(place)(place.environment, str(self.home), place.platform, place.folders)
-        self.intake = Intake(
-            roots=sources.roots(place, {}),
+        self.follower = LogFollower(
+            roots=discovery.roots(place, {}),
             place=place,
             ledger=self.engine.ledger,
-            append=self._append,
+            store=storing(self.engine, self.engine.settle),
             now_ms=self.now_ms,
             clock=lambda: self.clock,
             **more,
@@ -49,23 +50,17 @@ class Machine:
         """What an assistant writes now, by the clock as it is set."""
         return rfc3339(self.now_ms() + round(1000 * offset_seconds))
 
-    def _append(self, request: Any) -> None:
-        ticket = self.engine.append(request)
-        self.engine.settle()
-        if ticket.error is not None:
-            raise ticket.error
-
     def read_all(self, steps_max: int = 5000) -> int:
         """Scans, reads until nothing is new, and lets everything settle; how many pieces it took."""
-        self.intake.scan()
+        self.follower.news.scan()
         steps = 0
-        while (pause := self.intake.pause) is not None:
+        while (pause := self.follower.pause) is not None:
             self.clock += pause
-            self.intake.step()
+            self.follower.step()
             steps += 1
             assert steps < steps_max, "reading does not end"
         self.clock += 1
-        self.intake.settle(all_of_them=True)
+        self.follower.settle(all_of_them=True)
         return steps
 
     def count(self, session: str, provider: str = "claude") -> int:

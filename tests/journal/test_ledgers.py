@@ -193,9 +193,15 @@ class TestLedger:
         assert kept.ledger.recording(KEY) is None
         assert list(kept.ledger.unfinished_claims()) == []
 
-    def test_a_log_is_remembered_with_the_events_that_were_read_from_it(self, kept: Kept) -> None:
+    def test_a_log_record_is_committed_with_the_events_that_were_read_from_the_log(self, kept: Kept) -> None:
         kept.append([0])
         kept.ledger.put_log(LOG)
+        kept.rollback()
+        assert kept.ledger.session(KEY) is None
+        assert kept.ledger.log(LOG.path) is None, "without its events, the log counts as unread"
+        kept.append([0])
+        kept.ledger.put_log(LOG)
+        kept.commit()
         kept.rollback()
         record = kept.ledger.session(KEY)
         assert record is not None
@@ -204,6 +210,7 @@ class TestLedger:
         assert kept.ledger.log("/logs/y.jsonl") is None
         kept.ledger.put_log(replace(LOG, path="/logs/y.db", variant="rows"))
         kept.ledger.put_log(replace(LOG, size=20))
+        kept.commit()
         assert sorted(kept.ledger.variants(KEY)) == ["lines", "rows"]
         assert kept.ledger.log(LOG.path) == replace(LOG, size=20)
 
@@ -477,11 +484,11 @@ def do(kept: Kept, what: str, key: SessionKey, numbers: list[int]) -> object:
         kept.rollback()
     elif what == "record":
         ledger.put_recording(replace(recording(key, name=f"r-{key.provider}"), seq=len(numbers)))
+    elif what == "log":
+        ledger.put_log(replace(LOG, size=len(numbers)))
     else:
         kept.commit()
-        if what == "log":
-            ledger.put_log(replace(LOG, size=len(numbers)))
-        elif what in ("exclusive", "failing"):
+        if what in ("exclusive", "failing"):
             work_alone(kept, key, numbers, fails=what == "failing")
     return None
 

@@ -53,6 +53,7 @@ def fill(journal: Journal) -> None:
     journal.finish_claim(KEY, "event-0", 1)
     journal.put_note(NoteRecord("/n/x.md", 1, 2, 3))
     journal.put_log(LogRecord("/logs/x.jsonl", *KEY, "lines", 10, 11))
+    journal.commit()
 
 
 def everything(journal: Journal) -> list[object]:
@@ -152,6 +153,7 @@ def test_where_events_are_lost_the_assistants_log_is_read_again(journal: Journal
     put(journal, pairs(20))
     put(journal, pairs(20, first=20))
     journal.put_log(LogRecord("/logs/x.jsonl", *KEY, "lines", 10, 11))
+    journal.commit()
     with closing(sqlite3.connect(state / FILE_NAME)) as db:
         db.execute("DELETE FROM chunk WHERE id & 4294967295 = 20")
         db.commit()

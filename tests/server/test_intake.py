@@ -155,8 +155,8 @@ def test_a_log_with_a_time_of_change_beyond_64_bits_is_read_once(scene: Scene) -
         pytest.skip("this file system keeps no times beyond the year 2262")
     machine.read_all()
     assert machine.count(log.session) == 1
-    machine.intake.scan()
-    assert machine.intake.pause is None, "what did not change has no news"
+    machine.follower.news.scan()
+    assert machine.follower.pause is None, "what did not change has no news"
     assert machine.engine.ledger.log(str(log.path)) is not None
 
 
@@ -242,10 +242,10 @@ def test_states_that_their_readers_hold_do_not_pile_up(scene: Scene) -> None:
         append(storage / "chatSessions" / f"s{number}.jsonl", {"kind": 0, "v": state})
     machine.read_all()
     assert [machine.count(f"s{number}", "copilot") for number in range(6)] == [1] * 6
-    held = [one.tail.size for one in machine.intake._open.values()]
+    held = [one.tail.size for one in machine.follower._open.values()]
     assert sum(held) <= limits.LOG_HELD_BYTES_MAX
     assert max(asked) >= limits.LOG_HELD_COST * size, "room is asked for before it is taken"
-    oldest = Path(next(iter(machine.intake._open)))
+    oldest = Path(next(iter(machine.follower._open)))
     again = {"requestId": "again", "timestamp": now_ms(), "message": {"text": "q" * 2 * size}}
     append(oldest, {"kind": 2, "k": ["requests"], "v": [again]})
     machine.read_all()
@@ -258,12 +258,12 @@ def test_without_a_folder_a_session_is_left_to_a_window_that_has_it_open(scene: 
     machine = scene([])
     log = ClaudeLog(machine.home, machine.work)
     log.write(log.user("::record"))
-    machine.intake.scan()
-    assert machine.intake.pause == limits.LOG_PATIENCE_SECONDS
-    machine.intake.step()
+    machine.follower.news.scan()
+    assert machine.follower.pause == limits.LOG_PATIENCE_SECONDS
+    machine.follower.step()
     assert machine.count(log.session) == 0
     machine.clock += limits.LOG_PATIENCE_SECONDS
-    machine.intake.step()
+    machine.follower.step()
     assert machine.count(log.session) == 1
 
 
@@ -531,7 +531,7 @@ def test_an_old_log_that_goes_on_after_the_clock_went_back_to_its_time_stays_his
     machine.read_all()
     assert machine.count(log.session) == 0, "it is not read at the start"
     machine.set_by = -2 * DAY
-    machine.intake.scan()
+    machine.follower.news.scan()
     machine.clock += 120
     capture(log, "new.md", machine.now())
     machine.read_all()
@@ -563,13 +563,13 @@ def fresh(machine: Machine, project: str) -> ClaudeLog:
 def look(machine: Machine, *, closely: bool = False) -> list[str]:
     """Looks at the folders' times, and reads what that found; the folders that were listed for it, by their names."""
     listed: list[str] = []
-    machine.intake.watch = listed.append
-    for _ in machine.intake.look_at_folders():
+    machine.follower.news.folders.watch = listed.append
+    for _ in machine.follower.news.look_at_folders():
         pass
-    for _ in machine.intake.look_at_folders_here() if closely else ():
+    for _ in machine.follower.news.look_at_folders_here() if closely else ():
         pass
-    while machine.intake.pause is not None:
-        machine.intake.step()
+    while machine.follower.pause is not None:
+        machine.follower.step()
     return [Path(folder).name for folder in listed]
 
 
@@ -606,16 +606,16 @@ def test_roots_and_folders_may_come_and_go(scene: Scene) -> None:
     log = fresh(machine, "a")
     look(machine)
     assert machine.count(log.session) == 1, "the assistant's first session"
-    assert machine.intake.folders == {str(log.path.parent), str(log.path.parent.parent)}
+    assert machine.follower.news.folders.paths == {str(log.path.parent), str(log.path.parent.parent)}
     shutil.rmtree(log.path.parent)
     look(machine)
-    assert machine.intake.folders == {str(log.path.parent.parent)}
+    assert machine.follower.news.folders.paths == {str(log.path.parent.parent)}
     again = fresh(machine, "a")
     look(machine)
     assert machine.count(again.session) == 1
     shutil.rmtree(log.path.parent.parent)
     look(machine)
-    assert machine.intake.folders == set()
+    assert machine.follower.news.folders.paths == set()
     last = fresh(machine, "a")
     look(machine)
     assert machine.count(last.session) == 1
@@ -642,21 +642,21 @@ def test_folders_that_are_remembered_are_bounded(scene: Scene, monkeypatch: pyte
     machine = scene()
     logs = [fresh(machine, f"{number}") for number in range(60)]
     machine.read_all()
-    assert len(machine.intake.folders) <= 3 + len(machine.intake.roots)
+    assert len(machine.follower.news.folders.paths) <= 3 + len(machine.follower.news.folders.roots)
     assert {machine.count(log.session) for log in logs} == {1}, "the scan finds them all the same"
 
 
 def test_a_scan_is_done_in_pieces_while_hints_are_taken(scene: Scene) -> None:
     machine = scene()
     logs = [fresh(machine, f"{number % 3}") for number in range(4 * limits.LOG_PIECE_LOGS)]
-    pieces = machine.intake.scan_pieces()
+    pieces = machine.follower.news.scan_pieces()
     next(pieces)
     hinted = fresh(machine, "4")
-    machine.intake.hint([str(hinted.path)])
-    machine.intake.step()
+    machine.follower.news.hint([str(hinted.path)])
+    machine.follower.step()
     assert machine.count(hinted.session) == 1
     assert sum(1 for _ in pieces) >= 4
-    while machine.intake.pause is not None:
-        machine.intake.step()
+    while machine.follower.pause is not None:
+        machine.follower.step()
     assert {machine.count(log.session) for log in [*logs, hinted]} == {1}
-    assert next(iter(machine.intake.folders), None)
+    assert next(iter(machine.follower.news.folders.paths), None)

@@ -17,7 +17,9 @@ import pytest
 from conftest import Start
 from kato.cli.client import Client
 from kato.core import limits
-from kato.logs.watcher import InotifyWatcher, TreeWatcher, Watcher
+from kato.logs.inotify import InotifyWatcher
+from kato.logs.trees import TreeWatcher
+from kato.logs.watcher import Watcher
 from logs import ClaudeLog, CodexLog, overflow_the_queue, wait_for
 
 LINUX = pytest.mark.skipif(sys.platform != "linux", reason="inotify")

@@ -23,10 +23,10 @@ from kato.core.errors import EXIT_BUDGET, EXIT_OK, KatoError
 from kato.core.notices import Notice
 from kato.core.outcomes import CommandOutcome
 from kato.core.settings import Settings
-from kato.engine import engine as engines
-from kato.logs import sources
+from kato.logs import discovery
 from kato.logs.driver import LogFeed
-from kato.logs.follow import Intake
+from kato.logs.follow import LogFollower
+from kato.logs.handover import storing
 
 log = logging.getLogger("kato.watch")
 
@@ -75,17 +75,17 @@ class Watch:
         if assembly.recovery is not None:
             self.notify(Notice("journal_recovered", "warning", assembly.recovery))
         self._engine = assembly.engine
-        place = sources.surroundings(self._environment, self._folders)
-        intake = Intake(
-            roots=sources.roots(place, self._settings.provider_session_roots),
+        place = discovery.surroundings(self._environment, self._folders)
+        follower = LogFollower(
+            roots=discovery.roots(place, self._settings.provider_session_roots),
             place=place,
             ledger=self._engine.ledger,
-            append=self._append,
+            store=storing(self._engine, self._engine.settle),
             make_room=self._engine.make_room,
             now_ms=now_ms,
             clock=loop.time,
         )
-        feed = LogFeed(loop, intake, self._engine.settle, self._engine.note_watching)
+        feed = LogFeed(loop, follower, self._engine.settle, self._engine.note_watching)
         beat = 0.0
         try:
             self._engine.resume()
@@ -127,12 +127,6 @@ class Watch:
             assembly.write_status()
         except (KatoError, OSError) as error:
             log.warning("heartbeat: %s", error)
-
-    def _append(self, request: engines.AppendRequest) -> None:
-        ticket = self._engine.append(request)
-        self._engine.settle()
-        if ticket.error is not None:
-            raise ticket.error
 
     def _view(self) -> RenderableType:
         status = msgspec.to_builtins(self._engine.status(limit=20))

@@ -58,6 +58,7 @@ from kato.core.ports import Ledger, Listener, Memory
 from kato.core.records import (
     AppendReceipt,
     Claim,
+    LogRecord,
     Recording,
     SessionMeta,
     SessionRecord,
@@ -218,6 +219,16 @@ class Ticket:
         return receipt.first_seq + index
 
 
+class LogTicket:
+    """A log record on its way into the ledger. After `settle`, `error` says why it was not stored."""
+
+    __slots__ = ("error", "record")
+
+    def __init__(self, record: LogRecord) -> None:
+        self.record = record
+        self.error: KatoError | None = None
+
+
 class Place(Struct, frozen=True):
     """Where relative paths and generated names lie: the workspace's folders, the user's home, the state folder's
     recordings, and `notes.directory` as it was set.
@@ -304,6 +315,7 @@ class Engine:
         self._new_id = new_id
         self._open: dict[SessionKey, _Group] = {}
         self._with_candidates: list[Ticket] = []
+        self._log_tickets: list[LogTicket] = []
         self._heartbeat_at = process.started_at
         self._watching: WatchingStatus | UnsetType = UNSET
         self._reported_watching = False
@@ -367,11 +379,18 @@ class Engine:
             self._with_candidates.append(ticket)
         return ticket
 
+    def note_log(self, record: LogRecord) -> LogTicket:
+        """Stores, at the next `settle`, how far a session log was read: in the transaction of the events appended by then."""
+        ticket = LogTicket(record)
+        self._log_tickets.append(ticket)
+        return ticket
+
     def settle(self) -> None:
         """Commits what was appended and does what follows from it. Every ticket has its answer or error after."""
-        if not self._open:
+        if not self._open and not self._log_tickets:
             return
         groups, self._open = list(self._open.values()), {}
+        logs, self._log_tickets = self._log_tickets, []
         with_candidates, self._with_candidates = self._with_candidates, []
         now = self._now_ms()
         try:
@@ -381,16 +400,21 @@ class Engine:
                 self._ingested += lines.size
             for ticket in with_candidates:
                 self._claim_commands(ticket)
+            for log_ticket in logs:
+                self.ledger.put_log(log_ticket.record)
             self._forget_removed()
             self.ledger.commit()
         except JournalUnavailable as error:
-            self._undo(groups, error)
+            self._undo(groups, logs, error)
             self._note_loss(error)
             return
         except Exception as error:  # noqa: BLE001 - a defect refuses these events, it must not end the process
             log_failure("an append", error)
-            self._undo(groups, KatoError(f"an internal error ({type(error).__name__}); see Kato's log"))
+            failure = KatoError(f"an internal error ({type(error).__name__}); see Kato's log")
+            self._undo(groups, logs, failure)
             return
+        if not groups:
+            return  # nothing that anybody sees changed
         # The events are kept: from here on nothing may refuse them, and one session's failure is its own.
         for group in groups:
             self._hold(group)
@@ -430,9 +454,11 @@ class Engine:
         log.info("%d sessions were removed by another process", len(removed))
         self._listener.changed()
 
-    def _undo(self, groups: Sequence[_Group], error: KatoError) -> None:
+    def _undo(self, groups: Sequence[_Group], logs: Sequence[LogTicket], error: KatoError) -> None:
         """All groups are undone together: none of it was acknowledged."""
         self.ledger.rollback()
+        for log_ticket in logs:
+            log_ticket.error = error
         for group in groups:
             group.error = error
             self._steps = {mark: step for mark, step in self._steps.items() if mark[0] != group.key}
@@ -1393,6 +1419,8 @@ class Engine:
     def note_watching(self, watching: WatchingStatus, cure: str) -> None:
         """How session logs are watched now. Notifies the user the first time that it fails."""
         before, self._watching = self._watching, watching
+        if watching.unreadable != (UNSET if before is UNSET else before.unreadable):
+            self._listener.changed()
         if watching.failed is UNSET or (before is not UNSET and before.failed == watching.failed):
             return
         log.warning("not all folders with session logs are watched: %s", watching.failed)

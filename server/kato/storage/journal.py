@@ -917,10 +917,13 @@ class Journal:
         ]
 
     def put_log(self, log: LogRecord) -> None:
-        """Keeps how far a session log was read."""
-        self.commit()
+        """Stores how far a session log was read. Joins the open group: the record is committed with the events that were
+        read up to there.
+        """
         values = (log.path, log.provider, log.session_id, log.variant, log.size, log.mtime_ns)
-        self._run(f"INSERT OR REPLACE INTO log ({_LOG_FIELDS}) VALUES (?, ?, ?, ?, ?, ?)", values)  # noqa: S608
+        with _errors(self._path, self.rollback):
+            self._begin()
+            self._db.execute(f"INSERT OR REPLACE INTO log ({_LOG_FIELDS}) VALUES (?, ?, ?, ?, ?, ?)", values)  # noqa: S608
 
     def note(self, path: str) -> NoteRecord | None:
         """What was last written to a file."""

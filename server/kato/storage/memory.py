@@ -375,8 +375,8 @@ class MemoryLedger:
         return [log.variant for log in self._logs.values() if (log.provider, log.session_id) == key]
 
     def put_log(self, log: LogRecord) -> None:
-        """Keeps how far a session log was read."""
-        self.commit()
+        """Stores how far a session log was read. Joins the open group."""
+        self._in_group = self._in_group or not self._exclusive_depth
         self._put(self._logs, log.path, log)
         if len(self._logs) > _FORGOTTEN_MAX:
             self._logs.popitem(last=False)
