@@ -1,7 +1,9 @@
-"""The engine with its intake in this process, driven by hand."""
+"""The engine with a log follower in this process, driven by hand."""
 
 from pathlib import Path
 from typing import Any
+
+from msgspec import UNSET
 
 from kato.app.build import Assembly, now_ms
 from kato.core import settings
@@ -15,7 +17,7 @@ from kato.logs.handover import storing
 
 
 class Machine:
-    """A home, a folder, and the engine with its intake, driven by hand."""
+    """A home, a folder, and the engine with a log follower, driven by hand."""
 
     def __init__(
         self, tmp_path: Path, folders: list[str], *, journal: bool = True, set_by: float = 0, **more: Any
@@ -67,7 +69,21 @@ class Machine:
         record = self.engine.ledger.session(SessionKey(provider, session))
         return 0 if record is None else record.event_count
 
+    def found(self, path: Path) -> discovery.Found:
+        """A log as a scan sees it."""
+        (root,) = [root for root in self.follower.news.folders.roots if path.is_relative_to(root.path)]
+        found = discovery.look(root, str(path))
+        assert found is not None
+        return found
+
+    @property
+    def unreadable_example(self) -> str:
+        """A path that Kato cannot read, with the reason; empty if there is none."""
+        status = self.follower.unreadable.status
+        return "" if status is UNSET else status.example
+
     def changed(self) -> None: ...
+
     def executed(self, outcome: CommandOutcome) -> None:
         self.outcomes.append(outcome)
 
@@ -77,3 +93,9 @@ class Machine:
     @property
     def ran(self) -> list[str]:
         return [f"{one.command} {one.status}" for one in self.outcomes]
+
+
+def words(note: Path) -> list[str]:
+    """The lines of a note without blank lines, headings and marks."""
+    body = note.read_text().partition("\n---\n")[2]
+    return [line for line in body.splitlines() if line and not line.startswith(("# ", "*"))]
