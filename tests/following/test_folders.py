@@ -120,3 +120,12 @@ def test_a_scan_is_done_in_pieces_while_hints_are_taken(scene: Scene) -> None:
         machine.follower.step()
     assert {machine.count(log.session) for log in [*logs, hinted]} == {1}
     assert next(iter(machine.follower.news.folders.paths), None)
+
+
+@pytest.mark.parametrize("name", ["a\0b", "a\0b.jsonl"])
+def test_a_hint_with_a_path_that_no_file_can_have_is_ignored(scene: Scene, name: str) -> None:
+    machine = scene()
+    log = fresh(machine, "a")
+    machine.follower.news.hint([str(log.path.parent / name), str(log.path)])
+    machine.follower.step()
+    assert machine.count(log.session) == 1

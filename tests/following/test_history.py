@@ -12,10 +12,10 @@ from logs import ClaudeLog, append, now
 def test_a_fork_with_copied_lines_under_its_own_id_does_not_run_their_commands_again(scene: Scene) -> None:
     machine = scene()
     log, fork = ClaudeLog(machine.home, machine.work), ClaudeLog(machine.home, machine.work)
-    said = log.user("::capture a.md")
-    log.write(said)
+    typed = log.user("::capture a.md")
+    log.write(typed)
     machine.read_all()
-    fork.write(said | {"sessionId": fork.session}, fork.user("::export b.md"))
+    fork.write(typed | {"sessionId": fork.session}, fork.user("::export b.md"))
     machine.read_all()
     assert machine.ran == ["capture ok", "export ok"]
     assert machine.count(fork.session) == 2

@@ -99,14 +99,14 @@ def test_a_recording_goes_on_with_a_conversation_that_moves_to_another_session(
 ) -> None:
     machine = scene(journal=journal)
     old = ClaudeLog(machine.home, machine.work)
-    said = [old.user("one\n::capture n.md"), *old.text("two")]
-    old.write(*said)
+    first_lines = [old.user("one\n::capture n.md"), *old.text("two")]
+    old.write(*first_lines)
     machine.read_all()
     new = ClaudeLog(machine.home, machine.work)
     copies = [
         line
         | {"sessionId": new.session, "forkedFrom": {"sessionId": old.session, "messageUuid": line["uuid"]}}
-        for line in said
+        for line in first_lines
     ]
     moved = {"type": "continued-in", "sessionId": old.session, "continuedInSessionId": new.session}
     steps = [(old, [moved]), (new, [*copies, new.user("three"), *new.text("four")])]
@@ -140,11 +140,11 @@ def test_a_conversation_that_is_not_recorded_makes_no_session_where_it_moves(sce
 def test_a_fork_that_is_recorded_with_its_first_message_has_no_copies_in_its_note(scene: Scene) -> None:
     machine = scene()
     old = ClaudeLog(machine.home, machine.work)
-    said = [old.user("one"), *old.text("two")]
-    old.write(*said)
+    first_lines = [old.user("one"), *old.text("two")]
+    old.write(*first_lines)
     machine.read_all()
     new = ClaudeLog(machine.home, machine.work)
-    new.write(*said, new.user("three\n::record"), *new.text("four"))
+    new.write(*first_lines, new.user("three\n::record"), *new.text("four"))
     machine.read_all()
     (note,) = (machine.work / "notes").glob("*.md")
     assert words(note) == ["::record", "four"]

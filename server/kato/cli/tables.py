@@ -258,7 +258,7 @@ def doctor_advice(
     advice += [
         f"✘ {report.assistant.title}: {unread(to_builtins(report.unreadable))}"
         for report in reports
-        if report.readable and report.unreadable is not UNSET
+        if (report.readable or not report.exists) and report.unreadable is not UNSET
     ]
     if failure is not None:
         advice.append(f"✘ {unwatched(failure.reason)} {failure.cure}".rstrip())

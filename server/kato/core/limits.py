@@ -117,6 +117,8 @@ LOG_TITLE_BYTES_MAX: Final = 256 * MIB
 LOGS_MAX: Final = 50_000
 #: Sessions of one log (its own and its sub-agents') whose titles and folders are remembered as handed over.
 LOG_SESSIONS_MAX: Final = 4096
+#: Kinds of problems in logs that are counted and logged; further kinds are not (`kato doctor` shows all).
+LOG_PROBLEMS_MAX: Final = 1000
 #: Paths that could not be read and are counted; of more, the newest.
 LOG_UNREADABLE_MAX: Final = 1000
 #: Bytes of a log's beginning and before its last position, by which a log that was replaced is recognised.

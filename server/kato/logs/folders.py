@@ -26,7 +26,7 @@ class _Listed(NamedTuple):
 
 
 class LogFolders:
-    """See the module. `now_ms` is the wall clock. Remembers at most `limits.LOG_FOLDERS_MAX` folders beside the roots."""
+    """See the module. `now_ms` is the wall clock. Remembers at most `limits.LOG_FOLDERS_MAX` folders in addition to the roots."""
 
     def __init__(self, roots: Sequence[Root], now_ms: Callable[[], int], unreadable: UnreadablePaths) -> None:
         self.roots = list(roots)

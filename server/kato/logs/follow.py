@@ -256,13 +256,15 @@ class LogFollower:
             self._handover.follow_conversation(one)
 
     def _count_problems(self, one: OpenLog, result: ReadResult) -> None:
+        """Counts the problems, and logs the first of each kind."""
         name = one.found.assistant.name
         for problem in result.problems:
-            if len(self.problems) < limits.JOURNAL_PROBLEMS_MAX:
-                self.problems[name, problem] += 1
-                if self.problems[name, problem] == 1:
-                    version = problem.version or "of unknown version"
-                    log.warning("%s %s: %s: %s", name, version, problem.kind, problem.detail)
+            if (name, problem) not in self.problems:
+                if len(self.problems) >= limits.LOG_PROBLEMS_MAX:
+                    continue
+                version = problem.version or "of unknown version"
+                log.warning("%s %s: %s: %s", name, version, problem.kind, problem.detail)
+            self.problems[name, problem] += 1
 
     def _leave(self, one: OpenLog) -> None:
         """Drops the reader of a log that is OUTSIDE now."""

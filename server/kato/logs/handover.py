@@ -29,13 +29,15 @@ class StoreEvents(Protocol):
         ...
 
 
-def storing(engine: Engine, settle: Callable[[], object]) -> StoreEvents:
-    """Stores events through an engine. `settle` settles the engine; a server answers its clients' appends with it too."""
+def storing(engine: Engine, commit: Callable[[], object]) -> StoreEvents:
+    """Stores events through an engine. `commit` lets the engine commit what was appended; a server also answers its clients'
+    appends then.
+    """
 
     def store(requests: Sequence[AppendRequest], read_to: LogRecord | None = None) -> None:
         tickets = [engine.append(request) for request in requests]
         noted = None if read_to is None else engine.note_log(read_to)
-        settle()
+        commit()
         for error in [*(ticket.error for ticket in tickets), None if noted is None else noted.error]:
             if error is not None:
                 raise error

@@ -47,8 +47,8 @@ class History:
         self._times = times
 
     def pending(self, log: OpenLog) -> Sequence[ConversationEvent]:
-        """The pending events of a log that Kato does not have: without those of before `kato clean` removed their session,
-        without those that another store told, and of texts that grew, what came since.
+        """The pending events of a log that are new to Kato. Leaves out events from before `kato clean` removed their session, and
+        events that another store had. A text that grew is cut to its new part.
         """
         events = self._not_removed(log)
         if log.second_store is not None:

@@ -173,9 +173,11 @@ def _inotify_failure(error: OSError) -> Failure:
     noun, setting, usual = _LIMITS[error.errno]
     try:
         allowed = int(Path("/proc/sys/fs/inotify", setting).read_text(encoding="ascii"))
-    except (OSError, ValueError):
-        allowed = 0
+    except (OSError, ValueError):  # no descriptor is left, or a container hides the setting
+        allowed, shown = 0, f"fs.inotify.{setting}"
+    else:
+        shown = f"fs.inotify.{setting} = {allowed}"
     return Failure(
-        f"your programs use all inotify {noun} that the system allows (fs.inotify.{setting} = {allowed})",
+        f"your programs use all inotify {noun} that the system allows ({shown})",
         f"Raise the limit: sudo sysctl fs.inotify.{setting}={max(2 * allowed, usual)}",
     )

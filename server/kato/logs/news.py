@@ -117,6 +117,8 @@ class LogNews:
     def hint(self, paths: Iterable[str]) -> None:
         """Looks at files and folders that may have news."""
         for path in paths:
+            if "\0" in path:
+                continue  # an editor can send it, and no file can have it
             for root in self.folders.roots:
                 if parts_below(root.path, path, platform=sys.platform) is not None:
                     found = look(root, path, self._unreadable)
@@ -149,7 +151,7 @@ class LogNews:
         return known.seen != (found.size, found.mtime_ns)
 
     def _has_come_in(self, found: Found, known: KnownLog) -> bool:
-        """Whether a session that worked outside works in an open folder now, as what was appended to its log says."""
+        """Whether a session that worked outside works in an open folder now: a record appended to its log names the folder."""
         before = 0 if known.seen is None else known.seen[0]
         if self._scope.is_unlimited or found.size == before:
             return False

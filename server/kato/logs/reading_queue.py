@@ -3,21 +3,25 @@
 Rule: the log that changed last is read first, and to its end before the next one, so that few logs are half read at any time.
 """
 
+import logging
 from collections import OrderedDict
 from collections.abc import Callable
 
 from kato.core import limits
 from kato.logs.discovery import Found
 
+log = logging.getLogger("kato.logs")
+
 
 class ReadingQueue:
     """See the module. `patience` is how many seconds a log waits at least; `clock` is monotonic, in seconds. Holds at most
-    `limits.LOGS_MAX` logs: beyond that it drops the one that would be read last, which the next scan finds again.
+    `limits.LOGS_MAX` logs: beyond that it drops the one that changed longest ago, and logs a warning the first time.
     """
 
     def __init__(self, patience: float, clock: Callable[[], float]) -> None:
         self._patience = patience
         self._clock = clock
+        self._has_warned = False
         self._logs: OrderedDict[str, tuple[Found, float]] = (
             OrderedDict()
         )  # the next one first; since when it waits
@@ -31,6 +35,9 @@ class ReadingQueue:
         self.put_back(found, since)
         if len(self._logs) > limits.LOGS_MAX:
             self._logs.popitem()
+            if not self._has_warned:
+                self._has_warned = True
+                log.warning("more than %s session logs changed: only the newest are read", limits.LOGS_MAX)
 
     def put_back(self, found: Found, since: float) -> None:
         """Puts a log first that was not read to its end; it waits since `since`."""

@@ -26,7 +26,7 @@ class LogState(Enum):
     FAILED = (
         "failed"  #: It could not be read, or its events could not be stored; the next scan opens it again.
     )
-    GONE = "gone"  #: No file exists at its path.
+    GONE = "gone"  #: No file existed at its path when Kato wanted to read it; a file there opens it again.
 
 
 class LogSignal(Enum):
@@ -38,7 +38,7 @@ class LogSignal(Enum):
     RESTARTED = "restarted"  #: The file was replaced or truncated: Kato reads it from its beginning.
     MOVED_ON = "moved on"  #: The log names another session that continues the conversation.
     RETURNED = "returned"  #: The conversation continues in this session after all.
-    LEFT_OUT = "left out"  #: The session does not belong here, or a better store tells it.
+    LEFT_OUT = "left out"  #: The session does not belong here, or is read from a better store.
     CAME_IN = "came in"  #: What was appended outside names an open folder.
     DROPPED = "dropped"  #: More logs were open than Kato keeps open.
     REFUSED = "refused"  #: The memory limit leaves no room for it.

@@ -19,7 +19,7 @@ _ABSENT: Final = frozenset({errno.ENOENT, errno.ENOTDIR})
 
 
 def is_absent(error: OSError) -> bool:
-    """Whether the error says that nothing exists at the path."""
+    """Whether the error means that nothing exists at the path."""
     return error.errno in _ABSENT
 
 
