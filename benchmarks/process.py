@@ -12,7 +12,7 @@ import psutil
 from benchmarks import corpus, peers
 from benchmarks.rows import Row, middle
 from kato.cli.client import Client
-from kato.logs import sources
+from kato.logs import discovery
 
 
 def start(quick: bool) -> list[Row]:
@@ -99,12 +99,12 @@ def listing(quick: bool) -> list[Row]:
     rounds = 5 if quick else 15
     with peers.folder() as home:
         _logs(home, 3_000)
-        place = sources.surroundings({"HOME": str(home), "CLAUDE_CONFIG_DIR": str(home / ".claude")})
-        (root,) = (one for one in sources.roots(place, {}) if one.path.startswith(str(home / ".claude")))
+        place = discovery.surroundings({"HOME": str(home), "CLAUDE_CONFIG_DIR": str(home / ".claude")})
+        (root,) = (one for one in discovery.roots(place, {}) if one.path.startswith(str(home / ".claude")))
         ours, theirs = [], []
         for _ in range(rounds):
             started = time.perf_counter()
-            found = sum(1 for _ in sources.scan(root))
+            found = sum(1 for _ in discovery.scan(root))
             ours.append(time.perf_counter() - started)
             assert found == 3_000, found
             started = time.perf_counter()

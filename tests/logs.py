@@ -138,3 +138,14 @@ def overflow_the_queue(folder: Path) -> None:
         for name in ("a", "b"):
             with (folder / name).open("a") as file:
                 file.write("x")
+
+
+def watches(pid: int) -> int:
+    """How many inotify watches a process has."""
+    count = 0
+    for descriptor in Path(f"/proc/{pid}/fdinfo").iterdir():
+        try:
+            count += descriptor.read_text().count("inotify wd:")
+        except FileNotFoundError:
+            continue
+    return count

@@ -1,7 +1,9 @@
-"""The engine with its intake in this process, driven by hand."""
+"""The engine with a log follower in this process, driven by hand."""
 
 from pathlib import Path
 from typing import Any
+
+from msgspec import UNSET
 
 from kato.app.build import Assembly, now_ms
 from kato.core import settings
@@ -9,12 +11,13 @@ from kato.core.events import SessionKey
 from kato.core.moments import rfc3339
 from kato.core.notices import Notice
 from kato.core.outcomes import CommandOutcome
-from kato.logs import sources
-from kato.logs.follow import Intake
+from kato.logs import discovery
+from kato.logs.follow import LogFollower
+from kato.logs.handover import storing
 
 
 class Machine:
-    """A home, a folder, and the engine with its intake, driven by hand."""
+    """A home, a folder, and the engine with a log follower, driven by hand."""
 
     def __init__(
         self, tmp_path: Path, folders: list[str], *, journal: bool = True, set_by: float = 0, **more: Any
@@ -30,13 +33,13 @@ class Machine:
         chosen = settings.resolve(explicit=explicit, environment={}, file=None, file_name="config.toml")
         self.assembly = Assembly(chosen, listener=self, folders=folders, started_at=now_ms())
         self.engine = self.assembly.engine
-        place = sources.surroundings({}, folders)
+        place = discovery.surroundings({}, folders)
         place = type(place)(place.environment, str(self.home), place.platform, place.folders)
-        self.intake = Intake(
-            roots=sources.roots(place, {}),
+        self.follower = LogFollower(
+            roots=discovery.roots(place, {}),
             place=place,
             ledger=self.engine.ledger,
-            append=self._append,
+            store=storing(self.engine, self.engine.commit),
             now_ms=self.now_ms,
             clock=lambda: self.clock,
             **more,
@@ -49,30 +52,38 @@ class Machine:
         """What an assistant writes now, by the clock as it is set."""
         return rfc3339(self.now_ms() + round(1000 * offset_seconds))
 
-    def _append(self, request: Any) -> None:
-        ticket = self.engine.append(request)
-        self.engine.commit()
-        if ticket.error is not None:
-            raise ticket.error
-
     def read_all(self, steps_max: int = 5000) -> int:
         """Scans, reads until nothing is new, and lets everything settle; how many pieces it took."""
-        self.intake.scan()
+        self.follower.news.scan()
         steps = 0
-        while (pause := self.intake.pause) is not None:
+        while (pause := self.follower.pause) is not None:
             self.clock += pause
-            self.intake.step()
+            self.follower.step()
             steps += 1
             assert steps < steps_max, "reading does not end"
         self.clock += 1
-        self.intake.settle(all_of_them=True)
+        self.follower.settle(all_of_them=True)
         return steps
 
     def count(self, session: str, provider: str = "claude") -> int:
         record = self.engine.ledger.session(SessionKey(provider, session))
         return 0 if record is None else record.event_count
 
+    def found(self, path: Path) -> discovery.Found:
+        """A log as a scan sees it."""
+        (root,) = [root for root in self.follower.news.folders.roots if path.is_relative_to(root.path)]
+        found = discovery.look(root, str(path))
+        assert found is not None
+        return found
+
+    @property
+    def unreadable_example(self) -> str:
+        """A path that Kato cannot read, with the reason; empty if there is none."""
+        status = self.follower.unreadable.status
+        return "" if status is UNSET else status.example
+
     def changed(self) -> None: ...
+
     def executed(self, outcome: CommandOutcome) -> None:
         self.outcomes.append(outcome)
 
@@ -82,3 +93,9 @@ class Machine:
     @property
     def ran(self) -> list[str]:
         return [f"{one.command} {one.status}" for one in self.outcomes]
+
+
+def words(note: Path) -> list[str]:
+    """The lines of a note without blank lines, headings and marks."""
+    body = note.read_text().partition("\n---\n")[2]
+    return [line for line in body.splitlines() if line and not line.startswith(("# ", "*"))]

@@ -12,8 +12,9 @@ from engine.machine import MakeWindow, Window, words
 from engine.test_removed import clean
 from kato.app.build import now_ms
 from kato.core.events import SessionKey, UserMessage, decode_line
-from kato.logs import sources
-from kato.logs.follow import Intake
+from kato.logs import discovery
+from kato.logs.follow import LogFollower
+from kato.logs.handover import storing
 from logs import ClaudeLog, append, now
 
 #: Seconds from now: before the moment at which `clean` says that the sessions were last updated.
@@ -27,30 +28,25 @@ class Reading:
         self.window = window
         self._clock = 0.0
         folder = str(window.notes)
-        place = sources.surroundings({}, [folder])
+        place = discovery.surroundings({}, [folder])
         place = type(place)(place.environment, str(home), place.platform, place.folders)
-        self._intake = Intake(
-            roots=sources.roots(place, {}),
+        self._follower = LogFollower(
+            roots=discovery.roots(place, {}),
             place=place,
             ledger=window.engine.ledger,
-            append=self._append,
+            store=storing(window.engine, window.engine.commit),
             now_ms=now_ms,
             clock=lambda: self._clock,
         )
 
-    def _append(self, request: Any) -> None:
-        ticket = self.window.engine.append(request)
-        self.window.engine.commit()
-        assert ticket.error is None
-
     def read(self) -> None:
         """Reads all that is new, and lets it settle."""
-        self._intake.scan()
-        while (pause := self._intake.pause) is not None:
+        self._follower.news.scan()
+        while (pause := self._follower.pause) is not None:
             self._clock += pause
-            self._intake.step()
+            self._follower.step()
         self._clock += 1
-        self._intake.settle(all_of_them=True)
+        self._follower.settle(all_of_them=True)
 
 
 def said(window: Window, session: str, provider: str = "claude") -> list[str]:

@@ -93,11 +93,11 @@ def do(storage: Storage, what: str, key: SessionKey, numbers: list[int]) -> obje
         storage.rollback()
     elif what == "recording":
         ledger.put_recording(replace(recording(key, name=f"r-{key.provider}"), seq=len(numbers)))
+    elif what == "log":
+        ledger.put_log(replace(LOG, size=len(numbers)))
     else:
         storage.commit()
-        if what == "log":
-            ledger.put_log(replace(LOG, size=len(numbers)))
-        elif what in ("exclusive", "failing"):
+        if what in ("exclusive", "failing"):
             write_exclusively(storage, key, numbers, fails=what == "failing")
     return None
 

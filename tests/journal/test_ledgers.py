@@ -159,9 +159,17 @@ class TestLedger:
         assert storage.ledger.recording(KEY) is None
         assert list(storage.ledger.unfinished_claims()) == []
 
-    def test_storing_a_log_commits_the_events_that_were_read_from_it(self, storage: Storage) -> None:
+    def test_a_log_record_is_committed_with_the_events_that_were_read_from_the_log(
+        self, storage: Storage
+    ) -> None:
         storage.append([0])
         storage.ledger.put_log(LOG)
+        storage.rollback()
+        assert storage.ledger.session(KEY) is None
+        assert storage.ledger.log(LOG.path) is None, "without its events, the log counts as unread"
+        storage.append([0])
+        storage.ledger.put_log(LOG)
+        storage.commit()
         storage.rollback()
         record = storage.ledger.session(KEY)
         assert record is not None
@@ -170,10 +178,9 @@ class TestLedger:
         assert storage.ledger.log("/logs/y.jsonl") is None
         storage.ledger.put_log(replace(LOG, path="/logs/y.db", variant="rows"))
         storage.ledger.put_log(replace(LOG, size=20))
+        storage.commit()
         assert sorted(storage.ledger.variants(KEY)) == ["lines", "rows"]
         assert storage.ledger.log(LOG.path) == replace(LOG, size=20)
-
-    # --- Commands -------------------------------------------------------------------------------------
 
     def test_a_command_is_claimed_once_and_listed_until_it_is_finished(self, storage: Storage) -> None:
         storage.put([0, 1, 2])

@@ -54,6 +54,7 @@ def fill(journal: Journal) -> None:
     journal.finish_claim(KEY, "event-0", 1)
     journal.put_note(NoteRecord("/n/x.md", 1, 2, 3))
     journal.put_log(LogRecord("/logs/x.jsonl", *KEY, "lines", 10, 11))
+    journal.commit()
 
 
 def contents(journal: Journal) -> list[object]:
@@ -151,6 +152,7 @@ def test_a_session_log_is_read_again_if_events_are_lost(journal: Journal, state:
     put(journal, pairs(20))
     put(journal, pairs(20, first=20))
     journal.put_log(LogRecord("/logs/x.jsonl", *KEY, "lines", 10, 11))
+    journal.commit()
     with closing(sqlite3.connect(state / FILE_NAME)) as db:
         db.execute("DELETE FROM chunk WHERE id & 4294967295 = 20")
         db.commit()

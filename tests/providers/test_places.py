@@ -95,7 +95,7 @@ def folder_of(
         ("vscode-remote://ssh-remote+host/srv/w", "/srv/w"),
     ],
 )
-def test_copilots_workspace_tells_the_folder(uri: str, expected: str) -> None:
+def test_copilots_workspace_file_names_the_folder(uri: str, expected: str) -> None:
     assert (
         folder_of("copilot", LogFile("s"), {"workspace.json": f'{{"folder": "{uri}"}}'.encode()}) == expected
     )

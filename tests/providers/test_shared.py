@@ -12,7 +12,8 @@ from kato.assistants.values import moment, picture, placeholder
 from kato.core import limits
 from kato.core.events import UserMessage
 from kato.core.text import visible
-from kato.logs.sources import Tail, roots, scan, surroundings
+from kato.logs.discovery import roots, scan, surroundings
+from kato.logs.tail import Tail
 from kato.notes.files import NoteWriter
 from kato.notes.images import Pictures
 from kato.notes.policy import WritePolicy

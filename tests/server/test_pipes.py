@@ -17,8 +17,10 @@ from kato.assistants.registry import ASSISTANTS
 from kato.cli import catalog
 from kato.core.errors import KatoError, PathDenied
 from kato.core.paths import NOTE_SUFFIXES
-from kato.logs import sources
-from kato.logs.sources import Found, Tail
+from kato.logs import discovery
+from kato.logs.discovery import Found
+from kato.logs.tail import Tail, _companions
+from kato.logs.unreadable import UnreadablePaths
 from kato.notes.files import NoteWriter
 from kato.notes.policy import AuditLog, Place, WritePolicy
 from kato.system.regular import NotRegular, open_regular, read_regular
@@ -103,12 +105,12 @@ def test_a_regular_file_is_opened_as_by_the_system(tmp_path: Path) -> None:
 def found(path: Path, root: Path, provider: str = "claude") -> Found:
     """What a scan saw before the file was replaced."""
     (assistant,) = [one for one in ASSISTANTS if one.name == provider]
-    (one,) = sources.scan(sources.Root(assistant, str(root)))
+    (one,) = discovery.scan(discovery.Root(assistant, str(root)))
     assert one.path == str(path)
     return one
 
 
-PLACE = sources.surroundings({})
+PLACE = discovery.surroundings({})
 
 
 @pytest.mark.parametrize("make", OTHERS)
@@ -151,7 +153,7 @@ def test_a_file_beside_a_log_that_is_none_is_passed_over(tmp_path: Path, make: M
     agent.write(agent.user("hi", isSidechain=True))
     seen = found(agent.path, tmp_path / ".claude" / "projects")
     assert seen.log.companions
-    assert sources._companions(seen) == {}
+    assert _companions(seen, UnreadablePaths()) == {}
     assert Tail(seen, PLACE).read().result.events
 
 

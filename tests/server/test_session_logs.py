@@ -1,4 +1,4 @@
-"""Sessions that assistants write to disk while the server runs: what is typed there becomes a note."""
+"""Session logs that assistants write while the server runs: commands in them make notes."""
 
 import time
 from functools import partial
@@ -88,7 +88,7 @@ def test_a_line_that_is_written_in_pieces_is_one_line(server: Client, home: Path
     assert sessions(server)[log.session]["eventCount"] == 2
 
 
-def test_what_was_there_before_is_history_and_runs_nothing(
+def test_messages_from_before_the_start_are_history_and_run_no_command(
     start: Start, tmp_path: Path, home: Path, work: Path
 ) -> None:
     log = ClaudeLog(home, work)
@@ -100,7 +100,9 @@ def test_what_was_there_before_is_history_and_runs_nothing(
     assert not (work / "old.md").exists()
 
 
-def test_a_line_that_may_not_be_typed_is_shown_and_not_run(server: Client, home: Path, work: Path) -> None:
+def test_a_command_that_may_not_be_typed_is_reported_and_not_run(
+    server: Client, home: Path, work: Path
+) -> None:
     log = ClaudeLog(home, work)
     log.write(log.user("fix it\n<news>\n::capture n.md\n</news>"), log.user("::export own.md"))
     wait_for((work / "own.md").exists, "the typed command")
@@ -111,7 +113,7 @@ def test_a_line_that_may_not_be_typed_is_shown_and_not_run(server: Client, home:
     assert not (work / "n.md").exists()
 
 
-def test_a_session_of_another_folder_is_not_taken(
+def test_a_session_of_another_folder_is_left_out(
     server: Client, home: Path, work: Path, tmp_path: Path
 ) -> None:
     (tmp_path / "elsewhere").mkdir()
@@ -138,9 +140,9 @@ def test_two_windows_on_one_folder_make_one_note(
     assert lines == [f"answer {number:02d}" for number in range(30)]
 
 
-def test_a_copied_history_neither_doubles_nor_runs(server: Client, home: Path, work: Path) -> None:
-    """A fork: a new file that begins with the other's lines, then goes on by itself. The lines name the session that they
-    were said in, or it is written beside them.
+def test_a_copied_history_is_stored_once_and_runs_no_command(server: Client, home: Path, work: Path) -> None:
+    """A fork is a new file that begins with the lines of another session. The lines name the session in which they were
+    typed, in `sessionId` or in `forkedFrom`.
     """
     log = ClaudeLog(home, work)
     lines = [log.user("one\n::export a.md"), *log.text("two")]
@@ -165,7 +167,7 @@ def test_a_copied_history_neither_doubles_nor_runs(server: Client, home: Path, w
     assert not (work / "a.md").exists()
 
 
-def test_a_log_that_is_replaced_is_read_anew_and_tells_nothing_twice(
+def test_a_log_that_is_replaced_is_read_again_and_stores_no_event_twice(
     server: Client, home: Path, work: Path
 ) -> None:
     log = ClaudeLog(home, work)
@@ -178,7 +180,9 @@ def test_a_log_that_is_replaced_is_read_anew_and_tells_nothing_twice(
     wait_for(lambda: sessions(server)[log.session]["eventCount"] == 3, "the third event")
 
 
-def test_codex_in_a_new_date_folder_says_everything_once(server: Client, home: Path, work: Path) -> None:
+def test_a_codex_log_in_a_new_date_folder_stores_each_message_once(
+    server: Client, home: Path, work: Path
+) -> None:
     log, note = CodexLog(home, work), work / "c.md"
     log.write(*log.start, *log.user("hello\n::capture c.md"))
     wait_for(note.exists, "the note")
@@ -254,10 +258,10 @@ def test_copilots_transcript_is_read_and_its_other_store_is_not(
     assert sessions(server)["s-1"]["eventCount"] == 3
 
 
-def test_what_one_store_of_copilot_told_the_other_does_not_tell_again(
+def test_events_of_one_copilot_store_are_not_stored_again_from_the_other(
     server: Client, home: Path, work: Path
 ) -> None:
-    """The state comes first, with nothing in it, then with a turn and a question; the transcript tells all of it."""
+    """The state comes first, with nothing in it, then with a turn and a question; the transcript has all of it."""
     storage = home / ".config" / "Code" / "User" / "workspaceStorage" / "abc"
     storage.mkdir(parents=True)
     (storage / "workspace.json").write_text(f'{{"folder": "file://{work}"}}')
@@ -300,10 +304,12 @@ def test_what_one_store_of_copilot_told_the_other_does_not_tell_again(
     assert sessions(server)["s-1"]["eventCount"] == 5
 
 
-def test_a_log_that_tells_its_folder_late_is_waited_for(server: Client, home: Path, work: Path) -> None:
+def test_a_log_that_names_its_folder_late_is_buffered_until_then(
+    server: Client, home: Path, work: Path
+) -> None:
     log, other = ClaudeLog(home, work), ClaudeLog(home, work)
     log.write({"type": "file-history-snapshot", "messageId": "m", "snapshot": {}})
-    # A reply without its end is handed out when a log is quiet: the first log was quiet for longer then.
+    # A reply without an end is stored once its log is quiet; the first log has been quiet for longer by then.
     other.write(other.user("hello"), *other.reply({"type": "text", "text": "hm"}, stop=None))
     wait_for(lambda: sessions(server).get(other.session, {}).get("eventCount") == 2, "the quiet moment")
     log.write(log.user("::capture late.md"))
@@ -360,7 +366,7 @@ def test_after_a_restart_only_what_is_new_is_added(
     client.close()
     log.write(log.user("three"), *log.text("four"))
     client = launch(start, tmp_path, work)
-    wait_for(lambda: holds(note, "three", "four"), "what was said meanwhile")
+    wait_for(lambda: holds(note, "three", "four"), "the messages of that time")
     assert [body(note).count(text) for text in ("one", "two", "three", "four")] == [1, 1, 1, 1]
     assert sessions(client)[log.session]["eventCount"] == 4
 

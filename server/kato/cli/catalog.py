@@ -12,7 +12,7 @@ from itertools import islice
 from pathlib import Path
 from typing import IO, Final
 
-from msgspec import Struct
+from msgspec import UNSET, Struct, UnsetType
 
 from kato.assistants.contract import Assistant, Problem, SavePicture, SessionInfo, Surroundings
 from kato.core import grammar, limits, paths
@@ -20,7 +20,10 @@ from kato.core.errors import CommandRefused
 from kato.core.events import MESSAGE_TYPES, ConversationEvent, SessionKey, UserMessage, encode_line
 from kato.core.moments import epoch_ms
 from kato.core.records import SessionRecord
-from kato.logs.sources import PACKED, Found, Root, Tail, scan
+from kato.core.views import UnreadableStatus
+from kato.logs.discovery import PACKED, Found, Root, scan
+from kato.logs.tail import Tail
+from kato.logs.unreadable import UnreadablePaths
 from kato.notes.notebook import NoteBook, Position, SubAgent, Whole
 from kato.system.regular import open_regular
 
@@ -362,6 +365,7 @@ class RootReport(Struct, frozen=True):
     examined: int
     events: int
     problems: Mapping[Problem, int]
+    unreadable: UnreadableStatus | UnsetType = UNSET
 
 
 def examine(
@@ -370,21 +374,25 @@ def examine(
     """Looks at a root, and reads the newest of its logs. `enter` is asked of each folder that can hold logs."""
     exists = Path(root.path).is_dir()
     readable = exists and os.access(root.path, os.R_OK | os.X_OK)
-    found = sorted(scan(root, enter=enter), key=lambda one: one.mtime_ns, reverse=True)
+    unreadable = UnreadablePaths()
+    found = sorted(scan(root, enter=enter, unreadable=unreadable), key=lambda one: one.mtime_ns, reverse=True)
     problems: Counter[Problem] = Counter()
     events = 0
     for one in found[:sessions_max]:
-        tail = Tail(one, place)
-        with suppress(OSError):
+        tail = Tail(one, place, unreadable)
+        try:
             more = True
             while more:
                 piece = tail.read()
                 more = piece.more
                 events += len(piece.result.events)
                 problems.update(piece.result.problems)
-            rest = tail.settle(is_final=True)
-            events += len(rest.events)
-            problems.update(rest.problems)
+        except OSError as error:
+            unreadable.add("file", one.path, error)
+            continue
+        rest = tail.settle(is_final=True)
+        events += len(rest.events)
+        problems.update(rest.problems)
     return RootReport(
         assistant=root.assistant,
         path=root.path,
@@ -395,4 +403,5 @@ def examine(
         examined=min(len(found), sessions_max),
         events=events,
         problems=problems,
+        unreadable=unreadable.status,
     )

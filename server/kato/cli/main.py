@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from kato.app.cleaning import File
     from kato.assistants.contract import Surroundings
     from kato.core.settings import Settings
-    from kato.logs.sources import Root
+    from kato.logs.discovery import Root
     from kato.notes.files import NoteWriter
     from kato.storage.journal import Journal
 
@@ -395,10 +395,10 @@ def _files_of(one: str, several: str, files: "Sequence[File]") -> str:
 
 
 def _places(chosen: "Settings") -> "tuple[Surroundings, list[Root]]":
-    from kato.logs import sources  # noqa: PLC0415
+    from kato.logs import discovery  # noqa: PLC0415
 
-    place = sources.surroundings(os.environ, [str(Path.cwd())])
-    return place, sources.roots(place, chosen.provider_session_roots)
+    place = discovery.surroundings(os.environ, [str(Path.cwd())])
+    return place, discovery.roots(place, chosen.provider_session_roots)
 
 
 def _sessions(arguments: argparse.Namespace) -> int:
@@ -592,7 +592,7 @@ def _watch(arguments: argparse.Namespace) -> int:
 def _doctor(arguments: argparse.Namespace) -> int:
     from kato.app import config, statusfiles  # noqa: PLC0415
     from kato.cli import catalog, tables  # noqa: PLC0415
-    from kato.logs.watcher import Trial  # noqa: PLC0415
+    from kato.logs.platform_watcher import Trial  # noqa: PLC0415
 
     chosen = _settings(arguments)
     logs = str(config.state_dir(chosen.state_dir) / statusfiles.LOGS)

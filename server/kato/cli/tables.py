@@ -5,6 +5,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
 
+from msgspec import UNSET, to_builtins
 from rich import box
 from rich.console import Console, ConsoleOptions, Group, RenderableType
 from rich.segment import Segment
@@ -58,6 +59,9 @@ def status_tables(status: Mapping[str, Any]) -> RenderableType:
     failed = status.get("watching", {}).get("failed")
     if failed:
         parts.append(words(f"! {unwatched(failed)}", style="yellow"))
+    unreadable = status.get("watching", {}).get("unreadable")
+    if unreadable:
+        parts.append(words(f"! {unread(unreadable)}", style="yellow"))
     return Group(*parts)
 
 
@@ -65,6 +69,20 @@ def unwatched(reason: str) -> str:
     """What it means that the watcher failed."""
     return (
         f"Not all folders with session logs are watched: {reason}. Kato looks at them every second instead."
+    )
+
+
+def unread(counts: Mapping[str, Any]) -> str:
+    """What the file system does not let Kato read, and what to do. `counts` as in the status (`watching.unreadable`)."""
+    kinds = (("folders", "folder"), ("files", "file"), ("names", "path"))
+    shown = [
+        f"{counts[plural]:,} {noun}{'' if counts[plural] == 1 else 's'}"
+        for plural, noun in kinds
+        if counts[plural]
+    ]
+    return (
+        f"Kato cannot read {', '.join(shown)} where session logs lie, for example {counts['example']}. "
+        "Give your user the right to read them."
     )
 
 
@@ -237,6 +255,11 @@ def doctor_advice(
         for report in reports
         if report.exists and not report.readable
     ]
+    advice += [
+        f"✘ {report.assistant.title}: {unread(to_builtins(report.unreadable))}"
+        for report in reports
+        if (report.readable or not report.exists) and report.unreadable is not UNSET
+    ]
     if failure is not None:
         advice.append(f"✘ {unwatched(failure.reason)} {failure.cure}".rstrip())
     for server in servers:
@@ -277,6 +300,7 @@ def root_json(report: RootReport) -> dict[str, Any]:
         "newest": None if report.newest_ms is None else rfc3339(report.newest_ms),
         "examined": report.examined,
         "events": report.events,
+        "unreadable": None if report.unreadable is UNSET else to_builtins(report.unreadable),
         "problems": [
             {"kind": problem.kind, "detail": problem.detail, "version": problem.version, "count": count}
             for problem, count in report.problems.items()

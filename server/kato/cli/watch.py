@@ -24,9 +24,9 @@ from kato.core.errors import EXIT_BUDGET, EXIT_OK, KatoError
 from kato.core.notices import Notice
 from kato.core.outcomes import CommandOutcome
 from kato.core.settings import Settings
-from kato.logs import sources
 from kato.logs.driver import LogFeed
-from kato.logs.follow import Intake
+from kato.logs.follow import LogFollower
+from kato.logs.handover import storing
 
 log = logging.getLogger("kato.watch")
 
@@ -75,12 +75,12 @@ class Watch:
         if assembly.recovery is not None:
             self.notify(Notice("journal_recovered", "warning", assembly.recovery))
         self._engine = assembly.engine
-        place = sources.surroundings(self._environment, self._folders)
-        intake = Intake(
-            roots=sources.roots(place, self._settings.provider_session_roots),
+        place = discovery.surroundings(self._environment, self._folders)
+        follower = LogFollower(
+            roots=discovery.roots(place, self._settings.provider_session_roots),
             place=place,
             ledger=self._engine.ledger,
-            append=self._append,
+            store=storing(self._engine, self._engine.settle),
             make_room=self._engine.make_room,
             now_ms=now_ms,
             clock=loop.time,

@@ -111,8 +111,16 @@ LOG_COMPANION_BYTES_MAX: Final = 4 * MIB
 LOG_ABANDONED_MS: Final = 10 * 60 * 1000
 #: Of a long log, so much is searched from its end for the line that names its session (1 GB/s).
 LOG_TITLE_BYTES_MAX: Final = 256 * MIB
-#: Logs that are known by name, size and time; of more, the newest.
+#: Logs that are known by name, size and time, or wait to be read; of more, the newest.
 LOGS_MAX: Final = 50_000
+#: Sessions of one log (its own and its sub-agents') whose titles and folders are remembered as handed over.
+LOG_SESSIONS_MAX: Final = 4096
+#: Kinds of problems in logs that are counted and logged; further kinds are not (`kato doctor` shows all).
+LOG_PROBLEMS_MAX: Final = 1000
+#: Paths that could not be read and are counted; of more, the newest.
+LOG_UNREADABLE_MAX: Final = 1000
+#: Bytes of a log's beginning and before its last position, by which a log that was replaced is recognised.
+LOG_COMPARED_BYTES: Final = 1024
 #: Logs that are under way at once; of more, those that changed last.
 TAILS_MAX: Final = 64
 #: At the start, sessions that changed in this time are read; older ones when they change.
@@ -142,10 +150,22 @@ LOG_LOOK_SECONDS: Final = 0.5
 LOG_QUICK_SECONDS: Final = 10
 LOG_QUICK_LOOK_SECONDS: Final = 0.03
 LOG_WATCH_STEP_MS: Final = 150
+#: The watcher's thread returns to Python this often while nothing changes.
+LOG_WATCH_WAIT_MS: Final = 30_000
+#: The kernel queues at most `max_queued_events` (16,384) events of some 50 bytes: one read takes a whole queue.
+LOG_WATCH_QUEUE_BYTES: Final = 1 * MIB
+#: A tree is watched a moment after it was asked for: scans after these times find what was made in that moment.
+LOG_WATCH_START_SECONDS: Final = (0.5, 2.0)
 #: Changes that the system reports are gathered this long: a program that writes lines without pause is read 50 times a second.
 LOG_GATHER_SECONDS: Final = 0.02
 #: Folders that can hold logs and are watched and looked at; a watch takes about 1 kB of the kernel's memory.
 LOG_FOLDERS_MAX: Final = 16_384
+#: The first scan leaves the start to the client's first requests.
+LOG_FIRST_SCAN_SECONDS: Final = 0.05
+#: After the system dropped changes, all roots are listed; not sooner, as it may drop more.
+LOG_OVERFLOW_SCAN_SECONDS: Final = 1.0
+#: A scan that is due while folders are listed waits this long.
+LOG_BUSY_SCAN_SECONDS: Final = 1.0
 #: All roots are listed this often, or less often where that takes long (a share of the time), but not less often than that.
 LOG_SCAN_SECONDS: Final = 20
 LOG_SCAN_SHARE: Final = 0.0002

@@ -230,6 +230,46 @@ class Ledger(Protocol):
         ...
 
 
+class LogLedger(Protocol):
+    """What the log follower asks the ledger. It changes nothing: the engine stores events and how far a log was read, in one
+    transaction.
+    """
+
+    def session(self, key: SessionKey) -> SessionRecord | None:
+        """The session's record."""
+        ...
+
+    def log(self, path: str) -> LogRecord | None:
+        """How far a session log was read, by this process or an earlier one."""
+        ...
+
+    def variants(self, key: SessionKey) -> Sequence[str]:
+        """Which of an assistant's stores a session was read from."""
+        ...
+
+    def read_pieces(
+        self, key: SessionKey, *, after: int = 0, until: int | None = None
+    ) -> Iterator[tuple[int, bytes]]:
+        """The session's events in pieces of whole lines, each with the number of its first event."""
+        ...
+
+    def seq_of(self, key: SessionKey, event_id: str) -> int | None:
+        """The number of an event in its session."""
+        ...
+
+    def is_elsewhere(self, key: SessionKey, event_id: str) -> bool:
+        """Whether another session of the provider has an event of this id."""
+        ...
+
+    def removed_until(self, key: SessionKey) -> int | None:
+        """The moment up to which the session was removed, in milliseconds; None if it never was."""
+        ...
+
+    def recording(self, key: SessionKey) -> Recording | None:
+        """The session's newest recording."""
+        ...
+
+
 class Listener(Protocol):
     """Receives what happens in the engine."""
 

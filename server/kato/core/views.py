@@ -97,13 +97,25 @@ class RecordingsStatus(Struct, frozen=True, rename="camel"):
     destinations: int
 
 
+class UnreadableStatus(Struct, frozen=True, kw_only=True, rename="camel"):
+    """How many folders could not be listed, files could not be opened, and paths are not valid text, where session logs
+    lie. `example` is one of the paths with the reason.
+    """
+
+    folders: int
+    files: int
+    names: int
+    example: str
+
+
 class WatchingStatus(Struct, frozen=True, kw_only=True, rename="camel"):
     """How many folders with session logs (or trees of folders) are watched. `failed` says why some are not: Kato looks at
-    them every second.
+    them every second. `unreadable` counts what the file system does not let Kato read.
     """
 
     folders: int
     failed: str | UnsetType = UNSET
+    unreadable: UnreadableStatus | UnsetType = UNSET
 
 
 class StatusSnapshot(Struct, frozen=True, kw_only=True, rename="camel"):

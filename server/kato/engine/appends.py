@@ -16,7 +16,7 @@ from kato.core.events import MESSAGE_TYPES, ConversationEvent, SessionKey, UserM
 from kato.core.lines import Lines
 from kato.core.moments import epoch_ms
 from kato.core.outcomes import CommandOutcome
-from kato.core.records import AppendReceipt, SessionMeta, merge_meta
+from kato.core.records import AppendReceipt, LogRecord, SessionMeta, merge_meta
 
 
 class AppendRequest(Struct, frozen=True):
@@ -157,3 +157,13 @@ class Ticket:
         if found == len(receipt.accepted) or receipt.accepted[found] != index:
             return None
         return receipt.first_seq + found
+
+
+class LogTicket:
+    """A log record on its way into the ledger. After the commit, `error` says why it was not stored."""
+
+    __slots__ = ("error", "record")
+
+    def __init__(self, record: LogRecord) -> None:
+        self.record = record
+        self.error: KatoError | None = None

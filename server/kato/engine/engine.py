@@ -27,10 +27,11 @@ from kato.core.events import SessionKey
 from kato.core.lines import Lines
 from kato.core.outcomes import CommandOutcome
 from kato.core.ports import Ledger, Listener, Memory
+from kato.core.records import LogRecord
 from kato.core.snapshots import SnapshotStore
 from kato.core.views import MemoryStatus, StatusSnapshot, WatchingStatus
 from kato.engine import notices
-from kato.engine.appends import AppendRequest, Group, Ticket
+from kato.engine.appends import AppendRequest, Group, LogTicket, Ticket
 from kato.engine.budget import EVENT, MESSAGE, MemoryBounds, MemoryBudget
 from kato.engine.claims import Claims, Completion
 from kato.engine.commands import Tools
@@ -76,6 +77,7 @@ class Engine:
         self._now_ms = now_ms
         self._open: dict[SessionKey, Group] = {}
         self._with_candidates: list[Ticket] = []
+        self._log_tickets: list[LogTicket] = []
         self._is_loss_reported = False
         self._budget = MemoryBudget(settings.bounds, store, ledger, memory)
         self._residency = Residency(store, ledger, self._budget, settings.max_events_per_session)
@@ -162,13 +164,20 @@ class Engine:
             self._with_candidates.append(ticket)
         return ticket
 
+    def note_log(self, record: LogRecord) -> LogTicket:
+        """Stores, at the next `commit`, how far a session log was read: in the transaction of the events appended by then."""
+        ticket = LogTicket(record)
+        self._log_tickets.append(ticket)
+        return ticket
+
     def commit(self) -> None:
         """Commits what was appended and does what follows from it. Every ticket has its answer or error afterwards."""
-        if not self._open:
+        if not self._open and not self._log_tickets:
             return
         groups, self._open = list(self._open.values()), {}
+        logs, self._log_tickets = self._log_tickets, []
         tickets, self._with_candidates = self._with_candidates, []
-        if not self._store_groups(groups, tickets):
+        if not self._store_groups(groups, tickets, logs) or not groups:
             return
         # The events are stored: from here on nothing may refuse them, and one session's failure is its own.
         for group in groups:
@@ -188,7 +197,9 @@ class Engine:
         self._budget.count_ingested(sum(lines.size for group in groups for lines in group.lines))
         self._listener.changed()
 
-    def _store_groups(self, groups: Sequence[Group], tickets: Sequence[Ticket]) -> bool:
+    def _store_groups(
+        self, groups: Sequence[Group], tickets: Sequence[Ticket], logs: Sequence[LogTicket]
+    ) -> bool:
         """Stores the groups and claims their commands, in one transaction. False if it was rolled back: then all of them
         have an error, for none of it was answered.
         """
@@ -201,6 +212,8 @@ class Engine:
                 )
             for ticket in tickets:
                 self.claims.claim(ticket)
+            for noted in logs:
+                self.ledger.put_log(noted.record)
             self._forget_removed()
             self.ledger.commit()
         except JournalUnavailable as failure:
@@ -211,8 +224,8 @@ class Engine:
         else:
             return True
         self.ledger.rollback()
-        for group in groups:
-            group.error = error
+        for one in (*groups, *logs):
+            one.error = error
         self.claims.roll_back({group.key for group in groups})
         self._report_loss(error)
         return False

@@ -84,6 +84,8 @@ class StatusReporter:
     def note_watching(self, watching: WatchingStatus, remedy: str) -> None:
         """Takes how session logs are watched now. The user is notified of the first failure."""
         before, self._watching = self._watching, watching
+        if watching.unreadable != (UNSET if before is UNSET else before.unreadable):
+            self._listener.changed()
         if watching.failed is UNSET or (before is not UNSET and before.failed == watching.failed):
             return
         log.warning("not all folders with session logs are watched: %s", watching.failed)

@@ -1,8 +1,8 @@
 """Which times lie after a moment, although the wall clock may be set while the process runs.
 
-Assistants date what the user types by the wall clock. When it is set back, new words are dated before the start; when it was
-behind at the start and is corrected, old words are dated after it. So each span in which the clock ran steadily is kept by
-itself, and a time lies after a moment when it lies after it in the moment's own span, or in a later one.
+Assistants date what the user types by the wall clock. When the clock is set back, new messages are dated before the start. When
+it was behind at the start and is corrected, old messages are dated after the start. So each span in which the clock ran steadily
+is remembered separately: a time lies after a moment when it is later within the moment's own span, or lies in a later span.
 """
 
 from collections import deque
@@ -13,14 +13,14 @@ from kato.core import limits
 
 
 class Mark(NamedTuple):
-    """A moment: which span of the clock it lies in, counted from 0, and its time in milliseconds since the Unix epoch."""
+    """A moment: the number of the clock's span that it lies in, from 0, and its time in milliseconds since the Unix epoch."""
 
     span: int
     ms: int
 
 
 class _Span(NamedTuple):
-    """Milliseconds since the Unix epoch, by the clock as it was set then."""
+    """A span's first and last time in milliseconds since the Unix epoch, by the clock as it was set then."""
 
     first: int
     last: int
@@ -34,30 +34,31 @@ class LiveTimes:
         self._clock = clock
         self._seen_at, self._seen_ms = clock(), now_ms()
         self._earlier: deque[_Span] = deque(maxlen=limits.CLOCK_SPANS_MAX)
-        self._count = 0  # spans that ended
-        # The smaller one: the clock may have been set back since the process started.
+        self._count = 0  # of spans that ended
+        # The earlier one: the clock may have been set back since the process started.
         self._first = min(started_ms, self._seen_ms)
         self.start = Mark(0, self._first)
 
     def look(self) -> None:
-        """Notices whether the clock was set since the last look; between looks it is not known when that was."""
+        """Checks whether the clock was set since the last look. When between the two looks that was is unknown."""
         at, now = self._clock(), self._now_ms()
         elapsed = int((at - self._seen_at) * 1000)
         if abs(now - self._seen_ms - elapsed) >= limits.CLOCK_STEP_MS:
-            # Less than a step went unnoticed: both ends are that uncertain.
+            # Changes of less than a step are not noticed, so both ends are uncertain by a step.
             self._earlier.append(_Span(self._first, self._seen_ms + elapsed + limits.CLOCK_STEP_MS))
             self._first = now - elapsed - limits.CLOCK_STEP_MS
             self._count += 1
         self._seen_at, self._seen_ms = at, now
 
     def mark(self) -> Mark:
-        """Now."""
+        """The present moment."""
         self.look()
         return Mark(self._count, self._seen_ms)
 
     def hold(self, ms: int, *, since: Mark, grace_ms: int = 0, was_there: bool = False) -> bool:
-        """Whether what is dated so was typed since a mark, or at most `grace_ms` before it. `was_there`: it lay in its log when
-        that was first listed, soon after the start; only the clock as it was set then can have dated it since.
+        """Whether a message with this date was typed since a mark, or at most `grace_ms` before it. `was_there`: the message lay
+        in its log when the log was first listed, soon after the start; so it was typed since only if the clock as it was set
+        at the start dated it so.
         """
         if since.ms - grace_ms <= ms < since.ms:
             return True

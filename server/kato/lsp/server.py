@@ -55,7 +55,7 @@ from kato.core.settings import Settings
 from kato.core.text import printable
 from kato.logs import sources
 from kato.logs.driver import LogFeed
-from kato.logs.follow import Intake
+from kato.logs.handover import storing
 from kato.lsp import wire
 from kato.lsp.editor import EditorNotes, encoding_of, path_of
 from kato.lsp.framing import (
@@ -719,22 +719,16 @@ class KatoServer(LanguageServer):
             roots=sources.roots(place, self._settings.provider_session_roots),
             place=place,
             ledger=self._live.ledger,
-            append=self._append_from_log,
+            store=storing(self._live, self._settle),
             make_room=self._live.make_room,
             now_ms=now_ms,
             clock=self._loop.time,
             # What was said in a folder before it was opened is history.
             started_ms=self._started_at if self._feed is None else now_ms(),
         )
-        self._feed = LogFeed(self._loop, intake, self._on_round, self._live.note_watching)
+        self._feed = LogFeed(self._loop, follower, self._on_round, self._live.note_watching)
         self._feed.start()
-        self._register_watchers([root.path for root in intake.roots])
-
-    def _append_from_log(self, request: engines.AppendRequest) -> None:
-        ticket = self._live.append(request)
-        self._settle()
-        if ticket.error is not None:
-            raise ticket.error
+        self._register_watchers([root.path for root in follower.news.folders.roots])
 
     def _register_watchers(self, folders: Sequence[str]) -> None:
         """Asks a client that can to tell of changes below these folders: one more hint, where no other comes."""

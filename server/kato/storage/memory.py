@@ -346,8 +346,8 @@ class MemoryLedger:
         return [log.variant for log in self._logs.values() if (log.provider, log.session_id) == key]
 
     def put_log(self, log: LogRecord) -> None:
-        """Stores how far Kato read a session log. Commits the open group first."""
-        self.commit()
+        """Stores how far a session log was read. Joins the open group."""
+        self._transaction.begin()
         self._put(self._logs, log.path, log)
         if len(self._logs) > _SESSIONS_MAX:
             self._logs.popitem(last=False)

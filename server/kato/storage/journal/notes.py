@@ -83,9 +83,12 @@ class SessionLogs:
         return [str(variant) for (variant,) in rows]
 
     def put_log(self, log: LogRecord) -> None:
-        """Stores how far Kato read a session log. Commits the open group first: after this, Kato does not read its events again."""
-        self._db.commit()
-        self._db.run(
-            f"INSERT OR REPLACE INTO log ({_LOG_COLUMNS}) VALUES (?, ?, ?, ?, ?, ?)",  # noqa: S608
-            (log.path, log.provider, log.session_id, log.variant, log.size, log.mtime_ns),
-        )
+        """Stores how far Kato read a session log. Joins the open group: the record is committed with the events that were
+        read up to there.
+        """
+        with self._db.errors(undo=self._db.rollback):
+            self._db.begin()
+            self._db.connection.execute(
+                f"INSERT OR REPLACE INTO log ({_LOG_COLUMNS}) VALUES (?, ?, ?, ?, ?, ?)",  # noqa: S608
+                (log.path, log.provider, log.session_id, log.variant, log.size, log.mtime_ns),
+            )

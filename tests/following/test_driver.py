@@ -22,13 +22,13 @@ def machine(tmp_path: Path) -> Iterator[Machine]:
 
 
 def feed_of(machine: Machine, noted: list[WatchingStatus] | None = None) -> LogFeed:
-    machine.intake.watch = lambda _: None
+    machine.follower.news.folders.watch = lambda _: None
 
     def note(watching: WatchingStatus, _: str) -> None:
         if noted is not None:
             noted.append(watching)
 
-    return LogFeed(asyncio.get_running_loop(), machine.intake, machine.engine.commit, note)
+    return LogFeed(asyncio.get_running_loop(), machine.follower, machine.engine.commit, note)
 
 
 @pytest.mark.parametrize("seconds", [0.0, 0.02, 0.75, 30.0])
