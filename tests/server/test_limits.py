@@ -174,7 +174,7 @@ def test_requests_that_come_together_wait_until_the_client_has_read(
 
 #: A server that gives up a client that ends and does not read after a moment.
 IMPATIENT = (
-    "import sys\nfrom kato import limits\nlimits.UNREAD_SECONDS_MAX = 0.2\n"
+    "import sys\nfrom kato.core import limits\nlimits.UNREAD_SECONDS_MAX = 0.2\n"
     "from kato.__main__ import main\nsys.argv = ['kato', 'serve']\nsys.exit(main())\n"
 )
 

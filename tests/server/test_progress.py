@@ -22,7 +22,7 @@ EVENTS = 20_000
 #: The real server, to which any work is long.
 _IMPATIENT = """
 import sys
-from kato import limits
+from kato.core import limits
 limits.PROGRESS_AFTER_SECONDS = limits.PROGRESS_EVERY_SECONDS = 0.0
 from kato.__main__ import main
 sys.argv[1:] = ["serve"]

@@ -82,7 +82,7 @@ def test_a_stray_print_goes_to_stderr(tmp_path: Path, environment: dict[str, str
     """Trap 6: whatever writes to stdout breaks the stream."""
     program = (
         "import os, sys, subprocess\n"
-        "from kato import wire\n"
+        "from kato.lsp import wire\n"
         "real = wire.decode_append\n"
         "def noisy(params):\n"
         "    print('stray'); sys.stdout.flush(); os.write(1, b'raw'); subprocess.run(['echo', 'child'])\n"
