@@ -8,7 +8,8 @@ import pytest
 from hypothesis import given
 
 from kato.core.errors import SettingsInvalid
-from kato.core.settings import RESTART_KEYS, TABLE, Settings, difference, is_absolute, resolve
+from kato.core.setting_rules import is_absolute
+from kato.core.settings import RESTART_KEYS, TABLE, Settings, difference, resolve
 
 
 def explicit(**given: Any) -> Settings:

@@ -15,6 +15,7 @@ from kato.app.runtime import Runtime
 from kato.core import paths, settings
 from kato.core.errors import SettingsInvalid
 from kato.core.notices import Notice
+from kato.core.setting_rules import is_absolute
 from kato.core.settings import Settings
 from kato.lsp.protocol import RequestId
 
@@ -52,7 +53,7 @@ class Configuration:
         """Keeps the root and `initializationOptions` as they came: they are JSON, not LSP types."""
         root, path = params.get("rootUri"), params.get("rootPath")
         self._root = paths.from_uri(root, windows=_WINDOWS)
-        if root is None and isinstance(path, str) and settings.is_absolute(path, windows=_WINDOWS):
+        if root is None and isinstance(path, str) and is_absolute(path, windows=_WINDOWS):
             self._root = path
         options = params.get("initializationOptions")
         self._initial = {} if options is None else options
