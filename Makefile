@@ -1,5 +1,6 @@
 # make demo         set up .venv and play a conversation through a real server
 # make test         set up .venv and run everything: formatting, lint, types, imports, tests
+# make contract    write client-vscode/contract.json from the declarations in the code
 # make soak         a mixed load with kills and full disks for SOAK_SECONDS (60); SOAK_SEED repeats one (see docs/reliability.md)
 # make soak-windows a thousand conversations that two windows follow (KATO_WINDOW_RUNS)
 # make bench        measure (see docs/performance.md)
@@ -12,7 +13,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
-.PHONY: demo test check format soak soak-windows bench clean vsix test-client test-editor
+.PHONY: demo test check format contract soak soak-windows bench clean vsix test-client test-editor
 
 demo: $(STAMP)
 	$(BIN)/kato demo
@@ -30,6 +31,9 @@ check: $(STAMP)
 format: $(STAMP)
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
+
+contract: $(STAMP)
+	$(BIN)/python -m kato.lsp.contract
 
 $(STAMP): pyproject.toml
 	$(PYTHON) -c 'import sys; sys.exit("Kato needs Python 3.10 or newer, this is " + sys.version.split()[0] if sys.version_info < (3, 10) else 0)'
