@@ -329,7 +329,7 @@ def test_it_is_cut_off_when_a_last_step_hangs(tmp_path: Path, environment: dict[
     client.close()
 
 
-def test_a_second_signal_ends_it_now(tmp_path: Path, environment: dict[str, str]) -> None:
+def test_a_second_signal_kills_it(tmp_path: Path, environment: dict[str, str]) -> None:
     client = patched(environment, HANGING)
     client.initialize(options={"stateDir": str(tmp_path / "state"), "heartbeatSeconds": 3600})
     client.request("kato/memory")
@@ -344,7 +344,7 @@ def test_a_second_signal_ends_it_now(tmp_path: Path, environment: dict[str, str]
 
 
 @pytest.mark.parametrize("way", WAYS[:4])
-def test_it_ends_although_nobody_reads_its_answers(start: Start, way: Way) -> None:
+def test_it_ends_although_its_client_does_not_read(start: Start, way: Way) -> None:
     client = start()
     client.request("kato/appendEvents", request(conversation(200, size=5000)))
     client.write(frames_of_a_megabyte(30))  # it stops reading

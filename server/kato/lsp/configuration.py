@@ -87,7 +87,7 @@ class Configuration:
         self._put_in_force(self._runtime.settings, self.folders())
 
     def did_change(self, params: Any, request_id: RequestId | None) -> None:
-        """Handles `workspace/didChangeConfiguration`. A client that sends no settings with it wants to be asked for them."""
+        """Handles `workspace/didChangeConfiguration`. A client that sends no settings with it is asked for them."""
         del request_id
         given = params.get("settings") if isinstance(params, dict) else None
         section = given.get("kato") if isinstance(given, dict) else None

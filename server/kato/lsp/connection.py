@@ -210,7 +210,7 @@ class Connection:
 
 
 def _is_last(item: "_Item") -> bool:
-    """True for `exit` and for the end of the input: the client wants nothing more."""
+    """True for `exit` and for the end of the input: the client sends nothing more."""
     if not isinstance(item, Frame):
         return isinstance(item, _EndOfInput)
     if len(item.body) > limits.KIB:

@@ -89,7 +89,7 @@ def _name(struct: type[Any] | None) -> str | None:
 
 
 def _setting(key: Key) -> dict[str, Any]:
-    """A setting as VS Code wants it in `package.json`, where an empty text stands for a default of null."""
+    """A setting as VS Code declares it in `package.json`, where an empty text stands for a default of null."""
     return {
         "name": key.name,
         **key.setting.rule.schema,

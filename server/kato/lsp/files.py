@@ -18,7 +18,7 @@ _REGISTRATION: Final = "kato-session-logs"
 
 
 def note_operations() -> types.FileOperationRegistrationOptions:
-    """The renames and deletions that the server wants to know of: of notes, and of folders."""
+    """The renames and deletions that the client is to report: of notes, and of folders."""
     notes = types.FileOperationPattern(f"**/*{{{','.join(NOTE_SUFFIXES)}}}")
     folders = types.FileOperationPattern("**", matches=types.FileOperationPatternKind.Folder)
     return types.FileOperationRegistrationOptions(

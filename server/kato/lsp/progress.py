@@ -75,7 +75,7 @@ class Progress:
         work.is_shown, work.reported_at, work.pause = True, now, limits.PROGRESS_EVERY_SECONDS
 
     def end(self) -> None:
-        """The note is written, or was given up."""
+        """The note is written, or writing it failed."""
         work, self._work = self._work, None
         if work is None or not work.is_shown:
             return
