@@ -3,7 +3,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
-.PHONY: help demo test test-fast check format lock dist soak soak-windows bench clean vsix test-client test-editor
+.PHONY: help demo test test-fast check format contract lock dist soak soak-windows bench clean vsix test-client test-editor
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -29,6 +29,9 @@ check: $(STAMP) ## formatting, lint, types, import contracts, spelling and langu
 format: $(STAMP) ## format, and fix what can be fixed
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
+
+contract: $(STAMP) ## write client-vscode/contract.json from the declarations in the code
+	$(BIN)/python -m kato.lsp.contract
 
 $(STAMP): pyproject.toml requirements/dev.txt
 	$(PYTHON) -c 'import sys; sys.exit("Kato needs Python 3.10 or newer, this is " + sys.version.split()[0] if sys.version_info < (3, 10) else 0)'

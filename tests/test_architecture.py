@@ -1,12 +1,10 @@
-"""The architecture as a test: imports go down, the core is pure, and the documents say what the code says."""
+"""The architecture as a test: imports go down, the core is pure, and importing has no side effects."""
 
 import subprocess
 import sys
 from pathlib import Path
 
-from kato.core.events import ConversationEvent
-from kato.core.settings import TABLE
-from kato.lsp import wire
+import pytest
 
 ROOT = Path(__file__).resolve().parents[1]
 
@@ -18,27 +16,54 @@ def test_imports_go_down_and_the_core_is_pure() -> None:
     assert done.returncode == 0, done.stdout
 
 
-def test_the_protocol_document_names_every_method_command_setting_and_kind() -> None:
-    text = (ROOT / "docs" / "protocol.md").read_text()
-    names = [
-        "kato/appendEvents",
-        "kato/events",
-        "kato/memory",
-        "kato/status",
-        "kato/readSession",
-        "kato/renderSession",
-        "kato/destination",
-        "kato/documentDirty",
-        "kato/statusChanged",
-        "kato/commandExecuted",
-        *wire.COMMANDS,
-        *(key.name for key in TABLE),
-        *(key.environment for key in TABLE if key.environment is not None),
-        *(kind.__struct_config__.tag for kind in ConversationEvent.__args__),
+#: Prints what an import must not change: the collector, the handlers of logs and signals, threads, open files.
+STATE = """
+import gc, logging, signal, sys, threading
+def state():
+    loggers = [logging.getLogger(name) for name in ("", "kato", "pygls", "asyncio")]
+    return (
+        gc.isenabled(), gc.get_threshold(), gc.get_freeze_count(),
+        [(one.level, len(one.handlers), one.propagate) for one in loggers],
+        [signal.getsignal(number) for number in sorted(signal.valid_signals())],
+        threading.active_count(), sys.excepthook is sys.__excepthook__, sys.stdout is sys.__stdout__,
+    )
+before = state()
+import {module}
+assert state() == before, (before, state())
+"""
+
+TUNING = ("gc.", "mallopt", "addHandler", "setLevel", "setrecursionlimit", "setswitchinterval")
+
+
+@pytest.mark.parametrize("module", ["kato", "kato.lsp.server", "kato.engine.engine", "kato.logs.driver"])
+def test_importing_has_no_side_effects(module: str) -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", STATE.replace("{module}", module)], capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
+
+
+def test_only_the_app_and_the_command_line_tune_the_process() -> None:
+    package = ROOT / "server" / "kato"
+    tuning = [
+        f"{path.relative_to(package)}: {word}"
+        for path in package.rglob("*.py")
+        if path.relative_to(package).parts[0] not in ("app", "cli")
+        for word in TUNING
+        if word in path.read_text()
     ]
-    assert [name for name in names if f"`{name}`" not in text] == []
+    assert tuning == []
 
 
-def test_the_readme_names_every_setting() -> None:
-    text = (ROOT / "README.md").read_text()
-    assert [key.name for key in TABLE if f"`{key.name}`" not in text] == []
+def test_one_module_sends_messages_that_the_editor_shows() -> None:
+    """Everything that the user must know is a notice with a kind."""
+    package = ROOT / "server" / "kato"
+    sending = [
+        path.relative_to(package).as_posix()
+        for path in package.rglob("*.py")
+        if any(
+            word in path.read_text()
+            for word in ("WINDOW_SHOW_MESSAGE", "window_show_message", "show_message")
+        )
+    ]
+    assert sending == ["lsp/notifications.py"]

@@ -10,7 +10,7 @@ from engine.machine import MakeWindow, Window, faulty, never
 from kato.core.errors import JournalUnavailable
 from kato.core.events import SessionKey
 from kato.core.records import LogRecord
-from kato.engine.engine import AppendRequest
+from kato.engine import AppendRequest
 from kato.logs.handover import storing
 from kato.lsp import wire
 
@@ -27,7 +27,7 @@ def appends(window: Window, *texts: str) -> list[AppendRequest]:
 
 def committed(window: Window) -> tuple[int, int]:
     """How many sessions and log records another process sees."""
-    with closing(sqlite3.connect(window.journal._path)) as db:
+    with closing(sqlite3.connect(window.journal.database.path)) as db:
         (sessions,) = db.execute("SELECT count(*) FROM session").fetchone()
         (logs,) = db.execute("SELECT count(*) FROM log").fetchone()
     return sessions, logs

@@ -9,7 +9,7 @@ from builders import Json
 from editors import Editor
 from engine.machine import Window
 from kato.lsp.documents import Encoding
-from kato.lsp.editor import EditorNotes
+from kato.lsp.open_documents import EditorNotes
 
 Request = tuple[dict[str, Any], Callable[[bool], None]]
 

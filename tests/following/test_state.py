@@ -211,8 +211,8 @@ def test_a_log_that_finds_no_room_in_memory_is_paused_and_read_when_there_is_roo
 def faulty_journal(machine: Machine) -> FaultyConnection:
     """From now on the journal works on a connection that can fail."""
     assert isinstance(machine.engine.ledger, Journal)
-    connection = FaultyConnection(machine.engine.ledger._db, "database or disk is full")
-    machine.engine.ledger._db = connection  # type: ignore[assignment]
+    connection = FaultyConnection(machine.engine.ledger.database.connection, "database or disk is full")
+    machine.engine.ledger.database.connection = connection  # type: ignore[assignment]
     return connection
 
 

@@ -308,7 +308,7 @@ def breaking(owner: str, broken: str) -> str:
 def test_it_ends_with_its_exit_code_whatever_raises(
     tmp_path: Path, environment: dict[str, str], way: Way, broken: str
 ) -> None:
-    client = patched(environment, breaking("kato.lsp.server", broken))
+    client = patched(environment, breaking("kato.app.runtime", broken))
     client.initialize(options={"stateDir": str(tmp_path / "state")}, folders=[str(tmp_path)])
     client.request("kato/appendEvents", request([user("x\n::capture n.md")], cwd=str(tmp_path)))
     ends(client, way)
@@ -329,7 +329,7 @@ def test_it_is_cut_off_when_a_last_step_hangs(tmp_path: Path, environment: dict[
     client.close()
 
 
-def test_a_second_signal_ends_it_now(tmp_path: Path, environment: dict[str, str]) -> None:
+def test_a_second_signal_kills_it(tmp_path: Path, environment: dict[str, str]) -> None:
     client = patched(environment, HANGING)
     client.initialize(options={"stateDir": str(tmp_path / "state"), "heartbeatSeconds": 3600})
     client.request("kato/memory")
@@ -344,7 +344,7 @@ def test_a_second_signal_ends_it_now(tmp_path: Path, environment: dict[str, str]
 
 
 @pytest.mark.parametrize("way", WAYS[:4])
-def test_it_ends_although_nobody_reads_its_answers(start: Start, way: Way) -> None:
+def test_it_ends_although_its_client_does_not_read(start: Start, way: Way) -> None:
     client = start()
     client.request("kato/appendEvents", request(conversation(200, size=5000)))
     client.write(frames_of_a_megabyte(30))  # it stops reading
@@ -411,7 +411,7 @@ def test_watch_runs_on_a_journal_with_such_times_and_ends(
 
 @pytest.mark.parametrize("broken", ["kato.engine.engine.Engine.status", "kato.engine.engine.Engine.close"])
 def test_watch_ends_whatever_raises(environment: dict[str, str], tmp_path: Path, broken: str) -> None:
-    with watching(environment, tmp_path / "state", breaking("kato.cli.watch", broken)) as process:
+    with watching(environment, tmp_path / "state", breaking("kato.app.runtime", broken)) as process:
         process.send_signal(signal.SIGTERM)
         assert process.wait(20) == 0
         assert status_file(tmp_path / "state", process.pid)["daemonRunning"] is (

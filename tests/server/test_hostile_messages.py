@@ -1,4 +1,4 @@
-"""Messages that break a rule cost only themselves: each request has exactly one answer, and those behind it are handled.
+"""A message that breaks a rule affects no other message: each request has exactly one answer, and those behind it are handled.
 
 KATO_FAULT_ROUNDS (default 3) says how many servers the random messages are tried on.
 """
@@ -61,7 +61,7 @@ def test_a_request_of_another_version_is_refused(start: Start, method: str, vers
     assert 'jsonrpc must be "2.0"' in answer["error"]["message"]
 
 
-def test_a_notification_of_another_version_is_passed_over(start: Start) -> None:
+def test_a_notification_of_another_version_is_ignored(start: Start) -> None:
     client = start()
     append = {"method": "kato/events", "params": request(conversation(3))}
     messages = [{"method": "$/setTrace", "params": {"value": "off"}}, append, append | {"jsonrpc": "3.0"}]
@@ -77,6 +77,23 @@ def test_a_notification_that_is_sent_as_a_request_is_refused(start: Start, metho
     (answer,) = ask(client, {"jsonrpc": "2.0", "id": 1, "method": method, "params": {"value": "off"}})
     assert (answer["id"], answer["error"]["code"]) == (1, INVALID_REQUEST)
     assert "is a notification" in answer["error"]["message"]
+
+
+@pytest.mark.parametrize("method", ["initialize", "shutdown", "workspace/symbol"])
+def test_a_request_that_is_sent_as_a_notification_is_ignored(start: Start, method: str) -> None:
+    client = start()
+    assert ask(client, {"jsonrpc": "2.0", "method": method, "params": {}}) == []
+    assert client.close() == 0
+
+
+def test_an_initialize_without_an_id_starts_nothing(start: Start, tmp_path: Path) -> None:
+    client = start(initialize=False)
+    options = {"stateDir": str(tmp_path / "state")}
+    params = {"processId": None, "rootUri": None, "capabilities": {}, "initializationOptions": options}
+    client.notify("initialize", params)
+    with pytest.raises(RequestFailed, match="initialize comes first"):
+        client.request("kato/memory")
+    assert client.request("initialize", params)["serverInfo"]["name"] == "kato"
 
 
 def test_exit_as_a_request_is_answered_and_ends_the_process(start: Start) -> None:
@@ -95,14 +112,14 @@ def test_a_request_that_is_cut_is_answered_under_its_id(start: Start) -> None:
 
 
 @pytest.mark.parametrize("method", [None, 5, {}, [], True])
-def test_a_method_that_is_no_text_is_refused(start: Start, method: object) -> None:
+def test_a_method_that_is_not_a_string_is_refused(start: Start, method: object) -> None:
     client = start()
     (answer,) = ask(client, {"jsonrpc": "2.0", "id": 1, "method": method})
     assert (answer["id"], answer["error"]["code"]) == (1, INVALID_REQUEST)
 
 
 @pytest.mark.parametrize("request_id", [None, 1.5, True, {}, [], 2**64])
-def test_an_id_that_is_none_is_refused_under_null(start: Start, request_id: object) -> None:
+def test_an_invalid_id_is_refused_under_null(start: Start, request_id: object) -> None:
     client = start()
     text = b"18446744073709551616" if request_id == 2**64 else orjson.dumps(request_id)
     body = b'{"jsonrpc":"2.0","id":' + text + b',"method":"kato/memory"}'
@@ -123,12 +140,12 @@ def test_an_id_that_is_none_is_refused_under_null(start: Start, request_id: obje
         {},
     ],
 )
-def test_a_response_to_nothing_is_passed_over(start: Start, message: Json) -> None:
+def test_a_response_to_no_request_is_ignored(start: Start, message: Json) -> None:
     client = start()
     assert ask(client, {"jsonrpc": "2.0"} | message, message) == []
 
 
-def test_a_message_with_an_id_alone_is_refused_unless_it_answers_the_server(start: Start) -> None:
+def test_a_message_with_only_an_id_is_refused_unless_it_answers_the_server(start: Start) -> None:
     client = start(capabilities={"window": {"workDoneProgress": True}})
     (answer,) = ask(client, {"jsonrpc": "2.0", "id": 1})
     assert (answer["id"], answer["error"]["code"]) == (1, INVALID_REQUEST)
@@ -137,12 +154,12 @@ def test_a_message_with_an_id_alone_is_refused_unless_it_answers_the_server(star
 
 
 @pytest.mark.parametrize("digits", ["9" * 4301, "9" * 8000, "0" * 4301 + "7", "1" + "0" * 15])
-def test_an_absurd_length_costs_its_header(start: Start, digits: str) -> None:
+def test_a_header_with_an_absurd_length_is_skipped(start: Start, digits: str) -> None:
     client = start()
     assert ask(client, f"Content-Length: {digits}\r\n\r\n".encode()) == []
 
 
-def test_initialized_again_starts_nothing_again(start: Start) -> None:
+def test_a_second_initialized_starts_nothing(start: Start) -> None:
     client = start({"heartbeatSeconds": 3600}, capabilities={"window": {"workDoneProgress": True}})
     assert ask(client, *[{"jsonrpc": "2.0", "method": "initialized", "params": {}}] * 500) == []
     begun = Counter(one["method"] for one in client.notifications)
@@ -177,7 +194,7 @@ WRONG: list[tuple[str, Any, int]] = [
 
 
 @pytest.mark.parametrize(("method", "params", "code"), WRONG, ids=range(len(WRONG)))
-def test_params_of_another_shape_are_refused_and_not_echoed_at_length(
+def test_params_of_another_shape_are_refused_and_not_quoted_at_length(
     start: Start, method: str, params: Any, code: int
 ) -> None:
     client = start()
@@ -193,7 +210,7 @@ def _json(value: Any) -> bytes:
     return json.dumps(value).encode()
 
 
-def test_a_wrong_kind_of_megabytes_is_not_echoed(start: Start) -> None:
+def test_a_kind_of_several_megabytes_is_not_quoted(start: Start) -> None:
     client = start()
     append = request([user("x") | {"kind": "k" * 3_000_000}])
     (answer,) = ask(
@@ -234,7 +251,7 @@ NOTIFICATIONS: list[tuple[str, Any]] = [
 
 
 @pytest.mark.parametrize(("method", "params"), NOTIFICATIONS, ids=range(len(NOTIFICATIONS)))
-def test_a_notification_of_another_shape_is_passed_over(start: Start, method: str, params: Any) -> None:
+def test_a_notification_of_another_shape_is_ignored(start: Start, method: str, params: Any) -> None:
     client = start()
     text = orjson.dumps({"jsonrpc": "2.0", "method": method, "params": None})[: -len("null}")]
     assert ask(client, encode_frame(text + _json(params) + b"}")) == []

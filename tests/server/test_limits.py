@@ -144,7 +144,7 @@ def test_a_page_beyond_the_end_is_empty(start: Start) -> None:
         assert page == {"events": [], "nextAfter": None, "total": 3}
 
 
-def test_a_rendered_session_is_cut_where_it_is_announced(start: Start) -> None:
+def test_a_rendered_session_that_is_cut_says_so(start: Start) -> None:
     client = start()
     append(client, assistant("é" * 3 * limits.RENDERED_BYTES_MAX))
     rendered = client.request("kato/renderSession", KEY)
@@ -187,7 +187,7 @@ def crowd(client: Client, *behind: bytes) -> None:
     )
 
 
-def test_what_waits_is_answered_in_order_up_to_the_end(start: Start) -> None:
+def test_waiting_requests_are_answered_in_order_before_the_end(start: Start) -> None:
     client = start()
     late = [
         message("kato/appendEvents", request([user("late", 500)]), 20),
@@ -344,7 +344,7 @@ LINES = {
 @pytest.mark.slow
 @pytest.mark.parametrize("limit", [100, 200])
 @pytest.mark.parametrize("make", LINES.values(), ids=LINES)
-def test_a_line_of_15_mb_in_a_log_is_read_or_passed_over_within_the_limit(
+def test_a_line_of_15_mb_in_a_log_is_read_or_skipped_within_the_limit(
     start: Start, tmp_path: Path, notes: Path, make: Callable[[ClaudeLog], Json], limit: int
 ) -> None:
     (tmp_path / "home" / ".claude" / "projects").mkdir(parents=True)
@@ -394,7 +394,7 @@ def test_a_picture_that_leaves_no_room_is_left_out_of_its_line(
 
 
 @pytest.mark.slow
-def test_fifty_thousand_sessions_starve_nobody(start: Start, tmp_path: Path) -> None:
+def test_fifty_thousand_sessions_delay_no_request(start: Start, tmp_path: Path) -> None:
     client = start()
     count = 50_000
     moment = now()
@@ -439,7 +439,7 @@ def test_fifty_thousand_sessions_starve_nobody(start: Start, tmp_path: Path) -> 
     assert file.stat().st_size < 200_000
 
 
-def test_a_status_that_was_not_asked_for_shows_what_records_and_the_newest(start: Start, notes: Path) -> None:
+def test_a_status_notification_holds_recording_sessions_and_the_newest(start: Start, notes: Path) -> None:
     client = start({"heartbeatSeconds": 0.1})
     second = now()[:-5]
     append(client, user("::capture talk.md", timestamp=f"{second}.000Z"), cwd=str(notes))
@@ -465,7 +465,7 @@ def test_a_status_that_was_not_asked_for_shows_what_records_and_the_newest(start
 
 
 @pytest.mark.parametrize("field", ["kind", "role", "phase", "timestamp", "eventId"])
-def test_a_wrong_value_is_not_said_again_at_length(start: Start, tmp_path: Path, field: str) -> None:
+def test_an_invalid_value_is_not_quoted_at_length(start: Start, tmp_path: Path, field: str) -> None:
     client = start()
     large = assistant("x") | {field: "y" * 3 * MB}
     client.notify("kato/events", request([large]))
@@ -479,7 +479,7 @@ def test_a_wrong_value_is_not_said_again_at_length(start: Start, tmp_path: Path,
     assert sum(log.stat().st_size for log in (tmp_path / "state" / "logs").glob("*.log")) < 20_000
 
 
-def test_methods_commands_settings_and_request_ids_are_not_said_again_at_length(start: Start) -> None:
+def test_methods_commands_settings_and_request_ids_are_not_quoted_at_length(start: Start) -> None:
     client = start()
     long = "z" * MB
     for method, params in (
@@ -504,7 +504,7 @@ def test_methods_commands_settings_and_request_ids_are_not_said_again_at_length(
 # --- Damage ---------------------------------------------------------------------------------------------
 
 
-def test_noise_in_the_journal_never_reaches_the_wire_nor_an_export(
+def test_damaged_bytes_of_the_journal_reach_neither_the_wire_nor_an_export(
     start: Start, tmp_path: Path, notes: Path
 ) -> None:
     client = start()

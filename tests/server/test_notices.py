@@ -1,12 +1,15 @@
 """Notices: what the user must know, as data for a client that asks for data, as a message for every other."""
 
-from typing import Any
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, NamedTuple
 
 import pytest
 
-from builders import request, user
+from builders import conversation, request, user
 from conftest import Start
-from kato.cli.client import Client
+from kato.cli.client import Client, RequestFailed, ServerGone
 
 
 def received(client: Client, method: str) -> list[dict[str, Any]]:
@@ -46,3 +49,119 @@ def test_a_client_that_announces_notices_gets_their_kind_and_data(start: Start) 
         "rule": "outside",
     }
     assert received(client, "window/showMessage") == []
+
+
+class Occasion(NamedTuple):
+    """Something that the user must know: what is done with a server, and the notice that follows."""
+
+    kind: str
+    severity: str
+    data: set[str]
+    arrange: Callable[[Client, Path], object]
+    options: dict[str, Any] | None = None
+
+
+def change_settings(**section: Any) -> Callable[[Client, Path], object]:
+    def arrange(client: Client, notes: Path) -> None:
+        client.notify("workspace/didChangeConfiguration", {"settings": {"kato": section}})
+
+    return arrange
+
+
+def push_invalid_events(client: Client, notes: Path) -> None:
+    client.notify("kato/events", request([user("x") | {"timestamp": "yesterday"}]))
+
+
+def append_a_doubtful_command(client: Client, notes: Path) -> None:
+    doubtful = user("::capture n.md", doubt="it came from a file")
+    client.request("kato/appendEvents", request([doubtful], cwd=str(notes)))
+
+
+def block_the_note(client: Client, notes: Path) -> None:
+    client.request("kato/appendEvents", request([user("hi\n::capture n.md")], cwd=str(notes)))
+    (notes / "n.md").unlink()
+    (notes / "n.md").mkdir()
+    client.request("kato/appendEvents", request([user("more", 1)], cwd=str(notes)))
+
+
+def outgrow_the_budget(client: Client, notes: Path) -> None:
+    with pytest.raises(RequestFailed):
+        for first in range(0, 1000, 100):
+            client.request("kato/appendEvents", request(conversation(100, first=first, size=5000)))
+
+
+OCCASIONS = [
+    Occasion("settings_rejected", "error", {"key", "rule", "got"}, change_settings(maxSessions=0)),
+    Occasion("restart_needed", "info", {"keys"}, change_settings(journal=False)),
+    Occasion("events_rejected", "error", {"path", "expected", "got"}, push_invalid_events),
+    Occasion(
+        "command_not_run",
+        "warning",
+        {"provider", "sessionId", "eventId", "line", "text", "command", "reason"},
+        append_a_doubtful_command,
+    ),
+    Occasion(
+        "recording_paused",
+        "error",
+        {"recordingId", "path", "provider", "sessionId", "reason"},
+        block_the_note,
+    ),
+    Occasion(
+        "over_budget",
+        "error",
+        {"neededBytes", "budgetBytes", "reason"},
+        outgrow_the_budget,
+        {"daemonMaxMemoryMb": 1},
+    ),
+]
+SHOWN_AS = {"error": 1, "warning": 2, "info": 3}
+
+
+def notified(client: Client, method: str, seconds: float = 10) -> dict[str, Any]:
+    """The params of the first notification of this method; fails when none comes in time."""
+    deadline = time.monotonic() + seconds
+    while time.monotonic() < deadline:
+        if found := received(client, method):
+            return found[0]
+        try:
+            client.request("kato/memory")
+        except ServerGone:
+            break
+    (found_at_the_end, *_) = received(client, method)
+    return found_at_the_end
+
+
+@pytest.mark.parametrize("occasion", OCCASIONS, ids=lambda occasion: occasion.kind)
+@pytest.mark.parametrize("announced", [True, False])
+def test_the_user_is_notified_in_the_way_that_the_client_announced(
+    start: Start, tmp_path: Path, occasion: Occasion, announced: bool
+) -> None:
+    client = start(occasion.options, capabilities={"experimental": {"katoNotice": announced}})
+    occasion.arrange(client, tmp_path / "notes")
+    if announced:
+        notice = notified(client, "kato/notice")
+        assert (notice["kind"], notice["severity"]) == (occasion.kind, occasion.severity)
+        assert notice["data"].keys() == occasion.data
+        assert received(client, "window/showMessage") == []
+    else:
+        assert notified(client, "window/showMessage")["type"] == SHOWN_AS[occasion.severity]
+        assert received(client, "kato/notice") == []
+
+
+@pytest.mark.parametrize("announced", [True, False])
+def test_a_journal_that_was_recovered_is_notified_after_initialized(
+    start: Start, tmp_path: Path, announced: bool
+) -> None:
+    client = start()
+    client.request("kato/appendEvents", request(conversation(50, size=1000)))
+    assert client.close() == 0
+    path = tmp_path / "state" / "journal.sqlite3"
+    data = bytearray(path.read_bytes())
+    data[:100] = b"\xff" * 100
+    path.write_bytes(data)
+    client = start(capabilities={"experimental": {"katoNotice": announced}})
+    if announced:
+        notice = notified(client, "kato/notice")
+        assert (notice["kind"], notice["severity"]) == ("journal_recovered", "warning")
+    else:
+        assert "recovered" in notified(client, "window/showMessage")["message"]

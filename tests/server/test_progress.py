@@ -59,7 +59,7 @@ def export(notes: Path) -> Callable[[Client, str, str], None]:
     return run
 
 
-def test_a_long_export_tells_how_far_it_is(start: Start, export: Callable[[Client, str, str], None]) -> None:
+def test_a_long_export_reports_its_progress(start: Start, export: Callable[[Client, str, str], None]) -> None:
     client = start(command=IMPATIENT)
     fill(client)
     export(client, "long", "mine")
@@ -73,7 +73,7 @@ def test_a_long_export_tells_how_far_it_is(start: Start, export: Callable[[Clien
     assert f"of {EVENTS:,} events" in values[0]["message"]
 
 
-def test_of_a_short_export_nothing_is_told(start: Start, export: Callable[[Client, str, str], None]) -> None:
+def test_a_short_export_reports_no_progress(start: Start, export: Callable[[Client, str, str], None]) -> None:
     client = start()
     short = conversation(3, session="short")
     client.request("kato/appendEvents", {"provider": "claude", "sessionId": "short", "events": short})
@@ -81,7 +81,7 @@ def test_of_a_short_export_nothing_is_told(start: Start, export: Callable[[Clien
     assert told(client, "mine") == []
 
 
-def test_a_capture_out_of_a_chat_uses_a_token_that_the_client_knows(start: Start, notes: Path) -> None:
+def test_a_capture_from_a_chat_uses_a_token_that_the_client_accepted(start: Start, notes: Path) -> None:
     client = start(initialize=False, command=IMPATIENT)
     state = str(notes.parent / "state")
     params = {

@@ -131,7 +131,7 @@ def test_a_state_folder_that_is_read_only_is_named(environment: dict[str, str], 
 
 @pytest.mark.parametrize("arguments", [["watch"], ["capture", "--latest", "n.md"]], ids=lambda one: one[0])
 @pytest.mark.parametrize("fault", [is_a_file, holds_a_folder_for_a_journal, UNUSABLE[2]])
-def test_the_terminal_says_the_same(
+def test_the_terminal_shows_the_same_error(
     environment: dict[str, str],
     state: Path,
     tmp_path: Path,
@@ -173,14 +173,14 @@ def test_a_configuration_file_that_cannot_be_read_is_named(
 
 
 @pytest.mark.parametrize("text", ["[" * 2000, "a = " + "[" * 2000, "a = " + "9" * 5000])
-def test_a_configuration_file_that_is_no_toml_is_named(
+def test_a_configuration_file_that_is_not_toml_is_named(
     environment: dict[str, str], state: Path, tmp_path: Path, text: str
 ) -> None:
     (tmp_path / "config.toml").write_text(text)
     assert refused(environment, state, SERVE).data["key"] == "config.toml"
 
 
-def test_the_null_device_is_a_configuration_without_settings(start: Start) -> None:
+def test_the_null_device_stands_for_no_configuration_file(start: Start) -> None:
     assert start(env={"KATO_CONFIG": os.devnull}).request("kato/memory")
 
 
@@ -266,7 +266,7 @@ def rewrite(path: Path, **fields: Any) -> None:
     path.write_bytes(orjson.dumps(orjson.loads(path.read_bytes()) | fields))
 
 
-def test_a_process_id_that_another_process_has_by_now_is_no_server(start: Start, tmp_path: Path) -> None:
+def test_a_process_id_that_was_reused_is_not_a_server(start: Start, tmp_path: Path) -> None:
     client = start({"heartbeatSeconds": 3600})
     state = tmp_path / "state"
     path = state / "servers" / f"{client.process.pid}.json"
@@ -287,7 +287,7 @@ def test_a_process_id_that_another_process_has_by_now_is_no_server(start: Start,
     client.process.wait()
 
 
-def test_whatever_lies_among_the_status_files_is_passed_over(start: Start, tmp_path: Path) -> None:
+def test_foreign_files_among_the_status_files_are_ignored(start: Start, tmp_path: Path) -> None:
     state = tmp_path / "state"
     (state / "servers").mkdir(parents=True)
     os.mkfifo(state / "servers" / "1.json")

@@ -82,7 +82,7 @@ def test_a_stray_print_goes_to_stderr(tmp_path: Path, environment: dict[str, str
     """Trap 6: whatever writes to stdout breaks the stream."""
     program = (
         "import os, sys, subprocess\n"
-        "from kato import wire\n"
+        "from kato.lsp import wire\n"
         "real = wire.decode_append\n"
         "def noisy(params):\n"
         "    print('stray'); sys.stdout.flush(); os.write(1, b'raw'); subprocess.run(['echo', 'child'])\n"
@@ -124,7 +124,7 @@ def test_conversation_text_reaches_no_log(start: Start, tmp_path: Path) -> None:
     assert secret not in logs.replace(f"claude/{secret}", "")
 
 
-def test_a_lone_surrogate_that_javascript_sends_loses_no_message(start: Start) -> None:
+def test_a_message_with_a_lone_surrogate_is_read(start: Start) -> None:
     client = start()
     params = json.dumps(request([user("half an emoji: \ud83d.")]))
     message = '{"jsonrpc":"2.0","id":70,"method":"kato/appendEvents","params":' + params + "}"
@@ -152,7 +152,7 @@ def test_a_lone_surrogate_that_javascript_sends_loses_no_message(start: Start) -
     ],
     ids=range(12),
 )
-def test_a_broken_message_ends_nothing(start: Start, garbage: bytes) -> None:
+def test_the_server_serves_after_a_broken_message(start: Start, garbage: bytes) -> None:
     client = start()
     client.write(garbage)
     assert client.request("kato/memory")["snapshots"]["sessionCount"] == 0
@@ -186,7 +186,7 @@ def test_a_request_before_initialize_is_refused_and_a_notification_dropped(start
     assert failure.value.code == -32002
 
 
-def test_a_client_that_does_not_read_blocks_nothing_but_itself(start: Start) -> None:
+def test_a_client_that_does_not_read_delays_only_its_own_messages(start: Start) -> None:
     client = start()
     events = conversation(200, size=5000)
     client.request("kato/appendEvents", request(events))

@@ -61,7 +61,7 @@ def test_a_change_without_a_range_or_beyond_the_end_replaces_everything(
 @pytest.mark.parametrize(
     ("encoding", "character"), [("utf-8", 4 + 3 + 2 + 1), ("utf-16", 2 + 1 + 1 + 1), ("utf-32", 4)]
 )
-def test_characters_are_counted_as_it_was_agreed(encoding: Encoding, character: int) -> None:
+def test_characters_are_counted_in_the_negotiated_encoding(encoding: Encoding, character: int) -> None:
     assert end_of("x\n😀€äa", encoding) == Place(1, character)
 
 
@@ -70,7 +70,7 @@ def test_every_line_end_of_the_protocol_counts_once(text: str) -> None:
     assert end_of(text, "utf-16") == Place(1, 1)
 
 
-def test_half_a_character_is_counted_too() -> None:
+def test_a_lone_surrogate_counts_as_a_character() -> None:
     assert [width("\ud83d", encoding) for encoding in ENCODINGS] == [3, 1, 1]
 
 

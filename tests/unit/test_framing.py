@@ -64,7 +64,7 @@ def test_headers_are_matched_in_any_case_and_content_type_is_optional(
         (b"Content-Length: 3\r\nContent-Length: 4\r\nX-Other: 1\r\nY: 2\r\n\r\n", "two lengths"),
     ],
 )
-def test_a_broken_frame_is_passed_over_and_the_next_one_is_read(
+def test_a_broken_frame_is_skipped_and_the_next_one_is_read(
     garbage: bytes, what: str, piece: int | None
 ) -> None:
     items = read(garbage + encode_frame(b"{}"), piece=piece)
@@ -73,7 +73,7 @@ def test_a_broken_frame_is_passed_over_and_the_next_one_is_read(
 
 
 @pytest.mark.parametrize("piece", [1, 4096, None])
-def test_bytes_without_any_header_are_given_up_in_bounded_memory(piece: int | None) -> None:
+def test_bytes_without_a_header_are_skipped_in_bounded_memory(piece: int | None) -> None:
     garbage = b"z" * (6 * limits.HEADER_LINE_BYTES_MAX)
     reader = FrameReader(1000)
     step = piece or len(garbage)
@@ -116,13 +116,11 @@ def test_a_header_that_announces_an_absurd_length_is_drained_without_being_buffe
         ('{"jsonrpc":"2.0","method":"m","params":{"x":"%s","y":{"id":5}}}', None),
     ],
 )
-def test_the_request_id_is_found_beside_the_params_and_never_inside(
-    message: str, request_id: int | str | None
-) -> None:
+def test_the_request_id_is_found_outside_the_params_only(message: str, request_id: int | str | None) -> None:
     assert find_request_id((message % ("z" * 9000)).encode()) == request_id
 
 
-def test_the_end_of_input_in_the_middle_of_a_frame_shows() -> None:
+def test_a_frame_that_is_cut_by_the_end_of_input_is_unfinished() -> None:
     reader = FrameReader(1000)
     assert list(reader.feed(encode_frame(b"{}"))) == [Frame(b"{}")]
     assert not reader.unfinished

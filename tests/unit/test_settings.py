@@ -8,14 +8,15 @@ import pytest
 from hypothesis import given
 
 from kato.core.errors import SettingsInvalid
-from kato.core.settings import RESTART_KEYS, TABLE, Settings, difference, is_absolute, resolve
+from kato.core.setting_rules import is_absolute
+from kato.core.settings import RESTART_KEYS, TABLE, Settings, difference, resolve
 
 
 def explicit(**given: Any) -> Settings:
     return resolve(explicit=given, environment={}, file=None)
 
 
-def test_without_anything_the_defaults_of_the_contract_are_in_force() -> None:
+def test_without_any_layer_the_defaults_are_in_force() -> None:
     chosen = resolve(explicit=None, environment={}, file=None)
     assert chosen.daemon_max_memory_mb == 200
     assert chosen.max_sessions == 200
@@ -127,17 +128,17 @@ def test_a_path_of_another_system_is_refused_where_it_would_lie_below_the_curren
 
 
 @pytest.mark.parametrize("value", [0.05, 1, 86_400])
-def test_a_heartbeat_between_its_bounds_is_taken(value: float) -> None:
+def test_a_heartbeat_within_its_bounds_is_accepted(value: float) -> None:
     assert explicit(heartbeatSeconds=value).heartbeat_seconds == value
 
 
 @pytest.mark.parametrize("value", [1e-9, 0.049, 86_401, 1e308, -1])
-def test_a_heartbeat_beyond_its_bounds_is_refused_with_the_bounds(value: float) -> None:
+def test_a_heartbeat_outside_its_bounds_is_refused_with_the_bounds(value: float) -> None:
     with pytest.raises(SettingsInvalid, match=r"from 0\.05 to 86400"):
         explicit(heartbeatSeconds=value)
 
 
-def test_a_huge_limit_is_refused_with_the_greatest_one_in_the_rule() -> None:
+def test_a_limit_that_is_too_large_is_refused_with_the_maximum() -> None:
     assert explicit(daemonMaxMemoryMb=1_000_000_000).daemon_max_memory_mb == 1_000_000_000
     for layer in (
         {"explicit": {"daemonMaxMemoryMb": 1_000_000_001}, "environment": {}},
@@ -196,7 +197,7 @@ def test_lists_of_paths_are_kept_and_an_empty_one_is_not_absent() -> None:
     assert explicit().allowed_write_roots == ()
 
 
-def test_what_changed_is_named() -> None:
+def test_the_difference_of_two_settings_names_what_changed() -> None:
     changed = difference(explicit(), explicit(stateDir="/x", maxSessions=3))
     assert changed == {"stateDir", "maxSessions"}
     assert changed & RESTART_KEYS == {"stateDir"}
@@ -213,7 +214,7 @@ JUNK = (
 
 
 @given(st.sampled_from(TABLE), JUNK)
-def test_whatever_passes_is_of_the_settings_type(key: Any, value: Any) -> None:
+def test_every_accepted_value_has_the_type_of_its_setting(key: Any, value: Any) -> None:
     try:
         chosen = explicit(**{key.name: value})
     except SettingsInvalid:

@@ -86,7 +86,7 @@ async def test_it_is_crowded_while_too_much_is_unread(pipe: Pipe) -> None:
     assert out.waiting_bytes <= limits.OUTGOING_BYTES_MAX
 
 
-async def test_many_small_frames_take_little_more_than_their_bytes(pipe: Pipe) -> None:
+async def test_many_small_frames_take_little_more_memory_than_their_bytes(pipe: Pipe) -> None:
     """An object each would take ten times as much."""
     import tracemalloc
 
@@ -100,7 +100,7 @@ async def test_many_small_frames_take_little_more_than_their_bytes(pipe: Pipe) -
     assert used < 1_500_000
 
 
-async def test_what_is_given_up_is_not_sent_and_crowds_nothing(pipe: Pipe) -> None:
+async def test_discarded_output_is_not_sent_and_does_not_count(pipe: Pipe) -> None:
     out = output(pipe[1], [])
     out.send((b"x" * 2 * limits.OUTGOING_BYTES_MAX,))
     out.discard()
@@ -109,7 +109,7 @@ async def test_what_is_given_up_is_not_sent_and_crowds_nothing(pipe: Pipe) -> No
     assert (out.waiting_bytes, out.crowded) == (0, False)
 
 
-async def test_a_reader_that_goes_away_is_noticed(pipe: Pipe) -> None:
+async def test_a_reader_that_closes_its_end_is_reported(pipe: Pipe) -> None:
     read, write = pipe
     log: list[str] = []
     out = output(write, log)

@@ -62,7 +62,7 @@ def test_params_of_another_shape_are_refused(params: Any) -> None:
         wire.decode_append(params)
 
 
-def test_no_refusal_shows_conversation_text() -> None:
+def test_no_error_quotes_conversation_text() -> None:
     secret = "sekret"
     for change in ({"content": [secret]}, {"timestamp": secret}, {"source": secret}, {"turnId": [secret]}):
         with pytest.raises(InvalidParams) as failure:
@@ -101,7 +101,7 @@ def test_half_a_surrogate_pair_becomes_a_replacement_character(text: bytes, valu
 
 
 @pytest.mark.parametrize("text", [b"", b"{", b"nul", b'["\\ud83d", NaN]', b'"\xff"', b"{} {}"])
-def test_what_is_no_json_is_refused_without_showing_it(text: bytes) -> None:
+def test_text_that_is_not_json_is_refused_without_quoting_it(text: bytes) -> None:
     with pytest.raises(ValueError) as failure:
         loads(text)
     assert "ud83d" not in str(failure.value)

@@ -15,8 +15,9 @@ from kato import __version__
 from kato import engine as engines
 from kato.app import config, statusfiles
 from kato.app import process as processes
-from kato.core import limits, paths, settings
+from kato.core import limits, paths
 from kato.core.ports import Ledger, Listener
+from kato.core.setting_rules import zone
 from kato.core.settings import Settings
 from kato.core.snapshots import SnapshotStore
 from kato.core.status import Process
@@ -200,7 +201,7 @@ def now_ms() -> int:
 def time_zone(chosen: Settings) -> tzinfo:
     """The zone of headings and file names."""
     if chosen.markdown_timezone is not None:
-        return settings.zone(chosen.markdown_timezone)
+        return zone(chosen.markdown_timezone)
     return config.LocalZone()
 
 

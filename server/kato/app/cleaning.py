@@ -1,10 +1,11 @@
-"""What `kato clean` removes beside the journal's sessions: files of the state folder that hold words of conversations.
+"""The files that `kato clean` removes in addition to the journal's sessions: those of the state folder that can hold
+conversation text.
 
-    find     what there is of each kind, and which of it goes: a dry run shows what a run would remove
-    remove   removes it
+    find     lists the files of each kind, those to remove and those to keep; a dry run ends here
+    remove   removes files
 
-Rules: a file goes when it was last changed before the moment that the user gave, or when the process that wrote it is gone.
-Notes are the user's: none is looked at, wherever it lies.
+Rules: a file is removed when it was last changed before the moment that the user gave, or when the process that wrote it is
+gone. Notes belong to the user: none is read or removed, wherever it is.
 """
 
 from collections.abc import Iterable, Sequence
@@ -25,7 +26,7 @@ class File(NamedTuple):
 
 
 class Kind(NamedTuple):
-    """Files of one kind, named as one and as several: those that go, those that stay and why."""
+    """Files of one kind, with its singular and plural: those to remove, those to keep, and why they are kept."""
 
     one: str
     several: str
@@ -34,7 +35,7 @@ class Kind(NamedTuple):
     reason: str = ""
 
 
-#: What a process that was killed leaves: a status file, note or recovery that was being written, a copy made by SQLite.
+#: Files that a killed process leaves behind: an unfinished status file, note or recovery, a copy made by SQLite.
 _TEMPORARY: Final = (
     "servers/.*.tmp",
     ".*.kato-*.tmp",
@@ -49,7 +50,7 @@ _TEMPORARY: Final = (
 def find(
     state_dir: Path, *, older_than_ms: int, now_ms: int, is_running: statusfiles.IsRunning
 ) -> list[Kind]:
-    """What there is of each kind."""
+    """The files of each kind."""
 
     def by_age(
         one: str,
@@ -85,7 +86,7 @@ def find(
 
 
 def remove(files: Iterable[File]) -> list[str]:
-    """Removes them; a sentence for each that could not be."""
+    """Removes files. Returns a sentence for each that could not be removed."""
     failures = []
     for file in files:
         try:
@@ -96,7 +97,7 @@ def remove(files: Iterable[File]) -> list[str]:
 
 
 def _files(paths: Iterable[Path]) -> list[File]:
-    """The regular files among them; not links, which can lead to files of the user's."""
+    """The regular files among the paths. Links are left out: they can lead to files of the user's."""
     found = []
     for path in sorted(set(paths)):
         try:

@@ -1,7 +1,7 @@
-"""What depends on this machine: where configuration and state lie, the local time zone, the logs.
+"""What depends on the machine: the folders of configuration and state, the local time zone, the logs.
 
-Rule: the configuration file is read here and judged in `settings`; one that cannot be read or parsed is an invalid
-setting, never an absent one. Logs never hold conversation text: pygls, which logs whole messages, is silenced.
+Rules: the configuration file is read here and checked in `core.settings`; a file that cannot be read or parsed is an invalid
+setting, not an absent one. Logs never hold conversation text: the logger of pygls, which logs whole messages, is silenced.
 """
 
 import logging
@@ -46,11 +46,11 @@ def config_path(environment: Mapping[str, str]) -> Path:
 def load_config(environment: Mapping[str, str]) -> tuple[Mapping[str, Any] | None, str]:
     """The configuration file's content, None if there is none, and its path.
 
-    Raises SettingsInvalid when it cannot be read or is no TOML, or when `KATO_CONFIG` names a file that is not there.
+    Raises SettingsInvalid when it cannot be read or is not TOML, or when `KATO_CONFIG` names a file that does not exist.
     """
     path = config_path(environment)
     if str(path) == os.devnull:
-        return None, str(path)  # how a user says that there is none
+        return None, str(path)  # the user wants no configuration file
     try:
         with open(path, "rb", opener=open_regular) as file:
             return tomllib.load(file), str(path)
@@ -83,7 +83,7 @@ def _expanded(path: str, key: str, origin: str) -> Path:
 
 
 def ensure_state_dir(path: Path) -> None:
-    """Makes what is missing of the state directory, for its owner alone; a folder that exists keeps its mode. Raises
+    """Makes the missing folders of the state directory, for its owner alone; a folder that exists keeps its mode. Raises
     SettingsInvalid.
     """
     with usable_state_dir(path):
@@ -94,7 +94,7 @@ def ensure_state_dir(path: Path) -> None:
 
 @contextmanager
 def usable_state_dir(path: Path) -> Iterator[None]:
-    """What the system refuses in here becomes an error that names the setting."""
+    """Turns an OSError in its block into an error that names the setting."""
     try:
         yield
     except OSError as error:
@@ -118,7 +118,7 @@ def warn_if_shared(state_dir: Path) -> None:
 
 
 class LocalZone(tzinfo):
-    """The machine's own time zone, daylight saving included. Where the system cannot tell (the ends of the calendar;
+    """The machine's own time zone, daylight saving included. Where the system does not know it (the ends of the calendar;
     on Windows, all before 1970), its standard time.
     """
 
@@ -128,7 +128,7 @@ class LocalZone(tzinfo):
             return None
         try:
             return dt.replace(tzinfo=None).astimezone().utcoffset()
-        except _NOT_TOLD:
+        except _UNKNOWN_TIME:
             return _standard_offset()
 
     def dst(self, dt: datetime | None) -> timedelta | None:
@@ -142,7 +142,7 @@ class LocalZone(tzinfo):
             return None
         try:
             return dt.replace(tzinfo=None).astimezone().tzname()
-        except _NOT_TOLD:
+        except _UNKNOWN_TIME:
             return clock.tzname[0]
 
     def fromutc(self, dt: datetime) -> datetime:
@@ -158,7 +158,7 @@ def _offset(day: int, hour: int, quarter: int) -> timedelta:
     moment = datetime.combine(date.fromordinal(day), time(hour, quarter * 15), timezone.utc)
     try:
         return moment.astimezone().utcoffset() or timedelta()
-    except _NOT_TOLD:
+    except _UNKNOWN_TIME:
         return _standard_offset()
 
 
@@ -167,7 +167,7 @@ def _standard_offset() -> timedelta:
 
 
 #: What the C library's conversions raise for a time that they do not support.
-_NOT_TOLD: Final = (OverflowError, ValueError, OSError)
+_UNKNOWN_TIME: Final = (OverflowError, ValueError, OSError)
 
 
 class LogFormatter(logging.Formatter):

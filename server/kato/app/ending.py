@@ -1,11 +1,11 @@
-"""How a process ends: asked by a signal or by its owner, step by step, within a bounded time.
+"""How a process ends: after a signal or when its owner wants it, step by step, within a bounded time.
 
     first signal, end of input, `exit` ──► begin ──► the last steps, each whatever the others raise ──► exit code
                                              └─ END_SECONDS_MAX later, if something hangs: the same exit code, as it is
-    second signal ──► the system's default: the process is gone
+    second signal ──► the system's default: the process is killed
 
-Rule: being cut off is safe. What was acknowledged is in the journal, and a note that was being written is mended by the
-next process, as after `kill -9`.
+Rule: an end that is cut off is safe. Everything acknowledged is in the journal, and the next process repairs a note that
+was being written, as after `kill -9`.
 """
 
 import _thread
@@ -32,12 +32,16 @@ _SIGNALS: Final = tuple(
 )
 
 
+#: A step of the end: its name for the log, and what it does.
+Step = tuple[str, Callable[[], object]]
+
+
 class Ending:
     """See the module. `code` is the exit code once it is decided."""
 
     def __init__(self) -> None:
         self.code: int | None = None
-        #: True from the first sign of the end: who waits for something waits briefly.
+        #: True from the first sign of the end: whatever waits, waits only briefly from then on.
         self.is_wanted = False
         self._done = threading.Event()
         self._bounded = False
@@ -48,10 +52,10 @@ class Ending:
         SIGHUP stays ignored where it is (nohup).
         """
 
-        def heard(number: int, frame: FrameType | None) -> None:
+        def take(number: int, frame: FrameType | None) -> None:
             del frame
             for one in self._handlers:
-                signal.signal(one, signal.SIG_DFL)  # a second signal ends the process, whatever it is doing
+                signal.signal(one, signal.SIG_DFL)  # a second signal kills the process
             self.is_wanted = True
             self._bound(128 + number)
             end(128 + number)
@@ -59,8 +63,8 @@ class Ending:
         for number in _SIGNALS:
             if number == getattr(signal, "SIGHUP", None) and signal.getsignal(number) is signal.SIG_IGN:
                 continue
-            with suppress(ValueError):  # not the main thread: signals are its owner's
-                self._handlers[number] = signal.signal(number, heard)
+            with suppress(ValueError):  # not the main thread: Python lets no other one handle signals
+                self._handlers[number] = signal.signal(number, take)
 
     def begin(self, code: int) -> bool:
         """True for the first call, which decides the exit code."""
@@ -70,19 +74,19 @@ class Ending:
         self._bound(code)
         return True
 
-    def finish(self, steps: Sequence[tuple[str, Callable[[], object]]]) -> None:
-        """The last steps, in order. What one raises is logged and keeps none of the others from running."""
+    def finish(self, steps: Sequence[Step]) -> None:
+        """Runs the last steps in order. Logs what one raises, and runs the others."""
         for name, step in steps:
             try:
                 step()
             except (KatoError, OSError) as error:
                 reason = error.message if isinstance(error, KatoError) else error.strerror
                 log.error("at the end, %s: %s", name, reason or type(error).__name__)
-            except Exception as error:  # noqa: BLE001 - the end comes
+            except Exception as error:  # noqa: BLE001 - the process ends, whatever it is
                 log_defect(log, f"at the end, {name}", error)
 
     def close(self) -> None:
-        """The end was reached: nothing is cut off any more, and signals do what they did before."""
+        """The end was reached in time. Signals are handled as before `listen`."""
         self._done.set()
         for number, handler in self._handlers.items():
             signal.signal(number, handler)  # type: ignore[arg-type]
@@ -90,7 +94,7 @@ class Ending:
     def _bound(self, code: int) -> None:
         if not self._bounded:
             self._bounded = True
-            # Not `threading`: a signal can come while this very thread holds the locks of that module.
+            # Not `threading`: a signal can interrupt this thread while it holds a lock of that module.
             _thread.start_new_thread(self._cut_off, (code,))
 
     def _cut_off(self, code: int) -> None:

@@ -1,6 +1,6 @@
-"""Process memory: read, kept tidy, given back; and which processes are alive. One owner per platform's peculiarities.
+"""The memory of this process: measured, tuned, returned to the system; and which processes are alive, on each platform.
 
-Rule: reading costs microseconds, so that memory can be looked at while events pour in.
+Rule: a measurement takes microseconds, so that it can be taken while events are appended.
 """
 
 import ctypes
@@ -29,7 +29,7 @@ _M_ARENA_MAX: Final = -8
 
 
 def sample() -> ProcessMemory:
-    """What the process takes now, and the most it ever took (bytes)."""
+    """The memory that the process takes now, and the most it ever took (bytes)."""
     if _LINUX:
         peak, rss, vms = _proc_status()
         return ProcessMemory(rss, _linux_uss(rss), vms, peak)
@@ -57,8 +57,8 @@ _statm: int | None = None
 def tame_allocator() -> None:
     """Call at the start. glibc raises its thresholds when large blocks are freed (to 32 MiB and 64 MiB), after which a
     freed frame stays in the heap; fixed thresholds keep large frames apart and give them back when they are freed. They
-    are not lower, for orjson asks for twelve times a message's length to read it: mapped anew for each message of
-    100 kB, that was 37 page faults a message. One arena: the server has one thread that allocates.
+    are not lower, because orjson allocates twelve times a message's length to read it: with a new mapping for each message
+    of 100 kB, that took 37 page faults a message. One arena: the server has one thread that allocates.
     """
     libc = _libc()
     if libc is not None and hasattr(libc, "mallopt"):
@@ -68,8 +68,8 @@ def tame_allocator() -> None:
 
 
 def settle_heap() -> None:
-    """Call once what stays is loaded. Collections pass it over from then on (a full one took 20 ms, now 0.5 ms), and the
-    source texts that attrs generated for lsprotocol's classes go (1.4 MB, for tracebacks only).
+    """Call when everything that stays is loaded. Collections skip it from then on (a full one took 20 ms, now 0.5 ms), and the
+    source texts that attrs generated for lsprotocol's classes are freed (1.4 MB, for tracebacks only).
     """
     linecache.clearcache()
     gc.freeze()
@@ -77,7 +77,7 @@ def settle_heap() -> None:
 
 
 def trim() -> None:
-    """Gives freed memory back to the system: a collection, then malloc_trim (glibc) or its like on macOS."""
+    """Returns freed memory to the system: a collection, then malloc_trim (glibc) or its counterpart on macOS."""
     gc.collect()
     _release()
 
@@ -93,8 +93,8 @@ def _release() -> None:
 
 
 def identity(pid: int) -> str | None:
-    """`<pid>:<when it started>`: names a process also after its id is used again. None if there is none, and for one that
-    ended and whose parent has not asked for its exit code yet: it does nothing more.
+    """`<pid>:<when it started>`: identifies a process even if its id is reused. None if there is no such process, or if it
+    ended and its parent has not read its exit code yet.
     """
     return _linux_identity(pid) if _LINUX else _portable_identity(pid)
 
@@ -135,7 +135,7 @@ def is_alive(process: str) -> bool:
 
 
 def mark() -> str:
-    """`<pid>-<where>-<when it started>`, for names of files: names this process among those of all machines and
+    """`<pid>-<where>-<when it started>`, for names of files: identifies this process among those of all machines and
     containers that share a folder.
     """
     return f"{os.getpid()}-{_where()}-{_checksum(identity(os.getpid()) or '')}"

@@ -1,11 +1,11 @@
 """The files that each process keeps under its id, in the state folder.
 
-    servers/<pid>.json      a `StatusSnapshot` and `daemonIdentity`, which names the process also after its id is used again;
+    servers/<pid>.json      a `StatusSnapshot` and `daemonIdentity`, which identifies the process even if its id is reused;
                             written on each heartbeat, read by `kato status`
     logs/kato-<pid>.log     its log
 
-Rule: a reader sees a whole snapshot or none, and another process may remove any file at any moment. Nothing here need
-survive a power loss, so nothing is synchronised.
+Rule: a reader sees a complete snapshot or none, and another process may remove any file at any moment. These files need not
+survive a power loss, so they are not synchronized.
 """
 
 import os
@@ -87,8 +87,8 @@ _LOG_NAME: Final = re.compile(r"kato-([0-9]{1,10})\.log")
 
 
 def remove_old(state_dir: Path, *, is_running: IsRunning) -> None:
-    """Of what processes left that are gone, keeps the newest of each kind, and nothing that was not finished. Another process
-    may do the same now.
+    """Removes files of processes that are gone: all that are unfinished, and of each kind all but the newest. Another process
+    may do the same at the same time.
     """
     for path in _files(state_dir, "servers/.*.tmp"):
         pid = path.stem[1:]

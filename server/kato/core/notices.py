@@ -1,4 +1,4 @@
-"""Notices: what the user must know. A client reacts to the kind, never to the text."""
+"""Notices: what the user must know, with a kind that clients react to."""
 
 from typing import Any, Literal
 
@@ -6,7 +6,7 @@ from msgspec import UNSET, Struct, UnsetType
 
 Severity = Literal["error", "warning", "info"]
 
-#: What the user must know, by kind. A client reacts to the kind, never to the text (wire contract).
+#: The kinds; docs/protocol.md says when each is sent, with which data. A client reacts to the kind, never to the text.
 NoticeKind = Literal[
     "over_budget",
     "settings_rejected",
@@ -29,7 +29,7 @@ NoticeKind = Literal[
 
 
 class Notice(Struct, frozen=True, rename="camel", omit_defaults=True):
-    """Something the user must know. `data` holds what a client needs to offer a remedy: paths, ids, lines."""
+    """A notice. `data` holds what a client needs to offer a remedy: paths, ids, lines."""
 
     kind: NoticeKind
     severity: Severity

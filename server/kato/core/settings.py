@@ -1,62 +1,227 @@
-"""The settings: keys, rules, defaults, precedence. Values in, `Settings` or a named fault out.
+"""The settings: each declared once with its name, rule, default and description; and how the layers are combined.
 
-Rule: fail closed. Whatever is present must be valid, in every layer, also where a stronger layer overrides it; an
-unknown key is refused with the nearest known one. A wrong limit is never silently replaced by the default.
+Rule: every value that is present must be valid, in every layer, also where a stronger layer overrides it; an unknown key
+is refused with the nearest known one. An invalid value is never replaced by the default.
 """
 
 import re
-import sys
 from collections.abc import Callable, Mapping
-from datetime import tzinfo
-from pathlib import PurePosixPath, PureWindowsPath
-from typing import Any, Final, Literal, NamedTuple
+from typing import Annotated, Any, Final, Literal, NamedTuple, get_type_hints
 
 from msgspec import Struct, structs
 
 from kato.core import limits
-from kato.core.errors import SettingsInvalid, brief
+from kato.core.errors import SettingsInvalid
+from kato.core.setting_rules import (
+    BOOLEAN,
+    LOG_LEVEL,
+    NOTES_DIRECTORY,
+    PATH,
+    POSITIVE_INTEGER,
+    PROVIDER_PATHS,
+    SECONDS,
+    TIME_ZONE,
+    WRITE_ROOTS,
+    Rule,
+)
 from kato.core.text import nearest
 
 LogLevel = Literal["debug", "info", "warning", "error"]
-PROVIDERS: Final = ("claude", "codex", "gemini", "copilot")
 
 
-class Settings(Struct, frozen=True, kw_only=True):
-    """Every setting's value in force. None: the platform's default, decided at the edge."""
-
-    daemon_max_memory_mb: int = limits.DAEMON_MAX_MEMORY_MB_DEFAULT
-    max_sessions: int = limits.SESSIONS_MAX_DEFAULT
-    max_events_per_session: int = limits.EVENTS_PER_SESSION_MAX_DEFAULT
-    max_message_mb: int = limits.MESSAGE_MB_MAX_DEFAULT
-    heartbeat_seconds: float = limits.HEARTBEAT_SECONDS_DEFAULT
-    state_dir: str | None = None
-    journal: bool = True
-    allowed_write_roots: tuple[str, ...] = ()
-    exclusive_write_roots: bool = False
-    notes_directory: str = "${workspaceFolder}/notes"
-    provider_session_roots: Mapping[str, tuple[str, ...]] = {}
-    markdown_include_frontmatter: bool = True
-    markdown_include_commentary: bool = True
-    markdown_include_boundaries: bool = True
-    markdown_include_thinking: bool = False
-    markdown_include_tool_calls: bool = False
-    markdown_include_system_events: bool = False
-    markdown_include_sub_agents: bool = False
-    markdown_italicize_user_messages: bool = False
-    markdown_timezone: str | None = None
-    log_level: LogLevel = "info"
-
-
-class Key(NamedTuple):
-    """A setting: its name on the wire, its field, its rule in words, and the check, which returns the value to keep or
-    raises ValueError.
+class Setting(NamedTuple):
+    """How a setting is declared: its name in every layer, its rule, what it does (Markdown, for users), the environment
+    variable that sets it, whether it takes effect only at the next start, what its default is in words where it depends on
+    the machine, and in VS Code who may set it: `window` (also a folder that is opened), `machine-overridable` (a folder that
+    the user trusts) or `machine` (the user alone).
     """
 
     name: str
-    field: str
-    rule: str
-    check: Callable[[Any], Any]
+    rule: Rule
+    description: str
     environment: str | None = None
+    needs_restart: bool = False
+    default_in_words: str | None = None
+    scope: Literal["window", "machine-overridable", "machine"] = "window"
+
+
+class Settings(Struct, frozen=True, kw_only=True):
+    """Every setting: its declaration and default, and in an instance the value in force. None stands for a default that
+    depends on the machine.
+    """
+
+    daemon_max_memory_mb: Annotated[
+        int,
+        Setting(
+            "daemonMaxMemoryMb",
+            POSITIVE_INTEGER,
+            "The most memory, in MB, that Kato's server process may take. Over the limit, the sessions that were updated "
+            "least recently leave the memory; they stay in the journal.",
+            environment="KATO_DAEMON_MAX_MEMORY_MB",
+        ),
+    ] = limits.DAEMON_MAX_MEMORY_MB_DEFAULT
+    max_sessions: Annotated[
+        int, Setting("maxSessions", POSITIVE_INTEGER, "The most sessions held in memory.")
+    ] = limits.SESSIONS_MAX_DEFAULT
+    max_events_per_session: Annotated[
+        int,
+        Setting(
+            "maxEventsPerSession",
+            POSITIVE_INTEGER,
+            "The most events of a session held in memory; older ones stay in the journal.",
+        ),
+    ] = limits.EVENTS_PER_SESSION_MAX_DEFAULT
+    max_message_mb: Annotated[
+        int, Setting("maxMessageMb", POSITIVE_INTEGER, "The largest message, in MB, that the server reads.")
+    ] = limits.MESSAGE_MB_MAX_DEFAULT
+    heartbeat_seconds: Annotated[
+        float,
+        Setting(
+            "heartbeatSeconds",
+            SECONDS,
+            "How often, in seconds, the server measures its memory, synchronizes the journal and repeats what failed.",
+        ),
+    ] = limits.HEARTBEAT_SECONDS_DEFAULT
+    state_dir: Annotated[
+        str | None,
+        Setting(
+            "stateDir",
+            PATH,
+            "The folder for the journal, recordings without a destination, backups and the log. A folder that exists "
+            "keeps its mode.",
+            environment="KATO_STATE_DIR",
+            needs_restart=True,
+            default_in_words="the platform's state folder",
+            scope="machine",
+        ),
+    ] = None
+    journal: Annotated[
+        bool,
+        Setting(
+            "journal",
+            BOOLEAN,
+            "Keep every event durably on disk. Off: Kato keeps events in memory only.",
+            needs_restart=True,
+            scope="machine-overridable",
+        ),
+    ] = True
+    allowed_write_roots: Annotated[
+        tuple[str, ...],
+        Setting(
+            "allowedWriteRoots",
+            WRITE_ROOTS,
+            "Folders that exist and in which notes may be written, in addition to the workspace's folders, "
+            "`notes.directory` and Kato's recordings folder.",
+        ),
+    ] = ()
+    exclusive_write_roots: Annotated[
+        bool,
+        Setting(
+            "exclusiveWriteRoots",
+            BOOLEAN,
+            "Notes may be written in `allowedWriteRoots` only, not in the workspace's folders.",
+        ),
+    ] = False
+    notes_directory: Annotated[
+        str,
+        Setting(
+            "notes.directory",
+            NOTES_DIRECTORY,
+            "Where a note without a path goes, from the chat (`::capture`) and from the editor. `${workspaceFolder}` is the "
+            "conversation's own folder; where no folder is open, the note goes to Kato's recordings folder.",
+        ),
+    ] = "${workspaceFolder}/notes"
+    provider_session_roots: Annotated[
+        Mapping[str, tuple[str, ...]],
+        Setting(
+            "providerSessionRoots",
+            PROVIDER_PATHS,
+            "The folders with an assistant's session logs, instead of its usual ones. `[]` switches an assistant off.",
+            scope="machine",
+        ),
+    ] = {}
+    markdown_include_frontmatter: Annotated[
+        bool, Setting("markdown.includeFrontmatter", BOOLEAN, "Begin a new note with frontmatter.")
+    ] = True
+    markdown_include_commentary: Annotated[
+        bool,
+        Setting("markdown.includeCommentary", BOOLEAN, "Write the assistant's comments between its steps."),
+    ] = True
+    markdown_include_boundaries: Annotated[
+        bool,
+        Setting(
+            "markdown.includeBoundaries",
+            BOOLEAN,
+            "Write one line in italics where the conversation was rewound, compacted, interrupted, moved or forked.",
+        ),
+    ] = True
+    markdown_include_thinking: Annotated[
+        bool, Setting("markdown.includeThinking", BOOLEAN, "Write the assistant's thinking, folded.")
+    ] = False
+    markdown_include_tool_calls: Annotated[
+        bool, Setting("markdown.includeToolCalls", BOOLEAN, "Write tool calls and their results, folded.")
+    ] = False
+    markdown_include_system_events: Annotated[
+        bool,
+        Setting("markdown.includeSystemEvents", BOOLEAN, "Write the messages of the assistant's program."),
+    ] = False
+    markdown_include_sub_agents: Annotated[
+        bool,
+        Setting(
+            "markdown.includeSubAgents",
+            BOOLEAN,
+            "Fold the conversations of sub-agents under the calls that started them.",
+        ),
+    ] = False
+    markdown_italicize_user_messages: Annotated[
+        bool, Setting("markdown.italicizeUserMessages", BOOLEAN, "Write your own messages in italics.")
+    ] = False
+    markdown_timezone: Annotated[
+        str | None,
+        Setting(
+            "markdown.timezone",
+            TIME_ZONE,
+            "The time zone of headings, such as `Europe/Berlin`.",
+            default_in_words="the machine's time zone",
+        ),
+    ] = None
+    log_level: Annotated[
+        LogLevel,
+        Setting(
+            "logLevel",
+            LOG_LEVEL,
+            "How much the server logs. Logs hold ids and sizes, never conversation text.",
+            environment="KATO_LOG_LEVEL",
+        ),
+    ] = "info"
+
+
+class Key(NamedTuple):
+    """A setting with its field in `Settings` and its default."""
+
+    field: str
+    setting: Setting
+    default: Any
+
+    @property
+    def name(self) -> str:
+        """Its name in every layer."""
+        return self.setting.name
+
+    @property
+    def rule(self) -> str:
+        """Its rule in words, after "must be"."""
+        return self.setting.rule.words
+
+    @property
+    def environment(self) -> str | None:
+        """The environment variable that sets it."""
+        return self.setting.environment
+
+    @property
+    def check(self) -> Callable[[Any], Any]:
+        """Returns the value to keep, or raises ValueError."""
+        return self.setting.rule.check
 
 
 def resolve(
@@ -128,172 +293,25 @@ def _from_environment(environment: Mapping[str, str]) -> dict[str, Any]:
     for key in TABLE:
         if key.environment is None or (text := environment.get(key.environment)) is None:
             continue
-        value: Any = int(text) if key.check is _positive_integer and _DIGITS.match(text) else text
+        value: Any = int(text) if key.setting.rule is POSITIVE_INTEGER and _DIGITS.match(text) else text
         values[key.field] = _check(key, value, f"environment {key.environment}")
     return values
 
 
 _DIGITS: Final = re.compile(r"\A[1-9][0-9]{0,17}\Z")
-_INTEGER_MAX: Final = 1_000_000_000
 
 
-def _positive_integer(value: Any) -> int:
-    if type(value) is not int or not 0 < value <= _INTEGER_MAX:
-        raise ValueError
-    return value
+def _table() -> tuple[Key, ...]:
+    declared = get_type_hints(Settings, include_extras=True)
+    defaults = structs.asdict(Settings())
+    return tuple(Key(field, hint.__metadata__[0], defaults[field]) for field, hint in declared.items())
 
 
-def _heartbeat(value: Any) -> float:
-    if type(value) not in (int, float):
-        raise ValueError
-    if not limits.HEARTBEAT_SECONDS_MIN <= value <= limits.HEARTBEAT_SECONDS_MAX:
-        raise ValueError
-    return float(value)
-
-
-def _boolean(value: Any) -> bool:
-    if type(value) is not bool:
-        raise ValueError
-    return value
-
-
-_SURROGATE: Final = re.compile("[\ud800-\udfff]")
-
-
-def is_absolute(path: str, *, windows: bool) -> bool:
-    """Whether a path means the same wherever the process was started: absolute on this system, or below the user's home
-    (`~`). On Windows `/x` lies on the drive of the current folder, on POSIX `C:/x` below the current folder.
-    """
-    if "\0" in path or _SURROGATE.search(path):  # a name that is not text can be neither stored nor sent
-        return False
-    if path == "~" or path.startswith(("~/", "~\\") if windows else "~/"):
-        return True
-    return (PureWindowsPath if windows else PurePosixPath)(path).is_absolute()
-
-
-def _path(value: Any) -> str:
-    if not isinstance(value, str) or not is_absolute(value, windows=_WINDOWS):
-        raise ValueError
-    return value
-
-
-_WINDOWS: Final = sys.platform == "win32"
-
-
-def _write_root(value: Any) -> str:
-    if not isinstance(value, str) or "\0" in value or not _ABSOLUTE_ANYWHERE.match(value):
-        raise ValueError
-    return value
-
-
-#: POSIX, `~`, `~/…`, a Windows drive or a UNC share: one list of roots may serve several machines.
-_ABSOLUTE_ANYWHERE: Final = re.compile(r"^(/|~$|~[/\\]|[A-Za-z]:[/\\]|\\\\)")
-
-
-def _write_roots(value: Any) -> tuple[str, ...]:
-    if not isinstance(value, list | tuple):
-        raise ValueError
-    return tuple(map(_write_root, value))
-
-
-def _notes_directory(value: Any) -> str:
-    if isinstance(value, str) and "\0" not in value and _IN_WORKSPACE.match(value):
-        return value
-    return _path(value)
-
-
-_IN_WORKSPACE: Final = re.compile(r"^\$\{workspaceFolder\}([/\\]|$)")
-
-
-def _paths(value: Any) -> tuple[str, ...]:
-    if not isinstance(value, list | tuple):
-        raise ValueError
-    return tuple(map(_path, value))
-
-
-def _provider_paths(value: Any) -> Mapping[str, tuple[str, ...]]:
-    if not isinstance(value, Mapping):
-        raise ValueError
-    for name in value:
-        if name not in PROVIDERS:
-            near = nearest(str(name), PROVIDERS) or PROVIDERS[0]
-            raise ValueError(f"a map whose keys are {', '.join(PROVIDERS)} ({brief(name)} is none: {near}?)")
-    return {name: _paths(paths) for name, paths in value.items()}
-
-
-def _log_level(value: Any) -> str:
-    if value not in ("debug", "info", "warning", "error"):
-        raise ValueError
-    return str(value)
-
-
-def _time_zone(value: Any) -> str:
-    if not isinstance(value, str):
-        raise ValueError
-    try:
-        zone(value)
-    except (KeyError, OSError):
-        raise ValueError from None
-    return value
-
-
-def zone(name: str) -> tzinfo:
-    """The IANA time zone of this name. Raises KeyError, OSError or ValueError if there is none."""
-    from zoneinfo import ZoneInfo  # noqa: PLC0415 - 0.3 MB; most users have the machine's own zone
-
-    return ZoneInfo(name)
-
-
-_INTEGER: Final = f"a positive integer, at most {_INTEGER_MAX} (no boolean, no float, no string)"
-_SECONDS: Final = f"a number of seconds from {limits.HEARTBEAT_SECONDS_MIN:g} to {limits.HEARTBEAT_SECONDS_MAX} (no boolean, no string)"
-_BOOLEAN: Final = "a boolean"
-_PATH_RULE: Final = "an absolute path" + (" with a drive" if _WINDOWS else "") + ", or one that begins with ~"
-
-TABLE: Final = (
-    Key(
-        "daemonMaxMemoryMb", "daemon_max_memory_mb", _INTEGER, _positive_integer, "KATO_DAEMON_MAX_MEMORY_MB"
-    ),
-    Key("maxSessions", "max_sessions", _INTEGER, _positive_integer),
-    Key("maxEventsPerSession", "max_events_per_session", _INTEGER, _positive_integer),
-    Key("maxMessageMb", "max_message_mb", _INTEGER, _positive_integer),
-    Key("heartbeatSeconds", "heartbeat_seconds", _SECONDS, _heartbeat),
-    Key("stateDir", "state_dir", _PATH_RULE, _path, "KATO_STATE_DIR"),
-    Key("journal", "journal", _BOOLEAN, _boolean),
-    Key(
-        "allowedWriteRoots",
-        "allowed_write_roots",
-        "a list of absolute paths, or ones that begin with ~",
-        _write_roots,
-    ),
-    Key("exclusiveWriteRoots", "exclusive_write_roots", _BOOLEAN, _boolean),
-    Key(
-        "notes.directory",
-        "notes_directory",
-        "an absolute path, or one that begins with ~ or ${workspaceFolder}",
-        _notes_directory,
-    ),
-    Key(
-        "providerSessionRoots",
-        "provider_session_roots",
-        f"a map of {', '.join(PROVIDERS)} to lists of absolute paths",
-        _provider_paths,
-    ),
-    Key("markdown.includeFrontmatter", "markdown_include_frontmatter", _BOOLEAN, _boolean),
-    Key("markdown.includeCommentary", "markdown_include_commentary", _BOOLEAN, _boolean),
-    Key("markdown.includeBoundaries", "markdown_include_boundaries", _BOOLEAN, _boolean),
-    Key("markdown.includeThinking", "markdown_include_thinking", _BOOLEAN, _boolean),
-    Key("markdown.includeToolCalls", "markdown_include_tool_calls", _BOOLEAN, _boolean),
-    Key("markdown.includeSystemEvents", "markdown_include_system_events", _BOOLEAN, _boolean),
-    Key("markdown.includeSubAgents", "markdown_include_sub_agents", _BOOLEAN, _boolean),
-    Key("markdown.italicizeUserMessages", "markdown_italicize_user_messages", _BOOLEAN, _boolean),
-    Key("markdown.timezone", "markdown_timezone", "an IANA time zone such as Europe/Berlin", _time_zone),
-    Key("logLevel", "log_level", "debug, info, warning or error", _log_level, "KATO_LOG_LEVEL"),
-)
+#: Every setting, in the order of its declaration.
+TABLE: Final = _table()
 
 _BY_NAME: Final = {key.name: key for key in TABLE}
 _SECTIONS: Final = frozenset(key.name.partition(".")[0] for key in TABLE if "." in key.name)
 
-#: In force only after the next start: what lies under them is open.
-RESTART_KEYS: Final = frozenset({"stateDir", "journal"})
-
-assert {key.field for key in TABLE} == set(Settings.__struct_fields__)
+#: The settings that take effect only at the next start: the files below them are open.
+RESTART_KEYS: Final = frozenset(key.name for key in TABLE if key.setting.needs_restart)

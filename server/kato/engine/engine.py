@@ -224,8 +224,10 @@ class Engine:
         else:
             return True
         self.ledger.rollback()
-        for one in (*groups, *logs):
-            one.error = error
+        for group in groups:
+            group.error = error
+        for noted in logs:
+            noted.error = error
         self.claims.roll_back({group.key for group in groups})
         self._report_loss(error)
         return False

@@ -19,7 +19,7 @@ from kato.core import limits
 from kato.core.errors import BudgetExceeded, KatoError
 from kato.core.ports import LogLedger
 from kato.core.records import LogRecord
-from kato.engine.engine import log_defect
+from kato.engine import log_defect
 from kato.logs.discovery import Found, Root
 from kato.logs.folders import LogFolders
 from kato.logs.followed import OpenLog

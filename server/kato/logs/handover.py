@@ -13,7 +13,7 @@ from kato.core.events import SessionKey, encode_line
 from kato.core.lines import Lines
 from kato.core.ports import LogLedger
 from kato.core.records import LogRecord
-from kato.engine.engine import AppendRequest, Engine
+from kato.engine import AppendRequest, Engine
 from kato.logs.followed import OpenLog
 from kato.logs.history import History, Run, runs
 from kato.logs.livetimes import LiveTimes
@@ -108,7 +108,7 @@ class Handover:
             replay=not run.is_live,
             parent_id=info.parent_id or None,
             parent_call_id=info.parent_tool_call_id,
-            hold=run.is_live,
+            make_resident=run.is_live,
         )
 
     def follow_conversation(self, log: OpenLog) -> None:
@@ -136,7 +136,7 @@ class Handover:
                     events=[],
                     lines=Lines.of([]),
                     cwd=session.cwd,
-                    hold=False,
+                    make_resident=False,
                     continues=key,
                 )
             ]

@@ -1,7 +1,7 @@
 """The documents that an editor has open: version, unsaved changes and where each ends. Never their text.
 
-The end of a document follows from its changes alone: a change takes out a range and puts a text in its place, so the
-end moves by the lines and, in the last line, by the characters that came or went.
+The end of a document follows from its changes alone: a change replaces a range by a text, so the end moves by the lines, and
+in the last line by the characters, that were added or removed.
 """
 
 import re
@@ -24,7 +24,7 @@ class Place(NamedTuple):
 
 
 class Change(NamedTuple):
-    """A change of a document: `text` in place of what stands from `start` to `end`; without a range, of everything."""
+    """A change of a document: `text` replaces the range from `start` to `end`; without a range, the whole document."""
 
     text: str
     start: Place | None = None
@@ -58,7 +58,7 @@ def moved_end(end: Place, change: Change, encoding: Encoding) -> Place:
     """Where a document ends after a change, when it ended at `end` before."""
     if change.start is None or change.end is None:
         return end_of(change.text, encoding)
-    start, stop = min(change.start, end), min(change.end, end)  # LSP: what lies beyond the end means the end
+    start, stop = min(change.start, end), min(change.end, end)  # LSP: a position beyond the end means the end
     after = end_after(start, change.text, encoding)
     if stop.line < end.line:
         return Place(end.line - stop.line + after.line, end.character)
@@ -66,8 +66,8 @@ def moved_end(end: Place, change: Change, encoding: Encoding) -> Place:
 
 
 class Document(Struct):
-    """An open document. `stamp` is the file's time and size when document and file were last the same; `is_stale` says that
-    the editor does not show the file as it is.
+    """An open document. `stamp` is the file's time (ns) and size when document and file were last equal; `is_stale` is true
+    while the editor shows an older version of the file.
     """
 
     uri: str
@@ -79,15 +79,15 @@ class Document(Struct):
 
 
 class OpenDocuments:
-    """The open documents by their real paths, at most `limits.OPEN_DOCUMENTS_MAX`: the ones opened first are dropped, and
-    Kato then writes them as any file on disk.
+    """The open documents by their real paths. Keeps at most `limits.OPEN_DOCUMENTS_MAX`; drops the one that was opened first,
+    which Kato then writes on disk.
     """
 
     def __init__(self) -> None:
         self._documents: OrderedDict[str, Document] = OrderedDict()
 
     def open(self, path: str, document: Document) -> None:
-        """Adds a document, or replaces what is known of it."""
+        """Adds or replaces a document."""
         self._documents[path] = document
         self._documents.move_to_end(path)
         if len(self._documents) > limits.OPEN_DOCUMENTS_MAX:
@@ -98,5 +98,5 @@ class OpenDocuments:
         return self._documents.get(path)
 
     def close(self, path: str) -> Document | None:
-        """Forgets a document."""
+        """Removes a document, and returns it if it was open."""
         return self._documents.pop(path, None)

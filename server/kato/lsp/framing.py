@@ -3,13 +3,13 @@
     header ──CRLF CRLF──► body complete? ── yes ──► Frame
        │                     │ no: wait
        │                     └ longer than the bound ──► drain, keep both ends ──► Oversize
-       └ no usable Content-Length ──► Broken, go on at the next header
+       └ no usable Content-Length ──► Broken, continue at the next header
 
-Rule: the reader holds at most one frame of the bounded size, whatever the stream announces, and a stream that
-can be resynchronised is. It knows bytes and lengths, not JSON, except where it must name the request in a frame
-that is too large to be read (`Oversize.request_id`).
+Rules: the reader holds at most one frame of the bounded size, whatever length the stream announces. After malformed bytes
+it continues at the next header. It handles bytes and lengths, not JSON, except to find the request's id in a frame that is
+too large to be read (`Oversize.request_id`).
 
-Format: LSP 3.17, base protocol. Header names are matched in any case; `Content-Type` is optional and passed over.
+Format: LSP 3.17, base protocol. Header names are matched in any case; `Content-Type` is optional and ignored.
 """
 
 import re
@@ -28,32 +28,32 @@ _LENGTH: Final = re.compile(rb"content-length[ \t]*:[ \t]*([0-9]{1,15})[ \t]*(?=
 _LENGTH_AT_END: Final = re.compile(
     rb"content-length[ \t]*:[ \t]*([0-9]{1,15})[ \t]*(?:\r\n[^\r\n]*)?$", re.IGNORECASE
 )
-#: A length of more digits is a mistake, and Python turns no more than 4,300 into a number.
+#: A length of more digits is a mistake, and Python converts at most 4,300 digits to an integer.
 _DIGITS_MAX: Final = 15
 #: How much of each end of a drained frame is kept to find the request's id in it.
 _END_BYTES: Final = 1 * limits.KIB
 
 
 class Frame(Struct):
-    """A whole body."""
+    """A complete body."""
 
     body: bytes | bytearray
 
     def take(self) -> bytes | bytearray:
-        """The body, once: a large one must not live beside what is made of it because this frame is still held."""
+        """Returns the body and drops it here, so that a large body can be freed while this frame is still referenced."""
         body, self.body = self.body, b""
         return body
 
 
 class Oversize(Struct, frozen=True):
-    """A frame that was drained. `request_id` is None for a notification (or where no id can be seen)."""
+    """A frame that was drained. `request_id` is None for a notification, or when no id was found."""
 
     length: int
     request_id: int | str | None
 
 
 class Broken(Struct, frozen=True):
-    """Bytes that are no frame, passed over. `reason` holds nothing of what they say."""
+    """Bytes that are not a frame and were skipped. `reason` never quotes them."""
 
     reason: str
 
@@ -69,7 +69,7 @@ class FrameReader:
         self._drained: _Drained | None = None
 
     def feed(self, data: bytes) -> Iterator[Frame | Oversize | Broken]:
-        """What the stream holds by now. Every item must be taken before the next feed."""
+        """The items that are complete with this data. All must be taken before the next feed."""
         position = 0
         if self._missing:
             position = min(len(data), self._missing)
@@ -83,7 +83,7 @@ class FrameReader:
         while position < len(data):
             end = data.find(_END_OF_HEADER, position)
             if end < 0:
-                position, broken = _skip_hopeless(data, position)
+                position, broken = _skip_garbage(data, position)
                 if broken is not None:
                     yield broken
                 break
@@ -116,11 +116,11 @@ class FrameReader:
 
     @property
     def unfinished(self) -> bool:
-        """True in the middle of a frame: the end of input here is a cut."""
+        """True in the middle of a frame: if the input ends here, a message was cut."""
         return bool(self._missing or self._buffer)
 
     def _continue_body(self, data: bytes, count: int) -> Frame | Oversize | None:
-        """Takes the first `count` bytes of `data` for the body that is under way."""
+        """Adds the first `count` bytes of `data` to the unfinished body."""
         self._missing -= count
         if self._drained is not None:
             self._drained.take(data[:count])
@@ -136,7 +136,7 @@ class FrameReader:
 
 
 class _Drained:
-    """Both ends of a body that is passed over."""
+    """Both ends of a body that is drained."""
 
     def __init__(self, length: int) -> None:
         self._length = length
@@ -153,30 +153,30 @@ class _Drained:
 
 
 def encode_header(length: int) -> bytes:
-    """What precedes a body of this length."""
+    """The header of a body of this length."""
     return b"Content-Length: %d\r\n\r\n" % length
 
 
 def encode_frame(body: bytes) -> bytes:
-    """Header and body, ready to be written at once."""
+    """Header and body in one piece."""
     return encode_header(len(body)) + body
 
 
 def find_request_id(body: bytes | bytearray) -> int | str | None:
-    """The request id of a message that is not read as a whole; None for a notification."""
+    """The request id of a message that is not parsed; None for a notification."""
     return _id_before_params(bytes(body[:_END_BYTES]), bytes(body[-_END_BYTES:]))
 
 
 def _content_length(header: bytes) -> tuple[int | None, Broken | None]:
-    """The length that a header block announces, strictly or, with a complaint, as far as it can be made out."""
+    """The length that a header block announces. Of a malformed block, the last length, with a `Broken`; None without one."""
     lengths = {int(match[1]) for match in _LENGTH.finditer(header)}
     well_formed = all(b":" in line for line in header.split(b"\r\n"))
     if len(lengths) == 1 and well_formed and _starts_a_line(header):
         return lengths.pop(), None
     last = _LENGTH_AT_END.search(header)
     if last is not None:
-        return int(last[1]), Broken("bytes before a header, or a malformed header, were passed over")
-    return None, Broken("a header without a usable Content-Length was passed over")
+        return int(last[1]), Broken("bytes before a header, or a malformed header, were skipped")
+    return None, Broken("a header without a usable Content-Length was skipped")
 
 
 def _starts_a_line(header: bytes) -> bool:
@@ -184,13 +184,13 @@ def _starts_a_line(header: bytes) -> bool:
     return match is not None and (match.start() == 0 or header[: match.start()].endswith(b"\r\n"))
 
 
-def _skip_hopeless(data: bytes, position: int) -> tuple[int, Broken | None]:
-    """Where an unfinished header begins: bytes that can be no part of one any more are given up."""
+def _skip_garbage(data: bytes, position: int) -> tuple[int, Broken | None]:
+    """Where an unfinished header begins. Bytes that cannot be part of one are skipped."""
     if len(data) - position <= _HEADER_BYTES_MAX:
         return position, None
     start = data.lower().rfind(b"content-length", position)
     keep_from = start if 0 <= len(data) - start <= _HEADER_BYTES_MAX and start >= 0 else len(data) - 16
-    return keep_from, Broken(f"{keep_from - position} bytes without a header were passed over")
+    return keep_from, Broken(f"{keep_from - position} bytes without a header were skipped")
 
 
 _MEMBER = rb'\s*"(?P<key>id|jsonrpc|method)"\s*:\s*(?P<value>-?[0-9]{1,18}|"(?:[^"\\]|\\.){0,512}")\s*'

@@ -1,8 +1,8 @@
 """Standard input and output as the server's stream: bounded reads, writes that never block the loop.
 
-Rules: the server's own file descriptor is a private copy of stdout; file descriptor 1 leads to stderr, so that a stray
-`print` cannot break the stream. What the client does not read waits here, and while more than `limits.OUTGOING_BYTES_MAX`
-waits, the server handles no message (`Output.crowded`); of what it reads meanwhile, a bounded part waits.
+Rules: the server writes to a private copy of stdout; file descriptor 1 leads to stderr, so that a stray `print` cannot break
+the stream. Output that the client has not read waits here. While more than `limits.OUTGOING_BYTES_MAX` waits, the output is
+crowded, and the server handles no message.
 """
 
 import asyncio
@@ -23,17 +23,17 @@ _JOINED_BYTES: Final = 64 * limits.KIB
 _WRITE_BYTES: Final = 4096 if sys.platform == "linux" else 512
 
 
-#: What poll() says of an end that was closed, asked or not.
+#: The events that poll() reports for a closed end, also when they were not asked for.
 _HUNG_UP: Final = getattr(select, "POLLHUP", 0) | getattr(select, "POLLERR", 0)
 
 
 def take_stdout() -> int:
-    """A private descriptor of stdout; whatever writes to descriptor 1 from now on goes to stderr."""
+    """Returns a private descriptor of stdout. Everything written to descriptor 1 afterwards goes to stderr."""
     sys.stdout.flush()
     private = os.dup(1)
     os.dup2(2, 1)
     if sys.platform == "win32":
-        import msvcrt  # noqa: PLC0415 - this platform alone has it
+        import msvcrt  # noqa: PLC0415 - only Windows has it
 
         msvcrt.setmode(private, os.O_BINARY)
         msvcrt.setmode(0, os.O_BINARY)
@@ -41,8 +41,8 @@ def take_stdout() -> int:
 
 
 class Output:
-    """Frames to a file descriptor, in order. `on_written` is called when the client has read some of what waited for it,
-    `on_gone` when it went away.
+    """Writes frames to a file descriptor, in order. `on_written` is called when the client has read some of the frames that
+    waited, `on_gone` when it closed its end.
     """
 
     def __init__(
@@ -57,7 +57,9 @@ class Output:
         self._on_gone = on_gone
         self._on_written = on_written
         self._waiting: deque[memoryview] = deque()
-        self._small = bytearray()  # small frames behind those: an object each would take more than it holds
+        self._small = (
+            bytearray()
+        )  # small frames behind those: an object for each would be larger than the frame
         self._queued = 0
         self._written = 0
         self._watching = False
@@ -70,12 +72,12 @@ class Output:
 
     @property
     def waiting_bytes(self) -> int:
-        """What the client has not read."""
+        """How many bytes wait for the client."""
         return self._queued - self._written
 
     @property
     def queued(self) -> int:
-        """How many bytes were ever queued: a place in the stream."""
+        """How many bytes were ever queued: a position in the stream."""
         return self._queued
 
     @property
@@ -99,14 +101,14 @@ class Output:
         self.crowded = self.waiting_bytes > limits.OUTGOING_BYTES_MAX
 
     def flush(self) -> None:
-        """Writes what can be written without waiting; the rest follows when the client reads."""
+        """Writes as much as the pipe takes without waiting; the rest follows when the client reads."""
         self._write_some()
         if self.waiting_bytes and not self._watching and not self._gone:
             self._loop.add_writer(self._descriptor, self._on_writable)
             self._watching = True
 
     def drain(self, seconds: float) -> None:
-        """Before the end: writes all, waiting for the client no longer than this."""
+        """Before the end: writes all, waiting for the client at most this long."""
         deadline = self._loop.time() + seconds
         while self.waiting_bytes and not self._gone and self._loop.time() < deadline:
             self._write_some()
@@ -114,7 +116,7 @@ class Output:
                 self._poll.poll(50)
 
     def discard(self) -> None:
-        """Gives up what waits and all that is still to be sent: the client reads no more."""
+        """Drops all output, also what is sent later: the client does not read any more."""
         self._gone = True
         self._waiting.clear()
         self._small = bytearray()
@@ -141,7 +143,7 @@ class Output:
             part = head if self._poll is None else head[:_WRITE_BYTES]
             try:
                 count = os.write(self._descriptor, part)
-            except OSError:  # the client went away
+            except OSError:  # the client closed its end
                 self.discard()
                 self._loop.call_soon(self._on_gone)
                 return
@@ -156,9 +158,9 @@ class Output:
 class Input:
     """Reads a file descriptor in pieces of at most `limits.READ_BYTES`; an empty piece is its end.
 
-    Pieces that are there already follow each other, up to `limits.READ_ROUND_BYTES`; then `on_round` is called, so that
-    what they hold can be committed together. Between `pause` and `resume` nothing is read. Where the event loop cannot wait
-    for the descriptor (Windows, a regular file) a thread reads, one piece ahead.
+    Pieces that are available follow each other, up to `limits.READ_ROUND_BYTES`; then `on_round` is called, so that the
+    messages in them can be committed together. Between `pause` and `resume` nothing is read. Where the event loop cannot wait
+    for the descriptor (Windows, a regular file), a thread reads, one piece ahead.
     """
 
     def __init__(
@@ -192,7 +194,7 @@ class Input:
             threading.Thread(target=self._read_in_thread, daemon=True, name="kato-stdin").start()
 
     def stop(self) -> None:
-        """Reads no more."""
+        """Stops reading for good."""
         self._closed = True
         if not self._threaded:
             self._loop.remove_reader(self._descriptor)
@@ -205,7 +207,7 @@ class Input:
                 self._loop.remove_reader(self._descriptor)
 
     def resume(self) -> None:
-        """Goes on after `pause`."""
+        """Continues after `pause`."""
         if not self._paused or self._closed:
             return
         self._paused = False
@@ -225,7 +227,7 @@ class Input:
             except OSError:
                 data = b""
             if not data:
-                self.pause()  # the end of input stays readable
+                self.pause()  # at the end of the input, the descriptor stays readable
             self._on_data(data)
             taken += len(data)
             if self._paused or self._closed or taken >= limits.READ_ROUND_BYTES or not self._is_readable():

@@ -1,12 +1,11 @@
-"""The custom messages: camelCase JSON to values and back. Alone knows our JSON.
+"""Kato's own messages: params as structs, decoded from JSON; results as structs, written by `lenient_json.dumps`.
 
-Rule: everything that comes in is validated wholly before anything is done with it, and what is wrong is named by a
-JSON path. Values that go out are structs of `model`; `json_text.dumps` writes them.
+Rule: a message is validated as a whole before any of it is used, and an error names the JSON path of what is wrong.
 """
 
 import re
 from collections.abc import Mapping, Sequence
-from typing import Annotated, Any, Final, Literal, TypeVar
+from typing import Annotated, Any, Final, TypeVar
 
 import msgspec
 import orjson
@@ -67,7 +66,7 @@ class CommandParams(Struct, frozen=True, rename="camel"):
     provider: Id
     session_id: Id
     path: str | UnsetType = UNSET
-    format: Literal["markdown", "jsonl"] | UnsetType = UNSET
+    format: ExportFormat | UnsetType = UNSET
 
 
 class DestinationParams(Struct, frozen=True, rename="camel"):
@@ -76,6 +75,29 @@ class DestinationParams(Struct, frozen=True, rename="camel"):
     provider: Id
     session_id: Id
     format: ExportFormat | None = None
+
+
+class SessionEvents(Struct, frozen=True, rename="camel"):
+    """The answer to `kato/readSession`: events, what to ask with next (null at the end), and how many there are. It is
+    written by `page_parts`.
+    """
+
+    events: list[ConversationEvent]
+    next_after: int | None
+    total: int
+
+
+class RenderedSession(Struct, frozen=True):
+    """The answer to `kato/renderSession`: the transcript, and whether it was cut."""
+
+    markdown: str
+    truncated: bool
+
+
+class Destination(Struct, frozen=True):
+    """The answer to `kato/destination`: the path of a note."""
+
+    path: str
 
 
 class Point(Struct, frozen=True):
@@ -184,7 +206,7 @@ def decode(params: Any, into: type[_T]) -> _T:
 
 
 def decode_append(params: Any) -> AppendRequest:
-    """The params of `kato/appendEvents`, validated wholly; each event with its line."""
+    """The params of `kato/appendEvents`, validated as a whole; each event with its line."""
     decoded = decode(params, AppendParams)
     provider, session_id = decoded.provider, decoded.session_id
     for index, event in enumerate(decoded.events):
@@ -214,8 +236,8 @@ def decode_command(argument: Any) -> CommandParams:
 
 
 def _lines(events: Sequence[dict[str, Any]]) -> Lines:
-    """Each event's line. orjson keeps a buffer of 8 KiB behind every result, however short (measured, 3.13): each is
-    copied and let go at once.
+    """Each event's line. orjson keeps a buffer of 8 KiB behind every result, however short (measured, 3.13): each result is
+    copied, and freed before the next.
     """
     data = bytearray()
     try:
@@ -240,7 +262,7 @@ _KINDS: Final = ", ".join(sorted(kind.__struct_config__.tag for kind in Conversa
 
 
 def _invalid_params(message: str, params: Any) -> InvalidParams:
-    """Msgspec's sentence taken apart: the path, what was expected, what was there."""
+    """The error with the parts of msgspec's message: the path, what was expected, what was there."""
     rule, at, where = message.rpartition(_AT)  # the last one: the rule may hold a text of the client's
     path = where.removesuffix("`")
     if not at:
@@ -274,7 +296,7 @@ def _choices(path: str) -> str:
 
 
 def _kind_at(path: str, params: Any) -> str:
-    """What kind of value lies at a JSON path: said instead of the value, which may be conversation text."""
+    """The kind of value at a JSON path. Errors name it instead of the value, which may be conversation text."""
     value = params
     for name, index in re.findall(r"\.([^.\[\]]+)|\[(\d+)\]", path):
         try:

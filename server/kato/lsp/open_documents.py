@@ -3,21 +3,26 @@
     didOpen, didChange, didSave, didClose ─► OpenDocuments (no text) ─► HeldNotes: opened, dirty, ready
     HeldNotes.append ─► workspace/applyEdit at the document's end, for its version ─► the answer, or the change itself
 
-Rules: one edit of a document at a time, and none before the change that the last one made was seen, for only then the
-end is known; an edit counts once it is confirmed; a refused one is tried again at the document's next change and at the
-heartbeat. A client that announces `experimental.katoDocuments` reports what is unsaved and saves a document that was
-clean before Kato's edit; where it refuses that, because it did not load the file again yet, the file is written. Of another client Kato concludes it, and writes clean documents on disk.
+Rules:
+
+- At most one edit of a document is under way, and the next one waits for the document's change that the last one caused:
+  only that change gives the new end.
+- An edit counts once the client confirms it. A refused one is repeated at the document's next change and at the heartbeat.
+- A client that announces `experimental.katoDocuments` reports unsaved changes, and saves a document that was clean before
+  Kato's edit. When it refuses such an edit because it has not reloaded the file yet, Kato writes the file.
+- For any other client, Kato concludes from the changes what is unsaved, and writes clean documents on disk.
 """
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, Final
 
+from lsprotocol import types
 from pygls import uris
 
 from kato.core import limits
-from kato.lsp import wire
+from kato.lsp import methods, wire
 from kato.lsp.documents import Change, Document, Encoding, OpenDocuments, Place, end_of, moved_end
 from kato.notes.held import HeldNotes
 
@@ -43,13 +48,13 @@ class _Attempt:
         return is_there and change.text.replace("\r\n", "\n") == self.text
 
     def confirm(self) -> None:
-        """The text is in the document, says the first one who knows."""
+        """The text is in the document. The answer and the document's change both say so: the first of them counts."""
         if not self._is_confirmed:
             self._is_confirmed = True
             self._done(self.text)
 
     def refuse(self) -> None:
-        """The text did not get there, as far as is known."""
+        """The text is not in the document, as far as is known."""
         if not self._is_confirmed:
             self._done(None)
 
@@ -65,7 +70,7 @@ class _Flow:
 
 
 class EditorNotes:
-    """See the module; a `kato.held.OpenNotes`. `clock` counts seconds."""
+    """See the module; a `kato.notes.held.OpenNotes`. `clock` counts seconds."""
 
     def __init__(self, held: HeldNotes, apply_edit: ApplyEdit, *, clock: Callable[[], float]) -> None:
         self._held = held
@@ -130,15 +135,14 @@ class EditorNotes:
         document = self._documents.get(path)
         is_seen = document is None or document.version != attempt.version
         if not applied and is_seen:
-            self._held.ready(path)  # the document changed meanwhile: no refusal
+            self._held.ready(path)  # the document changed meanwhile: the edit was too late, not refused
             return
         if not applied:
             flow.was_refused = True
             attempt.refuse()
             if document is not None and not document.is_dirty:
-                document.is_stale = (
-                    True  # nothing of the user's is in it: the file is written until it is loaded again
-                )
+                # It holds no changes of the user's: Kato writes the file until the client reloads it.
+                document.is_stale = True
                 self._held.ready(path)
             return
         if not is_seen:
@@ -149,7 +153,7 @@ class EditorNotes:
         self._held.ready(path)
 
     def expire(self) -> None:
-        """Waits no longer for a client that does not answer. An answer that comes later still counts."""
+        """Gives up waiting for answers that are late. One that comes later still counts."""
         before = self._clock() - limits.EDIT_ANSWER_SECONDS
         for flow in self._flows.values():
             if flow.waits_for is not None and flow.waits_for.sent_at < before:
@@ -161,7 +165,7 @@ class EditorNotes:
     # --- What the client reports ------------------------------------------------------------------------
 
     def did_open(self, params: Any) -> None:
-        """A document is open, with this text."""
+        """Handles `textDocument/didOpen`."""
         item = wire.decode(params, wire.DidOpenParams).text_document
         path = path_of(item.uri)
         if path is None:
@@ -174,7 +178,7 @@ class EditorNotes:
         self._held.ready(path)
 
     def did_change(self, params: Any) -> None:
-        """A document changed."""
+        """Handles `textDocument/didChange`."""
         given = wire.decode(params, wire.DidChangeParams)
         path = path_of(given.text_document.uri)
         document = None if path is None else self._documents.get(path)
@@ -186,18 +190,15 @@ class EditorNotes:
             ours += [attempt for attempt in flow.unanswered if attempt.is_in(change, document.end)]
             document.end = moved_end(document.end, change, self._encoding)
         document.version, document.is_stale = given.text_document.version, False
-        waited, flow.unseen_since, flow.was_refused = (
-            flow.was_refused or flow.unseen_since is not None,
-            None,
-            False,
-        )
+        has_waited = flow.was_refused or flow.unseen_since is not None
+        flow.unseen_since, flow.was_refused = None, False
         if ours:
             document.is_dirty = True
         elif not self._reports and not document.is_dirty:
             self._conclude(path, document)
         for attempt in ours:
             attempt.confirm()
-        if waited:
+        if has_waited:
             self._held.ready(path)
 
     def _conclude(self, path: str, document: Document) -> None:
@@ -209,7 +210,7 @@ class EditorNotes:
         document.stamp = stamp
 
     def did_save(self, params: Any) -> None:
-        """A document was saved. A client that reports what is unsaved reports that as well."""
+        """Handles `textDocument/didSave`. A client that reports unsaved changes reports the save as well."""
         path = path_of(wire.decode(params, wire.DocumentParams).text_document.uri)
         document = None if path is None else self._documents.get(path)
         if path is not None and document is not None and not self._reports:
@@ -217,14 +218,14 @@ class EditorNotes:
             self._held.ready(path)
 
     def did_close(self, params: Any) -> None:
-        """A document is not open any more; what was not saved is gone."""
+        """Handles `textDocument/didClose`. Unsaved changes are gone with it."""
         path = path_of(wire.decode(params, wire.DocumentParams).text_document.uri)
         if path is not None and self._documents.close(path) is not None:
             self._flows.pop(path, None)
             self._held.ready(path)
 
     def dirty(self, params: Any) -> None:
-        """The client reports whether a document has changes that are not on disk (`kato/documentDirty`)."""
+        """Handles `kato/documentDirty`: whether a document has changes that are not on disk."""
         given = wire.decode(params, wire.DocumentDirtyParams)
         path = path_of(given.uri)
         document = None if path is None else self._documents.get(path)
@@ -235,6 +236,16 @@ class EditorNotes:
             self._held.dirty(path)
         else:
             self._held.ready(path)
+
+
+#: The handlers of notifications about documents.
+DOCUMENT_HANDLERS: Final[Mapping[str, Callable[[EditorNotes, Any], None]]] = {
+    types.TEXT_DOCUMENT_DID_OPEN: EditorNotes.did_open,
+    types.TEXT_DOCUMENT_DID_CHANGE: EditorNotes.did_change,
+    types.TEXT_DOCUMENT_DID_SAVE: EditorNotes.did_save,
+    types.TEXT_DOCUMENT_DID_CLOSE: EditorNotes.did_close,
+    methods.DOCUMENT_DIRTY.name: EditorNotes.dirty,
+}
 
 
 def path_of(uri: str) -> str | None:

@@ -1,0 +1,277 @@
+"""A process that keeps conversations: the engine, the session logs, the heartbeat, the status file and the end.
+
+    run ──► open (settings, folders) ──► start ──► turns and heartbeats ──► finish ──► exit code
+              │                            │             ▲
+              └ the engine                 │             └ apply, follow_logs: settings or folders change
+                                           └ the work of earlier processes, the heartbeat, the session logs
+
+The language server and `kato watch` run the same runtime. They differ in whom the engine notifies (`Listener`) and in
+what they add to its steps (`Hooks`).
+"""
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from contextlib import suppress
+from functools import partial
+from typing import NamedTuple
+
+from kato import engine as engines
+from kato.app.build import Assembly, now_ms
+from kato.app.ending import Ending, Step
+from kato.core import limits
+from kato.core.errors import EXIT_NO_SHUTDOWN, BudgetExceeded, KatoError
+from kato.core.ports import Listener
+from kato.core.settings import Settings
+from kato.logs import discovery
+from kato.logs.driver import LogFeed
+from kato.logs.follow import LogFollower
+from kato.logs.handover import storing
+
+log = logging.getLogger("kato.runtime")
+
+
+def _nothing() -> None:
+    pass
+
+
+class Hooks(NamedTuple):
+    """What the owner of a runtime adds to its steps. Each returns quickly."""
+
+    #: Ends the process with this exit code; must call `Runtime.finish`.
+    end: Callable[[int], None]
+    #: One session outgrew the memory budget: must end the process.
+    over_budget: Callable[[BudgetExceeded], None]
+    #: After `commit`, whatever it raised: each append has its result.
+    committed: Callable[[], None] = _nothing
+    #: After work that no message of a client asked for: a log was read, a timer came.
+    turn_ended: Callable[[], None] = _nothing
+    #: On each heartbeat, before and after the runtime's own duties.
+    before_beat: Callable[[], None] = _nothing
+    after_beat: Callable[[], None] = _nothing
+    #: Logs below these folders are followed from now on.
+    logs_followed: Callable[[Sequence[str]], None] = lambda _: None
+
+
+class Runtime:
+    """See the module. `hurried` is true when other processes are to be waited for only briefly. A signal ends the process
+    with `signal_code`, by default 128 + its number.
+    """
+
+    def __init__(
+        self,
+        hooks: Hooks,
+        environment: Mapping[str, str],
+        *,
+        hurried: Callable[[], bool] = lambda: False,
+        signal_code: int | None = None,
+    ) -> None:
+        self.ending = Ending()
+        self.started_at = now_ms()
+        self._hooks = hooks
+        self._environment = environment
+        self._hurried = hurried
+        self._signal_code = signal_code
+        self._assembly: Assembly | None = None
+        self._settings: Settings | None = None
+        self._feed: LogFeed | None = None
+        self._heartbeat_timer: asyncio.Handle | None = None
+        self._others_timer: asyncio.TimerHandle | None = None
+
+    # --- What there is ----------------------------------------------------------------------------------
+
+    @property
+    def is_open(self) -> bool:
+        """True once there is an engine."""
+        return self._assembly is not None
+
+    @property
+    def is_ending(self) -> bool:
+        """True once the exit code is decided."""
+        return self.ending.code is not None
+
+    @property
+    def assembly(self) -> Assembly:
+        """The engine with all it needs. Only after `open`."""
+        assert self._assembly is not None
+        return self._assembly
+
+    @property
+    def engine(self) -> engines.Engine:
+        """The engine. Only after `open`."""
+        return self.assembly.engine
+
+    @property
+    def settings(self) -> Settings:
+        """The settings in force. Only after `open`."""
+        assert self._settings is not None
+        return self._settings
+
+    # --- Life -------------------------------------------------------------------------------------------
+
+    def run(self, main: Callable[[], Awaitable[None]]) -> int:
+        """Runs `main` in an event loop, and after it until `finish`. Returns the exit code."""
+        try:
+            return asyncio.run(self._run(main))
+        finally:
+            self.ending.close()
+
+    async def _run(self, main: Callable[[], Awaitable[None]]) -> int:
+        self._loop = asyncio.get_running_loop()
+        self._finished = asyncio.Event()
+        self.ending.listen(self._end_soon)
+        try:
+            await main()
+            await self._finished.wait()
+        finally:
+            if not self.is_ending:
+                self._hooks.end(EXIT_NO_SHUTDOWN)
+        assert self.ending.code is not None
+        return self.ending.code
+
+    async def wait(self, seconds: float) -> None:
+        """Returns after this time, or earlier when the process ended."""
+        with suppress(asyncio.TimeoutError):
+            await asyncio.wait_for(self._finished.wait(), seconds)
+
+    def _end_soon(self, code: int) -> None:
+        """Called by a signal, between two steps of whatever runs."""
+        code = code if self._signal_code is None else self._signal_code
+        with suppress(RuntimeError):  # the loop ended in this moment
+            self._loop.call_soon_threadsafe(self._hooks.end, code)
+
+    def open(self, chosen: Settings, folders: Sequence[str], listener: Listener) -> None:
+        """Makes the engine, which reports to `listener`. Raises SettingsInvalid or JournalNotOpened when these settings do not allow it."""
+        self._assembly = Assembly(
+            chosen,
+            listener=listener,
+            folders=folders,
+            started_at=self.started_at,
+            hurried=lambda: self.ending.is_wanted or self._hurried(),
+        )
+        self._settings = chosen
+
+    def start(self) -> None:
+        """Finishes the work of earlier processes, then begins the heartbeat and follows the session logs."""
+        guarded("the work of an earlier process", self.engine.resume)
+        self._heartbeat_timer = self._loop.call_soon(self._beat)
+        guarded("session logs", self.follow_logs)
+
+    def apply(self, chosen: Settings, folders: Sequence[str]) -> None:
+        """Puts settings and the open folders in force. Other folders with logs need `follow_logs` as well."""
+        self._settings = chosen
+        self.assembly.apply(chosen, folders)
+
+    def finish(self, code: int, *, before: Sequence[Step] = (), after: Sequence[Step] = ()) -> None:
+        """Ends with this exit code; the first call counts. The owner's steps run before and after the runtime's own."""
+        if not self.ending.begin(code):
+            return
+        try:
+            self.ending.finish([*before, *self._last_steps(), *after])
+            log.info("ending with exit code %d", code)
+        finally:
+            self._finished.set()
+
+    def _last_steps(self) -> list[Step]:
+        timers = (self._heartbeat_timer, self._others_timer)
+        steps: list[Step] = [("timers", timer.cancel) for timer in timers if timer is not None]
+        if self._feed is not None:
+            steps.append(("session logs", self._feed.stop))
+        if self._assembly is not None:
+            steps += [
+                ("last events", self.commit),
+                ("status file", partial(self._assembly.write_status, running=False)),
+                ("journal", self.engine.close),
+            ]
+        return steps
+
+    # --- Turns ------------------------------------------------------------------------------------------
+
+    def commit(self) -> None:
+        """Commits what was appended. Each append has its result after it, whatever committing raised."""
+        if self._assembly is None:
+            return
+        guarded("the commit", self.engine.commit)
+        self._hooks.committed()
+        self.end_if_over_budget()
+
+    def end_if_over_budget(self) -> None:
+        """Ends the process when one session alone outgrew the memory budget."""
+        error = self.engine.fatal_error
+        if error is not None and not self.is_ending:
+            log.error("over budget: %s", error.message)
+            self._hooks.over_budget(error)
+
+    def turn(self) -> None:
+        """To be called after what came together was handled: messages of one read, a piece of a log."""
+        if not self.is_ending:
+            self.commit()
+            self._hooks.turn_ended()
+            self._wait_for_others(limits.OTHERS_COMMANDS_SECONDS_MIN)
+
+    def _wait_for_others(self, pause: float) -> None:
+        """While commands of this window wait for those of another window, looks again, less and less often."""
+        if self._assembly is None or not self.engine.is_waiting or self._others_timer is not None:
+            return
+
+        def look() -> None:
+            self._others_timer = None
+            if not self.is_ending:
+                self.engine.run_waiting()
+                self._hooks.turn_ended()
+                self._wait_for_others(min(2 * pause, limits.OTHERS_COMMANDS_SECONDS_MAX))
+
+        self._others_timer = self._loop.call_later(pause, look)
+
+    def _beat(self) -> None:
+        """The heartbeat: samples the memory, repeats what failed, writes the status file."""
+        if self.is_ending:
+            return
+        self._heartbeat_timer = self._loop.call_later(self.settings.heartbeat_seconds, self._beat)
+        self.commit()
+        self._hooks.before_beat()
+        if self._finished.is_set():  # the owner ended the process
+            return
+        guarded("heartbeat", self.engine.heartbeat)
+        guarded("status file", self.assembly.write_status)
+        self._hooks.after_beat()
+        self._hooks.turn_ended()
+        self._wait_for_others(limits.OTHERS_COMMANDS_SECONDS_MIN)
+
+    # --- Session logs -----------------------------------------------------------------------------------
+
+    def follow_logs(self) -> None:
+        """Follows the assistants' session logs, from the beginning when folders or settings changed."""
+        if self._feed is not None:
+            self._feed.stop()
+        place = discovery.surroundings(self._environment, self.engine.locations.workspace_folders)
+        follower = LogFollower(
+            roots=discovery.roots(place, self.settings.provider_session_roots),
+            place=place,
+            ledger=self.engine.ledger,
+            store=storing(self.engine, self.commit),
+            make_room=self.engine.make_room,
+            now_ms=now_ms,
+            clock=self._loop.time,
+            # Messages that were written in a folder before it was opened are history.
+            started_ms=self.started_at if self._feed is None else now_ms(),
+        )
+        self._feed = LogFeed(self._loop, follower, self.turn, self.engine.note_watching)
+        self._feed.start()
+        self._hooks.logs_followed([root.path for root in follower.news.folders.roots])
+
+    def hint(self, paths: Sequence[str]) -> None:
+        """These files or folders may have news."""
+        if self._feed is not None:
+            self._feed.hint(paths)
+
+
+def guarded(name: str, step: Callable[[], object]) -> None:
+    """Runs a step that a heartbeat or a scan repeats; logs what it raises, so that the steps after it run."""
+    try:
+        step()
+    except (KatoError, OSError) as error:
+        reason = error.message if isinstance(error, KatoError) else error.strerror
+        log.warning("%s: %s", name, reason or type(error).__name__)
+    except Exception as error:  # noqa: BLE001 - a defect of one step must not keep the others from running
+        engines.log_defect(log, name, error)
