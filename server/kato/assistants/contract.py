@@ -13,13 +13,14 @@ Rules, for each reader:
 
 from collections.abc import Callable, Container, Mapping, Sequence
 from pathlib import PurePath, PurePosixPath, PureWindowsPath
-from typing import Any, Literal, Protocol
+from typing import Any, Final, Literal, Protocol
 
 from msgspec import Struct
 
-from kato.core.events import (
-    ConversationEvent,
-)
+from kato.core.events import ConversationEvent
+
+#: The version of this contract. It rises when an assistant that was written for the one before may no longer work.
+CONTRACT_VERSION: Final = 1
 
 ProblemKind = Literal["broken_line", "oversize_line", "unknown_kind", "invalid_record"]
 Json = Mapping[str, Any]
@@ -167,13 +168,17 @@ class Surroundings(Struct, frozen=True):
 
 
 class Assistant(Struct, frozen=True):
-    """An assistant: its name on the wire, its name for people, and where its logs lie.
+    """An assistant: where its logs are and how they are read.
 
-    `match` says what a file below a root is (its path in parts, relative to the root), None for no log; `enter` says
-    whether a folder can hold logs. `reader` makes a reader, given what the companions hold (by their last name; as UTF-8
-    without a byte order mark).
-    `stores` names the variants that tell one session each in its own way, the best first. `has_global_ids`: an event has
-    its id in whatever session it stands. `title_marks`: a line of a log that names the session holds one of these.
+    `name` identifies it on the wire, in the settings and in the journal; `title` is its name for people.
+    `roots` gives the folders in which its logs may be. `match` says what a file below a root is (given its path in parts,
+    relative to the root; None if it is not a log), `enter` whether a folder can hold logs.
+    `reader` makes the reader of a log; it also gets what the companions hold, by their last names, as UTF-8 without a byte
+    order mark.
+    `stores` names the variants of an assistant that keeps a session in several stores, the best one first.
+    `has_global_ids`: an event has the same id in each session in which it occurs (a fork, for instance).
+    `title_marks`: a line of a log that names the session contains one of these.
+    `contract` is the `CONTRACT_VERSION` that a plugin was written for; the built-in assistants need none.
     """
 
     name: str
@@ -185,6 +190,4 @@ class Assistant(Struct, frozen=True):
     stores: tuple[str, ...] = ()
     has_global_ids: bool = False
     title_marks: tuple[bytes, ...] = ()
-
-
-# --- Values out of records ---------------------------------------------------------------------------
+    contract: int | None = None

@@ -13,10 +13,10 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from rich.syntax import Syntax
 from rich.text import Text
 
+from kato.assistants import registry
 from kato.cli import tables
 from kato.cli.client import Client, RequestFailed, ServerGone
 from kato.cli.tables import Screen, words
-from kato.core import settings
 from kato.core.errors import InvalidParams
 
 _BATCH_EVENTS: Final = 20
@@ -52,8 +52,8 @@ def _play(
             "stateDir": state,
             "logLevel": "error",
             "providerSessionRoots": {
-                name: [] for name in settings.PROVIDERS
-            },  # the demo alone, nobody's own sessions
+                name: [] for name in registry.names()
+            },  # the demo alone, not the user's own sessions
         }
         client.initialize(options=options, folders=[str(out)])
         columns = (TextColumn("events in"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())

@@ -224,7 +224,19 @@ def _settings(arguments: argparse.Namespace) -> "Settings":
     }
     file, name = config.load_config(os.environ)
     given = {key: value for key, value in explicit.items() if value is not None}
-    return settings.resolve(explicit=given, environment=os.environ, file=file, file_name=name)
+    return settings.resolve(
+        explicit=given,
+        environment=os.environ,
+        file=file,
+        file_name=name,
+        unknown_provider=_unknown_provider,
+    )
+
+
+def _unknown_provider(name: str) -> str | None:
+    from kato.assistants import registry  # noqa: PLC0415 - most settings name no assistant
+
+    return registry.unknown_name(name)
 
 
 def _state_dir(arguments: argparse.Namespace) -> Path:

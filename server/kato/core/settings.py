@@ -14,11 +14,10 @@ from typing import Any, Final, Literal, NamedTuple
 from msgspec import Struct, structs
 
 from kato.core import limits
-from kato.core.errors import SettingsInvalid, brief
+from kato.core.errors import SettingsInvalid
 from kato.core.text import nearest
 
 LogLevel = Literal["debug", "info", "warning", "error"]
-PROVIDERS: Final = ("claude", "codex", "gemini", "copilot")
 
 
 class Settings(Struct, frozen=True, kw_only=True):
@@ -66,17 +65,21 @@ def resolve(
     file: Mapping[str, Any] | None,
     file_name: str = "config.toml",
     explicit_name: str = "initializationOptions",
+    unknown_provider: Callable[[str], str | None] = lambda _: None,
 ) -> Settings:
     """The settings in force: explicit, then environment, then file, then default, key by key. The names are for errors.
+    `unknown_provider` gives the rule that the name of an assistant breaks, None for a known one.
 
     Raises SettingsInvalid that names the key, its rule, what was there and where.
     """
     chosen: dict[str, Any] = {}
     if file is not None:
         chosen |= _checked(_flat(file, file_name), file_name)
+        _check_providers(chosen, unknown_provider, file_name)
     chosen |= _from_environment(environment)
     if explicit is not None:
         chosen |= _checked(_flat(explicit, explicit_name), explicit_name)
+        _check_providers(chosen, unknown_provider, explicit_name)
     return Settings(**chosen)
 
 
@@ -113,6 +116,16 @@ def _checked(given: Mapping[str, Any], origin: str) -> dict[str, Any]:
             raise SettingsInvalid(name, f"is not a setting{hint}", value, origin)
         values[key.field] = _check(key, value, origin)
     return values
+
+
+def _check_providers(
+    chosen: Mapping[str, Any], unknown_provider: Callable[[str], str | None], origin: str
+) -> None:
+    roots: Mapping[str, tuple[str, ...]] = chosen.get("provider_session_roots", {})
+    for name in roots:
+        rule = unknown_provider(name)
+        if rule is not None:
+            raise SettingsInvalid("providerSessionRoots", f"must be {rule}", dict(roots), origin)
 
 
 def _check(key: Key, value: Any, origin: str) -> Any:
@@ -214,10 +227,8 @@ def _paths(value: Any) -> tuple[str, ...]:
 def _provider_paths(value: Any) -> Mapping[str, tuple[str, ...]]:
     if not isinstance(value, Mapping):
         raise ValueError
-    for name in value:
-        if name not in PROVIDERS:
-            near = nearest(str(name), PROVIDERS) or PROVIDERS[0]
-            raise ValueError(f"a map whose keys are {', '.join(PROVIDERS)} ({brief(name)} is none: {near}?)")
+    if not all(isinstance(name, str) for name in value):
+        raise ValueError
     return {name: _paths(paths) for name, paths in value.items()}
 
 
@@ -275,7 +286,7 @@ TABLE: Final = (
     Key(
         "providerSessionRoots",
         "provider_session_roots",
-        f"a map of {', '.join(PROVIDERS)} to lists of absolute paths",
+        "a map of assistants' names to lists of absolute paths",
         _provider_paths,
     ),
     Key("markdown.includeFrontmatter", "markdown_include_frontmatter", _BOOLEAN, _boolean),

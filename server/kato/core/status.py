@@ -3,8 +3,9 @@
 Rule: values in, values out; the moment it is taken at is an argument.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from functools import lru_cache
+from types import MappingProxyType
 from typing import Final
 
 import msgspec
@@ -25,6 +26,7 @@ from kato.core.views import (
 )
 
 SCHEMA_VERSION: Final = 1
+_NO_TITLES: Final[Mapping[str, str]] = MappingProxyType({})
 #: Most of the moments in a status were in the one before it: of 200 sessions, each has two.
 _rfc3339: Final = lru_cache(maxsize=512)(rfc3339)
 
@@ -91,6 +93,7 @@ def snapshot(
     running: bool,
     max_events: int,
     watching: WatchingStatus | UnsetType = UNSET,
+    titles: Mapping[str, str] = _NO_TITLES,
 ) -> StatusSnapshot:
     """Everything as of now: active recordings first, then the most recent message, then provider and id. Of the sessions,
     as many as fit into an answer, in the order in which they come.
@@ -112,7 +115,7 @@ def snapshot(
         daemon_running=running,
         daemon_pid=process.pid,
         started_at=_rfc3339(process.started_at),
-        providers=[_provider_status(one) for one in summary.providers],
+        providers=[_provider_status(one, titles) for one in summary.providers],
         recordings=RecordingsStatus(
             active_recordings=summary.active_recordings, destinations=summary.destinations
         ),
@@ -141,10 +144,11 @@ def _recording_status(recording: Recording) -> RecordingStatus:
     )
 
 
-def _provider_status(summary: ProviderSummary) -> ProviderStatus:
+def _provider_status(summary: ProviderSummary, titles: Mapping[str, str]) -> ProviderStatus:
     moment = summary.last_message_at
     return ProviderStatus(
         provider=summary.provider,
         active_sessions=summary.active_sessions,
         last_message_at=UNSET if moment is None else _rfc3339(moment),
+        title=titles.get(summary.provider, UNSET),
     )

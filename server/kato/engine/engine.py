@@ -30,6 +30,7 @@ from typing import Final, Literal, NamedTuple
 from msgspec import UNSET, Struct, UnsetType
 from msgspec.structs import replace
 
+from kato.assistants import registry
 from kato.core import commands, limits, paths, status
 from kato.core.errors import (
     BudgetExceeded,
@@ -1378,6 +1379,7 @@ class Engine:
                 running=running,
                 max_events=self._max_events,
                 watching=self._watching,
+                titles=registry.titles(),
             )
 
     def _seen(self, since_ms: int | None, limit: int) -> Generator[Seen, None, None]:

@@ -14,9 +14,9 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Final, NamedTuple
 
+from kato.assistants import registry
 from kato.assistants.contract import Assistant, LogFile, Reader, ReadResult, Surroundings
 from kato.assistants.decoding import as_utf8
-from kato.assistants.registry import ASSISTANTS
 from kato.core import limits, paths
 from kato.system.regular import open_regular, read_regular
 
@@ -49,7 +49,7 @@ def surroundings(environment: Mapping[str, str], folders: Sequence[str] = ()) ->
 def roots(place: Surroundings, configured: Mapping[str, Sequence[str]]) -> list[Root]:
     """Where logs may lie: what is configured for a provider (nothing, if that is empty), else its own places."""
     found = []
-    for assistant in ASSISTANTS:
+    for assistant in registry.assistants():
         paths = configured.get(assistant.name)
         for path in assistant.roots(place) if paths is None else paths:
             root = Root(assistant, os.path.normpath(Path(path).expanduser()))

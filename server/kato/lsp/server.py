@@ -29,6 +29,7 @@ from kato.app import config
 from kato.app import process as processes
 from kato.app.build import Assembly, now_ms
 from kato.app.ending import Ending
+from kato.assistants import registry
 from kato.core import limits, paths, settings
 from kato.core.commands import command_from_editor
 from kato.core.errors import (
@@ -639,6 +640,7 @@ class KatoServer(LanguageServer):
             environment=self._environment,
             file=file,
             file_name=name,
+            unknown_provider=registry.unknown_name,
             # What came at the start was valid.
             explicit_name="didChangeConfiguration" if self._changed_settings else "initializationOptions",
         )
