@@ -1,18 +1,33 @@
 """Reading logs in tests: whole, in pieces, and what came of it in short."""
 
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 from msgspec import UNSET
 
 from kato.assistants.claude import ClaudeReader
 from kato.assistants.codex import CodexReader
-from kato.assistants.contract import LogFile, Problem, Reader, Surroundings
+from kato.assistants.contract import LogFile, Reader, Surroundings
 from kato.assistants.copilot import CopilotDocument, CopilotReader
 from kato.assistants.gemini import GeminiDocument, GeminiReader
 from kato.core import commands
 from kato.core.events import ConversationEvent, UserMessage, encode_line
+from kato.testing import commands_of, read
+
+__all__ = [
+    "SHORT",
+    "Json",
+    "brief",
+    "encoded",
+    "is_doubtful",
+    "left_out",
+    "lines",
+    "read",
+    "reader_of",
+    "runs",
+    "words",
+]
 
 Json = dict[str, Any]
 SHORT = {
@@ -41,18 +56,6 @@ def reader_of(
     return CopilotDocument(log, None, place) if document else CopilotReader(log, None, place)
 
 
-def read(reader: Reader, pieces: Iterable[bytes]) -> tuple[list[ConversationEvent], list[Problem]]:
-    """All that comes of these pieces and the quiet after them."""
-    events: list[ConversationEvent] = []
-    problems: list[Problem] = []
-    for piece in pieces:
-        result = reader.feed(piece)
-        events += result.events
-        problems += result.problems
-    result = reader.settle()
-    return events + result.events, problems + result.problems
-
-
 def lines(*records: Json | str) -> bytes:
     """Records as a log's lines; a text stands as it is."""
     texts = [one if isinstance(one, str) else json.dumps(one, ensure_ascii=False) for one in records]
@@ -77,12 +80,7 @@ def words(event: ConversationEvent) -> str:
 
 def runs(events: Sequence[ConversationEvent]) -> list[str]:
     """The commands that run if all of these events are new."""
-    return [
-        command.name
-        for event in events
-        if isinstance(event, UserMessage) and event.doubt is UNSET
-        for command in commands.parse(event.content)[0]
-    ]
+    return [name for event in events for name in commands_of(event)]
 
 
 def left_out(events: Sequence[ConversationEvent]) -> list[str]:

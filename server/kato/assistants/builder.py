@@ -64,7 +64,7 @@ class BaseReader(ABC):
 
     def __init__(self, log: LogFile) -> None:
         self.log = log
-        self.session_id = log.session_id
+        self._session_id = identifier(log.session_id)
         self.title: str | None = None
         self.cwd: str | None = None
         self.version: str | None = None
@@ -84,6 +84,15 @@ class BaseReader(ABC):
         self._last: datetime | None = None
         self._undated = 0  # events that wait for the first time
         self._is_recovered = False  # what is read now may be a part of a damaged record
+
+    @property
+    def session_id(self) -> str:
+        """The session's id; one from a log that is too long for an event becomes a hash."""
+        return self._session_id
+
+    @session_id.setter
+    def session_id(self, value: str) -> None:
+        self._session_id = identifier(value)
 
     @property
     def info(self) -> SessionInfo:
