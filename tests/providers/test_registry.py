@@ -11,8 +11,9 @@ import pytest
 from builders import user
 from engine.machine import Window
 from kato.assistants import registry
-from kato.assistants.contract import LogFile, Surroundings
+from kato.assistants.contract import LogFile, Problem, Surroundings
 from kato.logs import sources
+from kato.testing import read
 from providers.plugin import MODULE, install
 
 PLACE = Surroundings({}, "/home/u", "linux", ("/w",))
@@ -126,6 +127,28 @@ def test_search_functions_that_raise_later_find_nothing(folder: Path) -> None:
     assert added.name == "example"
     assert added.roots(PLACE) == []
     assert added.enter(["x"]) is False
+
+
+@pytest.mark.parametrize(
+    "source",
+    [
+        MODULE.replace("    return Reader(log)", "    raise RuntimeError"),
+        MODULE.replace(
+            "    def _again", "    def feed(self, data: bytes):\n        raise RuntimeError\n\n    def _again"
+        ),
+        MODULE.replace(
+            "    def _again", "    def settle(self):\n        raise RuntimeError\n\n    def _again"
+        ),
+    ],
+)
+def test_a_reader_that_raises_reports_a_problem(folder: Path, source: str) -> None:
+    install(folder, "example", source)
+    reader = registry.assistants()[-1].reader(LogFile("s"), {}, PLACE)
+    _, problems = read(reader, [b'{"id": "1", "said": "hello"}\n'])
+    assert problems == [Problem("invalid_record", "the reader failed: RuntimeError")]
+    reader.is_final = True
+    reader.restart()
+    assert reader.info.session_id == "s"
 
 
 def test_a_setting_may_name_a_plugin_also_one_that_cannot_be_loaded(folder: Path) -> None:

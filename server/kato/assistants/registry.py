@@ -20,6 +20,7 @@ from kato.assistants.codex import CODEX
 from kato.assistants.contract import CONTRACT_VERSION, Assistant, Surroundings
 from kato.assistants.copilot import COPILOT
 from kato.assistants.gemini import GEMINI
+from kato.assistants.guard import guarded
 from kato.core.errors import brief
 from kato.core.text import nearest, printable
 
@@ -138,14 +139,13 @@ def _rules(found: Assistant, name: str) -> Iterator[tuple[str, Callable[[], bool
 
 
 def _guarded(assistant: Assistant) -> Assistant:
-    """A plugin whose search functions cannot stop the search: what raises finds nothing. What its reader raises ends the
-    reading of that log only.
-    """
+    """A plugin whose functions raise nothing: a search finds nothing instead, a reader reports a problem."""
     return replace(
         assistant,
         roots=_or(assistant.roots, []),
         match=_or(assistant.match, None),
         enter=_or(assistant.enter, False),
+        reader=guarded(assistant.reader, assistant.name),
     )
 
 
