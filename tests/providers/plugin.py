@@ -1,5 +1,6 @@
 """Installs packages that add assistants, for tests: a module and the metadata of an installed package, in a folder."""
 
+from collections.abc import Mapping
 from pathlib import Path
 
 MODULE = """
@@ -42,7 +43,13 @@ def install(folder: Path, name: str, source: str = MODULE, *, package: str = "")
     module = f"kato_{name.replace('-', '_')}"
     package = package or module.replace("_", "-")
     (folder / f"{module}.py").write_text(source.replace("{name}", name))
+    install_metadata(folder, package, {name: f"{module}:ASSISTANT"})
+
+
+def install_metadata(folder: Path, package: str, entry_points: Mapping[str, str]) -> None:
+    """Makes what an installer writes down of a package: its name and its entry points."""
     metadata = folder / f"{package.replace('-', '_')}-1.0.dist-info"
     metadata.mkdir()
     (metadata / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {package}\nVersion: 1.0\n")
-    (metadata / "entry_points.txt").write_text(f"[kato.assistants]\n{name} = {module}:ASSISTANT\n")
+    lines = [f"{name} = {value}\n" for name, value in entry_points.items()]
+    (metadata / "entry_points.txt").write_text("[kato.assistants]\n" + "".join(lines))
