@@ -6,11 +6,8 @@ from typing import Any
 
 from msgspec import UNSET
 
-from kato.assistants.claude import ClaudeReader
-from kato.assistants.codex import CodexReader
 from kato.assistants.contract import LogFile, Reader, Surroundings
-from kato.assistants.copilot import CopilotDocument, CopilotReader
-from kato.assistants.gemini import GeminiDocument, GeminiReader
+from kato.assistants.registry import ASSISTANTS
 from kato.core import commands
 from kato.core.events import ConversationEvent, UserMessage, encode_line
 from kato.testing import commands_of, read
@@ -45,15 +42,10 @@ SHORT = {
 def reader_of(
     provider: str, *, document: bool = False, session: str = "s", parent: str | None = None
 ) -> Reader:
+    """A reader of the assistant with this name, as Kato makes it."""
+    (assistant,) = (one for one in ASSISTANTS if one.name == provider)
     log = LogFile(session, parent_id=parent, rewritten=document)
-    if provider == "claude":
-        return ClaudeReader(log)
-    if provider == "codex":
-        return CodexReader(log)
-    if provider == "gemini":
-        return GeminiDocument(log) if document else GeminiReader(log)
-    place = Surroundings({}, "/home/u", "linux", ("/w",))
-    return CopilotDocument(log, None, place) if document else CopilotReader(log, None, place)
+    return assistant.reader(log, {}, Surroundings({}, "/home/u", "linux", ("/w",)))
 
 
 def lines(*records: Json | str) -> bytes:
