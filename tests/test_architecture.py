@@ -4,7 +4,6 @@ import subprocess
 import sys
 from pathlib import Path
 
-from kato.assistants.registry import ASSISTANTS
 from kato.core.events import ConversationEvent
 from kato.core.settings import TABLE
 from kato.lsp import wire
@@ -38,11 +37,6 @@ def test_the_protocol_document_names_every_method_command_setting_and_kind() -> 
         *(kind.__struct_config__.tag for kind in ConversationEvent.__args__),
     ]
     assert [name for name in names if f"`{name}`" not in text] == []
-
-
-def test_the_document_of_the_assistants_has_each_of_them() -> None:
-    text = (ROOT / "docs" / "providers.md").read_text()
-    assert [one.name for one in ASSISTANTS if f"| `{one.name}` |" not in text] == []
 
 
 def test_the_readme_names_every_setting() -> None:

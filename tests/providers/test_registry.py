@@ -181,3 +181,8 @@ def test_a_status_carries_the_titles(tmp_path: Path) -> None:
         assert (provider.provider, provider.title) == ("claude", "Claude Code")
     finally:
         window.close()
+
+
+def test_each_built_in_assistant_is_documented() -> None:
+    text = Path(__file__).parents[2].joinpath("docs", "providers.md").read_text()
+    assert [name for name in BUILT_IN if f"| `{name}` |" not in text] == []

@@ -85,7 +85,7 @@ def status(
         heartbeat_at=NOW,
         running=True,
         max_events=8,
-        titles=titles or {},
+        titles=titles,
     )
 
 

@@ -5,7 +5,6 @@ Rule: values in, values out; the moment it is taken at is an argument.
 
 from collections.abc import Iterable, Mapping
 from functools import lru_cache
-from types import MappingProxyType
 from typing import Final
 
 import msgspec
@@ -26,7 +25,6 @@ from kato.core.views import (
 )
 
 SCHEMA_VERSION: Final = 1
-_NO_TITLES: Final[Mapping[str, str]] = MappingProxyType({})
 #: Most of the moments in a status were in the one before it: of 200 sessions, each has two.
 _rfc3339: Final = lru_cache(maxsize=512)(rfc3339)
 
@@ -93,7 +91,7 @@ def snapshot(
     running: bool,
     max_events: int,
     watching: WatchingStatus | UnsetType = UNSET,
-    titles: Mapping[str, str] = _NO_TITLES,
+    titles: Mapping[str, str] | None = None,
 ) -> StatusSnapshot:
     """Everything as of now: active recordings first, then the most recent message, then provider and id. Of the sessions,
     as many as fit into an answer, in the order in which they come.
@@ -115,7 +113,7 @@ def snapshot(
         daemon_running=running,
         daemon_pid=process.pid,
         started_at=_rfc3339(process.started_at),
-        providers=[_provider_status(one, titles) for one in summary.providers],
+        providers=[_provider_status(one, titles or {}) for one in summary.providers],
         recordings=RecordingsStatus(
             active_recordings=summary.active_recordings, destinations=summary.destinations
         ),
