@@ -171,7 +171,7 @@ def ids(events: list[ConversationEvent]) -> list[str]:
     return [event.event_id for event in events]
 
 
-def test_a_conversation_is_told_in_its_order_and_only_typed_words_run(name: str) -> None:
+def test_events_keep_their_order_and_only_typed_commands_run(name: str) -> None:
     events = whole(name)
     assert runs(events) == ["capture", "record"]
     told = [words for kind, words in brief(events) if kind == "user"]
@@ -200,7 +200,7 @@ def test_the_reader_of_a_document_keeps_the_contract(name: str) -> None:
 
 
 @pytest.mark.parametrize("damage", ["mark", "utf-16", "glued", "no end", "holes", "returns", "blank lines"])
-def test_what_a_writer_does_to_a_log_changes_no_event(name: str, damage: str) -> None:
+def test_another_encoding_or_line_break_changes_no_event(name: str, damage: str) -> None:
     data = lines(*CONVERSATIONS[name])
     written = {
         "mark": codecs.BOM_UTF8 + data,
@@ -215,7 +215,7 @@ def test_what_a_writer_does_to_a_log_changes_no_event(name: str, damage: str) ->
     assert (encoded(events), problems) == (encoded(whole(name)), [])
 
 
-def test_a_torn_record_costs_itself(name: str) -> None:
+def test_a_torn_record_costs_no_other_record(name: str) -> None:
     """Whichever record a crash tears, and wherever: what follows on the same line is read."""
     records = [lines(record)[:-1] for record in CONVERSATIONS[name]]
     expected = set(ids(whole(name)))
@@ -229,7 +229,7 @@ def test_a_torn_record_costs_itself(name: str) -> None:
             assert [problem.kind for problem in problems] == ["broken_line"]
 
 
-def test_absurd_bytes_between_the_records_are_counted_and_cost_nothing_else(name: str) -> None:
+def test_bytes_between_the_records_that_are_not_records_are_reported(name: str) -> None:
     expected = encoded(whole(name))
     for junk in (b"\xff\xfe\xfd", b"[1, 2]", b"null", b'"text"', b'{"a":', b"x}}", b"\0x\0"):
         data = lines(*CONVERSATIONS[name]).replace(b"\n", b"\n" + junk + b"\n", 1)
@@ -238,7 +238,7 @@ def test_absurd_bytes_between_the_records_are_counted_and_cost_nothing_else(name
         assert len(problems) == 1, (junk, problems)
 
 
-def test_pieces_of_pieces(name: str) -> None:
+def test_a_log_that_grows_record_by_record_gives_the_same_events(name: str) -> None:
     """A log that grows, with a pause behind each record."""
     reader, told = opened(name), []
     data = lines(*CONVERSATIONS[name])
