@@ -17,7 +17,7 @@ from msgspec.structs import replace
 
 from kato.assistants.claude import CLAUDE
 from kato.assistants.codex import CODEX
-from kato.assistants.contract import CONTRACT_VERSION, Assistant, Surroundings
+from kato.assistants.contract import CONTRACT_VERSION, Assistant, LogFile, Surroundings
 from kato.assistants.copilot import COPILOT
 from kato.assistants.gemini import GEMINI
 from kato.assistants.guard import guarded
@@ -133,9 +133,14 @@ def _rules(found: Assistant, name: str) -> Iterator[tuple[str, Callable[[], bool
         f"title must be a printable text of 1 to {_TITLE_CHARS_MAX} characters",
         lambda: isinstance(title, str) and 0 < len(title) <= _TITLE_CHARS_MAX and title.isprintable(),
     )
-    yield "roots must give a list of paths", lambda: all(isinstance(one, str) for one in found.roots(_SAMPLE))
-    yield "match must give None for the path of no log", lambda: found.match(["\0"]) is None
-    yield "enter must give a boolean", lambda: isinstance(found.enter(["\0"]), bool)
+    yield "roots must return a list of paths", lambda: _is_list_of_texts(found.roots(_SAMPLE))
+    yield "match must return a LogFile or None", lambda: isinstance(found.match(["\0"]), LogFile | None)
+    yield "enter must return a boolean", lambda: isinstance(found.enter(["\0"]), bool)
+    yield "reader must be a function", lambda: callable(found.reader)
+
+
+def _is_list_of_texts(value: object) -> bool:
+    return isinstance(value, list) and all(isinstance(one, str) for one in value)
 
 
 def _guarded(assistant: Assistant) -> Assistant:
