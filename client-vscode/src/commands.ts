@@ -9,9 +9,8 @@ import type { MemoryView } from "./memoryView";
 import { Method, type CommandName, type CommandOutcome, type DestinationParams, type SessionStatus } from "./protocol";
 import type { Server } from "./server";
 import { workspaceSessions } from "./sessionList";
-import { describe, forPicking, isRecording, titleOf, type Entry } from "./sessions";
+import { describe, forPicking, isRecording, titleOf, type Entry, type NamedSession } from "./sessions";
 import type { SessionsView } from "./sessionsView";
-import { assistantName } from "./text";
 import type { Transcripts } from "./transcripts";
 
 const CAPTURE = "Kato: Capture Conversation";
@@ -101,7 +100,7 @@ async function pick(parts: Parts, entry: Entry | undefined, title: string, wante
 const ASKED = { placeHolder: "Which conversation?", matchOnDescription: true, matchOnDetail: true };
 
 /** Conversations of this window; that there is none is said. */
-async function candidates(parts: Parts, wanted: (session: SessionStatus) => boolean): Promise<SessionStatus[]> {
+async function candidates(parts: Parts, wanted: (session: SessionStatus) => boolean): Promise<NamedSession[]> {
   const sessions = forPicking(await workspaceSessions(parts.server)).filter(wanted);
   if (sessions.length === 0) {
     void vscode.window.showInformationMessage(`Kato: no conversation of this workspace ${wanted === isRecording ? "is being recorded" : "is known yet"}.`);
@@ -109,12 +108,12 @@ async function candidates(parts: Parts, wanted: (session: SessionStatus) => bool
   return sessions;
 }
 
-function items(sessions: readonly SessionStatus[]): SessionItem[] {
+function items(sessions: readonly NamedSession[]): SessionItem[] {
   const now = Date.now();
   return sessions.map((session) => ({
     session,
     label: `$(${isRecording(session) ? "record" : "comment-discussion"}) ${titleOf(session)}`,
-    description: assistantName(session.provider),
+    description: session.assistant,
     detail: describe(session, now),
   }));
 }

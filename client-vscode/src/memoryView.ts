@@ -7,7 +7,7 @@ import type { Sample, Samples } from "./samples";
 import type { Server } from "./server";
 import { workspaceSessions } from "./sessionList";
 import { keyOf, titleOf } from "./sessions";
-import { age, assistantName } from "./text";
+import { age } from "./text";
 
 const LARGEST = 12;
 
@@ -75,7 +75,7 @@ export class MemoryView implements vscode.Disposable {
       .map((session) => ({
         key: keyOf(session),
         title: titleOf(session),
-        assistant: assistantName(session.provider),
+        assistant: session.assistant,
         bytes: session.estimatedBytes,
         events: session.eventCount,
         age: age(session.lastMessageAt ?? session.updatedAt, now),

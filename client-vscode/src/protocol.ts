@@ -52,7 +52,7 @@ export interface StatusSnapshot {
   daemonRunning: boolean;
   daemonPid: number;
   startedAt: string;
-  providers: { provider: string; activeSessions: number; lastMessageAt?: string }[];
+  providers: { provider: string; activeSessions: number; lastMessageAt?: string; title?: string }[];
   recordings: { activeRecordings: number; destinations: number };
   recordingsDir: string;
   sessions: SessionStatus[];

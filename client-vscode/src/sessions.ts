@@ -1,7 +1,12 @@
 // Which sessions a window shows, in which order, and what each is called. Pure: statuses in, entries out.
 
-import type { SessionKey, SessionStatus } from "./protocol";
-import { age, assistantName, bytes, count } from "./text";
+import type { SessionKey, SessionStatus, StatusSnapshot } from "./protocol";
+import { age, bytes, count } from "./text";
+
+/** A session with its assistant's name for people. */
+export interface NamedSession extends SessionStatus {
+  assistant: string;
+}
 
 /** A node of the sessions view; `id` stays the same while its session lives. */
 export interface SessionEntry {
@@ -30,6 +35,12 @@ export function keyOf(key: SessionKey): string {
   return `${key.provider}/${key.sessionId}`;
 }
 
+/** The sessions of a status, each with the name of its assistant; the status lists the names. */
+export function named(status: StatusSnapshot): NamedSession[] {
+  const titles = new Map(status.providers.map(({ provider, title }) => [provider, title]));
+  return status.sessions.map((session) => ({ ...session, assistant: titles.get(session.provider) ?? session.provider }));
+}
+
 export function titleOf(session: SessionStatus): string {
   return session.title ?? session.snippet ?? session.sessionId;
 }
@@ -39,7 +50,7 @@ export function isRecording(session: SessionStatus): boolean {
 }
 
 /** The sessions of these folders: those without a folder belong to every window, and without folders all do. */
-export function ofWorkspace(sessions: readonly SessionStatus[], folders: readonly string[]): SessionStatus[] {
+export function ofWorkspace<S extends SessionStatus>(sessions: readonly S[], folders: readonly string[]): S[] {
   return sessions.filter(({ cwd }) => folders.length === 0 || cwd === undefined || folders.some((folder) => isInside(cwd, folder)));
 }
 
@@ -54,15 +65,15 @@ function normalised(path: string): string {
 }
 
 /** Most recent first; sub-agents' sessions are left out: they belong to their parents. */
-export function forPicking(sessions: readonly SessionStatus[]): SessionStatus[] {
+export function forPicking<S extends SessionStatus>(sessions: readonly S[]): S[] {
   return byTime(sessions.filter(({ parent }) => parent === undefined));
 }
 
 /** The tree: assistants, their sessions (most recent first), and below a session its sub-agents'. */
-export function tree(sessions: readonly SessionStatus[], now: number): AssistantEntry[] {
-  const children = new Map<string, SessionStatus[]>();
+export function tree(sessions: readonly NamedSession[], now: number): AssistantEntry[] {
+  const children = new Map<string, NamedSession[]>();
   const present = new Set(sessions.map(keyOf));
-  const top: SessionStatus[] = [];
+  const top: NamedSession[] = [];
   for (const session of sessions) {
     const parent = session.parent && keyOf({ provider: session.provider, sessionId: session.parent.sessionId });
     if (parent !== undefined && parent !== keyOf(session) && present.has(parent)) {
@@ -71,7 +82,7 @@ export function tree(sessions: readonly SessionStatus[], now: number): Assistant
       top.push(session);
     }
   }
-  const entry = (session: SessionStatus, depth: number): SessionEntry => ({
+  const entry = (session: NamedSession, depth: number): SessionEntry => ({
     kind: "session",
     id: keyOf(session),
     session,
@@ -81,14 +92,14 @@ export function tree(sessions: readonly SessionStatus[], now: number): Assistant
     recording: isRecording(session),
     children: depth < 8 ? byTime(children.get(keyOf(session)) ?? []).map((child) => entry(child, depth + 1)) : [],
   });
-  const providers = new Map<string, SessionStatus[]>();
+  const providers = new Map<string, NamedSession[]>();
   for (const session of byTime(top)) {
     providers.set(session.provider, [...(providers.get(session.provider) ?? []), session]);
   }
   return [...providers].map(([provider, found]) => ({
     kind: "assistant",
     id: provider,
-    label: assistantName(provider),
+    label: found[0]?.assistant ?? provider,
     description: String(found.length),
     children: found.map((session) => entry(session, 0)),
   }));
@@ -105,10 +116,10 @@ export function describe(session: SessionStatus, now: number): string {
   return parts.filter((part) => part !== "").join(" · ");
 }
 
-function explain(session: SessionStatus): string {
+function explain(session: NamedSession): string {
   const lines = [
     titleOf(session),
-    `${assistantName(session.provider)} · ${session.sessionId}`,
+    `${session.assistant} · ${session.sessionId}`,
     count(session.eventCount + session.truncatedEvents, "event"),
     session.resident ? `${bytes(session.estimatedBytes)} in memory` : "on disk; comes back into memory when it goes on",
   ];
@@ -121,7 +132,7 @@ function explain(session: SessionStatus): string {
   return lines.join("\n");
 }
 
-function byTime(sessions: readonly SessionStatus[]): SessionStatus[] {
+function byTime<S extends SessionStatus>(sessions: readonly S[]): S[] {
   const time = (session: SessionStatus): number => Date.parse(session.lastMessageAt ?? session.updatedAt) || 0;
   return [...sessions].sort((a, b) => time(b) - time(a) || keyOf(a).localeCompare(keyOf(b)));
 }

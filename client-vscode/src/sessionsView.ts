@@ -1,10 +1,9 @@
 // The sessions view. Rule: a row is drawn anew only when it says something else; the tree only when rows come, go or move.
 
 import * as vscode from "vscode";
-import type { SessionStatus } from "./protocol";
 import type { Server } from "./server";
 import { workspaceSessions } from "./sessionList";
-import { changes, tree, type AssistantEntry, type Entry } from "./sessions";
+import { changes, tree, type AssistantEntry, type Entry, type NamedSession } from "./sessions";
 import { count } from "./text";
 
 const COALESCE_MS = 250;
@@ -15,7 +14,7 @@ export class SessionsView implements vscode.TreeDataProvider<Entry>, vscode.Disp
   readonly onDidChangeTreeData = this.#changed.event;
   readonly #view: vscode.TreeView<Entry>;
   readonly #subscriptions: vscode.Disposable[];
-  #sessions: readonly SessionStatus[] = [];
+  #sessions: readonly NamedSession[] = [];
   #roots: AssistantEntry[] = [];
   #entries = new Map<string, Entry>();
   #timer: NodeJS.Timeout | undefined;

@@ -36,13 +36,6 @@ export function age(moment: string | undefined, now: number): string {
   return days === 1 ? "1 day" : days < 14 ? `${days} days` : new Date(then).toISOString().slice(0, 10);
 }
 
-const NAMES: Record<string, string> = { claude: "Claude Code", codex: "Codex", gemini: "Gemini", copilot: "Copilot" };
-
-/** An assistant's name. */
-export function assistantName(provider: string): string {
-  return NAMES[provider] ?? provider;
-}
-
 /** `1 event`, `2 events`. */
 export function count(number: number, noun: string): string {
   return `${number.toLocaleString("en-US")} ${noun}${number === 1 ? "" : "s"}`;

@@ -1,4 +1,4 @@
-"""Whatever stands in a log, a reader tells events that are valid, and never raises."""
+"""Whatever a log holds, a reader emits valid events and never raises."""
 
 import json
 from typing import Any
@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from kato.assistants.registry import ASSISTANTS
 from kato.core.events import decode_line, encode_line
 from providers.reading import read, reader_of
 
@@ -42,7 +43,7 @@ JSON: st.SearchStrategy[Any] = st.recursive(
 RECORDS = st.dictionaries(KEYS, JSON, max_size=8)
 
 
-@pytest.mark.parametrize("provider", ["claude", "codex", "gemini", "copilot"])
+@pytest.mark.parametrize("provider", [assistant.name for assistant in ASSISTANTS])
 @given(records=st.lists(RECORDS, max_size=6), cut=st.integers(0, 400))
 def test_any_records_give_valid_events(provider: str, records: list[Any], cut: int) -> None:
     data = "".join(json.dumps(record) + "\n" for record in records).encode()
@@ -61,7 +62,7 @@ def test_any_document_gives_valid_events(provider: str, document: Any) -> None:
         assert decode_line(encode_line(event)) == event
 
 
-@pytest.mark.parametrize("provider", ["claude", "codex", "gemini", "copilot"])
+@pytest.mark.parametrize("provider", [assistant.name for assistant in ASSISTANTS])
 @given(data=st.binary(max_size=300))
 def test_any_bytes_are_read(provider: str, data: bytes) -> None:
     read(reader_of(provider), [data, b"\n"])

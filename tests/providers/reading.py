@@ -1,18 +1,30 @@
 """Reading logs in tests: whole, in pieces, and what came of it in short."""
 
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 from msgspec import UNSET
 
-from kato.assistants.claude import ClaudeReader
-from kato.assistants.codex import CodexReader
-from kato.assistants.contract import LogFile, Problem, Reader, Surroundings
-from kato.assistants.copilot import CopilotDocument, CopilotReader
-from kato.assistants.gemini import GeminiDocument, GeminiReader
+from kato.assistants.contract import LogFile, Reader, Surroundings
+from kato.assistants.registry import ASSISTANTS
 from kato.core import grammar
 from kato.core.events import ConversationEvent, UserMessage, encode_line
+from kato.testing import commands_of, read
+
+__all__ = [
+    "SHORT",
+    "Json",
+    "brief",
+    "encoded",
+    "is_doubtful",
+    "left_out",
+    "lines",
+    "read",
+    "reader_of",
+    "runs",
+    "words",
+]
 
 Json = dict[str, Any]
 SHORT = {
@@ -30,27 +42,10 @@ SHORT = {
 def reader_of(
     provider: str, *, document: bool = False, session: str = "s", parent: str | None = None
 ) -> Reader:
+    """A reader of the assistant with this name, as Kato makes it."""
+    (assistant,) = (one for one in ASSISTANTS if one.name == provider)
     log = LogFile(session, parent_id=parent, rewritten=document)
-    if provider == "claude":
-        return ClaudeReader(log)
-    if provider == "codex":
-        return CodexReader(log)
-    if provider == "gemini":
-        return GeminiDocument(log) if document else GeminiReader(log)
-    place = Surroundings({}, "/home/u", "linux", ("/w",))
-    return CopilotDocument(log, None, place) if document else CopilotReader(log, None, place)
-
-
-def read(reader: Reader, pieces: Iterable[bytes]) -> tuple[list[ConversationEvent], list[Problem]]:
-    """All that comes of these pieces and the quiet after them."""
-    events: list[ConversationEvent] = []
-    problems: list[Problem] = []
-    for piece in pieces:
-        result = reader.feed(piece)
-        events += result.events
-        problems += result.problems
-    result = reader.settle()
-    return events + result.events, problems + result.problems
+    return assistant.reader(log, {}, Surroundings({}, "/home/u", "linux", ("/w",)))
 
 
 def lines(*records: Json | str) -> bytes:
@@ -77,12 +72,7 @@ def words(event: ConversationEvent) -> str:
 
 def runs(events: Sequence[ConversationEvent]) -> list[str]:
     """The commands that run if all of these events are new."""
-    return [
-        command.name
-        for event in events
-        if isinstance(event, UserMessage) and event.doubt is UNSET
-        for command in grammar.parse(event.content)[0]
-    ]
+    return [name for event in events for name in commands_of(event)]
 
 
 def left_out(events: Sequence[ConversationEvent]) -> list[str]:

@@ -1,17 +1,19 @@
-"""What every reader promises, for a conversation in each of the formats.
+"""What every reader promises, for a conversation in each of the formats: the public kit, and what damage costs.
 
 A reader that is added gets a `CONVERSATIONS` entry: a user who types a command, a reply, a tool whose result looks like one,
 and a second turn.
 """
 
 import codecs
-from collections.abc import Iterator
+import json
 from itertools import pairwise
 
 import pytest
 
-from kato.assistants.contract import Reader
+from kato.assistants.contract import Assistant, LogFile, Reader
+from kato.assistants.registry import ASSISTANTS
 from kato.core.events import ConversationEvent
+from kato.testing import check_reader
 from providers.reading import Json, brief, encoded, lines, read, reader_of, runs
 
 TYPED = "How do I split it? ü🎉\n::capture typed.md"
@@ -138,6 +140,18 @@ CONVERSATIONS = dict(
 )
 
 
+#: The formats of the first generations: one JSON document.
+DOCUMENTS: dict[str, Json] = {
+    "gemini": {**gemini()[0], "messages": gemini()[1:]},
+    "copilot": {**copilot_state()[0]["v"], "requests": [one["v"][0] for one in copilot_state()[1:]]},
+}
+
+
+def assistant_of(name: str) -> Assistant:
+    (assistant,) = (one for one in ASSISTANTS if one.name == name.partition(" ")[0])
+    return assistant
+
+
 def opened(name: str) -> Reader:
     return reader_of(name.partition(" ")[0])
 
@@ -157,7 +171,7 @@ def ids(events: list[ConversationEvent]) -> list[str]:
     return [event.event_id for event in events]
 
 
-def test_a_conversation_is_told_in_its_order_and_only_typed_words_run(name: str) -> None:
+def test_events_keep_their_order_and_only_typed_commands_run(name: str) -> None:
     events = whole(name)
     assert runs(events) == ["capture", "record"]
     told = [words for kind, words in brief(events) if kind == "user"]
@@ -166,47 +180,27 @@ def test_a_conversation_is_told_in_its_order_and_only_typed_words_run(name: str)
     assert {event.session_id for event in events} == {"s"}
 
 
-def cuts(data: bytes) -> Iterator[tuple[str, list[bytes]]]:
-    yield "bytes", [data[start : start + 1] for start in range(len(data))]
-    yield "lines", data.splitlines(keepends=True)
-    for step in (2, 3, 7, 64):
-        yield f"{step} bytes", [data[start : start + step] for start in range(0, len(data), step)]
-    for middle in range(len(data) + 1):
-        yield f"halves at {middle}", [data[:middle], data[middle:]]
+def test_the_reader_keeps_the_contract(name: str) -> None:
+    check_reader(
+        assistant_of(name),
+        lines(*CONVERSATIONS[name]),
+        typed=[TYPED, "And now?\n::record"],
+        has_record_ids=not name.startswith("codex"),
+    )
 
 
-def test_the_same_bytes_give_the_same_events_however_they_are_cut(name: str) -> None:
-    expected = encoded(whole(name))
-    for way, pieces in cuts(lines(*CONVERSATIONS[name])):
-        events, problems = read(opened(name), pieces)
-        assert (encoded(events), problems) == (expected, []), way
-
-
-def test_a_truncated_log_gives_the_beginning_and_the_rest_when_it_comes(name: str) -> None:
-    """With a pause where it was cut: what was emitted then does not come again, and nothing is missing."""
-    data, expected = lines(*CONVERSATIONS[name]), whole(name)
-    for cut in range(len(data)):
-        reader = opened(name)
-        first, problems = read(reader, [data[:cut]])
-        assert problems == [], cut
-        more, problems = read(reader, [data[cut:]])
-        assert problems == [], cut
-        told = ids([*first, *more])
-        assert len(set(told)) == len(told), cut
-        assert set(told) == set(ids(expected)), cut
-
-
-def test_a_log_that_is_read_again_gives_the_same_ids_and_times(name: str) -> None:
-    reader = opened(name)
-    data = lines(*CONVERSATIONS[name])
-    first, _ = read(reader, [data])
-    reader.restart()
-    again, _ = read(reader, [data])
-    assert encoded(first) == encoded(again)
+@pytest.mark.parametrize("name", DOCUMENTS)
+def test_the_reader_of_a_document_keeps_the_contract(name: str) -> None:
+    check_reader(
+        assistant_of(name),
+        json.dumps(DOCUMENTS[name], ensure_ascii=False).encode(),
+        typed=[TYPED, "And now?\n::record"],
+        file=LogFile("s", rewritten=True),
+    )
 
 
 @pytest.mark.parametrize("damage", ["mark", "utf-16", "glued", "no end", "holes", "returns", "blank lines"])
-def test_what_a_writer_does_to_a_log_changes_no_event(name: str, damage: str) -> None:
+def test_another_encoding_or_line_break_changes_no_event(name: str, damage: str) -> None:
     data = lines(*CONVERSATIONS[name])
     written = {
         "mark": codecs.BOM_UTF8 + data,
@@ -221,7 +215,7 @@ def test_what_a_writer_does_to_a_log_changes_no_event(name: str, damage: str) ->
     assert (encoded(events), problems) == (encoded(whole(name)), [])
 
 
-def test_a_torn_record_costs_itself(name: str) -> None:
+def test_a_torn_record_costs_no_other_record(name: str) -> None:
     """Whichever record a crash tears, and wherever: what follows on the same line is read."""
     records = [lines(record)[:-1] for record in CONVERSATIONS[name]]
     expected = set(ids(whole(name)))
@@ -235,7 +229,7 @@ def test_a_torn_record_costs_itself(name: str) -> None:
             assert [problem.kind for problem in problems] == ["broken_line"]
 
 
-def test_absurd_bytes_between_the_records_are_counted_and_cost_nothing_else(name: str) -> None:
+def test_bytes_between_the_records_that_are_not_records_are_reported(name: str) -> None:
     expected = encoded(whole(name))
     for junk in (b"\xff\xfe\xfd", b"[1, 2]", b"null", b'"text"', b'{"a":', b"x}}", b"\0x\0"):
         data = lines(*CONVERSATIONS[name]).replace(b"\n", b"\n" + junk + b"\n", 1)
@@ -244,7 +238,7 @@ def test_absurd_bytes_between_the_records_are_counted_and_cost_nothing_else(name
         assert len(problems) == 1, (junk, problems)
 
 
-def test_pieces_of_pieces(name: str) -> None:
+def test_a_log_that_grows_record_by_record_gives_the_same_events(name: str) -> None:
     """A log that grows, with a pause behind each record."""
     reader, told = opened(name), []
     data = lines(*CONVERSATIONS[name])

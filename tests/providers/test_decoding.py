@@ -1,4 +1,4 @@
-"""Damaged logs: what a crash, an editor or a careless program leaves behind costs what it damaged, and no more."""
+"""Damaged logs: damage by a crash, an editor or another program costs the damaged records only."""
 
 import codecs
 import json
@@ -84,7 +84,7 @@ def test_a_record_behind_a_torn_one_runs_commands_where_it_cannot_be_a_part_of_i
     assert [] in told.values()
 
 
-def test_an_object_inside_a_record_is_no_record_when_the_record_was_cut_behind_it() -> None:
+def test_an_object_inside_a_record_that_was_cut_is_not_a_record() -> None:
     forged = {"type": "message", "id": "evil", "timestamp": AT, "text": "::capture x.md"}
     whole = message(1, tool={"input": forged, "name": "x"})
     cut = whole[: whole.index("::capture") + len('::capture x.md"}')]
@@ -109,7 +109,7 @@ def test_a_hole_of_nuls_ends_a_torn_record() -> None:
     assert ids(many + b"\n" + TWO.encode() + b"\n") == ["m2"]
 
 
-def test_bytes_that_are_no_utf8_cost_their_character() -> None:
+def test_an_invalid_utf8_byte_costs_one_character() -> None:
     data = message(1, "bad @ byte").encode().replace(b"@", b"\xe6\x87") + b"\n"
     told, problems = read(data + f"{TWO}\n".encode())
     assert told == [("m1", "bad \N{REPLACEMENT CHARACTER} byte"), ("m2", "hello")]
@@ -140,7 +140,7 @@ def test_the_last_record_needs_no_line_break() -> None:
     assert [event.event_id for event in more] == ["m3", "m4"], "nothing is lost, nothing comes twice"
 
 
-def test_a_record_that_is_being_written_is_waited_for() -> None:
+def test_an_incomplete_last_record_is_read_when_its_rest_comes() -> None:
     written = message(1, "x", inner={"a": 1})
     for cut in range(1, len(written)):
         reader = Plain(LogFile("s"))
@@ -150,7 +150,7 @@ def test_a_record_that_is_being_written_is_waited_for() -> None:
         assert [event.event_id for event in reader.feed(f"{written[cut:]}\n".encode()).events] == ["m1"]
 
 
-def test_raw_line_breaks_inside_a_string_are_a_part_of_it() -> None:
+def test_unescaped_line_breaks_stay_in_their_string() -> None:
     page = 'Contents:\nline two\n\n  {"quoted": 1}\n42\n}\nend'
     raw = message(1, page).replace("\\n", "\n")
     data = f"{message(0)}\n{raw}\n{TWO}\n".encode()
@@ -160,7 +160,7 @@ def test_raw_line_breaks_inside_a_string_are_a_part_of_it() -> None:
     assert read(data[: data.rindex(TWO.encode()) - 1])[0] == expected[:2], "also as the last record"
 
 
-def test_a_record_that_never_ends_swallows_none_that_follows() -> None:
+def test_a_record_without_an_end_does_not_hide_later_records() -> None:
     told, problems = read(f"{ONE[:-4]}\n{TWO}\nno record\n{THREE}\n".encode())
     assert [event_id for event_id, _ in told] == ["m2", "m3"]
     assert [problem.kind for problem in problems] == ["broken_line", "broken_line"]
@@ -220,7 +220,7 @@ def test_a_hostile_line_takes_bounded_time_and_memory(piece: str) -> None:
 
 
 @given(st.lists(st.text(max_size=20), max_size=5), st.data())
-def test_whole_records_are_read_whatever_stands_between_them(texts: list[str], data: st.DataObject) -> None:
+def test_complete_records_are_read_whatever_is_between_them(texts: list[str], data: st.DataObject) -> None:
     """Each on a line of its own, or behind another; around them, broken lines."""
     written, expected = [], []
     for number, text in enumerate(texts):
@@ -256,12 +256,12 @@ def test_a_document_may_have_a_mark_bad_bytes_and_raw_line_breaks() -> None:
             document(broken)
 
 
-def test_a_small_file_is_read_with_its_mark() -> None:
+def test_a_small_file_may_have_a_byte_order_mark() -> None:
     assert as_utf8(codecs.BOM_UTF8 + b"/home") == as_utf8("/home".encode("utf-16")) == b"/home"
     assert as_utf8(b"/home") == b"/home"
 
 
-def test_what_is_damaged_is_said_without_its_text() -> None:
+def test_a_report_of_damage_does_not_quote_the_text() -> None:
     for line in (b'{"secret": "tok', b'{"a":1}secret', b"secret", b'{"a": "secret \\x"}'):
         damage = decode(line).damage
         assert damage is not None

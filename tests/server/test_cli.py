@@ -10,13 +10,16 @@ import time
 import uuid
 from pathlib import Path
 from typing import Any
+from unittest.mock import ANY
 
 import pytest
 import zstandard
 
 from builders import assistant, request, user
+from kato.assistants.registry import ASSISTANTS
 from kato.cli.client import Client
 from logs import ClaudeLog, CodexLog, append, now
+from providers.plugin import install
 
 
 class Terminal:
@@ -312,12 +315,88 @@ def test_the_doctor_tells_where_it_looked_and_what_it_did_not_understand(termina
     unknown, broken = root["problems"]
     assert (unknown["kind"], unknown["detail"], unknown["version"]) == ("unknown_kind", "novelty", "2.1.42")
     assert (broken["kind"], broken["count"]) == ("broken_line", 1)
-    assert {one["provider"] for one in roots} == {"claude", "codex", "gemini", "copilot"}
+    assert {one["provider"] for one in roots} == {one.name for one in ASSISTANTS}
     shown = terminal.run("doctor")
     assert "unknown kind novelty (2.1.42)" in shown
     assert "Codex: no session was found" in shown
     assert "Kato's own logs are in " in shown
     assert terminal.json("doctor")["logs"] == str(terminal.cwd.parent / "state" / "logs")
+
+
+def configure(terminal: Terminal, text: str) -> None:
+    path = terminal.cwd.parent / "config.toml"
+    path.write_text(text)
+    terminal.environment["KATO_CONFIG"] = str(path)
+
+
+def test_the_doctor_reports_a_configured_root_in_which_nothing_can_match(terminal: Terminal) -> None:
+    log = ClaudeLog(terminal.home, terminal.cwd)
+    log.write(log.user("hi"))
+    above, inside = terminal.home / ".claude", log.path.parent
+    for wrong in (above, inside):
+        configure(terminal, f'[providerSessionRoots]\nclaude = ["{wrong}"]\n')
+        shown = terminal.run("doctor").replace("\n", "")
+        assert (
+            f"✘ providerSessionRoots.claude: no file below {wrong} can be a session log of Claude Code."
+            in shown
+        )
+        assert f"Set it to {above / 'projects'}." in shown
+
+
+def test_the_doctor_reports_a_configured_root_that_is_not_there(terminal: Terminal) -> None:
+    missing = terminal.cwd / "missing"
+    configure(terminal, f'[providerSessionRoots]\ncodex = ["{missing}"]\ngemini = ["{terminal.cwd}"]\n')
+    shown = terminal.run("doctor").replace("\n", "")
+    assert f"✘ providerSessionRoots.codex: there is no folder {missing}." in shown
+    assert "providerSessionRoots.gemini" not in shown, "an empty folder may get logs"
+
+
+def test_the_doctor_reports_a_plugin_that_is_refused(terminal: Terminal, tmp_path: Path) -> None:
+    packages = tmp_path / "packages"
+    packages.mkdir()
+    install(packages, "broken", "raise RuntimeError('no licence')")
+    install(packages, "example")
+    terminal.environment["PYTHONPATH"] = str(packages)
+    report = terminal.json("doctor")
+    assert report["refusedPlugins"] == [
+        {"name": "broken", "package": "kato-broken", "reason": "RuntimeError: no licence"}
+    ]
+    assert "example" in [root["provider"] for root in report["roots"]]
+    shown = terminal.run("doctor").replace("\n", "")
+    assert "✘ The plugin kato-broken (assistant broken) is not used: RuntimeError: no licence." in shown
+
+
+def test_drift_lists_unknown_kinds_and_no_text(terminal: Terminal) -> None:
+    log = ClaudeLog(terminal.home, terminal.cwd)
+    records = [log.line("novelty", {"secret": "hunter2"}) for _ in range(3)]
+    log.write(log.user("my secret is hunter2"), *records, log.line("my secret is hunter2", {}))
+    with log.path.open("a") as file:
+        file.write("{hunter2\n")
+    report = terminal.json("doctor", "--drift")
+    (claude,) = [one for one in report["assistants"] if one["provider"] == "claude"]
+    assert (claude["title"], claude["logs"], claude["bytes"]) == ("Claude Code", 1, log.path.stat().st_size)
+    assert claude["unknownKinds"] == [
+        {"kind": "novelty", "version": "2.1.42", "count": 3, "example": records[0]["uuid"]},
+        {"kind": "(an unusual name)", "version": "2.1.42", "count": 1, "example": ANY},
+    ]
+    assert claude["problems"] == {"broken_line": 1}
+    shown = terminal.run("doctor", "--drift").splitlines()
+    assert shown[0].startswith("Kato ")
+    assert shown[2:] == [
+        "Claude Code: 1 log, 2 unknown kinds of records",
+        "  count  kind               version  example",
+        f"      3  novelty            2.1.42   {records[0]['uuid']}",
+        f"      1  (an unusual name)  2.1.42   {claude['unknownKinds'][1]['example']}",
+        "  1 broken line",
+    ]
+    for text in ("hunter2", "secret", str(terminal.home)):
+        assert text not in json.dumps(report) + "\n".join(shown)
+
+
+def test_drift_says_so_when_all_is_known(terminal: Terminal) -> None:
+    log = CodexLog(terminal.home, terminal.cwd)
+    log.write(*log.start, *log.user("hi"))
+    assert "Codex: 1 log, every kind of record is known" in terminal.run("doctor", "--drift")
 
 
 def test_nothing_is_older_than_an_absurd_number_of_days(terminal: Terminal) -> None:

@@ -1,4 +1,4 @@
-"""Signs of a host's text in a message: blocks of tags, whatever their names."""
+"""A block of tags in a message, of any name, is a sign of text that the user did not type."""
 
 import time
 
@@ -47,11 +47,11 @@ def test_a_block_of_tags_is_a_sign(text: str, name: str) -> None:
         "",
     ],
 )
-def test_tags_in_prose_and_code_are_none(text: str) -> None:
+def test_tags_in_prose_and_code_are_not_a_sign(text: str) -> None:
     assert host_block(text) is None
 
 
-def test_only_the_names_that_are_asked_for() -> None:
+def test_a_search_can_be_limited_to_some_names() -> None:
     text = "<div>\n<System-Reminder>\n"
     assert host_block(text, frozenset(["system-reminder"])) == "System-Reminder"
     assert host_block(text, frozenset(["other"])) is None

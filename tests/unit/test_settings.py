@@ -7,13 +7,14 @@ import hypothesis.strategies as st
 import pytest
 from hypothesis import given
 
+from kato.assistants.registry import unknown_name
 from kato.core.errors import SettingsInvalid
 from kato.core.setting_rules import is_absolute
 from kato.core.settings import RESTART_KEYS, TABLE, Settings, difference, resolve
 
 
 def explicit(**given: Any) -> Settings:
-    return resolve(explicit=given, environment={}, file=None)
+    return resolve(explicit=given, environment={}, file=None, unknown_provider=unknown_name)
 
 
 def test_without_any_layer_the_defaults_are_in_force() -> None:
@@ -92,7 +93,7 @@ def test_a_value_that_breaks_its_rule_is_refused_in_every_layer(key: str, value:
         explicit(**{key: value})
     assert failure.value.key == key
     with pytest.raises(SettingsInvalid, match=r"config\.toml"):
-        resolve(explicit={}, environment={}, file={key: value})
+        resolve(explicit={}, environment={}, file={key: value}, unknown_provider=unknown_name)
 
 
 @pytest.mark.parametrize(

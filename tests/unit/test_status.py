@@ -1,5 +1,7 @@
 """Status: which sessions are shown, in which order, and what is said of them."""
 
+from collections.abc import Mapping
+
 import msgspec
 from msgspec import UNSET
 
@@ -70,7 +72,9 @@ def session(
     return SessionView(record, resident, 0 if resident is None else 1000, recording)
 
 
-def status(*sessions: SessionView, summary: Summary | None = None) -> StatusSnapshot:
+def status(
+    *sessions: SessionView, summary: Summary | None = None, titles: Mapping[str, str] | None = None
+) -> StatusSnapshot:
     return snapshot(
         sessions,
         summary=summary or Summary([ProviderSummary("claude", len(sessions), 0, None)], 0, 0),
@@ -81,6 +85,7 @@ def status(*sessions: SessionView, summary: Summary | None = None) -> StatusSnap
         heartbeat_at=NOW,
         running=True,
         max_events=8,
+        titles=titles,
     )
 
 
@@ -117,6 +122,15 @@ def test_a_status_holds_as_many_sessions_as_fit_into_an_answer_and_says_how_many
     assert [one.session_id for one in made.sessions] == [f"{n:06d}" for n in range(len(made.sessions))]
     assert made.omitted_sessions == 1000 - len(made.sessions)
     assert status(session("a")).omitted_sessions == 0
+
+
+def test_a_provider_has_its_title_where_it_is_known() -> None:
+    providers = [ProviderSummary("claude", 3, 2, None), ProviderSummary("mine", 1, 0, None)]
+    made = status(summary=Summary(providers, 0, 0), titles={"claude": "Claude Code", "codex": "Codex"})
+    assert [(one.provider, one.title) for one in made.providers] == [
+        ("claude", "Claude Code"),
+        ("mine", UNSET),
+    ]
 
 
 def test_a_status_names_the_providers_and_what_is_recorded() -> None:

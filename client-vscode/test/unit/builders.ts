@@ -1,4 +1,5 @@
-import type { SessionStatus, StatusSnapshot } from "../../src/protocol";
+import type { StatusSnapshot } from "../../src/protocol";
+import type { NamedSession } from "../../src/sessions";
 
 const MIB = 1024 * 1024;
 
@@ -24,6 +25,6 @@ export function status({ rssMb = 50, limitMb = 200, recordings = 0, overBudget =
   };
 }
 
-export function session(sessionId: string, more: Partial<SessionStatus> = {}): SessionStatus {
-  return { provider: "claude", sessionId, eventCount: 3, truncatedEvents: 0, estimatedBytes: 2048, resident: true, updatedAt: "2026-03-01T10:00:00Z", lastMessageAt: "2026-03-01T10:00:00Z", stale: false, ...more };
+export function session(sessionId: string, more: Partial<NamedSession> = {}): NamedSession {
+  return { provider: "claude", assistant: "Claude Code", sessionId, eventCount: 3, truncatedEvents: 0, estimatedBytes: 2048, resident: true, updatedAt: "2026-03-01T10:00:00Z", lastMessageAt: "2026-03-01T10:00:00Z", stale: false, ...more };
 }

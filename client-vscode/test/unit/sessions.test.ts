@@ -1,16 +1,23 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { changes, describe, forPicking, ofWorkspace, tree, type Entry } from "../../src/sessions";
-import { session } from "./builders";
+import { changes, describe, forPicking, named, ofWorkspace, tree, type Entry } from "../../src/sessions";
+import { session, status } from "./builders";
 
 const NOW = Date.parse("2026-03-01T10:05:00Z");
 const at = (minute: number): { lastMessageAt: string } => ({ lastMessageAt: `2026-03-01T09:${String(minute).padStart(2, "0")}:00Z` });
 const shape = (entries: readonly Entry[]): unknown => entries.map(({ id, children }) => (children.length === 0 ? id : [id, shape(children)]));
 
 test("assistants stand in the order of their latest conversation, conversations by time", () => {
-  const found = tree([session("old", at(1)), session("new", at(30)), session("x", { provider: "codex", ...at(40) })], NOW);
+  const found = tree([session("old", at(1)), session("new", at(30)), session("x", { provider: "codex", assistant: "Codex", ...at(40) })], NOW);
   assert.deepEqual(shape(found), [["codex", ["codex/x"]], ["claude", ["claude/new", "claude/old"]]]);
   assert.deepEqual(found.map(({ label, description }) => [label, description]), [["Codex", "1"], ["Claude Code", "2"]]);
+});
+
+test("the status names the assistants; one without a name goes by its provider", () => {
+  const { assistant: _, ...plain } = session("a");
+  const providers = [{ provider: "claude", activeSessions: 1, title: "Claude Code" }, { provider: "mine", activeSessions: 1 }];
+  const found = named({ ...status(), providers, sessions: [plain, { ...plain, provider: "mine" }, { ...plain, provider: "other" }] });
+  assert.deepEqual(found.map(({ assistant }) => assistant), ["Claude Code", "mine", "other"]);
 });
 
 test("a sub-agent's conversation lies below its parent's, and stands alone where the parent is not known", () => {

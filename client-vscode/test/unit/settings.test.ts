@@ -125,3 +125,10 @@ for (const [text, fits] of [["", true], ["/notes", true], ["~", true], ["~/notes
     assert.equal(new RegExp(manifest.contributes.configuration.properties["kato.stateDir"]?.pattern ?? assert.fail()).test(text), fits);
   });
 }
+
+test("a folder can be set for any assistant, also for one that another package adds", () => {
+  const manifest = JSON.parse(readFileSync("package.json", "utf8")) as { contributes: { configuration: { properties: Record<string, { patternProperties?: object }> } } };
+  const [pattern] = Object.keys(manifest.contributes.configuration.properties["kato.providerSessionRoots"]?.patternProperties ?? {});
+  assert.ok(pattern !== undefined);
+  assert.deepEqual(["claude", "my-own_2", "", "Claude", "a/b"].map((name) => new RegExp(pattern).test(name)), [true, true, false, false, false]);
+});

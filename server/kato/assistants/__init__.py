@@ -1,1 +1,1 @@
-"""One module an assistant: bytes of a session log in, conversation events and problems out. Pure."""
+"""The assistants: for each, where its session logs are and how their bytes become conversation events. Pure."""

@@ -19,6 +19,7 @@ from kato.assistants.contract import (
     SavePicture,
     SessionInfo,
 )
+from kato.assistants.unknown import id_of, reported_name
 from kato.assistants.values import (
     DESCRIPTION_CHARS_MAX,
     describe,
@@ -44,23 +45,29 @@ from kato.core.lenient_json import decoded_bytes
 from kato.core.moments import MOMENT_MAX, MOMENT_MIN, MOMENT_RULE, utc
 from kato.core.text import one_line
 
+#: The time of an event that waits for the first time in its log.
 NO_TIME: Final = utc(0)
-#: Why the words of a record that was found inside a damaged one run nothing.
-DAMAGED: Final = "it stands in a damaged line of the assistant's log"
+#: Why no command runs in a record that was found inside a damaged one.
+DAMAGED: Final = "it is in a damaged line of the assistant's log"
 
+
+#: Characters of a problem's detail.
+DETAIL_CHARS_MAX: Final = 200
 
 #: Why a line, or its long strings, are not read.
 NO_ROOM: Final = "more than the memory that daemonMaxMemoryMb leaves"
 
 
 class BaseReader(ABC):
-    """Collects events and problems; a subclass says what a record means."""
+    """Collects events and problems. A subclass decides what a record means and calls the `emit_*` methods, each of which
+    builds one event.
+    """
 
     provider: ClassVar[str]
 
     def __init__(self, log: LogFile) -> None:
         self.log = log
-        self.session_id = log.session_id
+        self._session_id = identifier(log.session_id)
         self.title: str | None = None
         self.cwd: str | None = None
         self.version: str | None = None
@@ -68,7 +75,7 @@ class BaseReader(ABC):
         self.parent_tool_call_id: str | None = None
         self.started: dict[str, str] = {}
         self.copied: set[str] = set()
-        self.is_copy = False  # what is read now was copied
+        self.is_copy = False  # the record that is read now was copied from another session
         self.save_picture: SavePicture | None = None
         self.continued_in: str | None = None
         self.is_final = False
@@ -79,11 +86,20 @@ class BaseReader(ABC):
         self._first: datetime | None = None  # the first time in the log
         self._last: datetime | None = None
         self._undated = 0  # events that wait for the first time
-        self._is_recovered = False  # what is read now may be a part of a damaged record
+        self._is_recovered = False  # the record that is read now may be a part of a damaged one
+
+    @property
+    def session_id(self) -> str:
+        """The session's id; one from a log that is too long for an event becomes a hash."""
+        return self._session_id
+
+    @session_id.setter
+    def session_id(self, value: str) -> None:
+        self._session_id = identifier(value)
 
     @property
     def info(self) -> SessionInfo:
-        """What is known of the session by now."""
+        """What is known about the session so far."""
         title = None if self.title is None else one_line(self.title, limits.TITLE_CHARS_MAX * 2)
         return SessionInfo(
             session_id=self.session_id,
@@ -95,7 +111,7 @@ class BaseReader(ABC):
         )
 
     def about(self, session_id: str) -> SessionInfo:
-        """What is known of a session that this log tells of: its own, or a sub-agent's."""
+        """What is known about a session whose events are in this log: the log's own, or a sub-agent's."""
         if session_id == self.session_id:
             return self.info
         return SessionInfo(
@@ -108,11 +124,11 @@ class BaseReader(ABC):
 
     @property
     def folders(self) -> Sequence[str]:
-        """The folders that the session worked in, the first one first."""
+        """The folders that the session worked in, in the order of their first use."""
         return list(self._folders) or ([] if self.cwd is None else [self.cwd])
 
     def _taken(self, *, is_quiet: bool = False) -> ReadResult:
-        """What was gathered. Events from before the log's first time wait for it, unless the log is quiet."""
+        """The events and problems since the last call. Events before the log's first time wait for it, unless `is_quiet`."""
         problems, self._problems = self._problems, []
         if self._undated and self._last is None and not is_quiet:
             return ReadResult([], problems)
@@ -126,18 +142,21 @@ class BaseReader(ABC):
         return ReadResult(events, problems)
 
     def _forget(self) -> None:
-        """The log is read from its beginning."""
+        """Forgets what was collected, because the log is read from its beginning."""
         self._events = []
         self._first = self._last = None
         self._undated = 0
 
     def picture(self, block: Json) -> str | None:
-        """What stands for an image block."""
+        """The text for an image block: a link to the saved picture, or a placeholder."""
         return picture(block, self.save_picture)
 
-    def report(self, kind: ProblemKind, detail: str) -> None:
-        """Counts something that could not be read as meant."""
-        self._problems.append(Problem(kind, detail[:120], self.version))
+    def report(self, kind: ProblemKind, detail: str, example: str | None = None) -> None:
+        """Counts something that could not be read as meant; `example` is the id of the record, where it has one."""
+        if kind == "unknown_kind":
+            detail = reported_name(detail)
+        example = id_of(example) if example else None
+        self._problems.append(Problem(kind, detail[:DETAIL_CHARS_MAX], self.version, example))
 
     def _fits(self, text: bytes) -> bool:
         """Whether there is room to read this and to keep its events."""
@@ -146,13 +165,13 @@ class BaseReader(ABC):
         return self.has_room(decoded_bytes(text) + limits.LOG_LARGE_COST * len(text))
 
     def guarded(self, take: Callable[[Json], None], record: Json) -> None:
-        """Takes one record; a value that the reader did not reckon with costs this record, not the log."""
+        """Reads one record. An exception because of an unexpected value ends this record only, and is reported."""
         try:
             take(record)
         except Exception as error:  # noqa: BLE001 - around one record; counted, and kept visible as a problem
             self.report("invalid_record", f"{record.get('type', 'record')}: {type(error).__name__}")
 
-    # Events. `kind` and `origin` are the source's record type and id.
+    # Events. `kind` and `origin` are the type and the id of the record that an event comes from.
 
     def _head(self, event_id: str, at: datetime | None, kind: str, origin: str | None) -> dict[str, Any]:
         if at is not None and not MOMENT_MIN < at < MOMENT_MAX:
@@ -185,9 +204,9 @@ class BaseReader(ABC):
         *,
         doubt: str | None = None,
     ) -> None:
-        """What the user said; in a sub-agent's log, the task that the assistant gave it. `doubt` is why the
-        text is not proven to be typed, a clause in words for the user ("it holds …"): no command in it runs, and the user
-        is notified of each that would have.
+        """Emits a message of the user; in a sub-agent's log, the task that the assistant gave it, as the assistant's.
+        `doubt` says why the text is not proven to be typed, as a clause for the user ("it holds …"): no command in it runs, and
+        the user is notified about each one.
         """
         if self.parent_id is not None:
             self.emit_assistant(event_id, at, kind, content, origin)
@@ -215,7 +234,7 @@ class BaseReader(ABC):
         model: str | None = None,
         phase: Phase | None = None,
     ) -> None:
-        """What the assistant said."""
+        """Emits a message of the assistant."""
         head = self._head(event_id, at, kind, origin)
         self._events.append(
             AssistantMessage(
@@ -230,14 +249,14 @@ class BaseReader(ABC):
     def emit_system(
         self, event_id: str, at: datetime | None, kind: str, content: str, origin: str | None = None
     ) -> None:
-        """What the host said to either of them."""
+        """Emits a message of the host (the assistant's program, an IDE, a hook)."""
         head = self._head(event_id, at, kind, origin)
         self._events.append(SystemMessage(**head, role="system", content=content))
 
     def emit_thinking(
         self, event_id: str, at: datetime | None, kind: str, content: str, origin: str | None = None
     ) -> None:
-        """The assistant's reasoning, unless there is nothing to read."""
+        """Emits the assistant's reasoning, unless it is empty."""
         if content.strip():
             self._events.append(Thinking(**self._head(event_id, at, kind, origin), content=content))
 
@@ -253,7 +272,7 @@ class BaseReader(ABC):
         about: str | None = None,
         origin: str | None = None,
     ) -> None:
-        """A tool call; `about` says in a line what it is for, else its arguments do."""
+        """Emits a tool call. `about` describes it in a line; without it, an argument does (`values.describe`)."""
         arguments = given if isinstance(given, dict) else {} if given is None else {"input": given}
         self._events.append(
             ToolCall(
@@ -267,7 +286,7 @@ class BaseReader(ABC):
         self._called(arguments)
 
     def _called(self, arguments: Json) -> None:  # noqa: B027 - most readers have no use for it
-        """A call with these arguments was emitted."""
+        """Called after a call with these arguments was emitted."""
 
     def emit_result(
         self,
@@ -278,7 +297,7 @@ class BaseReader(ABC):
         result: str,
         origin: str | None = None,
     ) -> None:
-        """What a tool gave back."""
+        """Emits the result of a tool call."""
         head = self._head(event_id, at, kind, origin)
         self._events.append(ToolResult(**head, tool_call_id=identifier(call_id), result=result))
 
@@ -296,7 +315,7 @@ class BaseReader(ABC):
         notes: str = "",
         status: DecisionStatus = "accepted",
     ) -> None:
-        """A question with its options and the answer that was chosen, as a decision; `notes` are the user's words on it."""
+        """Emits a question with its options and the answer, as a decision. `notes` are the user's own words."""
         metadata: dict[str, Any] = {"question": question}
         if header:
             metadata["header"] = header
@@ -332,7 +351,7 @@ class BaseReader(ABC):
         status: DecisionStatus,
         feedback: str = "",
     ) -> None:
-        """A plan of the assistant and what the user decided on it, with the user's words, if there were any."""
+        """Emits a plan of the assistant with the user's decision and words on it."""
         metadata = {"plan": plan} | ({"feedback": feedback} if feedback else {})
         first = next((line.strip("# \t") for line in plan.split("\n", 8) if line.strip("# \t")), "")
         self._events.append(
@@ -359,7 +378,7 @@ class BaseReader(ABC):
         level: str | None = None,
         origin: str | None = None,
     ) -> None:
-        """Anything else worth keeping."""
+        """Emits a `provider.info` event: anything else that is worth keeping."""
         self._events.append(
             ProviderInfo(
                 **self._head(event_id, at, kind, origin),
@@ -370,8 +389,10 @@ class BaseReader(ABC):
         )
 
     def emit_unknown(self, name: str, record: Json, event_id: str | None, at: datetime | None) -> None:
-        """A kind that this reader does not know: kept as it is, within bounds, and counted."""
-        self.report("unknown_kind", name)
+        """Counts a record of a kind that this reader does not know, and keeps it as a `provider.info` event: its JSON, at most
+        `limits.LOG_UNKNOWN_BYTES_MAX` bytes of it. For records that may hold words of the conversation.
+        """
+        self.report("unknown_kind", name, event_id)
         kept = msgspec.json.encode(record)
         text = kept[: limits.LOG_UNKNOWN_BYTES_MAX].decode(errors="ignore")
         self.emit_note(
@@ -381,3 +402,11 @@ class BaseReader(ABC):
             text,
             subtype="unknown",
         )
+
+    def count_unknown(self, name: str, record: Json, event_id: str | None, at: datetime | None) -> None:
+        """Counts a record of a kind that this reader does not know, and keeps nothing of it. For attachments and bookkeeping:
+        what the host adds can be long, and is not what anybody said. Takes what `emit_unknown` takes, so that either can be
+        the default of a `Dispatch`.
+        """
+        del record, at
+        self.report("unknown_kind", name, event_id)

@@ -1,45 +1,61 @@
-"""What every reader of a session log promises, and what the readers share.
+"""The contract between Kato and the readers of session logs.
 
-Rules, for each reader:
+Rules for each reader:
 
 - The same bytes give the same events, however they are cut into pieces.
-- Nothing in a log makes a reader raise: a broken line, an unknown kind, an absurd value becomes a `Problem`.
-- An event's id is derived from the log's own identities, never from the time of reading: a log that is read again, or a
-  line that was copied, gives the same ids, and the journal drops what it has.
-- What the user typed becomes a `message.user`, and nothing else does: commands run from there. Each reader states at its
-  top what proves that a text was typed. Where the format proves nothing, any sign of a host's text (`proof.host_block`)
+- A reader never raises because of what a log contains. A broken line, an unknown kind or an absurd value becomes a `Problem`.
+- No kind of record disappears: one that the reader does not know is counted (`dispatch.Dispatch`).
+- The id of an event is derived from the identities in the log, never from the time of reading. A log that is read again and a
+  line that was copied give the same ids, and the journal drops the events that it has.
+- What the user typed becomes a `message.user`, and nothing else does, because commands run from there. Each reader states at
+  its top what proves that a text was typed. Where the format proves nothing, any sign of a host's text (`proof.host_block`)
   makes the whole message doubtful (`emit_user(..., doubt=...)`): no command in it runs, and the user is notified.
+
+The `emit_*` methods of `builder.BaseReader` build the events. `kato.testing.check_reader` checks a reader against these rules.
 """
 
 from collections.abc import Callable, Container, Mapping, Sequence
 from pathlib import PurePath, PurePosixPath, PureWindowsPath
-from typing import Any, Literal, Protocol
+from typing import Any, Final, Literal, Protocol
 
 from msgspec import Struct
 
-from kato.core.events import (
-    ConversationEvent,
-)
+from kato.core.events import ConversationEvent
+
+#: The version of this contract. It rises when an assistant that was written for the one before may no longer work.
+CONTRACT_VERSION: Final = 1
 
 ProblemKind = Literal["broken_line", "oversize_line", "unknown_kind", "invalid_record"]
 Json = Mapping[str, Any]
-#: Keeps a picture: its media type and its bytes in base64; gives the Markdown that stands for it.
+#: Saves a picture, given its media type and its bytes in base64; returns the Markdown that refers to it.
 SavePicture = Callable[[str, str], str]
 
 
-class Problem(Struct, frozen=True):
+class Problem(Struct, frozen=True, eq=False):
     """Something in a log that could not be read as meant. `detail` names the record's kind or the rule that it
-    breaks, never its text; `version` is the assistant's, where the log tells it.
+    breaks, never its text; `version` is the assistant's, where the log names it; `example` is the id of the record, where
+    it has one. Two problems that differ in their examples only are equal, so that they are counted together.
     """
 
     kind: ProblemKind
     detail: str
     version: str | None = None
+    example: str | None = None
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Problem) and self._identity == other._identity
+
+    def __hash__(self) -> int:
+        return hash(self._identity)
+
+    @property
+    def _identity(self) -> tuple[str, str, str | None]:
+        return self.kind, self.detail, self.version
 
 
 class SessionInfo(Struct, frozen=True):
-    """What a log says about its session so far. `parent_id` is the session that started it as a sub-agent, with the
-    tool call that did, where the log tells.
+    """What is known about a session from its log so far. For a sub-agent, `parent_id` is the session that started it and
+    `parent_tool_call_id` the tool call that did, if the log names them.
     """
 
     session_id: str
@@ -51,7 +67,7 @@ class SessionInfo(Struct, frozen=True):
 
 
 class ReadResult(Struct, frozen=True):
-    """What a piece of a log meant."""
+    """The events and the problems of a piece of a log."""
 
     events: list[ConversationEvent]
     problems: list[Problem]
@@ -62,60 +78,64 @@ class Reader(Protocol):
 
     @property
     def info(self) -> SessionInfo:
-        """What is known of the session by now."""
+        """What is known about the session so far."""
         ...
 
-    #: Where pictures go; None leaves placeholders.
+    #: Saves the pictures in messages; None leaves placeholders.
     save_picture: SavePicture | None
 
-    #: Whether there is room for so many bytes: asked before a large line or document is read.
+    #: Whether the memory limit leaves this many bytes. Called before a large line or document is decoded.
     has_room: Callable[[int], bool]
 
     @property
     def started(self) -> Mapping[str, str]:
-        """The sub-agents' sessions that this one is known to have started, with the tool calls that did."""
+        """The sessions of sub-agents that this session started, each with the id of the tool call that did."""
         ...
 
     @property
     def copied(self) -> Container[str]:
-        """The ids of events that were copied out of the session that this one was forked from: whatever their times say,
-        they run nothing. Only those of messages that may hold commands are there.
+        """The ids of messages that were copied from the session that this one was forked from. Commands in them do not run,
+        however recent their times are. Contains only messages in which a command can occur.
         """
         ...
 
     @property
     def folders(self) -> Sequence[str]:
-        """The folders that the session worked in, as far as the log names them, the first one first."""
+        """The folders that the session worked in, as far as the log names them, in the order of their first use."""
         ...
 
-    #: Set before `settle` where nothing more will come: what waits for its end is emitted as it is.
+    #: Set before `settle` when nothing more will come: the reader then emits incomplete parts as they are.
     is_final: bool
 
-    #: The session in which the conversation of this log goes on, once the assistant moved it there.
+    #: The session that continues this conversation, after the assistant moved it there.
     continued_in: str | None
 
     def about(self, session_id: str) -> SessionInfo:
-        """What is known of a session that this log tells of: its own, or a sub-agent's."""
+        """What is known about a session whose events are in this log: the log's own, or a sub-agent's."""
         ...
 
     def feed(self, data: bytes) -> ReadResult:
-        """Takes the log's next bytes; the rest of an unfinished line is kept until more comes."""
+        """Reads the log's next bytes. Keeps an incomplete line until the rest comes."""
         ...
 
     def settle(self) -> ReadResult:
-        """The log has been quiet for a while: hands out what was held back because more might have come."""
+        """Emits what was held back because more could have followed. Called when the log did not change for a while."""
         ...
 
     def restart(self) -> None:
-        """The log was replaced or truncated: the next bytes are its first."""
+        """Starts from the beginning: the log was replaced or truncated, and its first bytes come next."""
         ...
 
 
 class LogFile(Struct, frozen=True):
-    """What a path tells about a log. `rewritten`: the assistant replaces the file as a whole, so it is read as a whole
-    each time. `variant` names the store, where the assistant has several. `project` is the folder of a project, where it
-    says more than the log. `is_held`: the reader holds the log's whole content. `companions` are files that are read with
-    it, as paths relative to the root. `is_later_part`: logs of the same session that were begun earlier come before it.
+    """What the path of a log says about it.
+
+    `rewritten`: the assistant replaces the whole file, so Kato reads it from the beginning at each change.
+    `variant` names the store, where the assistant has several.
+    `project` is the name of the project's folder, if it says more than the log.
+    `is_held`: the reader keeps the log's whole content in memory.
+    `companions` are files that are read with the log, as paths relative to the root.
+    `is_later_part`: logs of the same session that were begun earlier come before this one.
     """
 
     session_id: str
@@ -129,7 +149,7 @@ class LogFile(Struct, frozen=True):
 
 
 class Surroundings(Struct, frozen=True):
-    """Where assistants may keep their logs: the environment, the home folder, `sys.platform`, and the folders that
+    """Where assistants may keep their logs: the environment's variables, the home folder, `sys.platform`, and the folders that
     are open in the editor.
     """
 
@@ -155,13 +175,17 @@ class Surroundings(Struct, frozen=True):
 
 
 class Assistant(Struct, frozen=True):
-    """An assistant: its name on the wire, its name for people, and where its logs lie.
+    """An assistant: where its logs are and how they are read.
 
-    `match` says what a file below a root is (its path in parts, relative to the root), None for no log; `enter` says
-    whether a folder can hold logs. `reader` makes a reader, given what the companions hold (by their last name; as UTF-8
-    without a byte order mark).
-    `stores` names the variants that tell one session each in its own way, the best first. `has_global_ids`: an event has
-    its id in whatever session it stands. `title_marks`: a line of a log that names the session holds one of these.
+    `name` identifies it on the wire, in the settings and in the journal; `title` is its name for people.
+    `roots` gives the folders in which its logs may be. `match` says what a file below a root is (given its path in parts,
+    relative to the root; None if it is not a log), `enter` whether a folder can hold logs.
+    `reader` makes the reader of a log; it also gets what the companions hold, by their last names, as UTF-8 without a byte
+    order mark.
+    `stores` names the variants of an assistant that keeps a session in several stores, the best one first.
+    `has_global_ids`: an event has the same id in each session in which it occurs (a fork, for instance).
+    `title_marks`: a line of a log that names the session contains one of these.
+    `contract` is the `CONTRACT_VERSION` that a plugin was written for; the built-in assistants need none.
     """
 
     name: str
@@ -173,6 +197,4 @@ class Assistant(Struct, frozen=True):
     stores: tuple[str, ...] = ()
     has_global_ids: bool = False
     title_marks: tuple[bytes, ...] = ()
-
-
-# --- Values out of records ---------------------------------------------------------------------------
+    contract: int | None = None

@@ -1,14 +1,15 @@
-"""A log's bytes to JSON values, however a crash, an editor or a careless program left them.
+"""Decodes a log's bytes to JSON values, also where a crash, an editor or another program damaged them.
 
-    bytes ─► Utf8 (marks, UTF-16) ─► LineSplitter (lines, bounded) ─► decode (objects, what is damaged)
+    bytes ─► Utf8 (marks, UTF-16) ─► LineSplitter (lines, bounded) ─► decode (objects, damage)
 
 Rules:
 
-- A line is read object by object: two records that stand on one line are two records.
-- Behind a damaged part, reading goes on at the next `{"` from which all that follows parses to the end of the line.
-- What is skipped is reported. Time is linear: the tries in one line are bounded, and each begins where the last one failed.
-- A record may be read behind damage only where the damaged part cannot contain it: JSON allows no object there. Any
-  other record that is found (`is_doubtful`) may be a part of the damaged one, a tool's input for instance.
+- A line is decoded object by object: two records on one line are two records.
+- After a damaged part, decoding continues at the next `{"` from which everything up to the end of the line parses.
+- Whatever is skipped is reported. The time is linear: the attempts in one line are bounded, and each begins where the last one
+  failed.
+- A record after damage is certain only where the damaged part cannot contain it, because JSON allows no object there. Any other
+  record (`is_doubtful`) may be a part of the damaged one, such as a tool's input.
 """
 
 import codecs
@@ -24,12 +25,12 @@ from kato.core.lenient_json import loads, without_surrogates
 BLANK: Final = b" \t\r\n\0"
 _UTF8_MARK: Final = codecs.BOM_UTF8
 _UTF16: Final = {codecs.BOM_UTF16_LE: "utf-16-le", codecs.BOM_UTF16_BE: "utf-16-be"}
-#: A run of this many bytes without a quote or a backslash lies inside a string.
+#: A run of this many bytes without a quote or a backslash can only be inside a string.
 _LONG_STRING_BYTES: Final = 256 * limits.KIB
-#: Stands for what was left out of a string. It is not base64, so that no picture is made of the rest.
+#: Replaces the omitted part of a string. It is not base64, so that the rest is not taken for a picture.
 _LEFT_OUT: Final = "…".encode()
-#: A record that follows a torn one begins within so many characters of the place where the torn one stops being JSON: the
-#: longest token that can be torn there is an escape (`\u12`).
+#: A record that follows a torn one begins at most this many characters after the place where the torn one stops being JSON:
+#: the longest token that can be torn there is an escape (`\u12`).
 _TORN_CHARS_MAX: Final = 8
 _START: Final = '{"'
 _SPACE: Final = re.compile(r"\s*")
@@ -40,7 +41,7 @@ _DECODER: Final = json.JSONDecoder(strict=False, parse_constant=lambda _: None)
 
 
 class Utf8:
-    """The bytes of a text file as UTF-8: without a byte order mark, converted where the mark says UTF-16."""
+    """Converts the bytes of a text file to UTF-8: removes a byte order mark, and decodes UTF-16 if the mark is UTF-16's."""
 
     def __init__(self) -> None:
         self._head: bytes | None = b""  # the first bytes, while they can still become a mark
@@ -78,8 +79,8 @@ def as_utf8(data: bytes) -> bytes:
 
 
 class LineSplitter:
-    """Complete lines out of pieces of any size; what an unfinished line takes is bounded. A line that outgrows
-    `limits.LOG_LINE_BYTES_MAX` is read without its long strings (pictures, most often): the words next to them are short.
+    """Splits pieces of any size into complete lines, in bounded memory. A line that outgrows `limits.LOG_LINE_BYTES_MAX` loses
+    its long strings: most of them are pictures, and the words next to them are short.
     """
 
     def __init__(self) -> None:
@@ -93,12 +94,12 @@ class LineSplitter:
         return b"" if self._skipping or self._is_shortened else bytes(self._rest)
 
     def drop_rest(self) -> None:
-        """The unfinished line was taken as it is: what follows on it is a line of its own."""
+        """Forgets the unfinished line, which was read as it is: its continuation is a line of its own."""
         self._rest = bytearray()
 
     def feed(self, data: bytes) -> Iterator[tuple[bytes | None, bool]]:
-        """The lines that are complete now, and whether strings were left out of them. None for a line that is too long
-        all the same.
+        """The lines that are complete now, each with whether strings were omitted from it. None for a line that is too long
+        even without them.
         """
         start = 0
         while (end := data.find(b"\n", start)) >= 0:
@@ -125,7 +126,7 @@ class LineSplitter:
         return line
 
     def _shorten(self) -> None:
-        """Leaves long strings out; a line that stays long is skipped to its end."""
+        """Omits long strings. A line that is still too long is skipped."""
         self._is_shortened = True
         self._rest = bytearray(without_long_strings(self._rest))
         if len(self._rest) > limits.LOG_LINE_BYTES_MAX // 2:
@@ -134,9 +135,9 @@ class LineSplitter:
 
 
 def without_long_strings(line: bytes | bytearray) -> bytes:
-    """A line whose long strings are left out: pictures, most often; the words beside them are short."""
+    """A line without its long strings. Most of them are pictures; the words next to them are short."""
     kept = bytearray()
-    at = 0  # up to here it is kept or left out
+    at = 0  # up to here, the line is copied or omitted
     step = _LONG_STRING_BYTES // 2  # a run that is long holds one of these blocks as a whole
     for block in range(0, len(line) - step + 1, step):
         if block < at or _end_of_run(line, block, block + step) < block + step:
@@ -150,7 +151,7 @@ def without_long_strings(line: bytes | bytearray) -> bytes:
 
 
 def _end_of_run(line: bytes | bytearray, start: int, end: int) -> int:
-    """Where the first quote or backslash stands."""
+    """The offset of the first quote or backslash, `end` if there is none."""
     quote = line.find(b'"', start, end)
     end = end if quote < 0 else quote
     escape = line.find(b"\\", start, end)
@@ -161,15 +162,15 @@ def _end_of_run(line: bytes | bytearray, start: int, end: int) -> int:
 
 
 class Found(NamedTuple):
-    """A value that stands on a line. `is_doubtful`: it may be a part of a damaged one."""
+    """A value of a line. `is_doubtful`: it may be a part of a damaged value."""
 
     value: Any
     is_doubtful: bool = False
 
 
 class Decoded(NamedTuple):
-    """What stands on a line. `damage` says what could not be read, without its text; `is_open`: the line ends inside a
-    string, which the next line may end.
+    """The values of a line. `damage` says what could not be decoded, without its text; `is_open`: the line ends inside a string,
+    which the next line may end.
     """
 
     found: list[Found]
@@ -209,7 +210,7 @@ def decode(line: bytes, keys: frozenset[str] = frozenset()) -> Decoded:
         damage = str(error)
     if b"\0" not in line:
         return _decode_damaged(line, keys, damage)
-    # NULs are a hole in the file: what stands before and behind it was never one record.
+    # NULs are a hole in the file: the parts before and after it never were one record.
     found: list[Found] = []
     for number, part in enumerate(_HOLE.split(line, limits.LOG_LINE_TRIES_MAX)):
         if b"\0" not in part:
@@ -293,7 +294,7 @@ def _inside(text: str, failed: _Run, keys: frozenset[str]) -> list[Found] | None
             is_record = all(isinstance(value, dict) and keys <= value.keys() for value in run.values)
             return [Found(value, is_doubtful=True) for value in run.values] if is_record else None
         budget -= len(text) - start
-        # What stands inside an object that ended does not reach to the end of the line.
+        # A part of an object that ended does not reach to the end of the line.
         start = max(start, run.end - 1)
     return None
 

@@ -1,8 +1,8 @@
-"""One session that two stores of its assistant tell, each in its own words and under ids of its own.
+"""Removes from the second store of a session what its first store has.
 
-Rule: what one store told is not told again by the other. The stores agree in what the user said and in the order of the
-turns, and in little else (how an answer is cut into texts, what is told of a call), so a turn is taken whole from one of
-them: from the first that told its answer.
+Copilot keeps one session in two stores. Each has its own ids and its own way to cut an answer into texts. What both have in
+common is what the user typed and the order of the turns. So the unit is a turn: a question and all events up to the next
+one. Each turn is taken as a whole from one store, the first one that has its answer.
 """
 
 import hashlib
@@ -15,46 +15,44 @@ from kato.core.text import words_of
 
 
 class SecondStore:
-    """Lets through what the second store tells beyond what the first one told. `told` is all that is kept of the session;
-    `is_kept` says of an id whether its event is kept, which then came out of the second store itself.
+    """Lets those events of the second store pass that the session lacks. `kept` are all events that the session has;
+    `is_kept` says whether it has an event with this id, which then came from the second store itself.
     """
 
-    def __init__(self, told: Iterable[ConversationEvent], is_kept: Callable[[str], bool]) -> None:
+    def __init__(self, kept: Iterable[ConversationEvent], is_kept: Callable[[str], bool]) -> None:
         self._is_kept = is_kept
-        self._answered: dict[
-            bytes, list[bool]
-        ] = {}  # the user's words -> of each turn that began so: was more told?
-        self._is_told = False  # by the first store: the turn that is under way
+        #: The turns that began with these words, in their order: for each, whether it has an answer.
+        self._turns: dict[bytes, list[bool]] = {}
+        self._is_answered = False  # by the first store: the turn that is read now
         turn: list[bool] | None = None
-        for event in told:
+        for event in kept:
             if isinstance(event, UserMessage):
-                turn = self._answered.setdefault(_words(event), [])
+                turn = self._turns.setdefault(_words(event), [])
                 turn.append(False)
             elif turn is not None:
                 turn[-1] = True
 
     def new(self, events: Sequence[ConversationEvent]) -> list[ConversationEvent]:
-        """The next events, without those that the first store told."""
+        """Those of the next events that the session lacks."""
         return [event for event in events if self._is_new(event)]
 
     def _is_new(self, event: ConversationEvent) -> bool:
-        kept = self._is_kept(event.event_id)
+        is_kept = self._is_kept(event.event_id)
         if isinstance(event, UserMessage):
-            turns = self._answered.get(_words(event))
-            was_told = bool(turns)
-            self._is_told = turns.pop(0) if turns else False
-            return kept or not was_told
-        if kept:
-            self._is_told = False  # its answer was taken from here
-        return not self._is_told
+            turns = self._turns.get(_words(event))
+            is_known = bool(turns)
+            self._is_answered = turns.pop(0) if turns else False
+            return is_kept or not is_known
+        if is_kept:
+            self._is_answered = False  # the answer of this turn came from the second store
+        return not self._is_answered
 
 
-#: What one store writes and the other does not: placeholders of pictures, whom the words are for, a slash command.
-_BESIDE: Final = re.compile(r"\[image(?:: [^\]\n]{0,1024})?\]|\A\s*(?:@\S+\s+)?(?:/\S+(?:\s+|\Z))?")
+#: What only one store writes: placeholders of pictures, the name of the agent that is addressed, a slash command.
+_IN_ONE_STORE: Final = re.compile(r"\[image(?:: [^\]\n]{0,1024})?\]|\A\s*(?:@\S+\s+)?(?:/\S+(?:\s+|\Z))?")
 
 
 def _words(event: UserMessage) -> bytes:
-    """A mark of the user's words: the words of a whole session would take as much memory as they are long."""
-    return hashlib.blake2b(
-        words_of(_BESIDE.sub("", event.content)).encode(errors="replace"), digest_size=16
-    ).digest()
+    """A hash of the user's words. The words of a whole session would take as much memory as they are long."""
+    words = words_of(_IN_ONE_STORE.sub("", event.content))
+    return hashlib.blake2b(words.encode(errors="replace"), digest_size=16).digest()

@@ -1,10 +1,10 @@
-"""Signs that a message holds text that its user did not type.
+"""Finds signs that a message contains text that its user did not type.
 
-A host (the assistant's program, its IDE extension, a hook) puts its own text into messages in blocks of tags. Which names
-it uses changes with every version, so that a list of names proves nothing: where the format does not say what was typed,
-any block of tags is a sign. A tag inside a line of prose (`why does <div> not close?`) is none.
+A host (the assistant's program, its IDE extension, a hook) adds its own text to messages in blocks of tags. The names of the
+tags change with every version, so a list of names proves nothing. Where the format does not mark what was typed, any block of
+tags is a sign. A tag inside a line of prose (`why does <div> not close?`) is not.
 
-Rule: linear in the text, whatever it holds.
+Rule: the time is linear in the length of the text, for any text.
 """
 
 import re
@@ -15,21 +15,22 @@ from kato.core.text import with_newlines
 
 #: A tag, in any case and also with a blank in its end tag; not `<https://…>`, `<me@there>` or `a < b`.
 _TAG: Final = re.compile(r"<(?P<end>/[ \t]*)?(?P<name>[A-Za-z][\w.-]*(?::[\w.-]+)?)(?=[\s/>]|\Z)")
-#: Tags that are looked at, two microseconds each; no line of prose holds more.
+#: Tags that are examined, two microseconds each; prose has fewer.
 _TAGS_MAX: Final = 4096
-#: What may stand before a block on its line: indentation, quote and list marks.
+#: What may precede a block on its line: indentation, quote and list marks.
 _MARKS: Final = re.compile(r"[ \t>*+#.)\d-]*")
 
 
 def host_block(text: str, only: Container[str] | None = None) -> str | None:
-    """The name of the first block of tags in a text: a tag that begins its line, or one that is closed on a later line (or
-    one of very many tags, which are not all looked at). With `only`, of the blocks with these names (in lower case). None if there is none.
+    """The name of the first block of tags in a text, None if there is none. A block is a tag that begins its line, or one that
+    is closed on a later line. A text with more than `_TAGS_MAX` tags counts as a block. `only` restricts the names (in lower
+    case).
     """
     if "<" not in text:
         return None
     text = with_newlines(text)
     opened: dict[str, int] = {}  # name -> the line of its first tag
-    at = line = 0  # what is counted up to here
+    at = line = 0  # up to here, lines are counted
     words_at = _words_at(text, 0)
     for number, tag in enumerate(_TAG.finditer(text)):
         if number == _TAGS_MAX:
@@ -52,6 +53,6 @@ def host_block(text: str, only: Container[str] | None = None) -> str | None:
 
 
 def _words_at(text: str, line_start: int) -> int:
-    """Where the words of a line begin."""
+    """The offset at which the words of a line begin, after its marks."""
     marks = _MARKS.match(text, line_start)
     return line_start if marks is None else marks.end()

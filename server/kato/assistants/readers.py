@@ -25,9 +25,9 @@ from kato.core.lenient_json import loads
 
 
 class LinesReader(BaseReader):
-    """A log of JSON objects, one a line; a damaged line gives what can be read of it (see `decoding`)."""
+    """Reads a log of JSON objects, one on each line, and from a damaged line the objects that are whole (see `decoding`)."""
 
-    #: The keys that every record of a conversation has: what is found inside a damaged record is one if it has them.
+    #: The keys that every record of a conversation has. An object inside a damaged record is taken for a record if it has them.
     record_keys: ClassVar[frozenset[str]] = frozenset(["type", "timestamp"])
 
     def __init__(self, log: LogFile) -> None:
@@ -42,13 +42,13 @@ class LinesReader(BaseReader):
         self._tries = 0
 
     def feed(self, data: bytes) -> ReadResult:
-        """Takes the log's next bytes; the rest of an unfinished line is kept until more comes."""
+        """Reads the log's next bytes. Keeps an incomplete line until the rest comes."""
         for line, is_shortened in self._lines.feed(self._utf8.feed(data)):
             if is_shortened:
                 self.report("oversize_line", f"over {limits.LOG_LINE_BYTES_MAX // limits.MIB} MiB")
             if line is not None and not self._fits(line):
                 self.report("oversize_line", NO_ROOM)
-                line, is_shortened = without_long_strings(line), True  # noqa: PLW2901 - what is left of it
+                line, is_shortened = without_long_strings(line), True  # noqa: PLW2901 - the shortened line
                 if not self._fits(line):
                     continue
             if line is not None:
@@ -74,8 +74,8 @@ class LinesReader(BaseReader):
         self._take(decoded)
 
     def _joins(self, line: bytes) -> bool:
-        """Whether a line goes on with the record that the line before left open: some programs write the line breaks of a
-        string as they are.
+        """Whether a line continues the record that the line before left open. Some programs write the line breaks inside a
+        string unescaped.
         """
         if line.lstrip(BLANK).startswith(b"{") and any(one.value for one in whole(line) or ()):
             self._give_up()
@@ -104,7 +104,7 @@ class LinesReader(BaseReader):
         return True
 
     def _give_up(self) -> None:
-        """The lines that waited for the end of a string are lines by themselves."""
+        """Reads the lines that waited for the end of a string as separate lines."""
         lines, self._open = self._open, []
         for line in lines:
             self._take(decode(line, self.record_keys))
@@ -126,9 +126,7 @@ class LinesReader(BaseReader):
         self.guarded(lambda _: self._quiet(), {"type": "what was held back"})
 
     def settle(self) -> ReadResult:
-        """The log has been quiet for a while: hands out what was held back because more might have come. A last line that
-        is whole needs no line break.
-        """
+        """Emits what was held back because more could have followed. A complete last line needs no line break."""
         rest = self._lines.rest
         if rest.rstrip(BLANK).endswith(b"}"):
             for lines in ([*self._open, rest], [rest]):
@@ -143,25 +141,25 @@ class LinesReader(BaseReader):
         return self._taken(is_quiet=True)
 
     def restart(self) -> None:
-        """The log was replaced or truncated: the next bytes are its first."""
+        """Starts from the beginning: the log was replaced or truncated, and its first bytes come next."""
         self._begin()
         self._forget()
         self._again()
 
     @abstractmethod
     def _record(self, record: Json) -> None:
-        """Takes one record."""
+        """Reads one record."""
 
     def _quiet(self) -> None:
-        """Hands out what was held back; most readers hold nothing back."""
+        """Emits what was held back. Most readers hold nothing back."""
 
     @abstractmethod
     def _again(self) -> None:
-        """Forgets what was gathered from the records before."""
+        """Forgets everything about the records so far, because the log is read from its beginning."""
 
 
 class DocumentReader(BaseReader):
-    """A log that is one JSON document, replaced as a whole."""
+    """Reads a log that is one JSON document, which the assistant replaces as a whole."""
 
     def __init__(self, log: LogFile) -> None:
         super().__init__(log)
@@ -169,7 +167,7 @@ class DocumentReader(BaseReader):
         self._too_long = False
 
     def feed(self, data: bytes) -> ReadResult:
-        """Takes the document's next bytes; it is read when it is whole (`settle`)."""
+        """Collects the document's next bytes; `settle` reads it."""
         if not self._too_long:
             self._text += data
             if len(self._text) > limits.LOG_DOCUMENT_BYTES_MAX:
@@ -179,7 +177,7 @@ class DocumentReader(BaseReader):
         return self._taken()
 
     def settle(self) -> ReadResult:
-        """Reads the document, if it is whole: one that is being written is waited for."""
+        """Reads the document. An incomplete one is reported, and is read when it changes."""
         text, self._text = bytes(self._text), bytearray()
         if not self._fits(text):
             self.report("oversize_line", NO_ROOM)
@@ -193,11 +191,11 @@ class DocumentReader(BaseReader):
         return self._taken(is_quiet=True)
 
     def restart(self) -> None:
-        """The document was replaced: the next bytes are its first."""
+        """Starts from the beginning: the document was replaced, and its first bytes come next."""
         self._text = bytearray()
         self._too_long = False
         self._forget()
 
     @abstractmethod
     def _document(self, document: Json) -> None:
-        """Takes the whole document."""
+        """Reads the whole document."""

@@ -8,10 +8,7 @@ from typing import Final, TypeVar
 import msgspec
 from msgspec import UNSET, UnsetType
 
-from kato.assistants.contract import (
-    Json,
-    SavePicture,
-)
+from kato.assistants.contract import Json, SavePicture
 from kato.core import limits
 from kato.core.moments import clamped, utc
 from kato.core.text import one_line, visible
@@ -36,8 +33,8 @@ def objects_of(record: Json, key: str) -> list[Json]:
 
 
 def moment(value: object) -> datetime | None:
-    """A time as logs write it: RFC 3339, or seconds or milliseconds since the epoch, which their size tells apart. A time
-    that Kato does not support becomes the nearest one that it does (see `BaseReader._head`).
+    """A time in one of the forms that logs use: RFC 3339, or seconds or milliseconds since the epoch, distinguished by their
+    size. A time that Kato does not support becomes the nearest supported one (see `BaseReader._head`). None for anything else.
     """
     if isinstance(value, str):
         try:
@@ -50,7 +47,7 @@ def moment(value: object) -> datetime | None:
     return None
 
 
-#: 2286 in seconds is 1970 in milliseconds: no log lies between.
+#: The year 2286 in seconds, April 1970 in milliseconds: no log is from either.
 _SECONDS_MAX: Final = 10_000_000_000
 
 
@@ -63,13 +60,13 @@ def identifier(*parts: str) -> str:
 
 
 def digest(text: str) -> str:
-    """A short mark of a text, where a log gives no identity but the text itself."""
+    """A short hash of a text, for a log that gives no identity but the text itself."""
     return hashlib.blake2b(text.encode(errors="replace"), digest_size=8).hexdigest()
 
 
 def as_text(value: object) -> str:
-    """What a tool gave back, as text: texts of content blocks one below the other, placeholders for pictures, anything
-    else as JSON.
+    """The result of a tool as text: the texts of content blocks, one below the other, placeholders for pictures, anything else
+    as JSON.
     """
     if value is None:
         return ""
@@ -94,7 +91,7 @@ def _block_text(block: object) -> str:
 
 
 def picture(block: Json, save: SavePicture | None = None) -> str | None:
-    """What stands for an image or document block: a placeholder, unless the picture is kept."""
+    """The text for an image or document block: a link if `save` keeps the picture, else a placeholder; None for other blocks."""
     kind = block.get("type")
     if kind not in ("image", "document", "input_image", "local_image"):
         return None
@@ -110,7 +107,7 @@ def picture(block: Json, save: SavePicture | None = None) -> str | None:
 
 
 def placeholder(noun: str, *about: str) -> str:
-    """What stands for an attachment among the user's words: one line, whatever its name holds. A name comes from a file
+    """The text for an attachment among the user's words: always one line. A name comes from a file
     or a web page: with a line break in it, it could add a line that looks like a command.
     """
     known = ", ".join(part for part in about if part)
@@ -121,8 +118,8 @@ def _media_of_url(url: str) -> str:
     return url[5:].partition(";")[0] if url.startswith("data:") and ";" in url[:64] else ""
 
 
-#: Arguments of tools that say in a line what a call is about, the best first.
-_TELLING: Final = (
+#: Arguments of tools that describe a call in a line, the best one first.
+_DESCRIBING: Final = (
     "description",
     "command",
     "cmd",
@@ -143,8 +140,8 @@ DESCRIPTION_CHARS_MAX: Final = 120
 
 
 def describe(given: Json) -> str | UnsetType:
-    """A tool call's arguments in one line."""
-    for key in _TELLING:
+    """What a tool call is for, in one line, from its arguments; UNSET if none describes it."""
+    for key in _DESCRIBING:
         value = given.get(key)
         if isinstance(value, list) and value and all(isinstance(part, str) for part in value):
             value = " ".join(value)
@@ -157,14 +154,8 @@ _V = TypeVar("_V")
 
 
 def remember(where: dict[str, _V], key: str, value: _V, count_max: int) -> None:
-    """Keeps a value as the newest; of more than so many, the oldest are forgotten."""
+    """Stores a value as the newest one. Keeps at most `count_max`; drops the oldest."""
     where.pop(key, None)
     where[key] = value
     while len(where) > count_max:
         del where[next(iter(where))]
-
-
-# --- What readers share ------------------------------------------------------------------------------
-
-
-#: The time of an event that waits for the first time in its log.

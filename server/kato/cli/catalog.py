@@ -5,25 +5,21 @@ Rule: listing reads the beginning of a log and its end, never the whole; a captu
 
 import os
 import sys
-from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from itertools import islice
-from pathlib import Path
 from typing import IO, Final
 
-from msgspec import UNSET, Struct, UnsetType
+from msgspec import Struct
 
-from kato.assistants.contract import Assistant, Problem, SavePicture, SessionInfo, Surroundings
+from kato.assistants.contract import SavePicture, SessionInfo, Surroundings
 from kato.core import grammar, limits, paths
 from kato.core.errors import CommandRefused
 from kato.core.events import MESSAGE_TYPES, ConversationEvent, SessionKey, UserMessage, encode_line
 from kato.core.moments import epoch_ms
 from kato.core.records import SessionRecord
-from kato.core.views import UnreadableStatus
 from kato.logs.discovery import PACKED, Found, Root, scan
 from kato.logs.tail import Tail
-from kato.logs.unreadable import UnreadablePaths
 from kato.notes.notebook import NoteBook, Position, SubAgent, Whole
 from kato.system.regular import open_regular
 
@@ -350,58 +346,4 @@ def capture(path: str, session: SessionRecord, events: LogEvents, notebook: Note
         return notebook.write_jsonl(path, session.key, events.pieces, end)
     return notebook.write_markdown(
         path, session, events.pieces, end, goes_on=lambda one: one.key == session.key
-    )
-
-
-class RootReport(Struct, frozen=True):
-    """What an examination found in a root."""
-
-    assistant: Assistant
-    path: str
-    exists: bool
-    readable: bool
-    sessions: int
-    newest_ms: int | None
-    examined: int
-    events: int
-    problems: Mapping[Problem, int]
-    unreadable: UnreadableStatus | UnsetType = UNSET
-
-
-def examine(
-    root: Root, place: Surroundings, *, sessions_max: int, enter: Callable[[str], bool] = lambda _: True
-) -> RootReport:
-    """Looks at a root, and reads the newest of its logs. `enter` is asked of each folder that can hold logs."""
-    exists = Path(root.path).is_dir()
-    readable = exists and os.access(root.path, os.R_OK | os.X_OK)
-    unreadable = UnreadablePaths()
-    found = sorted(scan(root, enter=enter, unreadable=unreadable), key=lambda one: one.mtime_ns, reverse=True)
-    problems: Counter[Problem] = Counter()
-    events = 0
-    for one in found[:sessions_max]:
-        tail = Tail(one, place, unreadable)
-        try:
-            more = True
-            while more:
-                piece = tail.read()
-                more = piece.more
-                events += len(piece.result.events)
-                problems.update(piece.result.problems)
-        except OSError as error:
-            unreadable.add("file", one.path, error)
-            continue
-        rest = tail.settle(is_final=True)
-        events += len(rest.events)
-        problems.update(rest.problems)
-    return RootReport(
-        assistant=root.assistant,
-        path=root.path,
-        exists=exists,
-        readable=readable,
-        sessions=len(found),
-        newest_ms=found[0].mtime_ns // 1_000_000 if found else None,
-        examined=min(len(found), sessions_max),
-        events=events,
-        problems=problems,
-        unreadable=unreadable.status,
     )

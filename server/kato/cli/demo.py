@@ -13,11 +13,11 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from rich.syntax import Syntax
 from rich.text import Text
 
+from kato.assistants import registry
 from kato.cli import tables
 from kato.cli.client import Client, RequestFailed, ServerGone
 from kato.cli.tables import Screen, words
 from kato.core.errors import InvalidParams
-from kato.core.setting_rules import PROVIDERS
 
 _BATCH_EVENTS: Final = 20
 _NOTE_LINES: Final = 24
@@ -51,7 +51,9 @@ def _play(
         options = {
             "stateDir": state,
             "logLevel": "error",
-            "providerSessionRoots": {name: [] for name in PROVIDERS},  # the demo alone, nobody's own sessions
+            "providerSessionRoots": {
+                name: [] for name in registry.names()
+            },  # the demo alone, not the user's own sessions
         }
         client.initialize(options=options, folders=[str(out)])
         columns = (TextColumn("events in"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())

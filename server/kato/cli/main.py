@@ -150,6 +150,11 @@ def _parser() -> argparse.ArgumentParser:
     doctor.add_argument(
         "--all", action="store_true", help="read all sessions; otherwise the newest 20 of each place"
     )
+    doctor.add_argument(
+        "--drift",
+        action="store_true",
+        help="read all sessions and list the kinds of records that this Kato does not know, for a report",
+    )
     doctor.add_argument("--json", action="store_true", help="the same data as JSON")
     doctor.set_defaults(run=_doctor)
 
@@ -224,7 +229,19 @@ def _settings(arguments: argparse.Namespace) -> "Settings":
     }
     file, name = config.load_config(os.environ)
     given = {key: value for key, value in explicit.items() if value is not None}
-    return settings.resolve(explicit=given, environment=os.environ, file=file, file_name=name)
+    return settings.resolve(
+        explicit=given,
+        environment=os.environ,
+        file=file,
+        file_name=name,
+        unknown_provider=_unknown_provider,
+    )
+
+
+def _unknown_provider(name: str) -> str | None:
+    from kato.assistants import registry  # noqa: PLC0415 - most settings name no assistant
+
+    return registry.unknown_name(name)
 
 
 def _state_dir(arguments: argparse.Namespace) -> Path:
@@ -591,29 +608,47 @@ def _watch(arguments: argparse.Namespace) -> int:
 
 def _doctor(arguments: argparse.Namespace) -> int:
     from kato.app import config, statusfiles  # noqa: PLC0415
-    from kato.cli import catalog, tables  # noqa: PLC0415
+    from kato.assistants import registry  # noqa: PLC0415
+    from kato.cli import doctor, tables  # noqa: PLC0415
     from kato.logs.platform_watcher import Trial  # noqa: PLC0415
 
     chosen = _settings(arguments)
+    if arguments.drift:
+        return _drift(chosen, as_json=arguments.json)
     logs = str(config.state_dir(chosen.state_dir) / statusfiles.LOGS)
     place, roots = _places(chosen)
+    refusals = registry.plugins().refusals
     sessions_max = sys.maxsize if arguments.all else _LISTED_MAX
     with Trial() as trial:
-        reports = [catalog.examine(root, place, sessions_max=sessions_max, enter=trial.add) for root in roots]
+        reports = [doctor.examine(root, place, sessions_max=sessions_max, enter=trial.add) for root in roots]
         failure, folders = trial.watcher.failure, trial.watcher.count
     if arguments.json:
         watching = {"folders": folders, "failed": None if failure is None else failure.reason}
-        rows = [tables.root_json(report) for report in reports]
-        terminal.say_json({"roots": rows, "logs": logs, "watching": watching})
+        rows = [doctor.as_json(report) for report in reports]
+        refused = [one._asdict() for one in refusals]
+        terminal.say_json({"roots": rows, "logs": logs, "watching": watching, "refusedPlugins": refused})
         return EXIT_OK
     screen = tables.Screen()
-    screen.print(tables.doctor_table(reports, _now_ms()))
+    screen.print(doctor.table(reports, _now_ms()))
     servers = _servers(config.state_dir(chosen.state_dir))
-    for line in tables.doctor_advice(reports, chosen.provider_session_roots, failure, servers):
+    for line in doctor.advice(reports, chosen.provider_session_roots, failure, servers, refusals):
         screen.print(tables.words(line))
     screen.print(
         tables.words(f"· Kato's own logs are in {tables.shown_path(logs)}, a file for each process.")
     )
+    return EXIT_OK
+
+
+def _drift(chosen: "Settings", *, as_json: bool) -> int:
+    from kato.cli import drift  # noqa: PLC0415
+
+    place, roots = _places(chosen)
+    found = drift.search(roots, place)
+    if as_json:
+        terminal.say_json(drift.as_json(found))
+    else:
+        for line in drift.lines(found):
+            terminal.say(line)
     return EXIT_OK
 
 

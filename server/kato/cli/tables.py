@@ -3,27 +3,25 @@
 import os
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import Any, Final
+from typing import Any
 
-from msgspec import UNSET, to_builtins
 from rich import box
 from rich.console import Console, ConsoleOptions, Group, RenderableType
 from rich.segment import Segment
 from rich.table import Table
 from rich.text import Text
 
-from kato.cli.catalog import Conversation, RootReport
+from kato.cli.catalog import Conversation
 from kato.core import limits
 from kato.core.moments import rfc3339
 from kato.core.text import printable
-from kato.logs.watcher import Failure
 
 
 class Screen(Console):
     """A console that prints texts as they are: no markup, and no control character but rich's own."""
 
-    def __init__(self) -> None:
-        super().__init__(markup=False, highlight=False, emoji=False)
+    def __init__(self, *, stderr: bool = False) -> None:
+        super().__init__(markup=False, highlight=False, emoji=False, stderr=stderr)
 
     def render(self, renderable: RenderableType, options: ConsoleOptions | None = None) -> Iterable[Segment]:
         """What every text passes on its way out, that in tables' cells before it is cut to its column."""
@@ -190,122 +188,6 @@ def ago(milliseconds: int) -> str:
     if minutes < 120:
         return f"{minutes} min ago"
     return f"{minutes // 60} h ago" if minutes < 2880 else f"{minutes // 1440} days ago"
-
-
-def doctor_table(reports: Sequence[RootReport], now_ms: int) -> RenderableType:
-    """Where Kato looks, and what is there; of an assistant that is not used, the first place alone."""
-    table = Table(box=box.SIMPLE_HEAD)
-    for name in ("assistant, place", "sessions", "newest", "read", "events", "not understood"):
-        table.add_column(
-            name, overflow="fold", justify="right" if name in ("sessions", "read", "events") else "left"
-        )
-    shown: set[str] = set()
-    used = {report.assistant.name for report in reports if report.exists}
-    for report in reports:
-        name = report.assistant.name
-        if not report.exists and (name in used or name in shown):
-            continue
-        title = "" if name in shown else f"{report.assistant.title}\n"
-        shown.add(name)
-        place = Text.assemble((title, "bold"), (f"  {printable(shown_path(report.path))}", "dim"))
-        if not report.exists:
-            table.add_row(place, Text("not there", style="dim"), "", "", "", "")
-            continue
-        table.add_row(
-            place,
-            f"{report.sessions:,}",
-            "" if report.newest_ms is None else ago(now_ms - report.newest_ms),
-            f"{report.examined:,}",
-            f"{report.events:,}",
-            Text(_problems(report), style="yellow" if report.problems else "green"),
-        )
-    return table
-
-
-def _problems(report: RootReport) -> str:
-    if not report.problems:
-        return "nothing" if report.examined else ""
-    ordered = sorted(report.problems.items(), key=lambda item: -item[1])
-    lines = [
-        printable(
-            f"{count:,} × {problem.kind.replace('_', ' ')} {problem.detail}"
-            + (f" ({problem.version})" if problem.version else "")
-        )
-        for problem, count in ordered[:_PROBLEMS_SHOWN_MAX]
-    ]
-    if len(ordered) > _PROBLEMS_SHOWN_MAX:
-        lines.append(f"… and {len(ordered) - _PROBLEMS_SHOWN_MAX} more kinds")
-    return "\n".join(lines)
-
-
-_PROBLEMS_SHOWN_MAX: Final = 8
-
-
-def doctor_advice(
-    reports: Sequence[RootReport],
-    configured: Mapping[str, Sequence[str]],
-    failure: Failure | None,
-    servers: Sequence[Mapping[str, Any]],
-) -> list[str]:
-    """What to do about what was found: in the roots, with a watcher, in the servers that run."""
-    used = {report.assistant.name for report in reports if report.sessions}
-    titles = {report.assistant.name: report.assistant.title for report in reports}
-    advice = [
-        f"✘ {report.path} cannot be read: give your user the right to read it."
-        for report in reports
-        if report.exists and not report.readable
-    ]
-    advice += [
-        f"✘ {report.assistant.title}: {unread(to_builtins(report.unreadable))}"
-        for report in reports
-        if (report.readable or not report.exists) and report.unreadable is not UNSET
-    ]
-    if failure is not None:
-        advice.append(f"✘ {unwatched(failure.reason)} {failure.cure}".rstrip())
-    for server in servers:
-        reason = server.get("watching", {}).get("failed")
-        if reason and (failure is None or reason != failure.reason):
-            advice.append(f"✘ Process {server['daemonPid']}: {unwatched(reason)}")
-    advice += [
-        f"· {title}: no session was found. If you use it, set providerSessionRoots.{name} to the folder where its logs are."
-        for name, title in titles.items()
-        if name not in used
-    ]
-    for name, chosen in configured.items():
-        if not chosen:
-            advice.append(f"· {name} is switched off (providerSessionRoots.{name} is empty).")
-    kinds = {problem.kind for report in reports for problem in report.problems}
-    if "unknown_kind" in kinds:
-        advice.append(
-            "! Records of unknown kind are kept (as provider.info events) and shown with markdown.includeSystemEvents; a "
-            "newer Kato may know them."
-        )
-    if "broken_line" in kinds:
-        advice.append(
-            "! Broken lines are passed over. A log's last line may be broken while it is being written."
-        )
-    if not advice:
-        advice.append("✔ Everything that was found was understood.")
-    return advice
-
-
-def root_json(report: RootReport) -> dict[str, Any]:
-    """A place for `kato doctor --json`."""
-    return {
-        "provider": report.assistant.name,
-        "path": report.path,
-        "exists": report.exists,
-        "readable": report.readable,
-        "sessions": report.sessions,
-        "newest": None if report.newest_ms is None else rfc3339(report.newest_ms),
-        "examined": report.examined,
-        "events": report.events,
-        "unreadable": None if report.unreadable is UNSET else to_builtins(report.unreadable),
-        "problems": [
-            {"kind": problem.kind, "detail": problem.detail, "version": problem.version, "count": count}
-            for problem, count in report.problems.items()
-        ],
-    }
 
 
 def _gauge(value: int, limit: int) -> Text:

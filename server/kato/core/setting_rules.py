@@ -12,10 +12,7 @@ from pathlib import PurePosixPath, PureWindowsPath
 from typing import Any, Final, NamedTuple
 
 from kato.core import limits
-from kato.core.errors import brief
-from kato.core.text import nearest
 
-PROVIDERS: Final = ("claude", "codex", "gemini", "copilot")
 LOG_LEVELS: Final = ("debug", "info", "warning", "error")
 
 
@@ -107,14 +104,8 @@ def _paths(value: Any) -> tuple[str, ...]:
 
 
 def _provider_paths(value: Any) -> Mapping[str, tuple[str, ...]]:
-    if not isinstance(value, Mapping):
+    if not isinstance(value, Mapping) or not all(isinstance(name, str) for name in value):
         raise ValueError
-    for name in value:
-        if name not in PROVIDERS:
-            near = nearest(str(name), PROVIDERS) or PROVIDERS[0]
-            raise ValueError(
-                f"a map whose keys are {', '.join(PROVIDERS)} ({brief(name)} is not one: {near}?)"
-            )
     return {name: _paths(paths) for name, paths in value.items()}
 
 
@@ -166,7 +157,7 @@ WRITE_ROOTS: Final = Rule(
     _write_roots,
 )
 PROVIDER_PATHS: Final = Rule(
-    f"a map of {', '.join(PROVIDERS)} to lists of absolute paths", {"type": "object"}, _provider_paths
+    "a map of assistants' names to lists of absolute paths", {"type": "object"}, _provider_paths
 )
 TIME_ZONE: Final = Rule("an IANA time zone such as Europe/Berlin", {"type": "string"}, _time_zone)
 LOG_LEVEL: Final = Rule(

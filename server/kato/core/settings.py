@@ -231,17 +231,21 @@ def resolve(
     file: Mapping[str, Any] | None,
     file_name: str = "config.toml",
     explicit_name: str = "initializationOptions",
+    unknown_provider: Callable[[str], str | None] = lambda _: None,
 ) -> Settings:
     """The settings in force: explicit, then environment, then file, then default, key by key. The names are for errors.
+    `unknown_provider` gives the rule that the name of an assistant breaks, None for a known one.
 
     Raises SettingsInvalid that names the key, its rule, what was there and where.
     """
     chosen: dict[str, Any] = {}
     if file is not None:
         chosen |= _checked(_flat(file, file_name), file_name)
+        _check_providers(chosen, unknown_provider, file_name)
     chosen |= _from_environment(environment)
     if explicit is not None:
         chosen |= _checked(_flat(explicit, explicit_name), explicit_name)
+        _check_providers(chosen, unknown_provider, explicit_name)
     return Settings(**chosen)
 
 
@@ -278,6 +282,16 @@ def _checked(given: Mapping[str, Any], origin: str) -> dict[str, Any]:
             raise SettingsInvalid(name, f"is not a setting{hint}", value, origin)
         values[key.field] = _check(key, value, origin)
     return values
+
+
+def _check_providers(
+    chosen: Mapping[str, Any], unknown_provider: Callable[[str], str | None], origin: str
+) -> None:
+    roots: Mapping[str, tuple[str, ...]] = chosen.get("provider_session_roots", {})
+    for name in roots:
+        rule = unknown_provider(name)
+        if rule is not None:
+            raise SettingsInvalid("providerSessionRoots", f"must be {rule}", dict(roots), origin)
 
 
 def _check(key: Key, value: Any, origin: str) -> Any:

@@ -3,7 +3,7 @@
 Rule: values in, values out; the moment of the status is an argument.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from functools import lru_cache
 from typing import Final
 
@@ -91,6 +91,7 @@ def snapshot(
     running: bool,
     max_events: int,
     watching: WatchingStatus | UnsetType = UNSET,
+    titles: Mapping[str, str] | None = None,
 ) -> StatusSnapshot:
     """Everything as of now. Takes sessions in the order in which they come, as many as fit into an answer, and sorts them:
     active recordings first, then by the most recent message, then by provider and id.
@@ -112,7 +113,7 @@ def snapshot(
         daemon_running=running,
         daemon_pid=process.pid,
         started_at=_rfc3339(process.started_at),
-        providers=[_provider_status(one) for one in summary.providers],
+        providers=[_provider_status(one, titles or {}) for one in summary.providers],
         recordings=RecordingsStatus(
             active_recordings=summary.active_recordings, destinations=summary.destinations
         ),
@@ -141,10 +142,11 @@ def _recording_status(recording: Recording) -> RecordingStatus:
     )
 
 
-def _provider_status(summary: ProviderSummary) -> ProviderStatus:
+def _provider_status(summary: ProviderSummary, titles: Mapping[str, str]) -> ProviderStatus:
     moment = summary.last_message_at
     return ProviderStatus(
         provider=summary.provider,
         active_sessions=summary.active_sessions,
         last_message_at=UNSET if moment is None else _rfc3339(moment),
+        title=titles.get(summary.provider, UNSET),
     )

@@ -88,6 +88,8 @@ class ProviderStatus(Struct, frozen=True, kw_only=True, rename="camel"):
     provider: str
     active_sessions: int
     last_message_at: str | UnsetType = UNSET
+    #: The assistant's name for people, if it is one that this server knows.
+    title: str | UnsetType = UNSET
 
 
 class RecordingsStatus(Struct, frozen=True, rename="camel"):

@@ -6,6 +6,7 @@ from contextlib import closing
 
 from msgspec import UNSET, UnsetType
 
+from kato.assistants import registry
 from kato.core import limits, status
 from kato.core.ports import Ledger, Listener, Memory
 from kato.core.snapshots import SnapshotStore
@@ -69,6 +70,7 @@ class StatusReporter:
                 running=running,
                 max_events=max_events,
                 watching=self._watching,
+                titles=registry.titles(),
             )
 
     def _views(self, since_ms: int | None, limit: int) -> Generator[status.SessionView, None, None]:

@@ -11,8 +11,8 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Final, NamedTuple
 
+from kato.assistants import registry
 from kato.assistants.contract import Assistant, LogFile, Surroundings
-from kato.assistants.registry import ASSISTANTS
 from kato.core import paths
 from kato.logs.unreadable import UnreadablePaths
 
@@ -46,7 +46,7 @@ def surroundings(environment: Mapping[str, str], folders: Sequence[str] = ()) ->
 def roots(place: Surroundings, configured: Mapping[str, Sequence[str]]) -> list[Root]:
     """Where logs may lie: the folders configured for an assistant (an empty list switches it off), else its defaults."""
     found = []
-    for assistant in ASSISTANTS:
+    for assistant in registry.assistants():
         chosen = configured.get(assistant.name)
         for path in assistant.roots(place) if chosen is None else chosen:
             root = Root(assistant, os.path.normpath(Path(path).expanduser()))

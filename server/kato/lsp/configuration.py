@@ -12,6 +12,7 @@ from typing import Any, Final
 
 from kato.app import config
 from kato.app.runtime import Runtime
+from kato.assistants import registry
 from kato.core import paths, settings
 from kato.core.errors import SettingsInvalid
 from kato.core.notices import Notice
@@ -78,6 +79,7 @@ class Configuration:
             environment=self._environment,
             file=file,
             file_name=name,
+            unknown_provider=registry.unknown_name,
             # The settings of the start were valid.
             explicit_name="didChangeConfiguration" if self._changed else "initializationOptions",
         )

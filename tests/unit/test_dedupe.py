@@ -1,4 +1,4 @@
-"""What one store told, the other does not tell again, however differently it puts it."""
+"""A turn that one store of a session has is not taken from the other, however differently that one records it."""
 
 import pytest
 
@@ -18,11 +18,11 @@ def answered(event_id: str) -> ConversationEvent:
 
 
 @pytest.mark.parametrize(
-    ("told", "second", "new"),
+    ("kept", "second", "new"),
     [
-        # nothing was told before: all of it
+        # the session is new: everything
         ([], [said("hi", "u"), answered("a")], ["u", "a"]),
-        # a turn that was told as a whole, however its answer is cut
+        # a turn that is complete, however its answer is cut
         ([said("hi", "1"), answered("2")], [said("hi ", "u"), answered("a"), answered("b")], []),
         # a question without its answer: the answer alone
         ([said("hi", "1")], [said("hi", "u"), answered("a")], ["a"]),
@@ -30,15 +30,15 @@ def answered(event_id: str) -> ConversationEvent:
         ([said("hi", "1"), answered("2")], [said("hi", "u"), answered("a"), said("go", "v"), answered("b")], ["v", "b"]),
         # the same words twice are two turns
         ([said("go", "1"), answered("2")], [said("go", "u"), answered("a"), said("go", "v"), answered("b")], ["v", "b"]),
-        # what stands before the user's first words belongs to no turn
+        # events before the first message of the user belong to no turn
         ([said("hi", "1"), answered("2")], [answered("a"), said("hi", "u")], ["a"]),
-        # a picture, a slash command and an agent's name stand in one store only
+        # only one store has pictures, slash commands and names of agents
         (
             [said("@workspace /fix it\n\n[image: Pasted Image]", "1"), answered("2")],
             [said("it", "u"), answered("a")],
             [],
         ),
-        # read again: what is kept already came from here, and its turn goes on
+        # read again: the events that are kept came from this store, and their turn continues
         (
             [said("hi", "1"), answered("mine-answer")],
             [said("hi", "u"), answered("mine-answer"), answered("a")],
@@ -47,10 +47,10 @@ def answered(event_id: str) -> ConversationEvent:
         ([said("hi", "mine-user")], [said("hi", "mine-user"), answered("a")], ["mine-user", "a"]),
     ],
 )  # fmt: skip
-def test_turns_are_told_by_one_store(
-    told: list[ConversationEvent], second: list[ConversationEvent], new: list[str]
+def test_each_turn_is_taken_from_one_store(
+    kept: list[ConversationEvent], second: list[ConversationEvent], new: list[str]
 ) -> None:
-    whole = SecondStore(told, KEPT.__contains__)
+    whole = SecondStore(kept, KEPT.__contains__)
     assert [event.event_id for event in whole.new(second)] == new
-    one_by_one = SecondStore(told, KEPT.__contains__)
+    one_by_one = SecondStore(kept, KEPT.__contains__)
     assert [event.event_id for one in second for event in one_by_one.new([one])] == new
