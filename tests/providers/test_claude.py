@@ -671,11 +671,15 @@ def test_the_folders_of_a_session_are_known_in_their_order() -> None:
     assert (reader.info.cwd, reader.folders) == ("/w", ["/w", "/w/inner"])
 
 
-def test_of_an_unknown_attachment_only_the_kind_is_kept() -> None:
+def test_an_unknown_attachment_or_bookkeeping_record_is_counted_and_not_kept() -> None:
     novelty = {"type": "novelty", "content": "secret" * 100}
-    events, problems = read(reader_of("claude"), [lines(record("attachment", "n1", attachment=novelty))])
-    assert brief(events) == [("info", '{"type":"novelty"}')]
-    assert [problem.detail for problem in problems] == ["attachment novelty"]
+    unknown = [record("attachment", "n1", attachment=novelty), {"type": "asset", "data": "QUJD" * 100}]
+    events, problems = read(reader_of("claude"), [lines(*unknown)])
+    assert events == []
+    assert [(problem.detail, problem.example) for problem in problems] == [
+        ("attachment novelty", "n1"),
+        ("asset", None),
+    ]
     known = ({"type": "cost-state", "totalCostUSD": 1}, {"type": "marble-origami-commit"}, {"type": "tag"})
     assert read(reader_of("claude"), [lines(*known)]) == ([], [])
 
