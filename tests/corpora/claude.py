@@ -392,6 +392,7 @@ def moved(log: ClaudeLog, words: str) -> None:
     log.expect("info", "The conversation goes on in another session.")
     log.prompt(words, promptSource="typed")
     log.expect("user", words, *_commands(words))
+    log.say("Yes.")
 
 
 #: What happens in a conversation, by name.

@@ -24,7 +24,7 @@ from kato.core.events import Phase
 from kato.core.text import one_line
 
 #: Messages of which is remembered what was emitted; only the newest ones change.
-_MESSAGES_MAX: Final = 8192
+MESSAGES_MAX: Final = 8192
 _FOLDERS_MAX: Final = 16
 
 
@@ -80,7 +80,7 @@ class Messages(BaseReader):
             self.emit_unknown("a message without an id", message, None, at)
             return
         emitted = self._emitted.pop(message_id, None) or _Emitted()
-        remember(self._emitted, message_id, emitted, _MESSAGES_MAX)
+        remember(self._emitted, message_id, emitted, MESSAGES_MAX)
         self.MESSAGES.take(self, text_of(message, "type"), message, message_id, emitted, at)
 
     def _unknown_message(
@@ -110,7 +110,7 @@ class Messages(BaseReader):
         elif kind == "summary":
             event_id = f"{message_id}:summary"
             self.emit_note(event_id, at, "user", text.strip(), subtype="summary", origin=message_id)
-        elif kind == "host":
+        elif kind == "host" and (self._is_new("host", text) or not self.is_copy):
             self.emit_system(message_id, at, "user", text.strip(), message_id)
         elif kind == "user":
             self._prompt(message_id, message, at)
@@ -119,14 +119,16 @@ class Messages(BaseReader):
         words, doubt = typed_words(message, self.save_picture)
         if not words or (not self._is_new("user", words) and self.is_copy):
             return
-        remember(self._first_words, message_id, one_line(words, limits.TITLE_CHARS_MAX), _MESSAGES_MAX)
+        if message.get("displayContent"):  # a list that is written again holds the content alone
+            self._is_new("user", typed_words({"content": message.get("content")}, None)[0])
+        remember(self._first_words, message_id, one_line(words, limits.TITLE_CHARS_MAX), MESSAGES_MAX)
         self.emit_user(message_id, at, "user", words, message_id, doubt=doubt)
 
     def _is_new(self, role: str, text: str) -> bool:
         """Whether nothing with this text was said by this role; it counts as said from now on."""
         digest = _digest(f"{role}:{text.strip()}").hex()
         is_new = digest not in self._texts
-        remember(self._texts, digest, None, _MESSAGES_MAX)
+        remember(self._texts, digest, None, MESSAGES_MAX)
         return is_new
 
     def _shell(self, message_id: str, text: str, at: datetime | None) -> None:
@@ -205,7 +207,7 @@ class Messages(BaseReader):
     def _is_new_part(self, name: str) -> bool:
         """Whether this call or result was not emitted before; it counts as emitted from now on."""
         is_new = name not in self._calls
-        remember(self._calls, name, None, _MESSAGES_MAX)
+        remember(self._calls, name, None, MESSAGES_MAX)
         return is_new
 
     # --- Decisions --------------------------------------------------------------------------------------

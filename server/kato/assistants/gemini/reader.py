@@ -9,10 +9,11 @@ What a rewind takes back was said: it stays, in front of a boundary.
 """
 
 import hashlib
+from itertools import takewhile
 from typing import Final
 
 from kato.assistants.contract import Json
-from kato.assistants.gemini.messages import Messages
+from kato.assistants.gemini.messages import MESSAGES_MAX, Messages
 from kato.assistants.readers import DocumentReader, LinesReader
 from kato.assistants.values import object_of, objects_of, remember, text_of
 
@@ -34,6 +35,7 @@ class GeminiReader(Messages, LinesReader):
 
     def _begin_messages(self) -> None:
         super()._begin_messages()
+        self._current: dict[str, None] = {}  # the ids of the messages that are in the list
         self._rewinds: dict[str, int] = {}
 
     def _again(self) -> None:
@@ -54,15 +56,18 @@ class GeminiReader(Messages, LinesReader):
 
     def _rebuild(self, messages: list[Json]) -> None:
         """The whole list. After a rewind it holds what is kept, under known ids; a compaction brings other ones."""
-        kept = {text_of(message, "id") for message in messages}
-        gone = [message_id for message_id in self._emitted if message_id not in kept]
-        if gone and any(message_id not in self._emitted for message_id in kept):
+        kept = {
+            message_id: None for message in messages if (message_id := text_of(message, "id")) is not None
+        }
+        gone = [message_id for message_id in self._current if message_id not in kept]
+        if gone and any(message_id not in self._current for message_id in kept):
             event_id = f"compaction:{hashlib.blake2b(repr(gone).encode(), digest_size=8).hexdigest()}"
             self.emit_note(event_id, None, "$set", "The conversation was compacted.", subtype="compaction")
         self.is_copy = True
         for message in messages:
             self.guarded(self.take_message, message)
         self.is_copy = False
+        self._current = kept
 
     def _rewind(self, record: Json) -> None:
         target = text_of(record, "$rewindTo") or ""
@@ -72,11 +77,20 @@ class GeminiReader(Messages, LinesReader):
         sentence = f"Rewound to before “{words}”." if words else "The conversation was taken back."
         event_id = f"rewind:{target}" if times == 1 else f"rewind:{target}:{times}"
         self.emit_note(event_id, None, "$rewindTo", sentence, subtype="rewind")
+        kept = takewhile(lambda message_id: message_id != target, self._current)
+        # Gemini CLI empties the list when it does not know the message.
+        self._current = dict.fromkeys(kept) if target in self._current else {}
+
+    def _append(self, record: Json) -> None:
+        self.take_message(record)
+        message_id = text_of(record, "id")
+        if message_id is not None and message_id not in self._current:
+            remember(self._current, message_id, None, MESSAGES_MAX)
 
     #: Records, by the key that only they have.
     RECORDS: Final = {
         "$set": _set,
         "$rewindTo": _rewind,
-        "type": Messages.take_message,
+        "type": _append,
         "sessionId": Messages.take_fields,
     }
