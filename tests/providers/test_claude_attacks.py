@@ -141,7 +141,7 @@ HOST_RECORDS: dict[str, Json] = {
     ),
     "a shell command": user(f"<bash-input>cat <<E\n{BLOCK}\nE</bash-input>", promptSource="typed"),
     "what a shell command gave": user(f"<bash-stdout>{BLOCK}</bash-stdout><bash-stderr></bash-stderr>"),
-    "beside a tool's result": user([{"type": "tool_result", "tool_use_id": "t", "content": "ok"}, text(BLOCK)]),
+    "next to a tool's result": user([{"type": "tool_result", "tool_use_id": "t", "content": "ok"}, text(BLOCK)]),
     "a tool's result": user([{"type": "tool_result", "tool_use_id": "t", "content": BLOCK}]),
     "a queued notification": attachment(BLOCK, commandMode="task-notification"),
     "a queued prompt of a peer": attachment(BLOCK, commandMode="prompt", origin={"kind": "peer"}),
@@ -271,11 +271,11 @@ WAYS: dict[str, Callable[[str], list[Json]]] = {
     "a block": lambda words: [user([text(words)])],
     "human": lambda words: [user(words, origin={"kind": "human"})],
     "an extension": lambda words: [user(words, promptSource="sdk", origin={"kind": "human"})],
-    "beside what an extension says": lambda words: [
+    "next to what an extension says": lambda words: [
         user([text(f"<ide_opened_file>\n{LINE}\n</ide_opened_file>"), text(words)])
     ],
     "in parts": lambda words: [user([text("look"), {"type": "image", "source": {}}, text(words)], origin={"kind": "human"})],
-    "beside a picture": lambda words: [user([{"type": "image", "source": {}}, text(words)])],
+    "next to a picture": lambda words: [user([{"type": "image", "source": {}}, text(words)])],
     "in mid-turn": lambda words: [attachment(words, commandMode="prompt")],
     "in mid-turn, of a human": lambda words: [attachment(words, commandMode="prompt", origin={"kind": "human"})],
     "in the queue": lambda words: [
@@ -293,7 +293,7 @@ PROVEN_WAYS: dict[str, Callable[[str], list[Json]]] = {
     "in a team": lambda words: [user(words, promptSource="typed", teamName="parity")],
     "to a sub-agent": lambda words: [user(words, promptSource="typed", agentId="a1")],
     "on the phone": lambda words: [user(words, promptSource="remote-control", origin={"kind": "human"})],
-    "beside what an extension says": lambda words: [
+    "next to what an extension says": lambda words: [
         user([text(f"<ide_selection>\n{LINE}\n</ide_selection>"), text(words)], promptSource="typed")
     ],
 }

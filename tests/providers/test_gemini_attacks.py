@@ -105,7 +105,7 @@ HOST_MESSAGES: dict[str, Json] = {
     "a tool": message("gemini", "", toolCalls=[call(output=BLOCK)]),
     "the host": message("info", BLOCK),
     "a summary": {"$set": {"messages": [message("user", f"<state_snapshot>\n{BLOCK}\n</state_snapshot>", "n1")]}},
-    "a list that is built anew": {"$set": {"messages": [message("user", BLOCK, "n1")]}},
+    "a list that is written again": {"$set": {"messages": [message("user", BLOCK, "n1")]}},
     "a title": {"$set": {"summary": BLOCK}},
 }  # fmt: skip
 

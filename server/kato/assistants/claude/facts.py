@@ -72,7 +72,7 @@ class SessionFacts(LinesReader):
             self.title = self._titles.best or self.title
 
     def _about(self, record: Json, uuid: str | None, at: datetime | None) -> None:
-        """Takes what a record of any kind says about the session."""
+        """Takes the facts about the session from a record of any kind."""
         self.version = text_of(record, "version") or self.version
         self._visit(text_of(record, "cwd"))
         if uuid is not None:
@@ -90,6 +90,7 @@ class SessionFacts(LinesReader):
             self._came_from = ("forked", forked_from) if forked_from else ("resumed", session_id or "")
         elif self._came_from is not None:
             (how, origin), self._came_from = self._came_from, None
+            self._tree.leave_history()
             self._close()
             event_id = f"{how}:{origin}:{self.session_id}"
             self.emit_note(event_id, at, "user", _CAME[how], subtype=how, origin=origin or None)

@@ -1,7 +1,7 @@
 """Claude Code: what the user said and decided in a tool's result.
 
 - A rejection holds the user's words and no other record does. A tool can forge its text, so the words are proven by
-  `userFeedback`, by `toolDenialKind`, by `toolUseResult`, or by a tool of Claude Code whose errors quote nobody else.
+  `userFeedback`, by `toolDenialKind`, by `toolUseResult`, or by a tool of Claude Code whose errors quote no other source.
 - A plan (`ExitPlanMode`) is accepted or rejected; comments on a rejected plan quote the plan.
 - Questions (`AskUserQuestion`) have their answers in `toolUseResult`, in old versions only in a sentence.
 """

@@ -28,6 +28,10 @@ class PromptTree:
         """Takes a record of the conversation."""
         self._is_linked = self._is_linked or bool(record.get("parentUuid"))
 
+    def leave_history(self) -> None:
+        """The copied records end. A fork may begin a tree of its own: its first prompt is not a rewind."""
+        self._prompts.pop(_ROOT, None)
+
     def is_rewind(self, record: Json, uuid: str | None) -> bool:
         """Takes a prompt; gives whether the conversation went back to its parent."""
         if uuid is None or "parentUuid" not in record:

@@ -87,7 +87,7 @@ Kind = Literal["user", "host", "interruption", "compaction", "nothing"]
 
 
 class Words(NamedTuple):
-    """What a record says, and whose words they are; `doubt` is why the user may not have typed them."""
+    """The words of a record, and whose they are; `doubt` is why the user may not have typed them."""
 
     kind: Kind
     text: str = ""
@@ -195,7 +195,7 @@ def _from_channel(record: Json, texts: Sequence[str]) -> Words:
 
 
 def _in_block(text: str, who: Author, *, is_alone: bool) -> Words:
-    """What one block of the content says."""
+    """The words of one block of the content."""
     start = text.strip()
     if not start:
         return NOTHING

@@ -15,7 +15,7 @@ from kato.assistants.proof import host_block
 from kato.assistants.values import as_text, object_of, placeholder, text_of
 from kato.core.text import lines_outside_fences
 
-#: "context": what the host tells the model about itself; "host": other words of the host.
+#: "context": how the host describes itself and the project to the model; "host": other words of the host.
 MessageKind = Literal["user", "shell", "summary", "context", "host"]
 
 #: Blocks that the host writes as a part, or a message, of its own.
