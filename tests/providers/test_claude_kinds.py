@@ -87,9 +87,16 @@ def emitted(*records: Json) -> list[ConversationEvent]:
     return read(reader_of("claude"), [lines(*records)])[0]
 
 
+def test_an_unknown_conversation_record_is_kept_without_its_assets() -> None:
+    log = ClaudeLog()
+    log.conversation("novelty", parts=[{"text": "words"}, {"data": "QUJD" * 200}])
+    ((_, words),) = brief(emitted(*log.records))
+    assert '"parts":[{"text":"words"},{"data":"…"}]' in words
+
+
 def test_an_unknown_conversation_record_is_kept_within_bounds() -> None:
     log = ClaudeLog()
-    log.conversation("novelty", message={"content": "x" * 100_000})
+    log.conversation("novelty", message={"content": "x " * 50_000})
     (event,) = emitted(*log.records)
     assert len(brief([event])[0][1]) <= 4096
 
