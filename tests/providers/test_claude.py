@@ -308,6 +308,13 @@ def test_side_chains_inside_a_session_are_sessions_of_their_own() -> None:
     assert reader.about("sidechain-x1").parent_id == "s"
 
 
+def test_a_sub_agents_task_is_the_assistants_although_the_record_names_the_agent() -> None:
+    task = user("Look around.", uuid="x1", isSidechain=True, parentUuid=None, agentId="a1")
+    assert emitted(task, parent="p") == [("assistant", "Look around.")]
+    assert emitted(user("go"), task) == [("user", "go"), ("assistant", "Look around.")]
+    assert emitted(user("Look around.", agentId="a1")) == [("system", "Look around.")]
+
+
 # --- Prompts that are typed while Claude works --------------------------------------------------------
 
 

@@ -156,6 +156,12 @@ def test_a_question_comes_with_the_answer() -> None:
     assert (decision.summary, decision.decision_key, decision.status) == ("B", "Store", "accepted")
 
 
+def test_a_call_has_the_time_of_its_message_and_its_result_the_time_at_which_it_ended() -> None:
+    ended = call(output="x", timestamp="2026-05-01T10:00:09.000Z")
+    events, _ = read(reader_of("gemini"), [lines(message("gemini", "", toolCalls=[ended]))])
+    assert [event.timestamp.second for event in events] == [0, 9]
+
+
 def test_an_edit_shows_its_difference() -> None:
     edit = call("e1", "Modified.", resultDisplay={"fileDiff": "-a\n+b"})
     assert emitted(message("gemini", "", toolCalls=[edit]))[1] == ("result", "Modified.\n-a\n+b")

@@ -19,7 +19,15 @@ from kato.assistants.claude import kinds
 from kato.assistants.claude.replies import AssistantRecords
 from kato.assistants.claude.results import DENIALS, Answer, answers, plan_status, rejection
 from kato.assistants.claude.waiting import PromptQueue, Waiting
-from kato.assistants.claude.words import BESIDE_RESULT, NOTHING, Words, blocks_of, is_context, words_of
+from kato.assistants.claude.words import (
+    BESIDE_RESULT,
+    NOTHING,
+    Words,
+    blocks_of,
+    is_context,
+    is_of_others,
+    words_of,
+)
 from kato.assistants.contract import Json, LogFile, ReadResult
 from kato.assistants.dispatch import Dispatch
 from kato.assistants.values import as_text, digest, moment, object_of, objects_of, text_of
@@ -109,6 +117,8 @@ class ClaudeReader(AssistantRecords):
         if not others or is_context(record):
             return
         words = words_of(record, others, self.picture)
+        if self.parent_id is None and words.kind == "user" and is_of_others(record):
+            words = Words("host", words.text)
         if len(others) < len(blocks):
             event_id = f"{event_id}:words"  # the record's own id is the result's
             words = words._replace(doubt=words.doubt or BESIDE_RESULT)

@@ -58,8 +58,8 @@ _CHANNEL: Final = re.compile(r"\s*<channel(?:\s[^<>]*)?>\n?(?P<words>.*?)\n?</ch
 
 #: Fields that are true in a record that the host wrote for the model alone.
 _CONTEXT_MARKS: Final = ("isMeta", "turnCompanion", "isVirtual", "isVisibleInTranscriptOnly")
-#: Fields that a record has only if a sub-agent or a tool caused it, unless its text is proven to be typed.
-_HOSTS_FIELDS: Final = frozenset(["agentId", "sourceToolUseID"])
+#: Fields of records that a sub-agent or a tool caused.
+_OTHERS_FIELDS: Final = frozenset(["agentId", "sourceToolUseID"])
 _HUMAN: Final = frozenset(["human", "cli", "user"])
 _TYPED: Final = frozenset(["typed", "queued", "remote-control"])
 _HOSTS_TURNS: Final = frozenset(["task_notification", "task-notification", "system"])
@@ -112,9 +112,12 @@ def author(record: Json) -> Author:
         return "host"
     if source == "system" or text_of(record, "turnOrigin") in _HOSTS_TURNS:
         return "host"
-    if source in _TYPED:
-        return "typed"
-    return "plain" if _HOSTS_FIELDS.isdisjoint(record) else "host"
+    return "typed" if source in _TYPED else "plain"
+
+
+def is_of_others(record: Json) -> bool:
+    """Whether a sub-agent or a tool caused a record of a session: its text is not the user's, unless it is proven to be typed."""
+    return author(record) == "plain" and not _OTHERS_FIELDS.isdisjoint(record)
 
 
 def _origin(record: Json) -> str | None:

@@ -192,7 +192,6 @@ class Messages(BaseReader):
     def _call(self, message_id: str, call: Json, at: datetime | None) -> None:
         call_id = text_of(call, "id") or f"{message_id}:call"
         name = text_of(call, "name") or "tool"
-        at = moment(call.get("timestamp")) or at
         agent = text_of(call, "agentId")
         if agent:
             self.started[agent] = call_id
@@ -201,8 +200,9 @@ class Messages(BaseReader):
         result = f"{call_id}:result"
         is_ended = bool(call.get("result")) or text_of(call, "status") in ENDED
         if is_ended and self._is_new_part(result):
-            self.emit_result(result, at, "toolCall", call_id, result_text(call), message_id)
-            self.DECISIONS.take(self, name, call, call_id, at)
+            ended = moment(call.get("timestamp")) or at
+            self.emit_result(result, ended, "toolCall", call_id, result_text(call), message_id)
+            self.DECISIONS.take(self, name, call, call_id, ended)
 
     def _is_new_part(self, name: str) -> bool:
         """Whether this call or result was not emitted before; it counts as emitted from now on."""
