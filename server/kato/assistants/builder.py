@@ -25,7 +25,6 @@ from kato.assistants.values import (
     describe,
     identifier,
     picture,
-    without_assets,
 )
 from kato.core import limits
 from kato.core.events import (
@@ -379,11 +378,10 @@ class BaseReader(ABC):
 
     def emit_unknown(self, name: str, record: Json, event_id: str | None, at: datetime | None) -> None:
         """Counts a record of a kind that this reader does not know, and keeps it as a `provider.info` event: its JSON, at most
-        `limits.LOG_UNKNOWN_BYTES_MAX` bytes of it, without pictures and other assets. For records that may hold words of the
-        conversation.
+        `limits.LOG_UNKNOWN_BYTES_MAX` bytes of it. For records that may hold words of the conversation.
         """
         self.report("unknown_kind", name, event_id)
-        kept = msgspec.json.encode(without_assets(record))
+        kept = msgspec.json.encode(record)
         text = kept[: limits.LOG_UNKNOWN_BYTES_MAX].decode(errors="ignore")
         self.emit_note(
             event_id or f"{name}:{hashlib.blake2b(kept, digest_size=8).hexdigest()}",

@@ -55,11 +55,6 @@ class Dispatch(Generic[_R, _P]):
         elif not self.ignores(kind):
             self._default(reader, self.name(kind), *args, **kwargs)
 
-    @property
-    def kinds(self) -> frozenset[str]:
-        """The kinds that have a function."""
-        return frozenset(self._functions)
-
     def knows(self, kind: str | None) -> bool:
         """Whether there is a function for this kind, or it is ignored."""
         return (kind or "") in self._functions or self.ignores(kind)

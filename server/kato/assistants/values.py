@@ -158,15 +158,17 @@ def describe(given: Json) -> str | UnsetType:
 _ASSET: Final = re.compile(r"\S{512}")
 
 
-def without_assets(value: object) -> object:
-    """A JSON value in which "…" stands for each string that holds a picture or another asset."""
+def without_assets(record: Json) -> Json:
+    """A record in which "…" stands for each string that holds a picture or another asset."""
+    return {key: _without_assets(value) for key, value in record.items()}
+
+
+def _without_assets(value: object) -> object:
     if isinstance(value, str):
         return "…" if _ASSET.match(value) else value
     if isinstance(value, list):
-        return [without_assets(one) for one in value]
-    if isinstance(value, dict):
-        return {key: without_assets(one) for key, one in value.items()}
-    return value
+        return [_without_assets(one) for one in value]
+    return without_assets(value) if isinstance(value, dict) else value
 
 
 _V = TypeVar("_V")

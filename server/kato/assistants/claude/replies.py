@@ -11,7 +11,7 @@ from kato.assistants.claude.results import PLAN_TOOLS, QUESTION_TOOL
 from kato.assistants.claude.words import blocks_of
 from kato.assistants.contract import Json
 from kato.assistants.dispatch import Dispatch
-from kato.assistants.values import as_text, object_of, remember, text_of
+from kato.assistants.values import as_text, object_of, remember, text_of, without_assets
 
 #: What the host puts in where no reply was asked for, after a local command.
 _FILLER: Final = "No response requested."
@@ -98,7 +98,7 @@ class AssistantRecords(SessionFacts):
         self, name: str, block: Json, event_id: str, uuid: str | None, at: datetime | None
     ) -> None:
         del uuid
-        self.emit_unknown(name, block, event_id, at)
+        self.emit_unknown(name, without_assets(block), event_id, at)
 
     def _emit_reply(self, *, is_done: bool) -> None:
         """Emits what the reply holds so far."""

@@ -44,7 +44,7 @@ class GeminiReader(Messages, LinesReader):
     def _record(self, record: Json) -> None:
         take = next((take for key, take in self.RECORDS.items() if key in record), None)
         if take is None:
-            self.emit_unknown("a record without a type", record, None, None)
+            self.count_unknown("a record without a type", record, None, None)
         else:
             take(self, record)
 
