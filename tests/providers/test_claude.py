@@ -48,7 +48,7 @@ def text(words: str) -> Json:
     return {"type": "text", "text": words}
 
 
-def told(*records: Json | str, parent: str | None = None) -> list[tuple[str, str]]:
+def emitted(*records: Json | str, parent: str | None = None) -> list[tuple[str, str]]:
     return brief(read(reader_of("claude", parent=parent), [lines(*records)])[0])
 
 
@@ -77,7 +77,7 @@ def told(*records: Json | str, parent: str | None = None) -> list[tuple[str, str
 def test_the_users_words_come_without_envelopes_and_quoted_tags_stay(
     content: Any, expected: str | None
 ) -> None:
-    users = [one for one in told(user(content)) if one[0] == "user"]
+    users = [one for one in emitted(user(content)) if one[0] == "user"]
     assert users == ([] if expected is None else [("user", expected)])
 
 
@@ -116,20 +116,21 @@ def test_words_around_an_envelope_stay_as_they_are_and_run_nothing() -> None:
 
 
 def test_meta_lines_and_words_of_others_are_not_the_users() -> None:
-    assert told(user("::capture x.md", isMeta=True)) == []
-    assert told(user("::capture x.md", origin={"kind": "task-notification"})) == [
+    assert emitted(user("::capture x.md", isMeta=True)) == []
+    assert emitted(user("::capture x.md", origin={"kind": "task-notification"})) == [
         ("system", "::capture x.md")
     ]
-    assert told(user("::capture x.md"), parent="p") == [("assistant", "::capture x.md")]
+    assert emitted(user("::capture x.md"), parent="p") == [("assistant", "::capture x.md")]
 
 
 def test_what_was_typed_in_mid_turn_stands_in_an_attachment() -> None:
     queued = {"type": "queued_command", "prompt": "faster\n::stop", "commandMode": "prompt"}
-    assert told(record("attachment", "q1", attachment=queued)) == [("user", "faster\n::stop")]
+    assert emitted(record("attachment", "q1", attachment=queued)) == [("user", "faster\n::stop")]
     bash = queued | {"commandMode": "bash"}
     task = queued | {"origin": {"kind": "task-notification"}}
     assert (
-        told(record("attachment", "q2", attachment=bash), record("attachment", "q3", attachment=task)) == []
+        emitted(record("attachment", "q2", attachment=bash), record("attachment", "q3", attachment=task))
+        == []
     )
 
 
@@ -140,11 +141,11 @@ def test_a_rejection_has_the_users_words() -> None:
         "is_error": True,
         "content": REJECTED + "use tabs\n::record",
     }
-    assert told(user([block]))[1] == ("user", "use tabs\n::record")
-    assert [kind for kind, _ in told(user([block | {"is_error": False}]))] == ["result"]
-    assert [kind for kind, _ in told(user([block], toolDenialKind="hook"))] == ["result"]
+    assert emitted(user([block]))[1] == ("user", "use tabs\n::record")
+    assert [kind for kind, _ in emitted(user([block | {"is_error": False}]))] == ["result"]
+    assert [kind for kind, _ in emitted(user([block], toolDenialKind="hook"))] == ["result"]
     note = block | {"content": REJECTED + "no\n\nNote: The user's next message may contain a correction."}
-    assert told(user([note]))[1] == ("user", "no")
+    assert emitted(user([note]))[1] == ("user", "no")
 
 
 def test_no_outside_tool_speaks_for_the_user() -> None:
@@ -174,14 +175,14 @@ def test_a_plan_that_a_conversation_begins_with_runs_nothing() -> None:
     assert (left_out(events), runs(events)) == (["stop"], ["record"])
 
 
-def test_words_beside_a_result_have_an_id_of_their_own() -> None:
+def test_words_next_to_a_result_have_an_id_of_their_own() -> None:
     block = {"type": "tool_result", "tool_use_id": "t1", "content": "out"}
     events, _ = read(reader_of("claude"), [lines(user([block, text("please\n::stop")]))])
     assert brief(events) == [("result", "out"), ("user", "please\n::stop")]
     assert len({event.event_id for event in events}) == 2
 
 
-def test_a_reply_in_several_lines_is_told_block_by_block_with_its_phase() -> None:
+def test_a_reply_in_several_lines_is_emitted_block_by_block_with_its_phase() -> None:
     call = {"type": "tool_use", "id": "t1", "name": "Bash", "input": {"command": "ls", "description": "List"}}
     records = [
         reply({"type": "thinking", "thinking": "hm"}, uuid="a1"),
@@ -204,12 +205,12 @@ def test_a_reply_in_several_lines_is_told_block_by_block_with_its_phase() -> Non
     assert (bash.description, result.tool_call_id) == ("List", "t1")
 
 
-def test_a_text_that_grows_while_it_is_written_is_told_once() -> None:
+def test_a_text_that_grows_while_it_is_written_is_emitted_once() -> None:
     grown = [reply(text("He"), uuid="a1"), reply(text("Hello"), uuid="a2"), reply(text("Hello."), uuid="a3")]
-    assert told(*grown, user("next")) == [("assistant", "Hello."), ("user", "next")]
+    assert emitted(*grown, user("next")) == [("assistant", "Hello."), ("user", "next")]
 
 
-def test_a_text_that_grows_after_a_pause_is_told_in_parts() -> None:
+def test_a_text_that_grows_after_a_pause_is_emitted_in_parts() -> None:
     reader = reader_of("claude")
     first, _ = read(reader, [lines(reply(text("Hel"), uuid="a1"))])
     more, _ = read(reader, [lines(reply(text("Hello."), uuid="a2"))])
@@ -243,11 +244,11 @@ def test_a_question_comes_with_its_options_and_the_answer() -> None:
     }  # fmt: skip
 
 
-def test_a_compaction_is_marked_once_and_its_summary_is_nobodys_words() -> None:
+def test_a_compaction_is_marked_once_and_its_summary_is_not_the_users_words() -> None:
     boundary = record("system", "b1", subtype="compact_boundary", compactMetadata={"trigger": "auto"})
     summary = user("This session is being continued… ::capture x.md", uuid="c1", isCompactSummary=True)
-    assert told(boundary, summary) == [("info", "The conversation was compacted (auto).")]
-    assert told(summary) == [("info", "The conversation was compacted.")]
+    assert emitted(boundary, summary) == [("info", "The conversation was compacted (auto).")]
+    assert emitted(summary) == [("info", "The conversation was compacted.")]
 
 
 def test_titles_follow_the_hosts_precedence() -> None:
@@ -266,7 +267,9 @@ def test_titles_follow_the_hosts_precedence() -> None:
 
 def test_pictures_are_placeholders() -> None:
     image = {"type": "image", "source": {"type": "base64", "media_type": "image/png", "data": "A" * 8000}}
-    assert told(user([image, text("what is it?")])) == [("user", "[image: image/png, 6 kB]\n\nwhat is it?")]
+    assert emitted(user([image, text("what is it?")])) == [
+        ("user", "[image: image/png, 6 kB]\n\nwhat is it?")
+    ]
 
 
 def test_broken_lines_are_counted_and_the_next_ones_read() -> None:
@@ -303,6 +306,13 @@ def test_side_chains_inside_a_session_are_sessions_of_their_own() -> None:
         ("s", "go"), ("sidechain-x1", "Look around."), ("s", "next"), ("sidechain-x1", "Done."),
     ]  # fmt: skip
     assert reader.about("sidechain-x1").parent_id == "s"
+
+
+def test_a_sub_agents_task_is_the_assistants_although_the_record_names_the_agent() -> None:
+    task = user("Look around.", uuid="x1", isSidechain=True, parentUuid=None, agentId="a1")
+    assert emitted(task, parent="p") == [("assistant", "Look around.")]
+    assert emitted(user("go"), task) == [("user", "go"), ("assistant", "Look around.")]
+    assert emitted(user("Look around.", agentId="a1")) == [("system", "Look around.")]
 
 
 # --- Prompts that are typed while Claude works --------------------------------------------------------
@@ -350,26 +360,26 @@ ANSWER = reply(text("noted"), uuid="a9", message="m9", stop="end_turn")
         ([queue("enqueue"), queue("remove"), attached("use tabs")], ["use tabs"]),
     ],
 )  # fmt: skip
-def test_a_prompt_of_the_queue_is_told_once_when_it_was_said(
+def test_a_prompt_of_the_queue_is_emitted_once_when_it_was_said(
     records: list[Json], expected: list[str]
 ) -> None:
     for tail in ([ANSWER], []):
-        said = [words for kind, words in told(*records, *tail) if kind == "user"]
+        said = [words for kind, words in emitted(*records, *tail) if kind == "user"]
         assert said == expected
     if records:
         assert brief_users_in_order(records) == [*expected, "next"]
 
 
 def brief_users_in_order(records: list[Json]) -> list[str]:
-    return [words for kind, words in told(*records, ANSWER, user("next", "u9")) if kind == "user"]
+    return [words for kind, words in emitted(*records, ANSWER, user("next", "u9")) if kind == "user"]
 
 
 def test_a_prompt_of_the_queue_stands_before_the_reply_to_it() -> None:
     records = [user("go"), queue("enqueue", "use tabs"), RESULT, queue("remove"), ANSWER]
-    assert [words for _, words in told(*records)] == ["go", "ok", "use tabs", "noted"]
+    assert [words for _, words in emitted(*records)] == ["go", "ok", "use tabs", "noted"]
 
 
-def test_a_prompt_that_was_told_in_a_pause_is_not_told_by_its_attachment() -> None:
+def test_a_prompt_that_was_emitted_in_a_pause_is_not_emitted_by_its_attachment() -> None:
     reader = reader_of("claude")
     first, _ = read(reader, [lines(queue("enqueue", "use tabs"), queue("remove"))])
     more, _ = read(
@@ -380,7 +390,7 @@ def test_a_prompt_that_was_told_in_a_pause_is_not_told_by_its_attachment() -> No
     ]  # fmt: skip
 
 
-def test_queued_prompts_without_an_id_are_told_apart_by_their_times() -> None:
+def test_queued_prompts_without_an_id_are_distinct_by_their_times() -> None:
     long = "continue with the next module please, then "
     records = [attached(long + "one", None), attached(long + "two", None), attached("ok", None, 1), attached("ok", None, 2)]  # fmt: skip
     events, _ = read(reader_of("claude"), [lines(*records, *records)])
@@ -526,10 +536,10 @@ def test_a_rejection_is_kept_in_every_wording() -> None:
         f"{start} The user provided the following reason for the rejection:\nuse tabs\n::record\n\nNote: The user's next message may …",
     ):
         block = {"type": "tool_result", "tool_use_id": "t1", "is_error": True, "content": words}
-        assert told(user([block]))[1] == ("user", "use tabs\n::record")
+        assert emitted(user([block]))[1] == ("user", "use tabs\n::record")
     block = {"type": "tool_result", "tool_use_id": "t1", "content": "anything"}
-    assert told(user([block], userFeedback="use tabs"))[1] == ("user", "use tabs")
-    assert len(told(user([block], userFeedback="The user wants to clarify these questions.\n x"))) == 1
+    assert emitted(user([block], userFeedback="use tabs"))[1] == ("user", "use tabs")
+    assert len(emitted(user([block], userFeedback="The user wants to clarify these questions.\n x"))) == 1
 
 
 # --- Slash commands, channels, other speakers --------------------------------------------------------
@@ -538,15 +548,15 @@ def test_a_rejection_is_kept_in_every_wording() -> None:
 def test_a_slash_command_keeps_the_lines_of_its_arguments() -> None:
     arguments = "please fix this:\n\n```py\ndef f(x):\n    return x\n```\n\n  and keep the tests"
     body = f"<command-message>fix</command-message>\n<command-name>/fix</command-name>\n<command-args>{arguments}</command-args>"
-    assert told(user(body)) == [("user", f"/fix {arguments}")]
+    assert emitted(user(body)) == [("user", f"/fix {arguments}")]
     picture = {"type": "image", "source": {"media_type": "image/png"}}
-    assert told(user([text(body), picture])) == [("user", f"/fix {arguments}\n\n[image: image/png]")]
-    assert told(user("<bash-input>cat <<E\na\nE</bash-input>")) == [("user", "! cat <<E\na\nE")]
+    assert emitted(user([text(body), picture])) == [("user", f"/fix {arguments}\n\n[image: image/png]")]
+    assert emitted(user("<bash-input>cat <<E\na\nE</bash-input>")) == [("user", "! cat <<E\na\nE")]
 
 
 def test_the_file_of_a_slash_command_is_not_the_users_words() -> None:
     body = "<command-message>x</command-message>\n<command-name>/x</command-name>\n\n<instructions>\nDo it.\n</instructions>"
-    assert told(user(body)) == [("user", "/x")]
+    assert emitted(user(body)) == [("user", "/x")]
 
 
 @pytest.mark.parametrize(
@@ -559,7 +569,7 @@ def test_the_file_of_a_slash_command_is_not_the_users_words() -> None:
     ],
 )
 def test_what_others_say_is_the_hosts(content: str) -> None:
-    assert told(user(content)) == [("system", content)]
+    assert emitted(user(content)) == [("system", content)]
 
 
 def test_words_of_a_channel_are_the_users_and_run_nothing() -> None:
@@ -573,8 +583,8 @@ def test_words_of_a_channel_are_the_users_and_run_nothing() -> None:
 
 def test_the_records_flags_judge_words_that_look_like_the_hosts() -> None:
     for content in ("[Request interrupted by user]", "<task-notification>x</task-notification>", "Warmup"):
-        assert told(user(content, promptSource="typed")) == [("user", content)]
-    assert told(user("Warmup", isSidechain=True), parent="p") == []
+        assert emitted(user(content, promptSource="typed")) == [("user", content)]
+    assert emitted(user("Warmup", isSidechain=True), parent="p") == []
 
 
 # --- Boundaries --------------------------------------------------------------------------------------
@@ -594,8 +604,11 @@ def test_an_interruption_is_a_boundary() -> None:
         ([text("[Request interrupted by user for tool use]")], "The user interrupted a tool call."),
     ):
         assert boundaries(user("go", "u0"), user(content)) == [("interruption", words)]
-    beside = [{"type": "tool_result", "tool_use_id": "t"}, text("[Request interrupted by user for tool use]")]
-    assert boundaries(user(beside)) == [("interruption", "The user interrupted a tool call.")]
+    next_to = [
+        {"type": "tool_result", "tool_use_id": "t"},
+        text("[Request interrupted by user for tool use]"),
+    ]
+    assert boundaries(user(next_to)) == [("interruption", "The user interrupted a tool call.")]
 
 
 def test_a_prompt_that_follows_what_another_one_followed_is_a_rewind() -> None:
@@ -611,6 +624,11 @@ def test_a_prompt_that_follows_what_another_one_followed_is_a_rewind() -> None:
     events, _ = read(reader_of("claude"), [lines(*start, *first, again, *first, again)])
     assert len({event.event_id for event in events}) == 6, "copied lines take nothing back"
     assert boundaries(*[user(str(number), f"u{number}", parentUuid=None) for number in range(3)]) == []
+    copied = [one | {"sessionId": "old"} for one in start]
+    resumed = [("resumed", "The conversation goes on from another session.")]
+    assert boundaries(*copied, user("three", "u3", parentUuid=None)) == resumed, (
+        "a fork may begin a tree of its own"
+    )
 
 
 def test_a_fork_is_marked_where_its_own_words_begin() -> None:
@@ -655,7 +673,7 @@ def test_a_summary_is_a_title_where_the_line_stands_that_it_sums_up() -> None:
     assert reader.info.title == "Mine"
 
 
-def test_words_without_a_time_have_the_first_one_that_the_log_tells() -> None:
+def test_words_without_a_time_have_the_first_time_of_the_log() -> None:
     first = {key: value for key, value in user("no time", "u0").items() if key != "timestamp"}
     junk = user("junk", "u1", timestamp="yesterday")
     events, _ = read(
@@ -671,15 +689,19 @@ def test_the_folders_of_a_session_are_known_in_their_order() -> None:
     assert (reader.info.cwd, reader.folders) == ("/w", ["/w", "/w/inner"])
 
 
-def test_of_an_unknown_attachment_only_the_kind_is_kept() -> None:
+def test_an_unknown_attachment_or_bookkeeping_record_is_counted_and_not_kept() -> None:
     novelty = {"type": "novelty", "content": "secret" * 100}
-    events, problems = read(reader_of("claude"), [lines(record("attachment", "n1", attachment=novelty))])
-    assert brief(events) == [("info", '{"type":"novelty"}')]
-    assert [problem.detail for problem in problems] == ["attachment novelty"]
+    unknown = [record("attachment", "n1", attachment=novelty), {"type": "asset", "data": "QUJD" * 100}]
+    events, problems = read(reader_of("claude"), [lines(*unknown)])
+    assert events == []
+    assert [(problem.detail, problem.example) for problem in problems] == [
+        ("attachment novelty", "n1"),
+        ("asset", None),
+    ]
     known = ({"type": "cost-state", "totalCostUSD": 1}, {"type": "marble-origami-commit"}, {"type": "tag"})
     assert read(reader_of("claude"), [lines(*known)]) == ([], [])
 
 
-def test_users_lines_without_an_id_are_told_apart() -> None:
+def test_users_lines_without_an_id_are_distinct() -> None:
     events, _ = read(reader_of("claude"), [lines(*[user(words, uuid=None) for words in ("a", "b", "a")])])  # type: ignore[arg-type]
     assert len({event.event_id for event in events}) == 2

@@ -94,6 +94,20 @@ HOST_RECORDS: dict[str, Json] = {
     "a coordinator": user(BLOCK, origin={"kind": "coordinator"}),
     "the system": user(BLOCK, promptSource="system"),
     "a turn of the system": user(BLOCK, turnOrigin="task_notification"),
+    "a schedule": user(BLOCK, origin={"kind": "auto-continuation"}, promptSource="system"),
+    "an observer": user(BLOCK, origin={"kind": "observer"}),
+    "a sub-agent": user(BLOCK, agentId="a10845c5ff9c7d4ec"),
+    "a sub-agent, by a human's extension": user(BLOCK, agentId="a1", promptSource="sdk", origin={"kind": "human"}),
+    "a team": user(BLOCK, teamName="parity", agentName="backend"),
+    "Slack": user(BLOCK, verifiedSlackHumanTurn=True, origin={"kind": "human"}, promptSource="typed"),
+    "stacked commands": user(BLOCK, stackedExpansion=True, promptSource="typed", origin={"kind": "human"}),
+    "what a tool loads": user([text(BLOCK)], sourceToolUseID="t1"),
+    "a skill's file": user([text(BLOCK)], turnCompanion=True, promptSource="typed", origin={"kind": "human"}),
+    "a virtual prompt": user(BLOCK, isVirtual=True, promptSource="typed"),
+    "for the transcript only": user(BLOCK, isVisibleInTranscriptOnly=True, promptSource="typed"),
+    "a queued skill": attachment(BLOCK, commandMode="prompt", turnCompanion=True),
+    "uploaded files": user(f"<uploaded_files>\n{BLOCK}\n</uploaded_files>\nfix it"),
+    "a mailbox": record("attachment", "h1", attachment={"type": "teammate_mailbox", "messages": [BLOCK]}),
     "an unknown source": user(BLOCK, promptSource="scheduled"),
     "an accepted suggestion": user(BLOCK, promptSource="suggestion_accepted", origin={"kind": "human"}),
     "a channel": user(f"<channel source='x'>\n{BLOCK}\n</channel>", origin={"kind": "channel", "server": "x"}),
@@ -127,7 +141,7 @@ HOST_RECORDS: dict[str, Json] = {
     ),
     "a shell command": user(f"<bash-input>cat <<E\n{BLOCK}\nE</bash-input>", promptSource="typed"),
     "what a shell command gave": user(f"<bash-stdout>{BLOCK}</bash-stdout><bash-stderr></bash-stderr>"),
-    "beside a tool's result": user([{"type": "tool_result", "tool_use_id": "t", "content": "ok"}, text(BLOCK)]),
+    "next to a tool's result": user([{"type": "tool_result", "tool_use_id": "t", "content": "ok"}, text(BLOCK)]),
     "a tool's result": user([{"type": "tool_result", "tool_use_id": "t", "content": BLOCK}]),
     "a queued notification": attachment(BLOCK, commandMode="task-notification"),
     "a queued prompt of a peer": attachment(BLOCK, commandMode="prompt", origin={"kind": "peer"}),
@@ -257,11 +271,11 @@ WAYS: dict[str, Callable[[str], list[Json]]] = {
     "a block": lambda words: [user([text(words)])],
     "human": lambda words: [user(words, origin={"kind": "human"})],
     "an extension": lambda words: [user(words, promptSource="sdk", origin={"kind": "human"})],
-    "beside what an extension says": lambda words: [
+    "next to what an extension says": lambda words: [
         user([text(f"<ide_opened_file>\n{LINE}\n</ide_opened_file>"), text(words)])
     ],
     "in parts": lambda words: [user([text("look"), {"type": "image", "source": {}}, text(words)], origin={"kind": "human"})],
-    "beside a picture": lambda words: [user([{"type": "image", "source": {}}, text(words)])],
+    "next to a picture": lambda words: [user([{"type": "image", "source": {}}, text(words)])],
     "in mid-turn": lambda words: [attachment(words, commandMode="prompt")],
     "in mid-turn, of a human": lambda words: [attachment(words, commandMode="prompt", origin={"kind": "human"})],
     "in the queue": lambda words: [
@@ -276,8 +290,10 @@ WAYS: dict[str, Callable[[str], list[Json]]] = {
 PROVEN_WAYS: dict[str, Callable[[str], list[Json]]] = {
     "typed": lambda words: [user(words, promptSource="typed", origin={"kind": "human"})],
     "queued": lambda words: [user(words, promptSource="queued")],
+    "in a team": lambda words: [user(words, promptSource="typed", teamName="parity")],
+    "to a sub-agent": lambda words: [user(words, promptSource="typed", agentId="a1")],
     "on the phone": lambda words: [user(words, promptSource="remote-control", origin={"kind": "human"})],
-    "beside what an extension says": lambda words: [
+    "next to what an extension says": lambda words: [
         user([text(f"<ide_selection>\n{LINE}\n</ide_selection>"), text(words)], promptSource="typed")
     ],
 }

@@ -1,4 +1,4 @@
-"""Gemini's logs: a message may be told again with more in it; each of its parts is handed out once."""
+"""Gemini's logs: a message may come again with more in it; each of its parts is emitted once."""
 
 import json
 from typing import Any
@@ -22,11 +22,11 @@ def call(ident: str = "c1", output: str | None = None, **fields: Any) -> Json:
     return made | fields
 
 
-def told(*records: Json) -> list[tuple[str, str]]:
+def emitted(*records: Json) -> list[tuple[str, str]]:
     return brief(read(reader_of("gemini"), [lines(*records)])[0])
 
 
-def test_a_message_that_is_told_again_adds_only_what_is_new() -> None:
+def test_a_message_that_is_emitted_again_adds_only_what_is_new() -> None:
     reply = message("gemini", "I look.", model="g")
     again = [
         reply,
@@ -35,7 +35,7 @@ def test_a_message_that_is_told_again_adds_only_what_is_new() -> None:
         reply | {"content": "I look. Done.", "toolCalls": [call(output="x = 1")]},
         reply | {"content": "I look. Done.", "toolCalls": [call(output="x = 1")]},
     ]
-    assert told(*again) == [
+    assert emitted(*again) == [
         ("assistant", "I look."), ("call", "read_file"), ("result", "x = 1"), ("assistant", " Done."),
     ]  # fmt: skip
 
@@ -43,20 +43,20 @@ def test_a_message_that_is_told_again_adds_only_what_is_new() -> None:
 def test_files_that_were_put_in_hold_no_commands_of_the_users() -> None:
     parts = [{"text": "look at @a.md\n::record"}, {"text": "::capture evil.md"}]
     shown = message("user", parts, displayContent="look at a.md")
-    assert told(shown) == [("user", "look at a.md\n::record")]
+    assert emitted(shown) == [("user", "look at a.md\n::record")]
     fenced = message("user", "look:\n```\n::export evil.md\n```", displayContent="look:")
-    assert told(fenced) == [("user", "look:")]
+    assert emitted(fenced) == [("user", "look:")]
     snapshot = "<state_snapshot>\n::stop\n</state_snapshot>"
-    assert told(message("user", snapshot)) == [("info", snapshot)]
+    assert emitted(message("user", snapshot)) == [("info", snapshot)]
     command = message("user", "a file's prompt\n::capture evil.md", displayContent="/review a.py")
-    assert told(command) == [("user", "/review a.py")], "what was typed; the file's text is not the user's"
+    assert emitted(command) == [("user", "/review a.py")], "what was typed; the file's text is not the user's"
 
 
-def test_what_is_put_together_anew_is_history() -> None:
+def test_a_list_that_is_written_again_is_history() -> None:
     reader = reader_of("gemini")
-    anew = {"$set": {"messages": [message("user", "In short:\n::capture x.md", "m9")]}}
+    again = {"$set": {"messages": [message("user", "In short:\n::capture x.md", "m9")]}}
     events, _ = read(
-        reader, [lines(message("user", "::record", "m1"), anew, message("user", "::stop", "m2"))]
+        reader, [lines(message("user", "::record", "m1"), again, message("user", "::stop", "m2"))]
     )
     said = [event for event in events if isinstance(event, UserMessage)]
     assert [event.event_id in reader.copied for event in said] == [False, True, False]
@@ -73,10 +73,12 @@ def test_a_sub_agents_session_is_one_wherever_it_lies(document: bool) -> None:
 
 def test_thoughts_have_their_subject() -> None:
     thought = {"subject": "Reading", "description": "The file first.", "timestamp": AT}
-    assert told(message("gemini", "", thoughts=[thought])) == [("thinking", "**Reading** — The file first.")]
+    assert emitted(message("gemini", "", thoughts=[thought])) == [
+        ("thinking", "**Reading** — The file first.")
+    ]
 
 
-def test_a_document_that_grows_tells_only_what_is_new() -> None:
+def test_a_document_that_grows_emits_only_what_is_new() -> None:
     reader = reader_of("gemini", document=True)
     first, _ = read(reader, [json.dumps({"sessionId": "g", "messages": [message("user", "hi")]}).encode()])
     reader.restart()
@@ -97,19 +99,19 @@ def test_a_document_that_is_being_written_is_waited_for() -> None:
 def test_a_new_list_of_messages_is_a_compaction_and_repeats_nothing() -> None:
     old = [message("user", "one"), message("gemini", "two", "m2")]
     new = [message("user", "summary of it all", "m9"), old[1]]
-    assert told(*old, {"$set": {"messages": new}}) == [
+    assert emitted(*old, {"$set": {"messages": new}}) == [
         ("user", "one"), ("assistant", "two"), ("info", "The conversation was compacted."), ("user", "summary of it all"),
     ]  # fmt: skip
 
 
-def test_a_rewind_is_told_and_what_follows_is_new() -> None:
+def test_a_rewind_is_emitted_and_what_follows_is_new() -> None:
     records = [
         message("user", "one"),
         message("user", "two", "m2"),
         {"$rewindTo": "m2"},
         message("user", "three", "m3"),
     ]
-    assert told(*records) == [
+    assert emitted(*records) == [
         ("user", "one"),
         ("user", "two"),
         ("info", "Rewound to before “two”."),
@@ -142,7 +144,7 @@ def test_a_rewind_is_told_and_what_follows_is_new() -> None:
     ],
 )
 def test_the_users_words(content: Any, fields: Json, expected: str | None) -> None:
-    assert told(message("user", content, **fields)) == ([] if expected is None else [("user", expected)])
+    assert emitted(message("user", content, **fields)) == ([] if expected is None else [("user", expected)])
 
 
 def test_a_question_comes_with_the_answer() -> None:
@@ -154,9 +156,15 @@ def test_a_question_comes_with_the_answer() -> None:
     assert (decision.summary, decision.decision_key, decision.status) == ("B", "Store", "accepted")
 
 
+def test_a_call_has_the_time_of_its_message_and_its_result_the_time_at_which_it_ended() -> None:
+    ended = call(output="x", timestamp="2026-05-01T10:00:09.000Z")
+    events, _ = read(reader_of("gemini"), [lines(message("gemini", "", toolCalls=[ended]))])
+    assert [event.timestamp.second for event in events] == [0, 9]
+
+
 def test_an_edit_shows_its_difference() -> None:
     edit = call("e1", "Modified.", resultDisplay={"fileDiff": "-a\n+b"})
-    assert told(message("gemini", "", toolCalls=[edit]))[1] == ("result", "Modified.\n-a\n+b")
+    assert emitted(message("gemini", "", toolCalls=[edit]))[1] == ("result", "Modified.\n-a\n+b")
 
 
 def test_title_folder_and_session_come_from_the_records() -> None:
@@ -180,7 +188,7 @@ def test_a_resumed_session_repeats_nothing_and_shows_no_thought_as_text() -> Non
         RESUMED[0],
         RESUMED[1] | {"content": [{"text": "**S** d", "thought": True}, {"text": "ok"}]},
     ]
-    assert told(*RESUMED, {"$set": {"messages": again}}, message("user", "more", "m3")) == [
+    assert emitted(*RESUMED, {"$set": {"messages": again}}, message("user", "more", "m3")) == [
         ("user", "Reply with ok"),
         ("thinking", "**S** — d"),
         ("assistant", "ok"),
@@ -190,7 +198,7 @@ def test_a_resumed_session_repeats_nothing_and_shows_no_thought_as_text() -> Non
 
 def test_a_thought_that_stands_in_the_content_alone_is_a_thought() -> None:
     content = [{"text": "hm", "thought": True}, {"text": "Visible."}]
-    assert told(message("gemini", content)) == [("thinking", "hm"), ("assistant", "Visible.")]
+    assert emitted(message("gemini", content)) == [("thinking", "hm"), ("assistant", "Visible.")]
 
 
 def test_a_compaction_is_a_boundary_with_the_summary_and_without_the_kept_turns() -> None:
@@ -218,11 +226,11 @@ def test_a_compaction_is_a_boundary_with_the_summary_and_without_the_kept_turns(
 
 def test_a_list_of_known_messages_after_a_rewind_is_no_compaction() -> None:
     records = [*RESUMED, message("user", "again", "m3"), {"$rewindTo": "m3"}, {"$set": {"messages": RESUMED}}]
-    assert [words for kind, words in told(*records) if kind == "info"] == ["Rewound to before “again”."]
+    assert [words for kind, words in emitted(*records) if kind == "info"] == ["Rewound to before “again”."]
 
 
 def test_the_same_words_that_are_typed_twice_stay_two() -> None:
-    assert told(message("user", "go on"), message("user", "go on", "m2")) == [("user", "go on")] * 2
+    assert emitted(message("user", "go on"), message("user", "go on", "m2")) == [("user", "go on")] * 2
 
 
 def test_two_rewinds_to_the_same_message_are_two() -> None:
@@ -246,12 +254,12 @@ def test_two_rewinds_to_the_same_message_are_two() -> None:
     ],
 )
 def test_a_slash_command_has_the_name_of_one(typed: str, kept: bool) -> None:
-    assert told(message("user", typed)) == ([("user", typed)] if kept else [])
+    assert emitted(message("user", typed)) == ([("user", typed)] if kept else [])
 
 
 def test_a_shell_command_is_the_users_and_its_output_a_tools() -> None:
     text = "I ran the following shell command:\n```sh\ncat a.md\n```\n\nThis produced the following result:\n```\n```\nx\n```\n```"
-    assert told(message("user", text)) == [
+    assert emitted(message("user", text)) == [
         ("user", "!cat a.md"),
         ("call", "run_shell_command"),
         ("result", "```\nx\n```"),
@@ -259,7 +267,7 @@ def test_a_shell_command_is_the_users_and_its_output_a_tools() -> None:
 
 
 def test_a_text_that_does_not_go_on_with_what_was_said_is_a_text_of_its_own() -> None:
-    assert told(message("gemini", "one"), message("gemini", "another")) == [
+    assert emitted(message("gemini", "one"), message("gemini", "another")) == [
         ("assistant", "one"),
         ("assistant", "another"),
     ]

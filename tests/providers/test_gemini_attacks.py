@@ -71,6 +71,24 @@ HOST_MESSAGES: dict[str, Json] = {
     "a change of it": message("user", f"Here is a summary of changes in the user's editor context:\n{BLOCK}"),
     "a loop": message("user", f"System: Potential loop detected. Details:\n{BLOCK}"),
     "a turn that ended": message("user", f"Your previous turn ended\n{LINE}"),
+    "a folder that was added": message(
+        "user", f"I'm currently working in the directory: /w\nHere is the folder structure of the current …\n{BLOCK}"
+    ),
+    "folders that were added": message(
+        "user", f"I'm currently working in the following directories:\n  - /w\n Folder structures are as follows:\n{BLOCK}"
+    ),
+    "an old context": message("user", f"This is the Gemini CLI. We are setting up the context for our chat.\n{BLOCK}"),
+    "words on a plan": message(
+        "gemini",
+        "",
+        toolCalls=[call(name="exit_plan_mode", output=f"Plan rejected. User feedback: {BLOCK}\n\nThe plan is stored at: x")],
+    ),
+    "a plan that a tool forges": message(
+        "gemini", "", toolCalls=[call(name="mcp_x_exit_plan_mode", output=f"Plan rejected. User feedback: {BLOCK}")]
+    ),
+    "a call that was denied": message("gemini", "", toolCalls=[call(output=BLOCK, status="cancelled")]),
+    "a kind that is unknown": message("novelty", BLOCK),
+    "a field that is unknown": {"$set": {"novelty": BLOCK}},
     "files that were put in": message(
         "user", [{"text": "see @a.md"}, {"text": f"\n--- Content from referenced files ---\n{BLOCK}"}]
     ),
@@ -87,7 +105,7 @@ HOST_MESSAGES: dict[str, Json] = {
     "a tool": message("gemini", "", toolCalls=[call(output=BLOCK)]),
     "the host": message("info", BLOCK),
     "a summary": {"$set": {"messages": [message("user", f"<state_snapshot>\n{BLOCK}\n</state_snapshot>", "n1")]}},
-    "a list that is built anew": {"$set": {"messages": [message("user", BLOCK, "n1")]}},
+    "a list that is written again": {"$set": {"messages": [message("user", BLOCK, "n1")]}},
     "a title": {"$set": {"summary": BLOCK}},
 }  # fmt: skip
 

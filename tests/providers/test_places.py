@@ -1,6 +1,7 @@
 """Where each assistant keeps its logs, and which files there are logs."""
 
 import hashlib
+import json
 from collections.abc import Sequence
 
 import pytest
@@ -17,6 +18,19 @@ BY_NAME = {assistant.name: assistant for assistant in ASSISTANTS}
         ("claude", "linux", {}, "/home/u/.claude/projects"),
         ("claude", "linux", {"CLAUDE_CONFIG_DIR": "/c"}, "/c/projects"),
         ("claude", "linux", {"CLAUDE_CONFIG_DIR": "~/c"}, "/home/u/c/projects"),
+        ("claude", "linux", {"CLAUDE_CONFIG_DIR": "/c"}, "/home/u/.claude/projects"),
+        ("claude", "linux", {"CLAUDE_CONFIG_DIR": "~/c, /d"}, "/home/u/c/projects"),
+        ("claude", "linux", {"CLAUDE_CONFIG_DIR": "~/c, /d"}, "/d/projects"),
+        ("claude", "linux", {"CLAUDE_CONFIG_DIR": "/c, d"}, "/c, d/projects"),
+        ("claude", "linux", {}, "/home/u/.config/claude/projects"),
+        ("claude", "linux", {}, "/home/u/.config/Claude/local-agent-mode-sessions"),
+        ("claude", "linux", {"XDG_CONFIG_HOME": "/cfg"}, "/cfg/Claude/local-agent-mode-sessions"),
+        (
+            "claude",
+            "darwin",
+            {},
+            "/home/u/Library/Application Support/Claude/local-agent-mode-sessions",
+        ),
         ("codex", "darwin", {}, "/home/u/.codex/sessions"),
         ("codex", "linux", {"CODEX_HOME": "/x"}, "/x/archived_sessions"),
         ("gemini", "linux", {}, "/home/u/.gemini/tmp"),
@@ -40,7 +54,11 @@ def test_roots(name: str, platform: str, environment: dict[str, str], expected: 
 
 def test_roots_on_windows() -> None:
     place = Surroundings({"APPDATA": "C:\\Users\\u\\AppData\\Roaming"}, "C:\\Users\\u", "win32")
-    assert BY_NAME["claude"].roots(place) == ["C:\\Users\\u\\.claude\\projects"]
+    assert BY_NAME["claude"].roots(place) == [
+        "C:\\Users\\u\\.claude\\projects",
+        "C:\\Users\\u\\AppData\\Roaming\\Claude\\local-agent-mode-sessions",
+        "C:\\Users\\u\\AppData\\Local\\Packages\\Claude_pzs8sxrjxfjjc\\LocalCache\\Roaming\\Claude\\local-agent-mode-sessions",
+    ]
     assert "C:\\Users\\u\\AppData\\Roaming\\Code\\User\\workspaceStorage" in BY_NAME["copilot"].roots(place)
 
 
@@ -54,6 +72,13 @@ def test_roots_on_windows() -> None:
         ("claude", "-w/0a1b/subagents/workflows/wf_1/journal.jsonl", None, None),
         ("claude", "-w/0a1b/tool-results/x.txt", None, None),
         ("claude", "-w/notes.md", None, None),
+        ("claude", "-w/0a1b/subagents/workflows/wf_1/agent-77.jsonl", "agent-77", "0a1b"),
+        ("claude", "a/b/local_1/.claude/projects/-w/0a1b.jsonl", "0a1b", None),
+        ("claude", "a/b/agent/local_ditto_1/.claude/projects/-w/0a1b.jsonl", "0a1b", None),
+        ("claude", "a/b/local_1/.claude/projects/-w/0a1b/subagents/agent-77.jsonl", "agent-77", "0a1b"),
+        ("claude", "a/b/local_1/.claude/projects/-w/agent-77.jsonl", "agent-77", ""),
+        ("claude", "a/b/local_1/audit.jsonl", None, None),
+        ("claude", "a/b/local_1/outputs/x.jsonl", None, None),
         ("codex", "2026/05/11/rollout-2026-05-11T11-26-55-019e1625-789d.jsonl", "019e1625-789d", None),
         ("codex", "rollout-2026-05-11T11-26-55-019e1625-789d.jsonl", "019e1625-789d", None),
         ("codex", "2026/05/11/other.jsonl", None, None),
@@ -101,6 +126,24 @@ def test_copilots_workspace_file_names_the_folder(uri: str, expected: str) -> No
     )
     assert folder_of("copilot", LogFile("s"), {"workspace.json": b"{"}) is None
     assert folder_of("copilot", LogFile("s"), {}) is None
+
+
+def test_the_desktop_app_names_the_session_and_its_folders() -> None:
+    path = "a/b/local_1/.claude/projects/-sessions-x/0a1b.jsonl"
+    log = BY_NAME["claude"].match(path.split("/"))
+    assert log is not None
+    assert log.companions == ("a/b/local_1.json",)
+    facts = {"title": "Invoices", "cwd": "/sessions/x", "userSelectedFolders": ["/w", "/v"]}
+    companions = {"local_1.json": json.dumps(facts).encode()}
+    reader = BY_NAME["claude"].reader(log, companions, Surroundings({}, "/home/u", "darwin"))
+    record = {"type": "user", "uuid": "u1", "sessionId": "0a1b", "cwd": "/sessions/x/mnt"}
+    for _ in range(2):
+        reader.feed(json.dumps(record).encode() + b"\n")
+        assert (reader.info.title, reader.info.cwd) == ("Invoices", "/w")
+        assert reader.folders == ["/w", "/v"], "a folder of the virtual machine is not one of this machine"
+        reader.restart()
+    assert folder_of("claude", log, {"local_1.json": b'{"cwd": "/w"}'}) == "/w"
+    assert folder_of("claude", log, {"local_1.json": b"["}) is None
 
 
 def test_geminis_project_folder_is_named_listed_or_hashed() -> None:

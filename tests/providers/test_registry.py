@@ -12,7 +12,7 @@ from builders import user
 from engine.machine import Window
 from kato.assistants import registry
 from kato.assistants.contract import LogFile, Problem, Surroundings
-from kato.logs import sources
+from kato.logs import discovery
 from kato.testing import read
 from providers.plugin import MODULE, install
 
@@ -61,10 +61,10 @@ def test_the_logs_of_a_plugin_are_found_and_read(folder: Path) -> None:
     (folder / "logs" / "s.log").write_text('{"id": "1", "said": "hello"}\n')
     (root,) = [
         root
-        for root in sources.roots(PLACE, {"example": [str(folder / "logs")]})
+        for root in discovery.roots(PLACE, {"example": [str(folder / "logs")]})
         if root.assistant.name == "example"
     ]
-    (found,) = sources.scan(root)
+    (found,) = discovery.scan(root)
     tail = sources.Tail(found, PLACE)
     tail.read()
     (event,) = tail.settle().events

@@ -140,6 +140,20 @@ def test_two_windows_on_one_folder_make_one_note(
     assert lines == [f"answer {number:02d}" for number in range(30)]
 
 
+def test_a_session_of_the_desktop_app_belongs_to_the_folders_that_it_was_given(
+    server: Client, home: Path, work: Path
+) -> None:
+    """Its records name folders of a virtual machine; the file next to its folder names this machine's, and its title."""
+    app = home / ".config" / "Claude" / "local-agent-mode-sessions" / "account" / "organisation"
+    log = ClaudeLog(home, Path("/sessions/quiet-heron"))
+    log.path = app / "local_1" / ".claude" / "projects" / "-sessions-quiet-heron" / f"{log.session}.jsonl"
+    append(app / "local_1.json", {"title": "The invoices", "userSelectedFolders": [str(work)]})
+    log.write(log.user("hello"), log.user("go on\n::capture"))
+    note = wait_for(lambda: next(iter(work.rglob("*.md")), None), "the note")
+    wait_for(lambda: holds(note, "go on"), "what was typed")
+    assert sessions(server)[log.session]["title"] == "The invoices"
+
+
 def test_a_copied_history_is_stored_once_and_runs_no_command(server: Client, home: Path, work: Path) -> None:
     """A fork is a new file that begins with the lines of another session. The lines name the session in which they were
     typed, in `sessionId` or in `forkedFrom`.

@@ -1,6 +1,7 @@
 """Values out of a log's records: fields of the expected type, moments, ids, and texts of blocks."""
 
 import hashlib
+import re
 from datetime import datetime
 from math import inf
 from typing import Final, TypeVar
@@ -148,6 +149,23 @@ def describe(given: Json) -> str | UnsetType:
         if isinstance(value, str) and value.strip():
             return one_line(value, DESCRIPTION_CHARS_MAX)
     return UNSET
+
+
+#: A string with no white space in this many first characters is an asset: base64, as a rule. No word is so long.
+_ASSET: Final = re.compile(r"\S{512}")
+
+
+def without_assets(record: Json) -> Json:
+    """A record in which "…" stands for each string that holds a picture or another asset."""
+    return {key: _without_assets(value) for key, value in record.items()}
+
+
+def _without_assets(value: object) -> object:
+    if isinstance(value, str):
+        return "…" if _ASSET.match(value) else value
+    if isinstance(value, list):
+        return [_without_assets(one) for one in value]
+    return without_assets(value) if isinstance(value, dict) else value
 
 
 _V = TypeVar("_V")

@@ -1,19 +1,23 @@
-"""Claude Code: whose words stand in a record, and what proves that the user typed them.
+"""Claude Code: whose words a record holds, and what proves that the user typed them.
 
-What proves it, from the record's own fields, never from the first words of its text:
+The proof rests on the record's own fields, never on the first words of its text:
 
-- `promptSource` "typed", "queued" (typed while Claude worked) and "remote-control": the text is as it was typed. Tags in it
-  are the user's; only a block whose name Claude Code itself uses is a doubt.
-- `isMeta`, `promptSource` "system" and every `origin.kind` but a human's: the host's text.
-- Neither (before 2.1.2, and where an editor's extension speaks for the user): plain text is the user's, and any block of
-  tags makes the message doubtful (`proof.host_block`).
-- Claude Code and its extensions put their own text into blocks of the content of their own. A block that is nothing but one
-  of their envelopes is theirs, and says nothing about the other blocks. Who types fills one block: of several, which is
-  the user's is not known, unless the record says that a human wrote it.
-- A slash command: its arguments are the user's words, but may be a file's; what follows them is the command's file. A
-  text next to a tool's result, a plan, a message of a channel, an accepted suggestion: shown as the user's, run nothing.
-- The words of a rejection stand in a tool's result, which a tool can forge: they are proven by `userFeedback`, by
-  `toolDenialKind`, or by a tool of Claude Code that says nothing of others in an error.
+- `promptSource` "typed", "queued" (typed while Claude worked) and "remote-control": the text is as the user typed it. Tags in
+  it are the user's; only a block whose name Claude Code itself uses is a doubt.
+- `isMeta`, `turnCompanion` (the file of a slash command), `isVirtual`, `isVisibleInTranscriptOnly`: the host's context. It
+  is not emitted.
+- `promptSource` "system", `turnOrigin` of the host, every `origin.kind` except a human's, `agentId` (a sub-agent's record) and
+  `sourceToolUseID` (what a tool loads): the host's text.
+- None of these (before 2.1.2, and where an editor's extension speaks for the user): plain text is the user's, and any block
+  of tags makes the message doubtful (`proof.host_block`).
+- Claude Code and its extensions put their own text into content blocks of their own. A block that is nothing but one of
+  their envelopes is theirs, and proves nothing about the other blocks. A user fills one block: which of several is the
+  user's is unknown, unless the record says that a human wrote it.
+- A slash command: its arguments are the user's words, but may be a file's; what follows them is the command's file. A text
+  next to a tool's result, a plan, a message of a channel or of Slack, a prompt in a team's session, an accepted suggestion, the
+  expansion of stacked commands: shown as the user's words, and no command in them runs.
+
+`results` treats the user's words that stand in a tool's result.
 """
 
 import re
@@ -22,7 +26,7 @@ from typing import Final, Literal, NamedTuple
 
 from kato.assistants.contract import Json
 from kato.assistants.proof import host_block
-from kato.assistants.values import object_of, objects_of, text_of
+from kato.assistants.values import object_of, text_of
 
 #: Blocks that Claude Code and its extensions write, around text that is not the user's.
 ENVELOPES: Final = frozenset(
@@ -31,7 +35,7 @@ ENVELOPES: Final = frozenset(
     task-notification user-prompt-submit-hook attachments uploaded_files teammate-message agent-message
     cross-session-message channel""".split()
 )
-#: Envelopes around text from elsewhere, one a block: what looks like their end inside that text is none.
+#: Envelopes around text from elsewhere, one a block: what looks like their end inside that text is a part of it.
 _FOREIGN: Final = frozenset(
     "ide_opened_file ide_selection ide_diagnostics attachments local-command-stdout bash-stdout bash-stderr".split()
 )
@@ -52,6 +56,10 @@ _INTERRUPTED: Final = {
 _LOADED: Final = "Tool loaded."
 _CHANNEL: Final = re.compile(r"\s*<channel(?:\s[^<>]*)?>\n?(?P<words>.*?)\n?</channel>\s*", re.DOTALL)
 
+#: Fields that are true in a record that the host wrote for the model alone.
+_CONTEXT_MARKS: Final = ("isMeta", "turnCompanion", "isVirtual", "isVisibleInTranscriptOnly")
+#: Fields of records that a sub-agent or a tool caused.
+_OTHERS_FIELDS: Final = frozenset(["agentId", "sourceToolUseID"])
 _HUMAN: Final = frozenset(["human", "cli", "user"])
 _TYPED: Final = frozenset(["typed", "queued", "remote-control"])
 _HOSTS_TURNS: Final = frozenset(["task_notification", "task-notification", "system"])
@@ -60,18 +68,26 @@ IN_SLASH_COMMAND: Final = "it stands in the arguments of a slash command"
 IN_SHELL_COMMAND: Final = "it stands in a shell command"
 BESIDE_RESULT: Final = "it stands next to a tool's result"
 IN_PLAN: Final = "it stands in a plan that the assistant wrote"
-ABOUT_PLAN: Final = "it stands next to quotes of the assistant's plan"
 IN_PARTS: Final = "the message has several parts, and which of them is typed is not known"
 SUGGESTED: Final = "the assistant suggested the message, and it was accepted as it is"
-IN_REJECTION: Final = "a tool's error can look like this rejection"
+IN_TEAM: Final = "it stands in the session of a team, where other agents write prompts"
+FROM_SLACK: Final = "it came through Slack"
+EXPANDED: Final = "it stands in the text that slash commands stand for"
+
+#: Fields whose presence makes a message doubtful, whoever wrote it.
+_DOUBTFUL_FIELDS: Final = {
+    "planContent": IN_PLAN,
+    "verifiedSlackHumanTurn": FROM_SLACK,
+    "stackedExpansion": EXPANDED,
+}
 
 Author = Literal["typed", "plain", "host", "channel"]
-#: "user": what the user said; "host": what others said; the rest are marks in the conversation.
+#: "user": the user's words; "host": the words of others; the rest are marks in the conversation.
 Kind = Literal["user", "host", "interruption", "compaction", "nothing"]
 
 
 class Words(NamedTuple):
-    """What a record says, and for whom; `doubt` is why it may not have been typed."""
+    """The words of a record, and whose they are; `doubt` is why the user may not have typed them."""
 
     kind: Kind
     text: str = ""
@@ -79,6 +95,11 @@ class Words(NamedTuple):
 
 
 NOTHING: Final = Words("nothing")
+
+
+def is_context(record: Json) -> bool:
+    """Whether the host wrote a user's record, or a queued prompt, for the model alone."""
+    return any(record.get(mark) is True for mark in _CONTEXT_MARKS)
 
 
 def author(record: Json) -> Author:
@@ -92,6 +113,11 @@ def author(record: Json) -> Author:
     if source == "system" or text_of(record, "turnOrigin") in _HOSTS_TURNS:
         return "host"
     return "typed" if source in _TYPED else "plain"
+
+
+def is_of_others(record: Json) -> bool:
+    """Whether a sub-agent or a tool caused a record of a session: its text is not the user's, unless it is proven to be typed."""
+    return author(record) == "plain" and not _OTHERS_FIELDS.isdisjoint(record)
 
 
 def _origin(record: Json) -> str | None:
@@ -144,10 +170,13 @@ def _text(block: Json) -> str:
 def _doubt(record: Json, who: Author, texts: Sequence[str]) -> str | None:
     """Why texts that look like the user's may not be."""
     source = text_of(record, "promptSource")
-    if "planContent" in record:
-        return IN_PLAN
+    for field, doubt in _DOUBTFUL_FIELDS.items():
+        if record.get(field) not in (None, False):
+            return doubt
     if source == "suggestion_accepted":
         return SUGGESTED
+    if who == "plain" and "teamName" in record:
+        return IN_TEAM
     if who == "plain" and source not in (None, "sdk"):
         return f"its source is unknown to Kato ({source[:40]})"
     if who == "plain" and len(texts) > 1 and _origin(record) not in _HUMAN:
@@ -169,7 +198,7 @@ def _from_channel(record: Json, texts: Sequence[str]) -> Words:
 
 
 def _in_block(text: str, who: Author, *, is_alone: bool) -> Words:
-    """What one block of the content says."""
+    """The words of one block of the content."""
     start = text.strip()
     if not start:
         return NOTHING
@@ -226,141 +255,3 @@ def _typed_command(text: str) -> Words | None:
     if "bash-input" in parts:
         return Words("user", f"! {parts['bash-input'].strip()}", IN_SHELL_COMMAND)
     return None
-
-
-# --- What stands in a tool's result ------------------------------------------------------------------
-
-_REJECTED: Final = "The user doesn't want to proceed with this tool use."
-_SAID: Final = re.compile(
-    r"(?:the user said:\n|The user provided the following reason for the rejection:[ \t]*\n?)"
-)
-#: The host's own sentences, before the user's words.
-_PREAMBLE_CHARS_MAX: Final = 600
-_SAID_NOTE: Final = "\n\nNote: The user's next message"
-#: The host's own text where a rejection has the user's words.
-_CLARIFY: Final = "The user wants to clarify these questions."
-_STAY: Final = "User chose to stay in plan mode and continue planning"
-_COMMENTS: Final = "Comments on the plan:\n"
-_APPROVED: Final = "User has approved"
-#: What `toolUseResult` is where the user rejected; an error of a tool begins with "Error:".
-_REJECTION_MARK: Final = "User rejected tool use"
-#: Tools whose errors begin with words of Claude Code's own.
-_OWN_ERRORS: Final = frozenset(
-    """Edit MultiEdit Write NotebookEdit Read Glob Grep LS TodoWrite ExitPlanMode exit_plan_mode
-    AskUserQuestion""".split()
-)
-PLAN_TOOLS: Final = frozenset(["ExitPlanMode", "exit_plan_mode"])
-QUESTION_TOOL: Final = "AskUserQuestion"
-
-
-def rejection(record: Json, block: Json, text: str, tool: str | None) -> Words:
-    """What the user said when refusing a tool; it stands nowhere but in the tool's result. `tool` is the tool's name,
-    None where its call was not seen.
-    """
-    feedback = text_of(record, "userFeedback")
-    if feedback is not None:
-        feedback = feedback.strip()
-        return NOTHING if not feedback or feedback.startswith(_CLARIFY) else Words("user", feedback)
-    if block.get("is_error") is not True:
-        return NOTHING
-    if tool in PLAN_TOOLS and text.startswith(_STAY):
-        comments = text.partition(_COMMENTS)[2].strip()
-        return Words("user", comments, ABOUT_PLAN) if comments else NOTHING
-    denial = text_of(record, "toolDenialKind")
-    said = _SAID.search(text, 0, _PREAMBLE_CHARS_MAX)
-    if denial not in (None, "user-rejected") or not text.startswith(_REJECTED) or said is None:
-        return NOTHING
-    words = text[said.end() :]
-    words = (words.rpartition(_SAID_NOTE)[0] if _SAID_NOTE in words else words).strip()
-    if not words or words.startswith(_CLARIFY):
-        return NOTHING
-    is_proven = denial is not None or record.get("toolUseResult") == _REJECTION_MARK or tool in _OWN_ERRORS
-    return Words("user", words, None if is_proven else IN_REJECTION)
-
-
-def plan_status(block: Json, text: str) -> Literal["accepted", "rejected", "proposed"]:
-    """What became of a plan."""
-    if block.get("is_error") is True:
-        return "rejected" if text.startswith((_REJECTED, _STAY)) else "proposed"
-    return "accepted" if text.startswith(_APPROVED) else "proposed"
-
-
-class Answer(NamedTuple):
-    """The answer to one question: the labels that were chosen and words of the user's own; notes on it."""
-
-    chosen: list[str]
-    notes: str = ""
-
-
-def answers(questions: Sequence[Json], detail: object, text: str) -> list[Answer]:
-    """The answers to questions, out of the result's fields, else out of its sentence."""
-    given = object_of(detail, "answers") if isinstance(detail, dict) else {}
-    notes = object_of(detail, "annotations") if isinstance(detail, dict) else {}
-    in_sentence = _answers_in(questions, text)
-    found = []
-    for question in questions:
-        words = text_of(question, "question") or ""
-        sentence = in_sentence.get(words, Answer([]))
-        answer = given.get(words)
-        chosen = [answer] if isinstance(answer, str) and answer else sentence.chosen
-        if isinstance(answer, list):
-            chosen = [one for one in answer if isinstance(one, str)]
-        if question.get("multiSelect") is True and len(chosen) == 1:
-            chosen = _labels_in(chosen[0], objects_of(question, "options"))
-        note = text_of(object_of(notes, words), "notes") or sentence.notes
-        found.append(Answer(chosen, note.strip()))
-    return found
-
-
-def _labels_in(answer: str, options: Sequence[Json]) -> list[str]:
-    """The labels that an answer begins with, the longest first, and what stands behind them: the user's own words."""
-    labels = sorted((text_of(option, "label") or "" for option in options), key=len, reverse=True)
-    found: list[str] = []
-    rest = answer
-    while rest:
-        label = next((one for one in labels if one and (rest + ", ").startswith(one + ", ")), None)
-        if label is None:
-            return [*found, rest]
-        found.append(label)
-        rest = rest[len(label) + 2 :]
-    return found
-
-
-#: What stands between an answer and the user's notes on it.
-_NOTES: Final = ('" notes: ', '". notes: ', '" user notes: ', '". user notes: ')
-_GO_ON: Final = " You can now continue with the user's answers in mind."
-
-
-def _answers_in(questions: Sequence[Json], text: str) -> dict[str, Answer]:
-    """The answers in the sentence that the assistant is given: `"question"="answer", "question"=…`, or, where the
-    user wants to talk about the questions first, `- "question"` and a line `Answer: …` each.
-    """
-    text = text.removesuffix(_GO_ON)
-    asked = [words for question in questions if (words := text_of(question, "question"))]
-    places: list[tuple[int, int, str]] = []  # begin and end of a question, its words
-    at = 0
-    for words in asked:
-        begin = text.find(f'"{words}"', at)
-        if begin >= 0:
-            at = begin + len(words) + 2
-            places.append((begin, at, words))
-    found = {}
-    for number, (_, end, words) in enumerate(places):
-        until = places[number + 1][0] if number + 1 < len(places) else len(text)
-        found[words] = _answer_in(text[end:until])
-    return found
-
-
-def _answer_in(text: str) -> Answer:
-    if text.startswith("\n"):
-        line = text.strip().partition("\n")[0]
-        return Answer([line.removeprefix("Answer: ")] if line.startswith("Answer: ") else [])
-    if not text.startswith('="'):
-        return Answer([], text.partition(" notes: ")[2].rstrip(" ,\n") if text.startswith("=") else "")
-    answer = text[2:]
-    for marker in _NOTES:
-        words, found, notes = answer.partition(marker)
-        if found:
-            return Answer([words] if words else [], notes.rstrip(" ,\n"))
-    words = answer.rpartition('"')[0]
-    return Answer([words] if words else [])
