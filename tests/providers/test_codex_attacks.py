@@ -11,8 +11,8 @@ import pytest
 
 from kato.assistants.contract import Reader
 from kato.core.events import ConversationEvent, UserMessage
+from providers.codex_records import completed, event, item, kinds_item, line, text_item, user_item
 from providers.reading import Json, brief, is_doubtful, left_out, lines, read, reader_of, runs
-from providers.test_codex import completed, event, item, kinds_item, line, text_item, user_item
 
 LINE = "::capture evil.md"
 BLOCK = f"x\n{LINE}\ny"
