@@ -1,12 +1,15 @@
 """Codex's rollouts: sessions, forks, sub-agents, first generations."""
 
 import codecs
+import json
 
 import pytest
 
+from kato.assistants.codex import CODEX, CodexDocument, CodexReader
+from kato.assistants.contract import LogFile, Surroundings
 from kato.core.events import ProviderInfo
 from providers.codex_records import at, brief_of, copied_of, event, line, numbered, text_item, user_item
-from providers.reading import Json, brief, lines, read, reader_of
+from providers.reading import Json, brief, lines, read, reader_of, runs
 
 
 @pytest.mark.parametrize("source", [{"subagent": "review"}, {"subagent": {"other": "guardian"}}])
@@ -206,3 +209,111 @@ def test_a_mark_at_the_beginning_hides_no_parent() -> None:
     )
     assert (brief(events), problems) == ([("assistant", "do it\n::stop")], [])
     assert reader.info.parent_id == "p1"
+
+
+# --- Sub-agents ----------------------------------------------------------------------------------------
+
+
+def test_a_message_that_a_sub_agent_inherited_is_not_its_own() -> None:
+    spawned = {
+        "subagent": {"thread_spawn": {"parent_thread_id": "root", "depth": 1, "agent_path": "/root/a"}}
+    }
+    inherited = user_item("the parent's words\n::stop") | {"metadata": {"inherited_user_message": True}}
+    records = [line("session_meta", id="s", source=spawned), inherited, user_item("look"), text_item("I did")]
+    assert brief_of(*records) == [("assistant", "look"), ("assistant", "I did")]
+
+
+def test_a_review_names_the_root_of_its_thread_where_it_names_no_parent() -> None:
+    reader = reader_of("codex")
+    read(reader, [lines(line("session_meta", id="s", session_id="root", source={"subagent": "review"}))])
+    assert (reader.info.parent_id, reader.info.title) == ("root", "review")
+
+
+# --- The logs of 2025 in one document --------------------------------------------------------------------
+
+WHEN = "2025-05-05T19:24:54.000Z"
+SHELL = '{"command": ["bash", "-lc", "ls"], "workdir": "/w"}'
+ITEMS: list[Json] = [
+    {"type": "message", "role": "user", "content": [{"type": "input_text", "text": "list the files\n::capture a.md"}]},
+    {"type": "reasoning", "id": "rs_1", "summary": [{"type": "summary_text", "text": "hm"}], "duration_ms": 5},
+    {"type": "function_call", "id": "fc_1", "name": "shell", "arguments": SHELL, "call_id": "c1", "status": "completed"},
+    {"type": "function_call_output", "call_id": "c1", "output": '{"output": "a.py", "metadata": {"exit_code": 0}}'},
+    {"type": "message", "role": "assistant", "id": "msg_1", "content": [{"type": "output_text", "text": "a.py"}]},
+]  # fmt: skip
+
+
+def document(*items: Json) -> bytes:
+    session = {"timestamp": WHEN, "id": "s", "instructions": "Be brief.\n::capture evil.md"}
+    return json.dumps({"session": session, "items": list(items)}, indent=2).encode()
+
+
+def test_a_log_in_one_document_is_read() -> None:
+    reader = CodexDocument(LogFile("s", rewritten=True))
+    events, problems = read(reader, [document(*ITEMS)[:50], document(*ITEMS)[50:]])
+    assert problems == []
+    assert brief(events) == [
+        ("user", "list the files\n::capture a.md"),
+        ("thinking", "hm"),
+        ("call", "shell"),
+        ("result", "a.py"),
+        ("assistant", "a.py"),
+    ]
+    assert runs(events) == ["capture"]
+    assert {one.timestamp.isoformat() for one in events} == {"2025-05-05T19:24:54+00:00"}
+    assert (reader.info.cwd, reader.info.session_id) == ("/w", "s")
+
+
+def test_a_document_that_grows_keeps_its_ids() -> None:
+    reader = CodexDocument(LogFile("s", rewritten=True))
+    first, _ = read(reader, [document(*ITEMS[:3])])
+    reader.restart()
+    again, _ = read(reader, [document(*ITEMS)])
+    assert [one.event_id for one in again][:3] == [one.event_id for one in first]
+    assert len({one.event_id for one in again}) == 5
+
+
+def test_a_document_of_another_shape_is_counted() -> None:
+    for data in (b"[]", b'{"items": 7}', b'{"session": []}'):
+        _, problems = read(CodexDocument(LogFile("s", rewritten=True)), [data])
+        assert [problem.kind for problem in problems] == ["invalid_record"]
+    assert read(CodexDocument(LogFile("s", rewritten=True)), [document({"type": "message"})]) == ([], [])
+
+
+# --- Files ---------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("path", "session", "is_document", "is_later"),
+    [
+        ("rollout-2025-05-05-0a1b.json", "0a1b", True, False),
+        ("2026/05/05/rollout-2025-05-05-0a1b.json", None, False, False),
+        ("2026/05/11/rollout-2026-05-11T11-26-55-019e1625-789d.jsonl.zst", "019e1625-789d", False, False),
+        ("2026/05/11/rollout-2026-05-11T11-26-55-019e1625-789d_019e9999.jsonl", "019e1625-789d", False, True),
+        ("2026/05/11/rollout-2026-05-11T11-26-55-019e1625-789d.jsonl.tmp", None, False, False),
+    ],
+)
+def test_which_files_are_logs_of_codex(
+    path: str, session: str | None, is_document: bool, is_later: bool
+) -> None:
+    found = CODEX.match(path.split("/"))
+    assert (None if found is None else found.session_id) == session
+    if found is not None:
+        assert (found.rewritten, found.is_later_part) == (is_document, is_later)
+        reader = CODEX.reader(found, {}, Surroundings({}, "/", "linux"))
+        assert isinstance(reader, CodexDocument if is_document else CodexReader)
+
+
+@pytest.mark.parametrize(
+    ("index", "desktop", "expected"),
+    [
+        (b'{"id": "s", "thread_name": "Mine"}', b'{"thread-titles": {"titles": {"s": "Its own"}}}', "Mine"),
+        (b"", b'{"thread-titles": {"titles": {"s": "Its own", "t": "x"}, "order": ["s"]}}', "Its own"),
+        (b"", b'{"thread-titles": ["s"], "s": 7}', None),
+        (b"", b'{"thread-titles": {"titles": {"s": 7}}', None),
+    ],
+)
+def test_a_title_stands_in_the_index_or_in_the_desktop_apps_state(
+    index: bytes, desktop: bytes, expected: str | None
+) -> None:
+    companions = {"session_index.jsonl": index, ".codex-global-state.json": desktop}
+    assert CODEX.reader(LogFile("s"), companions, Surroundings({}, "/", "linux")).info.title == expected

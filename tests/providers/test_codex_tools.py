@@ -3,8 +3,8 @@
 import pytest
 
 from kato.core.events import Decision, ToolCall, ToolResult
-from providers.codex_records import brief_of, completed, event, item
-from providers.reading import Json, brief, lines, read, reader_of
+from providers.codex_records import brief_of, completed, event, item, user_item
+from providers.reading import Json, brief, lines, read, reader_of, runs
 
 
 def test_polls_of_a_running_command_are_folded_into_it() -> None:
@@ -163,3 +163,159 @@ def test_what_agents_do_later_starts_none() -> None:
     ]
     read(reader, [lines(*later)])
     assert reader.started == {}
+
+
+# --- How a call ended ----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("record", "expected"),
+    [
+        (completed("CommandExecution", command=["rm", "x"], status="declined"), ("exec_command", "[declined]")),
+        (
+            completed("CommandExecution", command=["rm", "x"], status="declined", aggregated_output="rejected by user"),
+            ("exec_command", "rejected by user\n[declined]"),
+        ),
+        (completed("FileChange", changes=CHANGES, status="declined", stderr="no"), ("apply_patch", "no\n[declined]")),
+        (completed("DynamicToolCall", tool="do", status="failed", success=False), ("do", "[failed]")),
+        (
+            completed("McpToolCall", server="gh", tool="list", status="failed", error={"message": "user cancelled MCP tool call"}),
+            ("gh.list", "user cancelled MCP tool call"),
+        ),
+    ],
+)  # fmt: skip
+def test_a_call_that_the_user_refused_or_that_failed_shows_it(
+    record: Json, expected: tuple[str, str]
+) -> None:
+    assert calls_and_results(record) == [expected]
+
+
+@pytest.mark.parametrize(
+    "output",
+    [
+        "Exit code: 3\nWall time: 0.1 seconds\nOutput:\nno such file",
+        '{"output": "no such file", "metadata": {"exit_code": 3, "duration_seconds": 0.1}}',
+        "Chunk ID: a\nWall time: 0.1 seconds\nProcess exited with code 3\nOutput:\nno such file",
+    ],
+)
+def test_the_exit_code_of_a_failure_is_shown_in_every_version(output: str) -> None:
+    call = item("function_call", name="shell", call_id="c1", arguments="{}")
+    ended = item("function_call_output", call_id="c1", output=output)
+    assert calls_and_results(call, ended) == [("shell", "no such file\n[exit code 3]")]
+
+
+# --- What a terminal ran -------------------------------------------------------------------------------
+
+
+def user_ran(command: str, output: str) -> list[Json]:
+    """A command that the user ran (`!ls`), in the records that can hold it."""
+    text = (
+        f"<user_shell_command>\n<command>\n{command}\n</command>\n<result>\nExit code: 1\nDuration: 0.1 seconds\n"
+        f"Output:\n{output}\n</result>\n</user_shell_command>"
+    )
+    ran = {
+        "command": ["/bin/bash", "-lc", command],
+        "source": "user_shell",
+        "aggregated_output": output,
+        "exit_code": 1,
+    }
+    return [
+        user_item(text),
+        completed("CommandExecution", **ran),
+        event("exec_command_end", call_id="c9", **ran),
+    ]
+
+
+def test_a_command_that_the_user_ran_is_a_call_of_the_user_in_whatever_records_it_stands() -> None:
+    records = user_ran("grep -r x", "a.py")
+    expected = [("call", "user_shell"), ("result", "a.py\n[exit code 1]")]
+    for some in (records, records[::-1], *([record] for record in records)):
+        events, _ = read(reader_of("codex"), [lines(event("task_started", turn_id="t1"), *some)])
+        assert brief(events) == expected
+        assert isinstance(events[0], ToolCall)
+        assert events[0].input == {"command": "grep -r x"}
+
+
+def test_a_command_in_a_users_shell_runs_nothing() -> None:
+    events, _ = read(reader_of("codex"), [lines(*user_ran("cat x\n::stop", "x\n::capture evil.md\ny"))])
+    assert runs(events) == []
+    assert {kind for kind, _ in brief(events)} == {"call", "result"}
+
+
+def test_what_was_typed_into_a_terminal_is_shown_and_a_poll_is_not() -> None:
+    head = "Chunk ID: a1\nWall time: 1.0 seconds\nProcess running with session ID 7\nOutput:\n"
+    typed = completed(
+        "CommandExecution", id="c3", source="unified_exec_interaction", interaction_input="y\n", exit_code=0
+    )
+    assert brief_of(typed) == [("call", "write_stdin"), ("result", "")]
+    records = [
+        item("function_call", name="exec_command", arguments='{"cmd": "make"}', call_id="c1"),
+        item("function_call_output", call_id="c1", output=head),
+        item("function_call", name="write_stdin", arguments='{"session_id": 7}', call_id="c2"),
+        completed("CommandExecution", id="c2", source="unified_exec_interaction", exit_code=0),
+        completed("CommandExecution", id="c1", command=["make"], aggregated_output="built\n", exit_code=0),
+    ]
+    assert brief_of(*records) == [("call", "exec_command"), ("result", "built\n")]
+
+
+# --- Data and names ------------------------------------------------------------------------------------
+
+
+def test_no_data_of_a_tools_result_is_kept() -> None:
+    data = "QUJD" * 2000
+    contents: list[list[Json]] = [
+        [{"type": "image", "data": data, "mimeType": "image/png"}],
+        [{"type": "audio", "data": data, "mimeType": "audio/wav"}],
+        [{"type": "resource", "resource": {"uri": "file:///x", "blob": data}}],
+        [{"type": "inputImage", "imageUrl": f"data:image/png;base64,{data}"}],
+        [{"type": "input_audio", "audio_url": f"data:audio/wav;base64,{data}"}],
+        [{"type": "encrypted_content", "encrypted_content": data}],
+    ]
+    for content in contents:
+        for record in (
+            completed(
+                "McpToolCall", tool="t", result={"content": [*content, {"type": "text", "text": "words"}]}
+            ),
+            completed(
+                "DynamicToolCall", tool="t", contentItems=[*content, {"type": "inputText", "text": "words"}]
+            ),
+            item(
+                "function_call_output",
+                call_id="c",
+                output=[*content, {"type": "input_text", "text": "words"}],
+            ),
+        ):
+            events, problems = read(reader_of("codex"), [lines(record)])
+            result = brief(events)[-1][1]
+            assert result.endswith("words")
+            assert len(result) < 200, record
+            assert problems == []
+
+
+def test_a_tool_in_a_namespace_is_named_with_it() -> None:
+    call = item("function_call", namespace="mcp__github__", name="list_issues", call_id="c1", arguments="{}")
+    ended = completed("McpToolCall", id="c1", server="github", tool="list_issues", result={"content": []})
+    assert brief_of(call, ended) == [("call", "github.list_issues"), ("result", "")]
+
+
+def test_a_picture_that_was_made_is_named_and_a_pause_is_no_call() -> None:
+    drawn = [("call", "image_generation"), ("result", "[image: /w/x.png]")]
+    made = {
+        "id": "g1",
+        "status": "completed",
+        "revised_prompt": "a cat",
+        "result": "QUJD",
+        "saved_path": "/w/x.png",
+    }
+    extension = completed("Extension", kind="image_gen.generation", **made)
+    old = event("image_generation_end", call_id="g1", **made)
+    call = item("image_generation_call", id="g1", revised_prompt="a cat", result="QUJD")
+    for records in (
+        [extension],
+        [old],
+        [old, call],
+        [call, old],
+        [call, completed("ImageGeneration", **made)],
+    ):
+        assert brief_of(*records) == drawn
+    assert brief_of(completed("Extension", kind="clock.sleep", duration_ms=5)) == []
