@@ -1,9 +1,8 @@
 """Codex's rollouts: each message is emitted once, whatever records hold it."""
 
-from typing import Any
-
 import pytest
 
+from corpora.codex import migrated
 from kato.core.events import AssistantMessage
 from providers.codex_records import at, brief_of, completed, event, item, line, text_item, user_item
 from providers.reading import Json, brief, lines, read, reader_of, runs
@@ -219,47 +218,6 @@ def test_an_item_of_an_unknown_kind_is_kept_and_counted() -> None:
     assert [problem.detail for problem in problems] == ["item Novelty"]
 
 
-def migrated(*records: Json, in_turns: bool) -> list[Json]:
-    """What `codex migrate-rollouts` makes of a log: items with the times of the events, in turns of its own where there were
-    none; thoughts are written again with each part that comes.
-    """
-    turn = ""
-    thoughts: list[str] = []
-    made: list[Json] = []
-
-    def write(record: Json, **payload: Any) -> None:
-        made.append(
-            {"timestamp": record["timestamp"], "ordinal": len(made), "type": "event_msg", "payload": payload}
-        )
-
-    for number, record in enumerate(records):
-        payload = record["payload"]
-        what = payload.get("type")
-        if record["type"] != "event_msg" or what == "task_started":
-            made.append(record | {"ordinal": len(made)})
-            continue
-        if not in_turns and (not turn or what == "user_message"):
-            if turn:
-                write(record, type="task_complete", turn_id=turn)
-            turn = f"rollout-{number}"
-            write(record, type="task_started", turn_id=turn)
-        thoughts = [*thoughts, payload["text"]] if what == "agent_reasoning" else []
-        items: dict[str, Json] = {
-            "user_message": {
-                "type": "UserMessage",
-                "content": [{"type": "text", "text": payload.get("message")}],
-            },
-            "agent_message": {
-                "type": "AgentMessage",
-                "content": [{"type": "Text", "text": payload.get("message")}],
-            },
-            "agent_reasoning": {"type": "Reasoning", "summary_text": thoughts, "raw_content": []},
-            "context_compacted": {"type": "ContextCompaction"},
-        }
-        write(record, type="item_completed", turn_id=turn or "t1", item={"id": "item-1"} | items[what])
-    return made
-
-
 @pytest.mark.parametrize("in_turns", [True, False])
 def test_a_log_that_codex_migrates_gives_the_same_events(in_turns: bool) -> None:
     turn: list[Json] = [
@@ -275,7 +233,7 @@ def test_a_log_that_codex_migrates_gives_the_same_events(in_turns: bool) -> None
     begun = [event("task_started", turn_id="t1")] if in_turns else []
     records = [*begun, *(one | {"timestamp": f"2026-05-01T10:00:{second:02d}Z"} for second, one in enumerate([*turn, *turn]))]  # fmt: skip
     before, _ = read(reader_of("codex"), [lines(*records)])
-    after, problems = read(reader_of("codex"), [lines(*migrated(*records, in_turns=in_turns))])
+    after, problems = read(reader_of("codex"), [lines(*migrated(records))])
     kinds = [kind for kind, _ in brief(before)]
     assert kinds == ["user", "thinking", "thinking", "assistant", "info"] * 2
     assert [(one.event_id, *words) for one, words in zip(after, brief(after), strict=True)] == [
