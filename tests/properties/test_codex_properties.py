@@ -5,7 +5,8 @@ from itertools import pairwise
 from hypothesis import given
 from hypothesis import strategies as st
 
-from corpora.codex import ACTS, Act, Turns, Version, expected, log, migrated
+from corpora.codex import ACTS, Act, Turns, Version, expected, log
+from corpora.codex_migration import migrated
 from kato.assistants.contract import Reader
 from kato.core import commands
 from kato.core.events import ConversationEvent

@@ -2,7 +2,7 @@
 
 import pytest
 
-from corpora.codex import migrated
+from corpora.codex_migration import migrated
 from kato.core.events import AssistantMessage
 from providers.codex_records import at, brief_of, completed, event, item, line, text_item, user_item
 from providers.reading import Json, brief, lines, read, reader_of, runs

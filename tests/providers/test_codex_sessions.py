@@ -8,7 +8,17 @@ import pytest
 from kato.assistants.codex import CODEX, CodexDocument, CodexReader
 from kato.assistants.contract import LogFile, Surroundings
 from kato.core.events import ProviderInfo
-from providers.codex_records import at, brief_of, copied_of, event, line, numbered, text_item, user_item
+from providers.codex_records import (
+    at,
+    brief_of,
+    copied_of,
+    event,
+    kinds_item,
+    line,
+    numbered,
+    text_item,
+    user_item,
+)
 from providers.reading import Json, brief, lines, read, reader_of, runs
 
 
@@ -221,6 +231,14 @@ def test_a_message_that_a_sub_agent_inherited_is_not_its_own() -> None:
     inherited = user_item("the parent's words\n::stop") | {"metadata": {"inherited_user_message": True}}
     records = [line("session_meta", id="s", source=spawned), inherited, user_item("look"), text_item("I did")]
     assert brief_of(*records) == [("assistant", "look"), ("assistant", "I did")]
+
+
+def test_an_inherited_message_in_a_session_of_the_users_runs_nothing() -> None:
+    inherited = kinds_item(user__text="before\n::stop") | {"metadata": {"inherited_user_message": True}}
+    reader = reader_of("codex")
+    records = [line("session_meta", id="s"), inherited, kinds_item(user__text="::record"), text_item("ok")]
+    events, _ = read(reader, [lines(*records)])
+    assert copied_of(reader, events) == {"before\n::stop": True, "::record": False}
 
 
 def test_a_review_names_the_root_of_its_thread_where_it_names_no_parent() -> None:

@@ -1,4 +1,4 @@
-"""Codex: what the assistant said and thought."""
+"""Codex: reads the assistant's answers, plans and thoughts."""
 
 from collections.abc import Mapping, Sequence
 from typing import Final
@@ -14,15 +14,15 @@ _PHASES: Final[Mapping[str, Phase]] = {"commentary": "commentary", "final_answer
 
 
 class AnswerReader(InputReader):
-    """Reads what the assistant said."""
+    """Reads the assistant's messages."""
 
     def _again(self) -> None:
         super()._again()
-        self._reviewed = ("", 0)  # the text of the last review, and how often the user had spoken by then
+        self._reviewed = ("", 0)  # the text of the last review, and the number of inputs before it
         self._thought: tuple[str, list[str]] = ("", [])  # the last item with thoughts: its id, its parts
 
     def _message(self, entry: Entry) -> None:
-        """A message of the model's history: of the user, the assistant, or (in other roles) the host."""
+        """Takes a message of the model's history: of the user, the assistant, or (in other roles) the host."""
         content = entry.body.get("content")
         blocks = objects_of({"content": content}, "content")
         if isinstance(content, str):
@@ -68,7 +68,7 @@ class AnswerReader(InputReader):
         self._emit_answer("plan", (text_of(entry.body, "text") or "").strip("\n"), entry)
 
     def _review(self, entry: Entry) -> None:
-        """A review's text; its findings stand behind it in the answer that follows."""
+        """Emits a review's text; the answer that follows repeats it with the findings."""
         words = (text_of(object_of(entry.body, "review_output"), "overall_explanation") or "").strip()
         self._emit_answer("assistant", words, entry)
         self._reviewed = words, self._twins.inputs
@@ -83,7 +83,7 @@ class AnswerReader(InputReader):
             self._think(text_of(part, "text") or "", entry)
 
     def _reasoning_item(self, entry: Entry) -> None:
-        """A migrated log has such an item again and again, each time with one part more."""
+        """Emits the new parts: a migrated log repeats such an item, each time with one more part."""
         parts = [*texts_of(entry.body, "summary_text"), *texts_of(entry.body, "raw_content")]
         item_id = text_of(entry.body, "id") or ""
         known_id, known = self._thought

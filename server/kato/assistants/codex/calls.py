@@ -1,8 +1,8 @@
-"""Codex: tool calls and their results, each once, by `call_id`.
+"""Codex: reads tool calls and their results, each once, by `call_id`.
 
-- The result of a call stands in the model's history and, richer, in an event; the first is taken.
+- The model's history and an event both hold the result of a call; the reader takes the first.
 - A command that outlives its call goes on in polls (`write_stdin` without input): their outputs are the command's.
-- An output without `call_id` is that of the only open call, if there is one, else it stands by itself.
+- An output without `call_id` belongs to the only open call, if there is exactly one.
 """
 
 from collections.abc import Mapping
@@ -93,7 +93,7 @@ class CallReader(AnswerReader):
         return next(iter(self._calls)) if len(self._calls) == 1 else None
 
     def _continue(self, parent: str, text: str, is_running: bool, at: datetime | None) -> None:
-        """A poll's output belongs to the command that it polled."""
+        """Adds a poll's output to that of the polled command."""
         if parent in self._running:
             self._running[parent].append(body_of(text))
             if not is_running:
@@ -113,12 +113,12 @@ class CallReader(AnswerReader):
             self._answers(asked, text, call_id, at)
 
     def _finish_running(self, at: datetime | None, kind: str) -> None:
-        """Commands that outlive the turn: what they gave by then."""
+        """Emits the output so far of commands that outlive the turn."""
         for call_id, pieces in list(self._running.items()):
             self._finish(call_id, "".join(pieces), at, kind)
 
     def _answers(self, asked: Json, text: str, call_id: str, at: datetime | None) -> None:
-        """The user's answers to questions that stopped the turn."""
+        """Emits the user's answers to questions that stopped the turn."""
         given = arguments_of(text)
         answers: Mapping[str, object] = object_of(given, "answers") if isinstance(given, dict) else {}
         for number, question in enumerate(objects_of(asked, "questions")):

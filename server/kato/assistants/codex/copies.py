@@ -1,8 +1,8 @@
-"""Codex: where the history ends that a log begins with as a copy of another session's.
+"""Codex: where the copied history at the beginning of a log ends.
 
-From 0.147 on the log says so: records have ordinals, and `session_meta` names the first of its own. Before, Codex wrote the
-copy down at the moment of the fork. Copied records have the times at which they were said, or that of the fork; turns have
-ids that hold when they began (UUID version 7).
+From 0.147 on, records have ordinals, and `session_meta` names the first ordinal that is not copied. Older versions write the
+copy at the moment of the fork: a copied record has its original time or the time of the fork, and the id of a turn contains
+the time at which the turn began (UUID version 7).
 """
 
 from datetime import datetime, timedelta
@@ -12,7 +12,7 @@ from uuid import UUID
 from kato.assistants.contract import Json
 from kato.assistants.values import moment, object_of, text_of
 
-#: So long a fork takes to write down its history (seen: 50 ms).
+#: The longest time that Codex needs to write the copy (seen: 50 ms).
 _FORK_WRITTEN: Final = timedelta(seconds=2)
 _BEGINS_TURN: Final = frozenset(["task_started", "turn_started"])
 
@@ -24,7 +24,7 @@ class CopiedHistory(NamedTuple):
     first_own: int | None
 
     def ends_before(self, record: Json, at: datetime | None) -> bool:
-        """Whether this record is the session's own."""
+        """Whether this record is the first that is not copied."""
         payload = object_of(record, "payload")
         if text_of(record, "type") == "turn_context" or text_of(payload, "type") in _BEGINS_TURN:
             began = uuid7_moment(text_of(payload, "turn_id") or "")

@@ -14,7 +14,7 @@ from kato.assistants.values import object_of, objects_of, text_of
 
 
 class CodexDocument(DocumentReader):
-    """Reads a log that is one JSON document: as the lines of a rollout that says the same."""
+    """Reads a log that is one JSON document: converts it to the lines of a rollout and reads those."""
 
     provider = "codex"
 

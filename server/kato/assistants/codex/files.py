@@ -1,4 +1,4 @@
-"""Codex: which files are its logs, and the titles that stand beside them."""
+"""Codex: which files are its logs, and which other files hold titles."""
 
 import re
 from collections.abc import Mapping, Sequence
@@ -11,10 +11,10 @@ from kato.assistants.values import object_of, text_of
 from kato.core.lenient_json import loads
 
 _ROLLOUT: Final = re.compile(
-    # A thread that went back to an earlier message goes on in another file: the thread's id, then that of the file.
+    # When the user goes back to an earlier message, Codex begins another file: the thread's id, then the file's id.
     r"rollout-\d{4}-\d\d-\d\dT\d\d-\d\d-\d\d-(?P<thread>[0-9A-Za-z-]+)(?P<part>_[0-9A-Za-z-]+)?\.jsonl(?:\.zst)?"
 )
-#: Until the summer of 2025: one JSON object, and only the day in its name.
+#: Until the summer of 2025: one JSON object; the name contains the day only.
 _DOCUMENT: Final = re.compile(r"rollout-\d{4}-\d\d-\d\d-(?P<thread>[0-9A-Za-z-]+)\.json")
 _INDEX: Final = "session_index.jsonl"
 _DESKTOP: Final = ".codex-global-state.json"

@@ -16,8 +16,8 @@ _SCHEDULED: Final = "user.heartbeat"
 
 
 class Input(NamedTuple):
-    """A message of the history with the role of a user: its text parts, and who wrote them. `doubt` is why that may
-    not be the user.
+    """A message of the history with the role of a user: its text parts and their author. `doubt` is the reason why
+    the author may not be the user.
     """
 
     texts: list[str]
@@ -26,7 +26,7 @@ class Input(NamedTuple):
 
 
 def input_of(item: Json, blocks: Sequence[Json]) -> Input:
-    """What a message of the history says, without the parts that Codex writes."""
+    """The parts of a message of the history, without those that Codex writes."""
     texts = [text_of(block, "text") or "" for block in blocks]
     kinds = _kinds(item, len(blocks))
     if kinds is None:
@@ -50,7 +50,7 @@ def input_of(item: Json, blocks: Sequence[Json]) -> Input:
 
 
 def _kinds(item: Json, count: int) -> list[str] | None:
-    """What each part of a message of the history is, where the log says so for each of them."""
+    """The kind of each part of a message of the history; None unless the log has one for each part."""
     kinds = object_of(item, "internal_chat_message_metadata_passthrough").get("content_item_kinds")
     if not isinstance(kinds, list) or len(kinds) != count or not all(isinstance(one, str) for one in kinds):
         return None
@@ -63,7 +63,7 @@ _ESCAPES: Final = (("&lt;", "<"), ("&gt;", ">"), ("&quot;", '"'), ("&apos;", "'"
 
 
 def objective_of(text: str) -> str | None:
-    """The goal of which a host's text reminds the model."""
+    """The goal in a text that Codex writes to remind the model of it."""
     opening = _OBJECTIVE.search(text) if envelope_of(text) in _GOALS else None
     if opening is None:
         return None

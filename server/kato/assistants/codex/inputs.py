@@ -1,4 +1,4 @@
-"""Codex: what the user said. What proves that it was typed is written down in `words`."""
+"""Codex: reads the user's messages. `words` documents what proves that a text was typed."""
 
 from collections.abc import Sequence
 from datetime import datetime
@@ -20,7 +20,7 @@ _WAITING_MAX: Final = 16
 
 
 class _Waiting(Struct):
-    """A message of the history; the event that says that it was an input follows, or does not."""
+    """A message of the history that waits for its event: the event proves that the message was an input."""
 
     input: Input
     key: str
@@ -30,7 +30,7 @@ class _Waiting(Struct):
 
 
 class InputReader(SessionReader):
-    """Reads what the user said, and what the host said in the role of the user."""
+    """Reads the user's messages, and the host's in the role of the user."""
 
     def _again(self) -> None:
         super()._again()
@@ -40,7 +40,7 @@ class InputReader(SessionReader):
         self._objective = ""
         self._own_goals: dict[str, None] = {}  # objectives that the assistant set
 
-    # --- Events and items: what a client sent -------------------------------------------------------------
+    # --- Events and items: inputs that a client sent -------------------------------------------------------------
 
     def _user_event(self, entry: Entry) -> None:
         event = entry.body
@@ -89,7 +89,7 @@ class InputReader(SessionReader):
     # --- The model's history --------------------------------------------------------------------------------
 
     def _history_message(self, entry: Entry, blocks: Sequence[Json]) -> None:
-        """A message with the role of a user. It waits for the event that says that it was an input."""
+        """Takes a message with the role of a user. It waits for the event that proves that it was an input."""
         said = input_of(entry.body, blocks)
         pictures = [shown for block in blocks if block.get("image_url") and (shown := self.picture(block))]
         if said.texts or (pictures and said.author != "host"):
@@ -110,7 +110,7 @@ class InputReader(SessionReader):
             remember(self._not_typed, waiting.key, self._twins.number, _WAITING_MAX)
 
     def _flush_waiting(self) -> None:
-        """No event followed: the history is all there is."""
+        """Emits the waiting messages: no event followed."""
         waiting, self._waiting = self._waiting, []
         for one in waiting:
             self._note_author(one)
@@ -127,13 +127,13 @@ class InputReader(SessionReader):
     def _quiet(self) -> None:
         self._flush_waiting()
 
-    # --- What the user did besides ------------------------------------------------------------------------------
+    # --- Goals and commands of the user ------------------------------------------------------------------------------
 
     def _goal(self, entry: Entry) -> None:
         self._set_objective(text_of(object_of(entry.body, "goal"), "objective"), entry.at)
 
     def _set_objective(self, objective: str | None, at: datetime | None) -> None:
-        """A goal that the user set stands nowhere else; the log repeats it with each change of its state."""
+        """Emits a goal once: no other record holds it, and the log repeats it with each change of its state."""
         key = closely(objective or "")
         if objective is None or not key or key == self._objective:
             return
@@ -145,7 +145,7 @@ class InputReader(SessionReader):
                 self.emit_user(event_id, at, "thread_goal_updated", objective.strip(), doubt=IN_GOAL)
 
     def _emit_shell(self, ran: ShellCommand, outcome: str, entry: Entry) -> None:
-        """A command that the user ran: a call that the assistant did not make."""
+        """Emits a command that the user ran as a call and its result."""
         if self._twins.is_twin("", "shell", ran.command, entry.kind):
             return
         call_id = self._id("shell", ran.command, entry.at)
@@ -182,7 +182,7 @@ class InputReader(SessionReader):
                 self.emit_user(event_id, at, "user_message", content, doubt=words.doubt or doubt)
 
     def _emit_host(self, event_id: str, at: datetime | None, text: str) -> None:
-        """What neither the user nor the assistant said."""
+        """Emits a text of neither the user nor the assistant."""
         if text.strip():
             self.emit_system(event_id, at, "user_message", text)
 

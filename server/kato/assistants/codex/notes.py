@@ -1,4 +1,4 @@
-"""Codex: what the host says of the conversation: compactions, ends of turns, reviews, hooks, other agents."""
+"""Codex: reads the host's notes: compactions, ends of turns, reviews, hooks, messages between agents."""
 
 from collections.abc import Mapping
 from typing import Final
@@ -7,7 +7,7 @@ from kato.assistants.codex.session import Entry, is_added_turn
 from kato.assistants.codex.tools import ToolReader
 from kato.assistants.values import as_text, object_of, objects_of, text_of
 
-#: Events with words of the host; the key that holds them.
+#: Events with a text of the host, and the key of that text.
 HOST_WORDS: Final[Mapping[str, str]] = {
     "error": "message",
     "stream_error": "message",
@@ -19,7 +19,7 @@ HOST_WORDS: Final[Mapping[str, str]] = {
 
 
 class NoteReader(ToolReader):
-    """Reads what the host says."""
+    """Reads the host's notes."""
 
     def _compaction(self, entry: Entry) -> None:
         if not self._twins.is_twin("", "compaction", "", entry.kind):
@@ -70,7 +70,7 @@ class NoteReader(ToolReader):
             self.emit_note(event_id, entry.at, entry.kind, words, subtype="hook_prompt")
 
     def _agents_message(self, entry: Entry) -> None:
-        """What one agent wrote to another."""
+        """Emits what one agent wrote to another."""
         content = entry.body.get("content")
         parts = objects_of(entry.body, "content")
         text = content if isinstance(content, str) else as_text([part for part in parts if "text" in part])

@@ -1,4 +1,4 @@
-"""Codex: arguments and outputs of tools as texts."""
+"""Codex: converts arguments and outputs of tools to texts."""
 
 import re
 from collections.abc import Mapping
@@ -69,7 +69,7 @@ def outcome_in(record: Json) -> str:
 
 
 def output_of(value: object) -> str:
-    """What a tool gave back, as text: without what stands around it, and without data such as sounds."""
+    """A tool's output as text, without its JSON envelope and without data such as sounds."""
     if isinstance(value, dict) and "content" in value:
         value = value["content"]
     text = as_text(without_data(value))
@@ -87,7 +87,7 @@ def both_streams(record: Json) -> str:
 
 
 def without_data(value: Any, depth: int = 0) -> Any:
-    """A value with placeholders for what is no text (base64 of pictures, sounds, encrypted thoughts)."""
+    """A value with placeholders for data that is not text (base64 of pictures and sounds)."""
     if isinstance(value, str):
         return (
             placeholder("data", f"{len(value) * 3 // 4 // 1000 or 1} kB")

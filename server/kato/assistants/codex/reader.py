@@ -1,14 +1,14 @@
-"""Codex: the records of a rollout, and what each kind is read as (the tables at the end).
+"""Codex: the records of a rollout, and the function that reads each kind (tables at the end of the file).
 
 A line is `{timestamp, type, payload}`, from 0.147 on with an `ordinal`. A message stands in records of up to three kinds: an
-`event_msg`, a `response_item` of the model's history, and from 0.147 on an `item_completed`. Which of them are there differs by
-message: so the choice is made for each message (`twins`). Tools go by `call_id` (`calls`).
+`event_msg`, a `response_item` of the model's history, and from 0.147 on an `item_completed`. Which of these
+exist differs by message, so `twins` chooses for each message. `calls` pairs calls and results by `call_id`.
 
-Rollouts give messages no ids that last. A message's id is made of its turn (of its time, where the log names no turns), its text,
-and how often the turn had it before: it does not depend on the kind of record that comes first, and it survives
-`codex migrate-rollouts`, which rewrites a log with other kinds of record.
+The ids of messages in a rollout do not last. Kato makes an id of the turn (the time, if the log names no turns), the text, and
+the number of times that the turn had this text before. Such an id does not depend on which kind of record comes first, and
+survives `codex migrate-rollouts`, which rewrites a log with other kinds of record.
 
-What the user typed, and what proves it, is written down in `words`.
+`words` documents what proves that the user typed a text.
 """
 
 # ruff: noqa: SLF001 - the tables name methods of the reader itself
@@ -36,13 +36,26 @@ class CodexReader(NoteReader):
             self._bare(record, kind)
             return
         if self._is_recovered and kind not in ("event_msg", "response_item"):
-            return  # no part of a damaged record says where a session works, or what it was forked from
+            return  # a part of a damaged record proves neither a session's folder nor its parent
         if self._copy is not None and self._copy.ends_before(record, at):
             self._flush_waiting()
             self._end_copy(at)
-        if self.parent_id is not None and (self.is_copy or is_inherited(record)):
-            return  # what the session that started this sub-agent had said stands there
-        RECORDS.take(self, kind, Entry(payload, kind or "", at))
+        is_inherited_now = is_inherited(record)
+        if self.parent_id is not None and (self.is_copy or is_inherited_now):
+            return  # the log of the session that started this sub-agent holds it
+        entry = Entry(payload, kind or "", at)
+        if is_inherited_now:
+            self._read_copied(kind, entry)
+        else:
+            RECORDS.take(self, kind, entry)
+
+    def _read_copied(self, kind: str | None, entry: Entry) -> None:
+        """Reads a single record that was copied from another session."""
+        self._flush_waiting()
+        self.is_copy = True
+        RECORDS.take(self, kind, entry)
+        self._flush_waiting()
+        self.is_copy = self._copy is not None
 
     def _bare(self, record: Json, kind: str | None) -> None:
         """A line of the first generations: a response item without an envelope."""
@@ -71,15 +84,15 @@ class CodexReader(NoteReader):
         ITEMS.take(self, kind, Entry(item, kind or "", entry.at))
 
     def _keep_unknown(self, name: str, entry: Entry) -> None:
-        """An event or item may hold words of the conversation."""
+        """Keeps an event or item: it may hold words of the conversation."""
         self.emit_unknown(name, without_data(entry.body), None, entry.at)
 
     def _count_unknown(self, name: str, entry: Entry) -> None:
-        """A record of its own is bookkeeping: what was said stands in events and items."""
+        """Other records are bookkeeping: events and items hold the conversation."""
         self.count_unknown(name, entry.body, text_of(entry.body, "id"), entry.at)
 
 
-# --- The format: what each kind is read as -------------------------------------------------------------
+# --- The format: the function that reads each kind -------------------------------------------------------------
 
 #: The lines of a rollout.
 RECORDS: Final = Dispatch(

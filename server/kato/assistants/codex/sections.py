@@ -1,4 +1,4 @@
-"""Codex: what the user wrote in the sections that a client puts in front of a request."""
+"""Codex: finds the user's words in the sections that a client puts in front of a request."""
 
 import re
 from collections.abc import Sequence

@@ -1,4 +1,4 @@
-"""Codex: what a log says about its session: folder, model, turns, and where the conversation comes from."""
+"""Codex: reads what a log contains about its session: folder, model, turns, and the session that it was forked from."""
 
 import re
 from datetime import datetime
@@ -10,16 +10,16 @@ from kato.assistants.contract import Json, LogFile
 from kato.assistants.readers import LinesReader
 from kato.assistants.values import moment, object_of, text_of
 
-#: What a `session_meta` says of a session that the user did not start.
+#: Values of `thread_source` for sessions that the user did not start.
 _OTHERS_SESSIONS: Final = frozenset(["subagent", "guardian_review", "memory_consolidation"])
-#: Turns that the migration of an old log adds, where that log had none. They say nothing, and in ids they count as no turn:
-#: the same messages must keep their ids.
+#: Ids of turns that `codex migrate-rollouts` adds to a log that had none. The reader ignores such turns: the messages must keep
+#: the ids that they had before.
 _ADDED_TURN: Final = re.compile(r"rollout-\d+")
 _FOLDERS_MAX: Final = 16
 
 
 class Entry(NamedTuple):
-    """What a record holds: its payload, or the item in that; the kind of this; and the record's time."""
+    """The content of a record: its payload, or the item in the payload; the kind of either; and the record's time."""
 
     body: Json
     kind: str
@@ -32,7 +32,7 @@ def is_added_turn(body: Json) -> bool:
 
 
 class SessionReader(LinesReader):
-    """Reads what is said about the session."""
+    """Reads what the log contains about the session."""
 
     provider = "codex"
 
@@ -57,11 +57,11 @@ class SessionReader(LinesReader):
     # --- Ids --------------------------------------------------------------------------------------------
 
     def _id(self, role: str, text: str, at: datetime | None, scope: str = "") -> str:
-        """An id for what has none, a different one each time."""
+        """An id for a record that has none, a different one each time."""
         return self._twins.new_id(scope or self._scope(at), role, text)
 
     def _scope(self, at: datetime | None) -> str:
-        """What ids are made in: the turn, else the time, else the line."""
+        """The scope of an id: the turn, else the time, else the line."""
         return self._turn or (f"line{self._twins.number}" if at is None else at.isoformat())
 
     # --- The session ------------------------------------------------------------------------------------
@@ -69,7 +69,7 @@ class SessionReader(LinesReader):
     def _meta(self, entry: Entry) -> None:
         payload, at = entry.body, entry.at
         if self._has_meta:
-            # Copied history of the session that this one was forked from, whether it says so itself or not.
+            # Copied history of the session that this one was forked from, even if the first record names no fork.
             other = text_of(payload, "id")
             if self._copy is None and other not in (None, self.session_id, self._own_id):
                 self._forked_from = self._forked_from or other
@@ -104,7 +104,7 @@ class SessionReader(LinesReader):
             self.title = self.title or name or text_of(source, "subagent")
 
     def _continue_from(self, payload: Json, at: datetime | None) -> None:
-        """What this log goes on from: a copy at its beginning, or the beginning of another log."""
+        """Notes the history before this log: a copy at its beginning, or the beginning of another log."""
         self._forked_from = text_of(payload, "forked_from_id")
         base = payload.get("history_base")
         if isinstance(base, dict):  # the history stays where it is
@@ -120,7 +120,7 @@ class SessionReader(LinesReader):
             self._begin_copy(self._begun_at or at)
 
     def _begin_copy(self, forked_at: datetime | None) -> None:
-        """What follows was copied from another session."""
+        """The records that follow were copied from another session."""
         self._copy = None if forked_at is None else CopiedHistory(forked_at, self._first_own)
         self.is_copy = self._copy is not None
 

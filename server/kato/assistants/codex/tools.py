@@ -1,5 +1,5 @@
-"""Codex: records that hold a call and its result at once. In code mode (from 0.142 on), a script calls tools: those calls
-stand in such records only.
+"""Codex: reads records that hold both a call and its result. In code mode (from 0.142 on), a script calls tools: only such
+records hold those calls.
 """
 
 from typing import Final
@@ -11,13 +11,13 @@ from kato.assistants.codex.session import Entry
 from kato.assistants.contract import Json
 from kato.assistants.values import as_text, object_of, placeholder, text_of
 
-#: Who ran a command, besides the assistant's own calls.
+#: Values of `source` for commands other than the assistant's own calls.
 _USER_SHELL: Final = frozenset(["user_shell", "userShell"])
 _INTERACTION: Final = frozenset(["unified_exec_interaction", "unifiedExecInteraction"])
 
 
 class ToolReader(CallReader):
-    """Reads what tools did."""
+    """Reads records of tools."""
 
     # --- Commands and patches -------------------------------------------------------------------------------
 
@@ -25,7 +25,7 @@ class ToolReader(CallReader):
         event, at = entry.body, entry.at
         call_id = _call_id(event) or self._id("command", as_text(event.get("command")), at)
         if call_id in self._polls:
-            return  # the command that it polls has a record of its own
+            return  # the polled command has its own record
         text = (
             text_of(event, "aggregated_output") or text_of(event, "aggregatedOutput") or both_streams(event)
         )
@@ -98,7 +98,7 @@ class ToolReader(CallReader):
             self._call(call_id, entry.at, "web_search", "web_search", {"query": query} if query else None)
 
     def _image_generation(self, entry: Entry) -> None:
-        """The picture itself stands in the record, and in a file: that one is named."""
+        """Emits the name of the picture's file; the picture itself, in the record, is not kept."""
         about = text_of(entry.body, "revised_prompt") or ""
         call_id = _call_id(entry.body) or self._id("image", about, entry.at)
         self._call(call_id, entry.at, entry.kind, "image_generation", {"prompt": about} if about else None)
@@ -127,7 +127,7 @@ class ToolReader(CallReader):
             self._finish(call_id, text_of(entry.body, "new_agent_nickname") or child, entry.at, entry.kind)
 
     def _agent_activity(self, entry: Entry) -> None:
-        """What a sub-agent does; its id is that of the call that started it."""
+        """Notes a sub-agent; the id of its first activity is that of the call that started it."""
         child = text_of(entry.body, "agent_thread_id") or text_of(entry.body, "agentThreadId")
         call_id = text_of(entry.body, "event_id") or text_of(entry.body, "id")
         if call_id and text_of(entry.body, "kind") == "started":
@@ -147,7 +147,7 @@ def _call_id(record: Json) -> str | None:
 
 
 def _last_part(command: object) -> str:
-    """What the user typed: a shell gets it as its last argument."""
+    """The command that the user typed: the last argument of the shell."""
     parts = command if isinstance(command, list) else [command]
     return next((part for part in reversed(parts) if isinstance(part, str)), "")
 

@@ -1,4 +1,4 @@
-"""Codex: which records repeat each other, and ids for what has none.
+"""Codex: recognises records that repeat each other, and makes ids for records that have none.
 
 A message stands in records of up to three kinds. The first is emitted; a record of another kind with the same text is its
 twin, as long as the other speaker was silent in between. A second record of the same kind is a repetition: it was said again.
@@ -28,7 +28,7 @@ class _Emitted(Struct):
 
 
 class Twins:
-    """What was said so far in a log."""
+    """The texts that were emitted so far."""
 
     def __init__(self) -> None:
         self.number = 0  # of the record that is read now
@@ -39,7 +39,7 @@ class Twins:
         self._ids: dict[str, int] = {}  # how often an id was made
 
     def speaks(self, speaker: str) -> None:
-        """Somebody speaks, or acts."""
+        """Notes who speaks or acts."""
         if self._speaker != speaker:
             self._speaker, self._changes = speaker, self._changes + 1
         if speaker == "user":

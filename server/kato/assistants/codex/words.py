@@ -1,22 +1,23 @@
-"""Codex: whose words stand in a message, and what proves that the user typed them.
+"""Codex: whose words a message holds, and what proves that the user typed them.
 
-What a client of Codex (the terminal, an editor's extension, the desktop app) sent as the user's input stands in a
-`user_message` event, from 0.147 on in an `item_completed` with a `UserMessage`, and once more in the model's history, where
-`content_item_kinds` (from 0.150 on) says what each part is. Everything else in the history with the role of a user is the host's.
+Three records can hold an input, that is, what a client of Codex (the terminal, an editor's extension, the desktop app) sent: a
+`user_message` event; from 0.147 on an `item_completed` with a `UserMessage`; and a message of the model's history, where
+`content_item_kinds` (from 0.150 on) has the kind of each part. All other messages of the history with the role of a user are the
+host's.
 
-An input is not all typed: clients put their own text around what was.
+The user did not type all of an input: clients put their own text around the user's.
 
-- Sections (headings or blocks of tags), then a line `## My request for Codex:` or `## My request:`, then the request:
-  what follows that line is the user's, whatever the sections are called. Where there are several such lines, a section or the
-  request quotes one: what follows the first is kept, and runs nothing. Behind a beginning that no client writes, the line is a
-  quote of the user's: nothing is cut away.
-- The user's comments inside those sections (`Comment:` lines, annotations of an answer) are kept. They run nothing: which
-  line ends them is not certain.
-- Any block of tags (`proof.host_block`), a section without a request and a further text part make the input doubtful.
-- A part whose kind is none of the user's (a schedule's, `user.heartbeat`) is not typed, also where an event repeats it.
+- Sections (headings or blocks of tags), then a line `## My request for Codex:` or `## My request:`, then the request: the text
+  behind that line is the user's, whatever the names of the sections. If there are several such lines, a section or the request
+  quotes one: the text behind the first is kept, and runs nothing. If the message begins with text that no client writes, the
+  line is a quote of the user's, and nothing is cut away.
+- The user's comments inside those sections (`Comment:` lines, annotations of an answer) are kept. They run nothing, because it is
+  not certain where they end.
+- A block of tags (`proof.host_block`), a section without a request, or a second text part makes the input doubtful.
+- A part of another kind than the user's (`user.heartbeat`, which a schedule sends) is not typed, even if an event repeats it.
 
-A text of the history for which neither an event nor a kind speaks is judged by the same rules, if the log has no events
-of the user's at all. In a log that has them, such a text was not typed.
+If a log has no user events at all, the same rules apply to messages of the history that have no kinds. If it has user events, a
+message of the history without an event and without kinds was not typed.
 """
 
 import re
@@ -65,7 +66,7 @@ class Reply(NamedTuple):
 
 
 class Words(NamedTuple):
-    """What an input says: the user's text with the reason why it may not be typed, the text of others, or answers."""
+    """The content of an input: the user's text with the reason why it may not be typed, a text of others, or answers."""
 
     kind: Literal["user", "host", "answers"]
     text: str
@@ -85,7 +86,7 @@ def key_of(parts: Sequence[str]) -> str:
 
 
 def words_of(parts: Sequence[str]) -> Words:
-    """What the text parts of an input say."""
+    """The content of an input's text parts."""
     texts = [part for part in parts if part.strip()]
     shapes = [_shape(text) for text in texts]
     content = "\n\n".join(words for shape in shapes if (words := shape.words.strip("\n")).strip())
