@@ -1,15 +1,18 @@
 """Any conversation with Codex, in any of its versions: each thing once and in order, and only what the user typed runs."""
 
+import json
 from itertools import pairwise
+from typing import Any
 
 from hypothesis import given
 from hypothesis import strategies as st
 
 from corpora.codex import ACTS, Act, Turns, Version, expected, log
 from corpora.codex_migration import migrated
-from kato.assistants.contract import Reader
+from kato.assistants.codex import CodexDocument
+from kato.assistants.contract import LogFile, Reader
 from kato.core import commands
-from kato.core.events import ConversationEvent
+from kato.core.events import ConversationEvent, decode_line, encode_line
 from providers.reading import brief, encoded, left_out, lines, read, reader_of, runs
 
 LINES = st.sampled_from(
@@ -103,3 +106,22 @@ def test_no_data_and_no_text_of_the_host_is_kept(turns: Turns, version: Version)
         assert b"QUJDQUJD" not in event
         assert b"<INSTRUCTIONS>" not in event
         assert b"permissions instructions" not in event
+
+
+JSON: st.SearchStrategy[Any] = st.recursive(
+    st.one_of(st.none(), st.booleans(), st.integers(), st.text(max_size=8)),
+    lambda inner: st.one_of(
+        st.lists(inner, max_size=4),
+        st.dictionaries(st.sampled_from("session items id timestamp type role content text call_id arguments output".split()), inner, max_size=6),
+    ),
+    max_leaves=24,
+)  # fmt: skip
+
+
+@given(session=JSON, items=JSON)
+def test_any_document_gives_valid_events_or_a_problem(session: Any, items: Any) -> None:
+    reader = CodexDocument(LogFile("s", rewritten=True))
+    events, problems = read(reader, [json.dumps({"session": session, "items": items}).encode()])
+    for event in events:
+        assert decode_line(encode_line(event)) == event
+    assert events or problems or not items or isinstance(items, list)
