@@ -298,6 +298,13 @@ def test_a_tool_in_a_namespace_is_named_with_it() -> None:
     assert brief_of(call, ended) == [("call", "github.list_issues"), ("result", "")]
 
 
+def test_a_question_in_a_namespace_comes_with_the_answer() -> None:
+    asked = '{"questions": [{"id": "q", "question": "Which?"}]}'
+    call = item("function_call", namespace="ui", name="request_user_input", call_id="c1", arguments=asked)
+    answer = item("function_call_output", call_id="c1", output='{"answers": {"q": {"answers": ["B"]}}}')
+    assert brief_of(call, answer)[-1] == ("decision", "B")
+
+
 def test_a_picture_that_was_made_is_named_and_a_pause_is_no_call() -> None:
     drawn = [("call", "image_generation"), ("result", "[image: /w/x.png]")]
     made = {

@@ -49,17 +49,15 @@ class CallReader(AnswerReader):
         item, at = entry.body, entry.at
         given = arguments_of(item.get("arguments", item.get("input", item.get("action"))))
         call_id = text_of(item, "call_id") or text_of(item, "id") or self._id("call", as_text(given), at)
-        name = tool_name(
-            text_of(item, "namespace"), text_of(item, "name") or entry.kind.removesuffix("_call")
-        )
-        if isinstance(given, dict) and self._is_poll(call_id, name, given):
-            return
+        name = text_of(item, "name") or entry.kind.removesuffix("_call")
         if isinstance(given, dict):
+            if self._is_poll(call_id, name, given):
+                return
             if name == "request_user_input" and call_id not in self._answered:
                 remember(self._questions, call_id, given, REMEMBERED_MAX)
             if name == "create_goal":
                 remember(self._own_goals, closely(text_of(given, "objective") or ""), None, REMEMBERED_MAX)
-        self._call(call_id, at, entry.kind, name, given)
+        self._call(call_id, at, entry.kind, tool_name(text_of(item, "namespace"), name), given)
 
     def _is_poll(self, call_id: str, name: str, given: Json) -> bool:
         """Whether a call only asks for more output of a command that is running; if so, it is remembered."""
