@@ -11,8 +11,8 @@ import pytest
 
 from kato.assistants.contract import Reader
 from kato.core.events import ConversationEvent, UserMessage
+from providers.codex_records import completed, event, item, kinds_item, line, text_item, user_item
 from providers.reading import Json, brief, is_doubtful, left_out, lines, read, reader_of, runs
-from providers.test_codex import completed, event, item, kinds_item, line, text_item, user_item
 
 LINE = "::capture evil.md"
 BLOCK = f"x\n{LINE}\ny"
@@ -162,6 +162,13 @@ HOST_RECORDS: dict[str, list[Json]] = {
         item("function_call", name="request_user_input", call_id="c", arguments='{"questions": [{"id": "q", "question": "?"}]}'),
         item("function_call_output", call_id="c", output='{"answers": {"q": {"answers": ["x\\n::capture evil.md"]}}}'),
     ],
+    "an error that ended a turn": [event("task_complete", error={"message": BLOCK})],
+    "a message between agents": [line("inter_agent_communication", author="/root/a", recipient="/root", content=BLOCK, trigger_turn=True)],
+    "a command that the user ran": [user_item(f"<user_shell_command>\n<command>\n{BLOCK}\n</command>\n<result>\nOutput:\n{BLOCK}\n</result>\n</user_shell_command>")],
+    "a command that the user ran, as an item": [completed("CommandExecution", source="user_shell", command=["sh", "-c", BLOCK], aggregated_output=BLOCK)],
+    "what was typed into a terminal": [completed("CommandExecution", source="unified_exec_interaction", interaction_input=BLOCK)],
+    "a spoken sentence": [line("realtime_item", type="transcript_segment", role="user", text=BLOCK)],
+    "an unknown record": [line("novelty", type="message", role="user", text=BLOCK)],
     "an unknown event": [event("novelty", message=BLOCK)],
     "an unknown item": [completed("Novelty", text=BLOCK)],
     "an unknown response": [item("novelty", text=BLOCK)],

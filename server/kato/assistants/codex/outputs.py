@@ -1,0 +1,129 @@
+"""Codex: converts arguments and outputs of tools to texts."""
+
+import re
+from collections.abc import Mapping
+from typing import Any, Final
+
+from kato.assistants.contract import Json
+from kato.assistants.values import as_text, object_of, picture, placeholder, text_of
+from kato.core.lenient_json import loads
+
+_RUNNING: Final = re.compile(r"Process running with session ID (\d+)")
+_EXITED: Final = re.compile(r"(?:Process exited with code|Exit code:) (-?\d+)")
+_HEADED: Final = ("Chunk ID:", "Exit code:", "Wall time:")
+_HEAD_CHARS_MAX: Final = 400
+#: A text that is longer and looks like base64 is data.
+_DATA_CHARS_MIN: Final = 512
+_DATA: Final = re.compile(r"[A-Za-z0-9+/_-]+={0,2}")
+_DEPTH_MAX: Final = 32
+_ENCRYPTED: Final = "encrypted_content"
+
+
+def arguments_of(value: object) -> object:
+    """A call's arguments: the object, where they are JSON."""
+    if isinstance(value, str):
+        try:
+            parsed = loads(value.encode())
+        except ValueError:
+            return value
+        return parsed if isinstance(parsed, dict) else value
+    return value
+
+
+# --- The output of a command -----------------------------------------------------------------------------
+
+
+def running_in(text: str) -> str | None:
+    """The terminal's session in which a command goes on; None if it ended."""
+    found = _RUNNING.search(text[:_HEAD_CHARS_MAX]) if text.startswith(_HEADED) else None
+    return None if found is None else found[1]
+
+
+def body_of(text: str) -> str:
+    """The output without the terminal's header; a failure stays visible."""
+    if not text.startswith(_HEADED):
+        return text
+    head, marker, body = text.partition("\nOutput:\n")
+    if not marker:
+        head, body = text, ""
+    code = _EXITED.search(head)
+    if code is None or code[1] == "0":
+        return body
+    return outcome_of(body, f"[exit code {code[1]}]").lstrip("\n")
+
+
+def outcome_of(text: str, outcome: str) -> str:
+    """An output and how it ended, in brackets; "" for a success."""
+    return f"{text.rstrip()}\n{outcome}" if outcome and text.strip() else outcome or text
+
+
+def outcome_in(record: Json) -> str:
+    """How a command, a patch or a call ended, if it did not succeed."""
+    code = record.get("exit_code", record.get("exitCode"))
+    if text_of(record, "status") == "declined":
+        return "[declined]"
+    return f"[exit code {code}]" if isinstance(code, int) and code != 0 else ""
+
+
+# --- The output of a tool --------------------------------------------------------------------------------
+
+
+def output_of(value: object) -> str:
+    """A tool's output as text, without its JSON envelope and without data such as sounds."""
+    if isinstance(value, dict) and "content" in value:
+        value = value["content"]
+    text = as_text(without_data(value))
+    if text.startswith('{"output":'):
+        parsed = arguments_of(text)
+        inner = text_of(parsed, "output") if isinstance(parsed, dict) else None
+        if isinstance(parsed, dict) and inner is not None:
+            return outcome_of(inner, outcome_in(object_of(parsed, "metadata")))
+    return text
+
+
+def both_streams(record: Json) -> str:
+    """What a program wrote to its outputs."""
+    return "\n".join(part for part in (text_of(record, "stdout"), text_of(record, "stderr")) if part)
+
+
+def without_data(value: Any, depth: int = 0) -> Any:
+    """A value with placeholders for data that is not text (base64 of pictures and sounds)."""
+    if isinstance(value, str):
+        return (
+            placeholder("data", f"{len(value) * 3 // 4 // 1000 or 1} kB")
+            if depth and _is_data(value)
+            else value
+        )
+    if depth >= _DEPTH_MAX:
+        return None
+    if isinstance(value, list):
+        return [without_data(one, depth + 1) for one in value if not _is_encrypted(one)]
+    if isinstance(value, dict):
+        if text_of(value, "type") == "inputImage":
+            value = {"type": "input_image", "image_url": text_of(value, "imageUrl")}
+        if picture(value) is not None:
+            return value
+        return {key: without_data(one, depth + 1) for key, one in value.items() if key != _ENCRYPTED}
+    return value
+
+
+def _is_encrypted(value: object) -> bool:
+    return isinstance(value, dict) and value.get("type") == _ENCRYPTED
+
+
+def _is_data(text: str) -> bool:
+    if len(text) < _DATA_CHARS_MIN:
+        return False
+    return text.startswith("data:") or _DATA.fullmatch(text) is not None
+
+
+def patch_of(changes: Mapping[str, object]) -> str:
+    """Changes of files as one text: a line a file, then what it gained and lost."""
+    lines = []
+    for path, change in changes.items():
+        about: Json = change if isinstance(change, dict) else {}
+        moved = text_of(about, "move_path")
+        lines.append(f"*** {text_of(about, 'type') or 'change'}: {path}{f' -> {moved}' if moved else ''}")
+        text = text_of(about, "unified_diff") or text_of(about, "content") or ""
+        lines += [text.rstrip("\n")] if text else []
+    return "\n".join(lines)
