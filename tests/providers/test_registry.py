@@ -13,6 +13,7 @@ from engine.machine import Window
 from kato.assistants import registry
 from kato.assistants.contract import LogFile, Problem, Surroundings
 from kato.logs import discovery
+from kato.logs.tail import Tail
 from kato.testing import read
 from providers.plugin import MODULE, install
 
@@ -65,7 +66,7 @@ def test_the_logs_of_a_plugin_are_found_and_read(folder: Path) -> None:
         if root.assistant.name == "example"
     ]
     (found,) = discovery.scan(root)
-    tail = sources.Tail(found, PLACE)
+    tail = Tail(found, PLACE)
     tail.read()
     (event,) = tail.settle().events
     assert (event.provider, event.session_id, event.event_id) == ("example", "s", "1")
