@@ -19,6 +19,7 @@ from kato.assistants.contract import (
     SavePicture,
     SessionInfo,
 )
+from kato.assistants.unknown import id_of, reported_name
 from kato.assistants.values import (
     DESCRIPTION_CHARS_MAX,
     describe,
@@ -48,6 +49,9 @@ NO_TIME: Final = utc(0)
 #: Why the words of a record that was found inside a damaged one run nothing.
 DAMAGED: Final = "it stands in a damaged line of the assistant's log"
 
+
+#: Characters of a problem's detail.
+DETAIL_CHARS_MAX: Final = 200
 
 #: Why a line, or its long strings, are not read.
 NO_ROOM: Final = "more than the memory that daemonMaxMemoryMb leaves"
@@ -135,9 +139,12 @@ class BaseReader(ABC):
         """What stands for an image block."""
         return picture(block, self.save_picture)
 
-    def report(self, kind: ProblemKind, detail: str) -> None:
-        """Counts something that could not be read as meant."""
-        self._problems.append(Problem(kind, detail[:120], self.version))
+    def report(self, kind: ProblemKind, detail: str, example: str | None = None) -> None:
+        """Counts something that could not be read as meant; `example` is the id of the record, where it has one."""
+        if kind == "unknown_kind":
+            detail = reported_name(detail)
+        example = id_of(example) if example else None
+        self._problems.append(Problem(kind, detail[:DETAIL_CHARS_MAX], self.version, example))
 
     def _fits(self, text: bytes) -> bool:
         """Whether there is room to read this and to keep its events."""
@@ -370,8 +377,10 @@ class BaseReader(ABC):
         )
 
     def emit_unknown(self, name: str, record: Json, event_id: str | None, at: datetime | None) -> None:
-        """A kind that this reader does not know: kept as it is, within bounds, and counted."""
-        self.report("unknown_kind", name)
+        """Counts a record of a kind that this reader does not know, and keeps it as a `provider.info` event: its JSON, at most
+        `limits.LOG_UNKNOWN_BYTES_MAX` bytes of it. For records that may hold words of the conversation.
+        """
+        self.report("unknown_kind", name, event_id)
         kept = msgspec.json.encode(record)
         text = kept[: limits.LOG_UNKNOWN_BYTES_MAX].decode(errors="ignore")
         self.emit_note(
@@ -381,3 +390,11 @@ class BaseReader(ABC):
             text,
             subtype="unknown",
         )
+
+    def count_unknown(self, name: str, record: Json, event_id: str | None, at: datetime | None) -> None:
+        """Counts a record of a kind that this reader does not know, and keeps nothing of it. For attachments and bookkeeping:
+        what the host adds can be long, and is not what anybody said. Takes what `emit_unknown` takes, so that either can be
+        the default of a `Dispatch`.
+        """
+        del record, at
+        self.report("unknown_kind", name, event_id)

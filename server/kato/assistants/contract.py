@@ -27,14 +27,26 @@ Json = Mapping[str, Any]
 SavePicture = Callable[[str, str], str]
 
 
-class Problem(Struct, frozen=True):
+class Problem(Struct, frozen=True, eq=False):
     """Something in a log that could not be read as meant. `detail` names the record's kind or the rule that it
-    breaks, never its text; `version` is the assistant's, where the log tells it.
+    breaks, never its text; `version` is the assistant's, where the log names it; `example` is the id of the record, where
+    it has one. Two problems that differ in their examples only are equal, so that they are counted together.
     """
 
     kind: ProblemKind
     detail: str
     version: str | None = None
+    example: str | None = None
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Problem) and self._identity == other._identity
+
+    def __hash__(self) -> int:
+        return hash(self._identity)
+
+    @property
+    def _identity(self) -> tuple[str, str, str | None]:
+        return self.kind, self.detail, self.version
 
 
 class SessionInfo(Struct, frozen=True):

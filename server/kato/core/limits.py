@@ -103,8 +103,10 @@ LOG_UNDATED_EVENTS_MAX: Final = 64
 LOG_LARGE_COST: Final = 2
 #: A log that is one JSON document.
 LOG_DOCUMENT_BYTES_MAX: Final = 32 * MIB
-#: Of a record of unknown kind, so much is kept.
+#: Maximum bytes stored for a record of an unknown kind.
 LOG_UNKNOWN_BYTES_MAX: Final = 4 * KIB
+#: Unknown kinds of one log that are counted by name; a format has some dozens of kinds.
+LOG_UNKNOWN_KINDS_MAX: Final = 256
 #: Bytes of a log that are read before others get their turn.
 LOG_READ_BYTES: Final = 256 * KIB
 #: A small file beside a log (a name, a folder, an index of names).
