@@ -2,7 +2,7 @@
 
 import hashlib
 from abc import ABC
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from typing import Any, ClassVar, Final
 
@@ -114,6 +114,9 @@ class BaseReader(ABC):
     def folders(self) -> Sequence[str]:
         """The folders that the session worked in, the first one first."""
         return list(self._folders) or ([] if self.cwd is None else [self.cwd])
+
+    def take_companions(self, companions: Mapping[str, bytes]) -> None:  # noqa: B027 - for readers that need it
+        """The files beside the log changed: what they hold now, by their last names."""
 
     def _taken(self, *, is_quiet: bool = False) -> ReadResult:
         """What was gathered. Events from before the log's first time wait for it, unless the log is quiet."""
@@ -302,6 +305,7 @@ class BaseReader(ABC):
         answer: object = None,
         notes: str = "",
         status: DecisionStatus = "accepted",
+        decided_by: str = "user",
     ) -> None:
         """A question with its options and the answer that was chosen, as a decision; `notes` are the user's words on it."""
         metadata: dict[str, Any] = {"question": question}
@@ -322,7 +326,7 @@ class BaseReader(ABC):
                 decision_key=one_line(header or question, 60) or "question",
                 summary=one_line(chosen, 200),
                 status=status,
-                decided_by="user",
+                decided_by=decided_by,
                 basis_event_ids=[],
                 metadata=metadata,
             )

@@ -118,6 +118,10 @@ class Reader(Protocol):
         """The log has been quiet for a while: hands out what was held back because more might have come."""
         ...
 
+    def take_companions(self, companions: Mapping[str, bytes]) -> None:
+        """The files beside the log changed: what they hold now, by their last names."""
+        ...
+
     def restart(self) -> None:
         """The log was replaced or truncated: the next bytes are its first."""
         ...

@@ -4,6 +4,7 @@ Rule: listing reads the beginning of a log and its end, never the whole; a captu
 """
 
 import os
+import re
 import sys
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -171,6 +172,8 @@ class LogEvents:
         self._save = save
         #: After a run through: the sub-agents that the session started, with the calls that did.
         self.started: Mapping[str, str] = {}
+        #: The session's title, as far as it was read.
+        self.title: str | None = None
 
     def __iter__(self) -> Iterator[ConversationEvent]:
         seen: set[int] = set()  # hashes: a long log has many ids
@@ -195,6 +198,7 @@ class LogEvents:
                 wanted = tail.reader.info.session_id if self._session_id is None else self._session_id
                 if mark not in seen and event.session_id == wanted:
                     seen.add(mark)
+                    self.title = tail.reader.about(wanted).title
                     if self._since_ms is None or epoch_ms(event.timestamp) >= self._since_ms:
                         yield event
 
@@ -221,7 +225,13 @@ def _parts(found: Found) -> list[Found]:
         for one in scan(Root(found.assistant, found.root))
         if one.log.session_id == found.log.session_id
     }
-    return [*(others[other] for other in sorted(others) if other < name), found]
+    earlier = (other for other in others if _natural(other) < _natural(name))
+    return [*(others[other] for other in sorted(earlier, key=_natural)), found]
+
+
+def _natural(name: str) -> list[tuple[int, str]]:
+    """The order of names with numbers in them: `partition-2` comes before `partition-10`."""
+    return [(int(part), "") if part.isdecimal() else (0, part) for part in re.split(r"(\d+)", name)]
 
 
 class SubAgentLogs:
@@ -275,7 +285,10 @@ class SubAgentLogs:
             if call == tool_call_id and session_id not in with_logs and key in self._own:
                 events = LogEvents(self._own[key], self._place, save=self._save, session_id=session_id)
                 if next(iter(events), None) is not None:
-                    yield SubAgent(SessionKey(key.provider, session_id), session_id, events.pieces())
+                    child = SessionKey(key.provider, session_id)
+                    others = {one: its_call for one, its_call in started.items() if one != session_id}
+                    self.know(child, others, self._own[key])  # the same log has its own sub-agents, too
+                    yield SubAgent(child, events.title or session_id, events.pieces())
 
 
 def pick(all_found: Sequence[Found], wanted: str, place: Surroundings) -> Found:

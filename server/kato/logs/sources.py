@@ -156,6 +156,7 @@ class Tail:
 
     def __init__(self, found: Found, place: Surroundings) -> None:
         self.found = found
+        self._companions_seen = _companion_marks(found)
         self.reader: Reader = found.assistant.reader(found.log, _companions(found), place)
         self.size = 0
         self.mtime_ns = 0
@@ -207,6 +208,10 @@ class Tail:
         """The log is quiet: what was held back. With `is_final`, nothing more will come."""
         self.unsettled = False
         self.reader.is_final = is_final
+        seen = _companion_marks(self.found)
+        if seen != self._companions_seen:
+            self._companions_seen = seen
+            self.reader.take_companions(_companions(self.found))
         return self.reader.settle()
 
     def _is_other(self, descriptor: int, status: os.stat_result) -> bool:
@@ -250,6 +255,17 @@ def _unpacked(path: str) -> Iterator[bytes]:
 
 _HEAD_BYTES: Final = 1024
 _NOTHING: Final = ReadResult([], [])
+
+
+def _companion_marks(found: Found) -> list[tuple[int, int] | None]:
+    """Size and time of each companion; None for one that is not there."""
+    marks: list[tuple[int, int] | None] = []
+    for relative in found.log.companions:
+        marks.append(None)
+        with suppress(OSError):
+            status = Path(found.root, *relative.split("/")).stat()
+            marks[-1] = status.st_size, _mtime_ns(status)
+    return marks
 
 
 def _companions(found: Found) -> dict[str, bytes]:
