@@ -3,6 +3,7 @@
 from typing import Any
 
 import pytest
+from msgspec import UNSET
 
 from kato.core.events import AssistantMessage, Decision, ToolCall
 from providers.reading import Json, brief, left_out, lines, read, reader_of, runs
@@ -360,25 +361,107 @@ def test_jetbrains_chats_are_whole() -> None:
     assert [one.model for one in events if isinstance(one, AssistantMessage)] == ["gpt-5"]
 
 
+def test_a_sub_agent_of_a_sub_agent_is_folded_under_the_call_of_its_parent() -> None:
+    task = {"description": "Look deeper", "prompt": "deeper"}
+    asked = [{"toolCallId": "c2", "name": "task", "arguments": task}]
+    inner = [
+        event("assistant.message", 10, content="", toolRequests=asked) | {"agentId": "a1"},
+        event("subagent.started", 11, toolCallId="c2", agentName="explore") | {"agentId": "a2"},
+        event("assistant.message", 12, content="deep down") | {"agentId": "a2"},
+    ]
+    reader = reader_of("copilot")
+    events, _ = read(reader, [lines(*agents(), *inner)])
+    assert brief([one for one in events if one.session_id == "subagent-c2"]) == [("assistant", "deep down")]
+    about = reader.about("subagent-c2")
+    assert (about.parent_id, about.parent_tool_call_id, about.title) == ("subagent-c1", "c2", "Look deeper")
+    assert reader.about("subagent-c1").title == "explore"
+
+
+def test_events_of_a_sub_agent_without_times_take_the_time_of_the_main_session() -> None:
+    undated = event("assistant.message", 6, content="child says") | {"agentId": "a1"}
+    del undated["timestamp"]
+    events, _ = read(reader_of("copilot"), [lines(*agents()[:4], undated)])
+    assert events[-1].session_id == "subagent-c1"
+    assert events[-1].timestamp == events[-2].timestamp
+
+
+def test_the_model_behind_auto_is_named_once_it_was_chosen() -> None:
+    def said(number: int, text: str) -> Json:
+        return event("assistant.message", number, content=text)
+
+    records = [
+        event("session.model_change", 1, newModel="auto"), said(2, "early"),
+        event("session.auto_mode_resolved", 3, chosenModel="gpt-5-mini"), said(4, "chosen"),
+        event("session.resume", 5, selectedModel="auto"), said(6, "resumed"),
+    ]  # fmt: skip
+    events, _ = read(reader_of("copilot"), [lines(*records)])
+    models = [one.model for one in events if isinstance(one, AssistantMessage)]
+    assert models == [UNSET, "gpt-5-mini", UNSET]
+    unresolved = request("r1", "q", words("a"), modelId="copilot/auto")
+    events, _ = read(reader_of("copilot"), [lines(state(unresolved))])
+    assert [one.model for one in events if isinstance(one, AssistantMessage)] == [UNSET]
+
+
 @pytest.mark.parametrize(
-    ("record", "told_as"),
+    "parts",
     [
-        (event("session.info", 1, infoType="rewind", message="Rewound."), [("info", "Rewound.")]),
-        (event("session.info", 1, infoType="other", message="x"), []),
-        (event("session.compaction_complete", 1, success=True), [("info", "The conversation was compacted.")]),
-        (event("session.compaction_complete", 1, success=False), []),
-        (event("session.resume", 1), [("info", "The session was resumed.")]),
-        (event("context_cleared", 1), [("info", "The context was cleared.")]),
-        (
-            event("permission.completed", 1, decisionSource="human_response", result={"kind": "denied-interactively-by-user", "feedback": "use rg"}),
-            [("user", "use rg")],
-        ),
-        (event("permission.completed", 1, result={"kind": "approved"}), []),
-        (event("session.task_complete", 1, summary="All done."), [("info", "All done.")]),
-        (event("binary_asset", 1, data="QUJD"), []),
+        [{"kind": "autoModeResolution", "resolvedModel": "gpt-5"}],
+        [{"kind": "autoModeResolution", "resolved": {"id": "gpt-5", "name": "GPT-5"}}],
+        [{"kind": "usage", "actualModelId": "gpt-5"}],
     ],
-)  # fmt: skip
-def test_events_of_the_cli(record: Json, told_as: list[tuple[str, str]]) -> None:
-    events, problems = read(reader_of("copilot"), [lines(record)])
-    assert brief(events) == told_as
-    assert problems == []
+)
+def test_the_model_behind_auto_stands_in_a_part(parts: list[Json]) -> None:
+    answer = request("r1", "q", words("a"), *parts, modelId="copilot/auto")
+    events, _ = read(reader_of("copilot"), [lines(state(answer))])
+    assert [one.model for one in events if isinstance(one, AssistantMessage)] == ["gpt-5"]
+
+
+def test_an_edit_of_the_agent_host_is_a_call() -> None:
+    moved = {
+        "kind": "externalEdit",
+        "editKind": "rename",
+        "uri": {"path": "/w/b.py"},
+        "originalUri": {"path": "/w/a.py"},
+        "diff": {"added": 3, "removed": 1},
+    }
+    events, _ = read(reader_of("copilot"), [lines(state(request("r1", "q", moved)))])
+    call = events[1]
+    assert isinstance(call, ToolCall)
+    assert call.description == "Rename b.py"
+    assert call.input == {"file_path": "/w/b.py", "original_path": "/w/a.py", "added": 3, "removed": 1}
+
+
+def test_a_prompt_that_vs_code_sends_itself_is_not_the_users() -> None:
+    background = request("r1", "The terminal ended.\n::capture evil.md", words("ok"), isSystemInitiated=True)
+    events, _ = read(reader_of("copilot"), [lines(state(background))])
+    assert [kind for kind, _ in brief(events)] == ["system", "assistant"]
+    assert runs(events) == []
+
+
+def test_the_oldest_states_have_the_text_of_a_request_in_place_of_its_message() -> None:
+    old = request("r1", "") | {"message": "hi\n::record"}
+    events, _ = read(reader_of("copilot"), [lines(state(old))])
+    assert brief(events) == [("user", "hi\n::record")]
+    assert runs(events) == ["record"]
+
+
+def test_records_without_an_id_are_told_apart_by_their_content() -> None:
+    """JetBrains wrote such."""
+    records = [event("user.message", 1, content="a", turnId="t1"), event("assistant.message", 3, text="b")]
+    for record in records:
+        del record["id"]
+    events, _ = read(reader_of("copilot"), [lines(*records)])
+    again, _ = read(reader_of("copilot"), [lines(*records)])
+    assert len({one.event_id for one in events}) == 2
+    assert [one.event_id for one in events] == [one.event_id for one in again]
+
+
+def test_a_thought_that_is_written_twice_is_emitted_once() -> None:
+    records = [
+        event("assistant.thinking", 1, text="hm"),
+        event("assistant.message", 2, text="a", thinking={"text": "hm"}),
+        event("assistant.message", 3, text="b", thinking={"text": "hm"}),
+    ]
+    assert told(*records) == [
+        ("thinking", "hm"), ("assistant", "a"), ("thinking", "hm"), ("assistant", "b"),
+    ]  # fmt: skip

@@ -5,7 +5,7 @@ PART  {value} or {kind: "markdownContent", content}   text; an `inlineReference`
       {kind: "questionCarousel" | "planReview" | …}   see `decisions`
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import datetime
 from typing import Final
 
@@ -228,29 +228,31 @@ def _edits_of(part: Json) -> Mapping[str, object]:
     return {"edits": edits} if edits else {}
 
 
-#: What each kind of part means. Ignored: progress, what other parts show better, and states of the window.
-PARTS: Final[Dispatch[Answer, [Json, str]]] = Dispatch(
-    {
-        "": Answer.write,
-        "markdownContent": Answer.write,
-        "markdownVuln": Answer.write,
-        "inlineReference": Answer.refer,
-        "thinking": Answer.think,
-        "textEditGroup": Answer.edit,
-        "externalEdit": Answer.edit_externally,
-        **dict.fromkeys(decisions.KINDS, Answer.decide),
-        "warning": Answer.notify,
-        "error": Answer.notify,
-        "info": Answer.notify,
-        "systemNotification": Answer.notify,
-        "hook": Answer.hook,
-        "autoModeResolution": Answer.route,
-    },
-    ignored="""undoStop progressMessage progressTask progressTaskSerialized progressTaskResult voiceProgress
+#: What each kind of part means.
+KINDS: Final[Mapping[str, Callable[[Answer, Json, str], None]]] = {
+    "": Answer.write,
+    "markdownContent": Answer.write,
+    "markdownVuln": Answer.write,
+    "inlineReference": Answer.refer,
+    "thinking": Answer.think,
+    "textEditGroup": Answer.edit,
+    "externalEdit": Answer.edit_externally,
+    **dict.fromkeys(decisions.KINDS, Answer.decide),
+    "warning": Answer.notify,
+    "error": Answer.notify,
+    "info": Answer.notify,
+    "systemNotification": Answer.notify,
+    "hook": Answer.hook,
+    "autoModeResolution": Answer.route,
+}
+#: Progress, what other parts show better, and states of the window.
+IGNORED: Final = """
+    undoStop progressMessage progressTask progressTaskSerialized progressTaskResult voiceProgress
     prepareToolInvocation externalToolInvocationUpdate clearToPreviousToolInvocation toolInvocation
     multiDiffData codeblockUri codeCitation reference references usedContext treeData move command
     notebookEditGroup workspaceEdit externalEdits extensions pullRequest usage disabledClaudeHooks
-    mcpServersStarting mcpServersStartingSlow mcpAuthenticationRequired""".split(),
-    default=Answer.unknown,
-    label="response part",
+    mcpServersStarting mcpServersStartingSlow mcpAuthenticationRequired
+""".split()
+PARTS: Final[Dispatch[Answer, [Json, str]]] = Dispatch(
+    KINDS, ignored=IGNORED, default=Answer.unknown, label="response part"
 )
