@@ -6,15 +6,16 @@ cut into pieces.
 
 import random
 from collections.abc import Callable, Iterable, Sequence
+from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from corpora import copilot as corpus
-from kato.assistants.copilot import cli, jetbrains, transcripts
+from kato.assistants.copilot import answer, cli, jetbrains, transcripts
 from kato.core import commands
-from kato.core.events import AssistantMessage, ConversationEvent
+from kato.core.events import AssistantMessage, ConversationEvent, decode_line, encode_line
 from providers.reading import Json, brief, encoded, lines, read, reader_of, runs
 
 Noise = Callable[[], Iterable[Json]]
@@ -89,3 +90,58 @@ def test_a_state_that_is_replaced_in_between_gives_the_same_events(
     whole, _ = read(reader_of("copilot"), [lines(*records)])
     assert {one.event_id for one in first} <= {one.event_id for one in whole}
     assert encoded(again) == encoded(whole)
+
+
+# --- Any values under the formats' own names --------------------------------------------------------------
+
+KEYS = st.sampled_from(
+    """content text value data result kind message title toolCallId toolName arguments toolRequests requestId feedback
+    description prompt parentToolCallId source turnId model summary reason status thinking reasoningText renderedMessage
+    isConfirmed type toolSpecificData commandLine original userEdited resultDetails output isText mimeType base64Data input
+    terminalCommandOutput terminalCommandState exitCode rawInput subAgentInvocationId questions options id selectedValue
+    freeformValue isUsed feedbackOverall action uri originalUri path editKind diff added edits range resolved resolvedModel
+    actualModelId systemMessage stopReason resultError permissionRequest error attachments displayName context cwd""".split()
+)
+JSON: st.SearchStrategy[Any] = st.recursive(
+    st.one_of(
+        st.none(),
+        st.booleans(),
+        st.integers(-1, 5),
+        st.sampled_from(
+            ["", "c1", "denied-by-rules", corpus.FOREIGN, "terminal", "subagent", "/w/a.py", "{"]
+        ),
+    ),
+    lambda inner: st.one_of(st.lists(inner, max_size=3), st.dictionaries(KEYS, inner, max_size=5)),
+    max_leaves=16,
+)
+OBJECTS = st.dictionaries(KEYS, JSON, max_size=8)
+CALLS = st.sampled_from([None, "c1", "c2"])
+ANY_EVENT = st.builds(
+    lambda kind, data, agent, number: {"type": kind, "data": data, "agentId": agent, "id": f"e{number}"},
+    st.sampled_from(sorted({*transcripts.KINDS, *cli.KINDS, *jetbrains.KINDS})),
+    OBJECTS,
+    CALLS,
+    st.integers(0, 99),
+)
+ANY_PART = st.builds(
+    lambda kind, part, call: part | {"kind": kind, "toolCallId": call},
+    st.sampled_from([*answer.KINDS, "toolInvocationSerialized"]),
+    OBJECTS,
+    CALLS,
+)
+ANY_STATE = st.builds(
+    lambda parts, fields: {"kind": 0, "v": {"requests": [fields | {"requestId": "r", "response": parts}]}},
+    st.lists(ANY_PART, max_size=5),
+    OBJECTS,
+)
+
+
+@given(records=st.lists(st.one_of(ANY_EVENT, ANY_STATE), max_size=6), cut=st.integers(0, 2000))
+def test_any_values_in_known_records_give_valid_events(records: list[Json], cut: int) -> None:
+    data = lines(*records)
+    whole, problems = read(reader_of("copilot"), [data])
+    parts, again = read(reader_of("copilot"), [data[:cut], data[cut:]])
+    for one in whole:
+        assert decode_line(encode_line(one)) == one
+    assert (encoded(parts), again) == (encoded(whole), problems)
+    assert [one.detail for one in problems if one.kind == "unknown_kind"] == []
