@@ -2,10 +2,12 @@
 
 import hashlib
 from collections.abc import Sequence
+from pathlib import Path
 
 import pytest
 
 from kato.assistants.contract import LogFile, Surroundings
+from kato.assistants.copilot.places import EDITORS
 from kato.assistants.registry import ASSISTANTS
 
 BY_NAME = {assistant.name: assistant for assistant in ASSISTANTS}
@@ -160,6 +162,13 @@ def test_codex_names_are_in_its_index() -> None:
         LogFile("s"), {"session_index.jsonl": index}, Surroundings({}, "/", "linux")
     )
     assert reader.info.title == "Second"
+
+
+def test_the_document_names_each_editor_that_may_have_copilots_chats() -> None:
+    document = (Path(__file__).parents[2] / "docs" / "providers.md").read_text(encoding="utf-8")
+    named = document.partition("## Copilot")[2].partition("\n\n")[2].partition("\n\n")[0]
+    for editor in EDITORS:
+        assert editor.label in named
 
 
 YAML = """id: s
