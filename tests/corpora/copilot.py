@@ -1,7 +1,7 @@
 """Logs as Copilot's current versions write them, made from a script: what the user typed, and what the assistant did.
 
 A script is a list of turns. Each store has a function that writes it down (`transcript`, `cli`, `jetbrains`, `chat_session`), and
-`expected` says what a reader must make of it. Everything here is pure and made up.
+`expected` gives what a reader must emit. Everything here is pure and made up.
 """
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -74,11 +74,11 @@ def _steps(*, agents: bool) -> st.SearchStrategy[tuple[Step, ...]]:
 
 SCRIPTS = st.lists(st.builds(Turn, TYPED, _steps(agents=True), st.booleans()), min_size=1, max_size=4)
 
-# --- What a reader must make of a script ------------------------------------------------------------------
+# --- What a reader must emit for a script ------------------------------------------------------------------
 
 Brief = tuple[str, str]
 DENIED = "Not run: denied by the user."
-#: A state does not say who denied a call.
+#: A state does not record who denied a call.
 DENIED_IN_A_STATE = "Not run: denied."
 
 
@@ -265,8 +265,8 @@ def _jetbrains_call(log: Log, call: Call) -> None:
 
 
 def chat_session(script: Sequence[Turn], streams: Callable[[], bool]) -> Iterator[Json]:
-    """`chatSessions/<id>.jsonl`, as VS Code 1.140 writes it. `streams` says of each request whether it is written bit by bit,
-    else it is pushed when it is complete.
+    """`chatSessions/<id>.jsonl`, as VS Code 1.140 writes it. `streams` chooses for each request: written bit by bit, or
+    pushed when it is complete.
     """
     yield {
         "kind": 0,

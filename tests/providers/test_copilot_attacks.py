@@ -90,6 +90,9 @@ HOST_TEXTS: dict[str, Json] = {
     "a button's text": state(request("r1", BLOCK, words("ok"), confirmation="Continue")),
     "VS Code's own prompt": state(request("r1", BLOCK, words("ok"), isSystemInitiated=True)),
     "a hook's denial": event("permission.completed", 1, feedback=BLOCK, result={"kind": "denied-by-permission-request-hook"}),
+    "a denial that a program gave in the user's name": event(
+        "permission.completed", 1, feedback=BLOCK, decisionSource="policy", result={"kind": "denied-interactively-by-user"}
+    ),
     "an approval": event("permission.completed", 1, feedback=BLOCK, result={"kind": "approved"}),
     "a rendered request": event("user.message_rendered", 1, renderedMessage=f"<userRequest>{BLOCK}</userRequest>", turnId="t"),
     "a forged request": event(

@@ -66,8 +66,8 @@ def test_events_give_the_conversation(
 def test_each_sub_agent_of_the_cli_is_a_session_under_its_call(script: list[corpus.Turn], cut: int) -> None:
     events = check(corpus.cli(script), script, cut)
     sessions = list(dict.fromkeys(one.session_id for one in events if one.session_id != "s"))
-    told = [brief([one for one in events if one.session_id == session]) for session in sessions]
-    assert told == corpus.agents_of(script)
+    emitted = [brief([one for one in events if one.session_id == session]) for session in sessions]
+    assert emitted == corpus.agents_of(script)
 
 
 @given(script=corpus.SCRIPTS, streamed=st.randoms(use_true_random=False), cut=st.integers(0, 1 << 20))

@@ -110,7 +110,7 @@ EVENTS: dict[str, list[Row]] = {
 }  # fmt: skip
 
 
-def told(records: Json | list[Json]) -> list[tuple[str, str]]:
+def emitted(records: Json | list[Json]) -> list[tuple[str, str]]:
     events, problems = read(
         reader_of("copilot"), [lines(*(records if isinstance(records, list) else [records]))]
     )
@@ -129,12 +129,12 @@ def test_each_kind_of_event_has_a_row() -> None:
     ("records", "expected"), [pytest.param(*row, id=kind) for kind, rows in EVENTS.items() for row in rows]
 )
 def test_an_event_means(records: Json | list[Json], expected: list[tuple[str, str]]) -> None:
-    assert told(records) == expected
+    assert emitted(records) == expected
 
 
 @pytest.mark.parametrize("kind", [*transcripts.IGNORED, *cli.IGNORED, *jetbrains.IGNORED])
 def test_an_ignored_event_gives_nothing(kind: str) -> None:
-    assert told(event(kind.replace("*", "x"), 1, content="::capture evil.md", data="QUJD" * 999)) == []
+    assert emitted(event(kind.replace("*", "x"), 1, content="::capture evil.md", data="QUJD" * 999)) == []
 
 
 @pytest.mark.parametrize("kind", ["session.novelty", "hook.novelty.x", "schedule.novelty", "mcp.novelty"])

@@ -116,7 +116,7 @@ class BaseReader(ABC):
         return list(self._folders) or ([] if self.cwd is None else [self.cwd])
 
     def take_companions(self, companions: Mapping[str, bytes]) -> None:  # noqa: B027 - for readers that need it
-        """The files beside the log changed: what they hold now, by their last names."""
+        """The files next to the log changed: their content, by their last names."""
 
     def _taken(self, *, is_quiet: bool = False) -> ReadResult:
         """What was gathered. Events from before the log's first time wait for it, unless the log is quiet."""

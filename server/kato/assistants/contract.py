@@ -119,7 +119,7 @@ class Reader(Protocol):
         ...
 
     def take_companions(self, companions: Mapping[str, bytes]) -> None:
-        """The files beside the log changed: what they hold now, by their last names."""
+        """The files next to the log changed: their content, by their last names."""
         ...
 
     def restart(self) -> None:

@@ -3,7 +3,7 @@
     ~/.copilot/session-state/<id>/events.jsonl
     ~/.copilot/session-state/<id>/workspace.yaml   the session's name and folder (see `places`)
 
-Facts: a sub-agent's events stand among those of the main session, and carry its id in `agentId`, beside `data`. Kinds that the
+Facts: a sub-agent's events stand among those of the main session; `agentId`, next to `data`, names the sub-agent. Kinds that the
 program marks as ephemeral (`session.title_changed`, `session.idle`) are not on disk in current versions; they are here because
 older ones wrote them.
 """
@@ -17,6 +17,7 @@ from kato.assistants.copilot.words import doubt_of
 from kato.assistants.values import object_of, text_of
 
 _BY_USER: Final = "denied-interactively-by-user"
+_HUMAN: Final = "human_response"
 #: Why a tool call was denied (`result.kind`).
 _DENIALS: Final = {
     _BY_USER: "denied by the user",
@@ -52,14 +53,15 @@ def request_permission(stream: EventStream, event: Event) -> None:
 
 
 def decide_permission(stream: EventStream, event: Event) -> None:
-    """The decision on a tool call. A denied call did not run; what the user says with the denial is said to the assistant."""
+    """The decision on a tool call. A denied call did not run; the user's words on a denial are a message to the assistant."""
     data, result = event.data, object_of(event.data, "result")
     requested = stream.requested(text_of(data, "requestId") or "")
     kind = text_of(result, "kind") or ""
     if not kind.startswith("denied"):
         return
     feedback = text_of(data, "feedback") or text_of(result, "feedback") or ""
-    is_users = kind == _BY_USER or text_of(data, "decisionSource") == "human_response"
+    source = text_of(data, "decisionSource")
+    is_users = source == _HUMAN or (source is None and kind == _BY_USER)
     call_id = text_of(data, "toolCallId") or requested
     if call_id is not None and call_id in stream.known_calls:
         stream.denied_calls.add(call_id)
@@ -67,7 +69,10 @@ def decide_permission(stream: EventStream, event: Event) -> None:
         why = f"\n{reason}" if reason.strip() and not is_users else ""
         stream.give_result(call_id, f"Not run: {_DENIALS.get(kind, 'denied')}.{why}", event)
     if feedback.strip() and is_users:
-        stream.session.emit_user(event.id, event.at, event.kind, feedback, event.id, doubt=doubt_of(feedback))
+        # Also where the call was a sub-agent's: the user talks in the main session.
+        stream.session.main.emit_user(
+            event.id, event.at, event.kind, feedback, event.id, doubt=doubt_of(feedback)
+        )
 
 
 def compact(stream: EventStream, event: Event) -> None:

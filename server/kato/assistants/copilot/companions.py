@@ -1,4 +1,4 @@
-"""The small files beside a log of Copilot's: they name the session's folder and its title.
+"""The small files next to a log of Copilot's. They name the session's folder and its title.
 
 <User>/workspaceStorage/<hash>/workspace.json   {folder} or {workspace}: URIs; may be missing
 ~/.copilot/session-state/<id>/workspace.yaml    name (older: summary), cwd, client_name
@@ -13,12 +13,14 @@ from kato.assistants.copilot.words import path_of_uri
 from kato.assistants.values import text_of
 from kato.core.lenient_json import loads
 
+#: The fields that Kato reads are at the beginning.
+_YAML_CHARS_MAX: Final = 16_384
 _YAML_LINE: Final = re.compile(r"(?P<key>[A-Za-z_]\w*):(?: +(?P<value>.*))?")
 _YAML_BLOCK: Final = re.compile(r"[|>][+-]?\d?")
 
 
 class About(NamedTuple):
-    """What the companions say of a session."""
+    """The folder and the title that the companions name; None for what they do not name."""
 
     cwd: str | None
     title: str | None
@@ -54,7 +56,7 @@ def _yaml_values(text: str) -> dict[str, str]:
     """The texts at the top level of a YAML file that a program wrote: plain, quoted, or in a block of indented lines."""
     values: dict[str, str] = {}
     key, block = "", False
-    for line in text.splitlines():
+    for line in text[:_YAML_CHARS_MAX].splitlines():
         found = _YAML_LINE.fullmatch(line.rstrip())
         if found is not None:
             key, value = found["key"], (found["value"] or "").strip()

@@ -42,7 +42,7 @@ def ask_questions(session: Session, part: Json, event_id: str, at: datetime | No
 
 
 def _answer_of(given: object) -> tuple[object, str]:
-    """What was chosen, and what the user wrote beside it. Words without a choice are the answer."""
+    """The chosen options, and the words that the user added. Words without a choice are the answer."""
     if not isinstance(given, dict):
         return given, ""
     chosen = given.get("selectedValues") or given.get("selectedValue")

@@ -22,7 +22,7 @@ _ELEMENTS_MAX: Final = 16_384
 
 
 def apply(state: Any, path: list[Any], record: Json) -> bool:
-    """Changes the state as the record says. False if the record does not fit the state, which then stays as it is."""
+    """Applies a record to the state. Returns False if the record does not fit the state, which then stays as it is."""
     if not isinstance(state, dict):
         return False
     target: Any = state

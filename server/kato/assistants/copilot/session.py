@@ -43,12 +43,17 @@ class Session(BaseReader):
         self._tasks: dict[str, str] = {}  # calls that start a sub-agent -> what it is to do, in a line
 
     def take_companions(self, companions: Mapping[str, bytes]) -> None:
-        """The folder and the title that the files beside the log name."""
+        """Takes the folder and the title that the files next to the log name."""
         cwd, title = about(companions, self.surroundings)
         self.cwd = self.cwd or cwd
         self.title = title or self.title
 
     # Sub-agents
+
+    @property
+    def main(self) -> "Session":
+        """The session that the user talks in."""
+        return self
 
     @contextmanager
     def sub_agent(self, call_id: str) -> Iterator["SubAgent"]:
@@ -156,10 +161,15 @@ class SubAgent(Session):
         self.version = main.version
         self._main = main
 
+    @property
+    def main(self) -> Session:
+        """The session that the user talks in."""
+        return self._main
+
     def know_call(self, call_id: str, caller: str, given: Json) -> None:
-        """Tells the main session, which knows all sub-agents."""
+        """Passes the call to the main session, which keeps all callers."""
         self._main.know_call(call_id, caller, given)
 
     def touch(self, arguments: Json) -> None:
-        """Tells the main session, whose folder it works in."""
+        """Passes the paths to the main session: a sub-agent works in its folder."""
         self._main.touch(arguments)

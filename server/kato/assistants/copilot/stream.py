@@ -2,7 +2,7 @@
 
     {"type": KIND, "data": {…}, "id": UUID, "timestamp": RFC 3339, "parentId": UUID or null, "agentId"?: ID}
 
-`transcripts`, `cli` and `jetbrains` say what each kind means.
+`transcripts`, `cli` and `jetbrains` define what each kind means.
 """
 
 from datetime import datetime
