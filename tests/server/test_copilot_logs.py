@@ -180,3 +180,38 @@ def test_sub_agents_of_sub_agents_are_folded_under_their_calls(terminal: Termina
     order = ["Launching.", "Sub-agent: Look", "Deeper.", "Sub-agent: Dig", "I dug.", "I looked.", "Good."]
     places = [note.index(text) for text in order]
     assert places == sorted(places)
+
+
+def test_partitions_that_were_there_before_the_server_are_read_in_order(
+    start: Start, tmp_path: Path, home: Path, work: Path
+) -> None:
+    folder, note = home / ".copilot" / "jb" / "j-1", work / "p.md"
+    path = str(work / "A.java")
+
+    def partition(number: int, *records: Json) -> None:
+        read_file = event(
+            10 * number,
+            "tool.execution_start",
+            toolCallId=f"k{number}",
+            toolName="read",
+            arguments={"path": path},
+        )
+        append(folder / f"partition-{number}.jsonl", read_file, *records)
+
+    partition(
+        1,
+        event(11, "user.message", content="First.", turnId="t1"),
+        event(12, "assistant.message", text="One."),
+    )
+    partition(
+        2,
+        event(21, "user.message", content="Second.", turnId="t2"),
+        event(22, "assistant.message", text="Two."),
+    )
+    client = launch(start, tmp_path, work)
+    wait_for(lambda: sessions(client).get("j-1", {}).get("eventCount") == 6, "both partitions")
+    partition(3, event(31, "user.message", content="Third.\n::capture p.md", turnId="t3"))
+    wait_for(lambda: holds(note, "Third."), "the note")
+    text = body(note)
+    places = [text.index(words) for words in ("First.", "One.", "Second.", "Two.", "Third.")]
+    assert places == sorted(places)

@@ -4,7 +4,6 @@ Rule: listing reads the beginning of a log and its end, never the whole; a captu
 """
 
 import os
-import re
 import sys
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -21,6 +20,7 @@ from kato.core.errors import CommandRefused
 from kato.core.events import MESSAGE_TYPES, ConversationEvent, SessionKey, UserMessage, encode_line
 from kato.core.moments import epoch_ms
 from kato.core.records import SessionRecord
+from kato.logs.parts import part_order
 from kato.logs.sources import PACKED, Found, Root, Tail, scan
 from kato.notes.notebook import NoteBook, Position, SubAgent, Whole
 from kato.system.regular import open_regular
@@ -225,13 +225,8 @@ def _parts(found: Found) -> list[Found]:
         for one in scan(Root(found.assistant, found.root))
         if one.log.session_id == found.log.session_id
     }
-    earlier = (other for other in others if _natural(other) < _natural(name))
-    return [*(others[other] for other in sorted(earlier, key=_natural)), found]
-
-
-def _natural(name: str) -> list[tuple[int, str]]:
-    """The order of names with numbers in them: `partition-2` comes before `partition-10`."""
-    return [(int(part), "") if part.isdecimal() else (0, part) for part in re.split(r"(\d+)", name)]
+    earlier = (other for other in others if part_order(other) < part_order(name))
+    return [*(others[other] for other in sorted(earlier, key=part_order)), found]
 
 
 class SubAgentLogs:

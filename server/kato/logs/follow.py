@@ -50,6 +50,7 @@ from kato.core.ports import Ledger
 from kato.core.records import LogRecord
 from kato.engine.engine import AppendRequest, log_defect
 from kato.logs.livetimes import LiveTimes, Mark
+from kato.logs.parts import first_part
 from kato.logs.sources import Found, Root, Tail, look, read_end, scan
 
 log = logging.getLogger("kato.intake")
@@ -303,6 +304,8 @@ class Intake:
         path = next((path for path in self._waiting if self._noticed[path] <= due), None)
         if path is None:
             return
+        if self._waiting[path].log.is_later_part:
+            path = first_part(path, {one.path: one.log for one in self._waiting.values()})
         found, noticed = self._waiting.pop(path), self._noticed.pop(path)
         try:
             if self._read(path, found):

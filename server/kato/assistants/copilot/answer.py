@@ -43,7 +43,7 @@ class Answer:
         self._parts = objects_of(request, "response")
         self.at = _answered_at(request, self._result)
         self.model = _model_of(request, self._result, self._parts)
-        self.text = ""
+        self._text: list[str] = []
         self._texts = 0
 
     def emit(self) -> None:
@@ -77,7 +77,7 @@ class Answer:
 
     def flush(self, *, is_final: bool = False) -> None:
         """Emits the text that was gathered."""
-        text, self.text = self.text, ""
+        text, self._text = "".join(self._text), []
         if text.strip() and not holds_fences_only(text):
             event_id = f"{self.id}:text{self._texts}"
             self._texts += 1
@@ -104,11 +104,11 @@ class Answer:
         """Text, which goes on until another part interrupts it."""
         text = markdown_of(part) or markdown_of(part.get("content"))
         if not is_empty_fence(text):
-            self.text += text
+            self._text.append(text)
 
     def refer(self, part: Json, _: str) -> None:
         """The name of a file or a symbol inside a sentence."""
-        self.text += reference_of(part)
+        self._text.append(reference_of(part))
 
     def think(self, part: Json, event_id: str) -> None:
         """The assistant's reasoning."""
