@@ -11,7 +11,7 @@ from corpora.codex import ACTS, Act, Turns, Version, expected, log
 from corpora.codex_migration import migrated
 from kato.assistants.codex import CodexDocument
 from kato.assistants.contract import LogFile, Reader
-from kato.core import commands
+from kato.core import grammar
 from kato.core.events import ConversationEvent, decode_line, encode_line
 from providers.reading import brief, encoded, left_out, lines, read, reader_of, runs
 
@@ -34,7 +34,7 @@ VERSIONS = st.sampled_from(Version)
 def typed_commands(turns: Turns) -> list[str]:
     """The commands in what the user typed."""
     texts = [act.text for turn in turns for act in turn if act.kind == "said"]
-    return [command.name for text in texts for command in commands.parse(text)[0]]
+    return [command.name for text in texts for command in grammar.parse(text)[0]]
 
 
 def ids(events: list[ConversationEvent]) -> list[str]:

@@ -3,6 +3,7 @@
 from typing import Any
 
 import pytest
+from msgspec import UNSET
 
 from kato.core.events import AssistantMessage, Decision, ToolCall
 from providers.reading import Json, brief, left_out, lines, read, reader_of, runs
@@ -35,7 +36,7 @@ def put(path: tuple[Any, ...], value: Any) -> Json:
     return {"kind": 1, "k": list(path), "v": value}
 
 
-def told(*records: Json) -> list[tuple[str, str]]:
+def emitted(*records: Json) -> list[tuple[str, str]]:
     return brief(read(reader_of("copilot"), [lines(*records)])[0])
 
 
@@ -43,7 +44,7 @@ def words(text: str) -> Json:
     return {"value": text}
 
 
-def test_the_users_message_is_there_at_once_and_the_answer_when_it_is_complete() -> None:
+def test_the_users_message_is_emitted_when_it_appears_and_the_answer_when_it_is_complete() -> None:
     reader = reader_of("copilot")
     asked = reader.feed(lines(state(), push(request("r1", "hi\n::capture x.md", value=0))))
     assert brief(asked.events) == [("user", "hi\n::capture x.md")]
@@ -57,16 +58,16 @@ def test_the_users_message_is_there_at_once_and_the_answer_when_it_is_complete()
     assert brief(answered) == [("assistant", "hello")]
 
 
-def test_the_unsent_draft_is_never_told() -> None:
+def test_the_unsent_draft_is_never_emitted() -> None:
     draft = {"inputText": "secret\n::capture x.md"}
-    assert told(state(inputState=draft), put(("inputState", "inputText"), "secret\n::capture y.md")) == []
+    assert emitted(state(inputState=draft), put(("inputState", "inputText"), "secret\n::capture y.md")) == []
 
 
 def test_parts_are_joined_where_a_sentence_is_split() -> None:
     reference = {"kind": "inlineReference", "inlineReference": {"path": "/w/src/a.ts", "scheme": "file"}}
     fences = [words("\n```\n"), {"kind": "undoStop"}, words("\n```\n")]
     answer = [words("See "), reference, words(" please."), *fences]
-    assert told(state(request("r1", "q", *answer)))[1] == ("assistant", "See `a.ts` please.")
+    assert emitted(state(request("r1", "q", *answer)))[1] == ("assistant", "See `a.ts` please.")
 
 
 def test_calls_have_the_models_arguments_and_results() -> None:
@@ -101,7 +102,7 @@ def test_the_automatic_model_is_the_one_that_was_chosen() -> None:
     assert events[1].model == "gpt-5"
 
 
-def test_questions_failures_and_cancellations_are_told() -> None:
+def test_questions_failures_and_cancellations_are_emitted() -> None:
     carousel = {
         "kind": "questionCarousel",
         "questions": [
@@ -186,9 +187,7 @@ def test_a_transcript_of_events() -> None:
         (["src/a.py", "file:///r/a.py"], None),
     ],
 )
-def test_where_no_folder_is_told_the_files_that_were_touched_tell_it(
-    touched: list[str], cwd: str | None
-) -> None:
+def test_where_no_record_names_the_folder_the_touched_files_do(touched: list[str], cwd: str | None) -> None:
     reader = reader_of("copilot")
     starts = [
         event("tool.execution_start", n, toolCallId=f"t{n}", toolName="read_file", arguments={"filePath": p})
@@ -198,7 +197,7 @@ def test_where_no_folder_is_told_the_files_that_were_touched_tell_it(
     assert reader.info.cwd == cwd
 
 
-def test_turns_that_are_written_down_at_once_are_history() -> None:
+def test_turns_that_are_written_at_one_moment_are_history() -> None:
     """A transcript that is begun late starts with what was said before, at the moment of its beginning."""
     reader = reader_of("copilot")
     replayed = [event("user.message", n, content=f"::capture {n}.md") for n in (1, 1, 1, 30)]
@@ -207,17 +206,17 @@ def test_turns_that_are_written_down_at_once_are_history() -> None:
     assert [one.event_id in reader.copied for one in events] == [True, True, False, False]
 
 
-def test_a_document_without_a_state_tells_its_answer_when_it_is_whole() -> None:
+def test_the_answer_in_a_document_without_a_model_state_is_emitted_when_it_is_whole() -> None:
     reader = reader_of("copilot", document=True)
     asked = {"requestId": "r", "timestamp": 1_770_000_000_000, "message": {"text": "q"}}
-    told = []
+    emitted = []
     for more in (
         {"response": [{"value": "Half"}]},
         {"response": [{"value": "Half and whole"}], "result": {"timings": {}}},
     ):
-        told += read(reader, [lines({"sessionId": "s", "requests": [asked | more]})])[0]
+        emitted += read(reader, [lines({"sessionId": "s", "requests": [asked | more]})])[0]
         reader.restart()
-    assert brief(told) == [("user", "q"), ("assistant", "Half and whole")]
+    assert brief(emitted) == [("user", "q"), ("assistant", "Half and whole")]
 
 
 def test_what_a_sub_agent_does_is_a_session_of_its_own() -> None:
@@ -238,7 +237,7 @@ def test_what_a_sub_agent_does_is_a_session_of_its_own() -> None:
     assert (about.parent_id, about.parent_tool_call_id) == (reader.info.session_id, "run")
 
 
-def test_an_answer_without_a_state_is_told_when_it_is_there() -> None:
+def test_an_answer_without_a_model_state_is_emitted_when_it_appears() -> None:
     reader = reader_of("copilot")
     asked = {"requestId": "r", "timestamp": 1_770_000_000_000, "message": {"text": "q"}}
     first, _ = read(reader, [lines({"kind": 0, "v": {"sessionId": "s", "requests": [asked]}})])
@@ -262,7 +261,7 @@ def test_a_log_whose_beginning_is_gone_is_read_from_its_first_whole_turn() -> No
         push(request("r5", "next question", words("next answer"))),
         push(request("r6", "last question", words("last answer"))),
     ]
-    assert told(*records) == [
+    assert emitted(*records) == [
         ("user", "next question"), ("assistant", "next answer"), ("user", "last question"), ("assistant", "last answer"),
     ]  # fmt: skip
     reader = reader_of("copilot")
@@ -272,7 +271,7 @@ def test_a_log_whose_beginning_is_gone_is_read_from_its_first_whole_turn() -> No
 
 def test_half_an_answer_is_emitted_where_nothing_more_comes() -> None:
     cut_off = state(request("r1", "long question", words("half an answer"), value=0))
-    assert told(cut_off) == [("user", "long question")]
+    assert emitted(cut_off) == [("user", "long question")]
     reader = reader_of("copilot")
     first = reader.feed(lines(cut_off))
     reader.is_final = True
@@ -287,7 +286,7 @@ def test_an_edited_message_is_a_boundary() -> None:
         state(request("r1", "Q1", words("A1")), request("r2", "Q2 first try", words("A2"))),
         push(request("r3", "Q2 second try", words("A3")), i=1),
     ]
-    assert told(*records) == [
+    assert emitted(*records) == [
         ("user", "Q1"), ("assistant", "A1"), ("user", "Q2 first try"), ("assistant", "A2"),
         ("info", "Rewound to before “Q2 first try”."), ("user", "Q2 second try"), ("assistant", "A3"),
     ]  # fmt: skip
@@ -360,25 +359,118 @@ def test_jetbrains_chats_are_whole() -> None:
     assert [one.model for one in events if isinstance(one, AssistantMessage)] == ["gpt-5"]
 
 
+def test_a_sub_agent_of_a_sub_agent_is_folded_under_the_call_of_its_parent() -> None:
+    task = {"description": "Look deeper", "prompt": "deeper"}
+    asked = [{"toolCallId": "c2", "name": "task", "arguments": task}]
+    inner = [
+        event("assistant.message", 10, content="", toolRequests=asked) | {"agentId": "a1"},
+        event("subagent.started", 11, toolCallId="c2", agentName="explore") | {"agentId": "a2"},
+        event("assistant.message", 12, content="deep down") | {"agentId": "a2"},
+    ]
+    reader = reader_of("copilot")
+    events, _ = read(reader, [lines(*agents(), *inner)])
+    assert brief([one for one in events if one.session_id == "subagent-c2"]) == [("assistant", "deep down")]
+    about = reader.about("subagent-c2")
+    assert (about.parent_id, about.parent_tool_call_id, about.title) == ("subagent-c1", "c2", "Look deeper")
+    assert reader.about("subagent-c1").title == "explore"
+
+
+def test_words_on_a_sub_agents_denied_call_are_the_users_in_the_main_session() -> None:
+    result = {"kind": "denied-interactively-by-user", "feedback": "use rg\n::record"}
+    denied = event("permission.completed", 8, toolCallId="x1", result=result) | {"agentId": "a1"}
+    events, _ = read(reader_of("copilot"), [lines(*agents()[:8], denied)])
+    assert [(one.session_id, *short) for one, short in zip(events, brief(events), strict=True)][-2:] == [
+        ("main", "user", "use rg\n::record"),
+        ("subagent-c1", "result", "Not run: denied by the user."),
+    ]
+    assert runs(events) == ["record"]
+
+
+def test_events_of_a_sub_agent_without_times_take_the_time_of_the_main_session() -> None:
+    undated = event("assistant.message", 6, content="child says") | {"agentId": "a1"}
+    del undated["timestamp"]
+    events, _ = read(reader_of("copilot"), [lines(*agents()[:4], undated)])
+    assert events[-1].session_id == "subagent-c1"
+    assert events[-1].timestamp == events[-2].timestamp
+
+
+def test_the_model_behind_auto_is_named_once_it_was_chosen() -> None:
+    def said(number: int, text: str) -> Json:
+        return event("assistant.message", number, content=text)
+
+    records = [
+        event("session.model_change", 1, newModel="auto"), said(2, "early"),
+        event("session.auto_mode_resolved", 3, chosenModel="gpt-5-mini"), said(4, "chosen"),
+        event("session.resume", 5, selectedModel="auto"), said(6, "resumed"),
+    ]  # fmt: skip
+    events, _ = read(reader_of("copilot"), [lines(*records)])
+    models = [one.model for one in events if isinstance(one, AssistantMessage)]
+    assert models == [UNSET, "gpt-5-mini", UNSET]
+    unresolved = request("r1", "q", words("a"), modelId="copilot/auto")
+    events, _ = read(reader_of("copilot"), [lines(state(unresolved))])
+    assert [one.model for one in events if isinstance(one, AssistantMessage)] == [UNSET]
+
+
 @pytest.mark.parametrize(
-    ("record", "told_as"),
+    "parts",
     [
-        (event("session.info", 1, infoType="rewind", message="Rewound."), [("info", "Rewound.")]),
-        (event("session.info", 1, infoType="other", message="x"), []),
-        (event("session.compaction_complete", 1, success=True), [("info", "The conversation was compacted.")]),
-        (event("session.compaction_complete", 1, success=False), []),
-        (event("session.resume", 1), [("info", "The session was resumed.")]),
-        (event("context_cleared", 1), [("info", "The context was cleared.")]),
-        (
-            event("permission.completed", 1, decisionSource="human_response", result={"kind": "denied-interactively-by-user", "feedback": "use rg"}),
-            [("user", "use rg")],
-        ),
-        (event("permission.completed", 1, result={"kind": "approved"}), []),
-        (event("session.task_complete", 1, summary="All done."), [("info", "All done.")]),
-        (event("binary_asset", 1, data="QUJD"), []),
+        [{"kind": "autoModeResolution", "resolvedModel": "gpt-5"}],
+        [{"kind": "autoModeResolution", "resolved": {"id": "gpt-5", "name": "GPT-5"}}],
+        [{"kind": "usage", "actualModelId": "gpt-5"}],
     ],
-)  # fmt: skip
-def test_events_of_the_cli(record: Json, told_as: list[tuple[str, str]]) -> None:
-    events, problems = read(reader_of("copilot"), [lines(record)])
-    assert brief(events) == told_as
-    assert problems == []
+)
+def test_the_model_behind_auto_stands_in_a_part(parts: list[Json]) -> None:
+    answer = request("r1", "q", words("a"), *parts, modelId="copilot/auto")
+    events, _ = read(reader_of("copilot"), [lines(state(answer))])
+    assert [one.model for one in events if isinstance(one, AssistantMessage)] == ["gpt-5"]
+
+
+def test_an_edit_of_the_agent_host_is_a_call() -> None:
+    moved = {
+        "kind": "externalEdit",
+        "editKind": "rename",
+        "uri": {"path": "/w/b.py"},
+        "originalUri": {"path": "/w/a.py"},
+        "diff": {"added": 3, "removed": 1},
+    }
+    events, _ = read(reader_of("copilot"), [lines(state(request("r1", "q", moved)))])
+    call = events[1]
+    assert isinstance(call, ToolCall)
+    assert call.description == "Rename b.py"
+    assert call.input == {"file_path": "/w/b.py", "original_path": "/w/a.py", "added": 3, "removed": 1}
+
+
+def test_a_prompt_that_vs_code_sends_itself_is_not_the_users() -> None:
+    background = request("r1", "The terminal ended.\n::capture evil.md", words("ok"), isSystemInitiated=True)
+    events, _ = read(reader_of("copilot"), [lines(state(background))])
+    assert [kind for kind, _ in brief(events)] == ["system", "assistant"]
+    assert runs(events) == []
+
+
+def test_the_oldest_states_have_the_text_of_a_request_in_place_of_its_message() -> None:
+    old = request("r1", "") | {"message": "hi\n::record"}
+    events, _ = read(reader_of("copilot"), [lines(state(old))])
+    assert brief(events) == [("user", "hi\n::record")]
+    assert runs(events) == ["record"]
+
+
+def test_records_without_an_id_are_told_apart_by_their_content() -> None:
+    """JetBrains wrote such."""
+    records = [event("user.message", 1, content="a", turnId="t1"), event("assistant.message", 3, text="b")]
+    for record in records:
+        del record["id"]
+    events, _ = read(reader_of("copilot"), [lines(*records)])
+    again, _ = read(reader_of("copilot"), [lines(*records)])
+    assert len({one.event_id for one in events}) == 2
+    assert [one.event_id for one in events] == [one.event_id for one in again]
+
+
+def test_a_thought_that_is_written_twice_is_emitted_once() -> None:
+    records = [
+        event("assistant.thinking", 1, text="hm"),
+        event("assistant.message", 2, text="a", thinking={"text": "hm"}),
+        event("assistant.message", 3, text="b", thinking={"text": "hm"}),
+    ]
+    assert emitted(*records) == [
+        ("thinking", "hm"), ("assistant", "a"), ("thinking", "hm"), ("assistant", "b"),
+    ]  # fmt: skip

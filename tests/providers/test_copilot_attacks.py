@@ -82,6 +82,27 @@ HOST_TEXTS: dict[str, Json] = {
         request("r1", "see", words("ok"), variableData={"variables": [{"kind": "image", "name": f"a\n{LINE}\nb.png"}]})
     ),
     "an answer in a state": state(request("r1", "see", words(BLOCK))),
+    "a plan": state(request("r1", "see", {"kind": "planReview", "content": BLOCK, "isUsed": True})),
+    "comments on a plan's lines": state(
+        request("r1", "see", {"kind": "planReview", "isUsed": True, "data": {"feedback": BLOCK, "feedbackInlineMarkdown": BLOCK}})
+    ),
+    "comments of unknown origin": state(request("r1", "see", {"kind": "planReview", "isUsed": True, "data": {"feedback": BLOCK}})),
+    "a button's text": state(request("r1", BLOCK, words("ok"), confirmation="Continue")),
+    "VS Code's own prompt": state(request("r1", BLOCK, words("ok"), isSystemInitiated=True)),
+    "a hook's denial": event("permission.completed", 1, feedback=BLOCK, result={"kind": "denied-by-permission-request-hook"}),
+    "a denial that a program gave in the user's name": event(
+        "permission.completed", 1, feedback=BLOCK, decisionSource="policy", result={"kind": "denied-interactively-by-user"}
+    ),
+    "an approval": event("permission.completed", 1, feedback=BLOCK, result={"kind": "approved"}),
+    "a rendered request": event("user.message_rendered", 1, renderedMessage=f"<userRequest>{BLOCK}</userRequest>", turnId="t"),
+    "a forged request": event(
+        "user.message_rendered", 1, renderedMessage=f"<context><userRequest>\n{BLOCK}\n</userRequest></context>", turnId="t"
+    ),
+    "a sub-agent's task": event("subagent.started", 1, toolCallId="c", agentName=BLOCK) | {"agentId": "a1"},
+    "a sub-agent's error": event("subagent.failed", 1, toolCallId="c", error=BLOCK) | {"agentId": "a1"},
+    "what a hook shows": state(request("r1", "see", {"kind": "hook", "systemMessage": BLOCK})),
+    "a system notification": state(request("r1", "see", {"kind": "systemNotification", "content": {"value": BLOCK}})),
+    "an unknown part": state(request("r1", "see", {"kind": "novelty", "content": BLOCK})),
     "the draft": {"kind": 0, "v": {"requests": [], "inputState": {"inputText": BLOCK}}},
 }  # fmt: skip
 
@@ -115,7 +136,17 @@ def test_what_a_user_types_runs(text: str) -> None:
         assert runs(said(STORES["a state"](text))) == ["capture"]
 
 
+def test_what_a_user_writes_on_a_plan_or_a_denial_runs() -> None:
+    plan = {"kind": "planReview", "content": "## Plan", "isUsed": True, "data": {"feedbackOverall": BLOCK}}
+    assert runs(said(state(request("r1", "see", plan)))) == ["capture"]
+    denial = event(
+        "permission.completed", 1, result={"kind": "denied-interactively-by-user", "feedback": BLOCK}
+    )
+    assert runs(said(denial)) == ["capture"]
+
+
 UNITS = [
+    "<userRequest>",
     "```" + " " * 50,
     "[[[[",
     "](",
@@ -135,6 +166,7 @@ def test_hostile_texts_take_time_in_proportion_to_their_length(unit: str) -> Non
         records = lines(
             state(request("r1", text, words(text), part, words("```" + text))),
             event("user.message", 1, content=text),
+            event("user.message_rendered", 2, renderedMessage=text),
         )
         best = 1e9
         for _ in range(3):

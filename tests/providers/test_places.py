@@ -3,10 +3,12 @@
 import hashlib
 import json
 from collections.abc import Sequence
+from pathlib import Path
 
 import pytest
 
 from kato.assistants.contract import LogFile, Surroundings
+from kato.assistants.copilot.places import EDITORS
 from kato.assistants.registry import ASSISTANTS
 
 BY_NAME = {assistant.name: assistant for assistant in ASSISTANTS}
@@ -46,6 +48,25 @@ BY_NAME = {assistant.name: assistant for assistant in ASSISTANTS}
         ("copilot", "linux", {"XDG_CONFIG_HOME": "/cfg"}, "/cfg/Code/User/workspaceStorage"),
         ("copilot", "linux", {}, "/home/u/.copilot/session-state"),
         ("copilot", "darwin", {}, "/home/u/Library/Application Support/Code/User/workspaceStorage"),
+        ("copilot", "linux", {}, "/home/u/.copilot/jb"),
+        ("copilot", "linux", {}, "/home/u/.config/VSCodium - Insiders/User/workspaceStorage"),
+        ("copilot", "linux", {}, "/home/u/.config/Positron/User/workspaceStorage"),
+        ("copilot", "linux", {}, "/home/u/.vscodium-server/data/User/workspaceStorage"),
+        ("copilot", "linux", {}, "/home/u/.vscode-oss-server/data/User/workspaceStorage"),
+        ("copilot", "linux", {}, "/home/u/.cursor-server/data/User/workspaceStorage"),
+        (
+            "copilot",
+            "linux",
+            {"XDG_CONFIG_HOME": "/cfg"},
+            "/home/u/.var/app/com.visualstudio.code/config/Code/User/workspaceStorage",
+        ),
+        (
+            "copilot",
+            "linux",
+            {},
+            "/home/u/.var/app/com.vscodium.codium/config/VSCodium/User/globalStorage/emptyWindowChatSessions",
+        ),
+        ("copilot", "linux", {"VSCODE_PORTABLE": "/p"}, "/p/user-data/User/workspaceStorage"),
     ],
 )
 def test_roots(name: str, platform: str, environment: dict[str, str], expected: str) -> None:
@@ -93,6 +114,22 @@ def test_roots_on_windows() -> None:
         ("copilot", "h/state.vscdb", None, None),
         ("copilot", "uuid/events.jsonl", "uuid", None),
         ("copilot", "s.jsonl", "s", None),
+        ("copilot", "conversation/partition-12.jsonl", "conversation", None),
+        ("copilot", "conversation/partition-x.jsonl", None, None),
+        ("copilot", "workspaceStorage/h/chatSessions/s.json", "s", None),
+        ("copilot", "workspaceStorage/h/GitHub.copilot-chat/transcripts/s.jsonl", "s", None),
+        ("copilot", "globalStorage/emptyWindowChatSessions/s.json", "s", None),
+        ("copilot", "profiles/p/globalStorage/emptyWindowChatSessions/s.json", "s", None),
+        ("copilot", "globalStorage/storage.json", None, None),
+        ("copilot", "settings.json", None, None),
+        (
+            "copilot",
+            "0a1b2c3d-0000-4000-8000-00000000000a.json",
+            "0a1b2c3d-0000-4000-8000-00000000000a",
+            None,
+        ),
+        ("copilot", "session-state/uuid/events.jsonl", "uuid", None),
+        ("copilot", "jb/conversation/partition-1.jsonl", "conversation", None),
     ],
 )
 def test_which_files_are_logs(name: str, path: str, session: str | None, parent: str | None) -> None:
@@ -102,6 +139,13 @@ def test_which_files_are_logs(name: str, path: str, session: str | None, parent:
     if found is not None:
         assert found.parent_id == parent
         assert all(BY_NAME[name].enter(parts[: depth + 1]) for depth in range(len(parts) - 1))
+
+
+@pytest.mark.parametrize(
+    "folder", ["History", "globalStorage/other", "h/other", "globalStorage/github.copilot-chat/logs"]
+)
+def test_copilots_folders_without_logs_are_not_listed(folder: str) -> None:
+    assert not BY_NAME["copilot"].enter(folder.split("/"))
 
 
 def folder_of(
@@ -161,3 +205,43 @@ def test_codex_names_are_in_its_index() -> None:
         LogFile("s"), {"session_index.jsonl": index}, Surroundings({}, "/", "linux")
     )
     assert reader.info.title == "Second"
+
+
+def test_the_document_names_each_editor_that_may_have_copilots_chats() -> None:
+    document = (Path(__file__).parents[2] / "docs" / "providers.md").read_text(encoding="utf-8")
+    named = document.partition("## Copilot")[2].partition("\n\n")[2].partition("\n\n")[0]
+    for editor in EDITORS:
+        assert editor.label in named
+
+
+YAML = """id: s
+cwd: /w/app
+name: "Split: the parser"
+user_named: true
+client_name: vscode-agent-host
+"""
+
+
+@pytest.mark.parametrize(
+    ("yaml", "title", "cwd"),
+    [
+        (YAML, "Split: the parser", "/w/app"),
+        ("cwd: '/w/it''s'\nsummary: Old title\n", "Old title", "/w/it's"),
+        ("name: >-\n  a folded\n  title\ncwd: /w\n", "a folded title", "/w"),
+        ("name: null\ncwd: ~\n", None, None),
+        ("name: [", "[", None),
+        ("\x00\xff: x\n- y", None, None),
+        ("", None, None),
+    ],
+)
+def test_copilot_clis_workspace_file_names_the_session_and_its_folder(
+    yaml: str, title: str | None, cwd: str | None
+) -> None:
+    assistant = BY_NAME["copilot"]
+    log = assistant.match(["s", "events.jsonl"])
+    assert log is not None
+    assert log.companions == ("s/workspace.yaml",)
+    reader = assistant.reader(log, {"workspace.yaml": yaml.encode()}, Surroundings({}, "/home/u", "linux"))
+    assert (reader.info.title, reader.info.cwd) == (title, cwd)
+    reader.take_companions({"workspace.yaml": b"name: Renamed"})
+    assert reader.info.title == "Renamed"

@@ -2,7 +2,7 @@
 
 import hashlib
 from abc import ABC
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from typing import Any, ClassVar, Final
 
@@ -126,6 +126,9 @@ class BaseReader(ABC):
     def folders(self) -> Sequence[str]:
         """The folders that the session worked in, in the order of their first use."""
         return list(self._folders) or ([] if self.cwd is None else [self.cwd])
+
+    def take_companions(self, companions: Mapping[str, bytes]) -> None:  # noqa: B027 - for readers that need it
+        """The files next to the log changed: their content, by their last names."""
 
     def _taken(self, *, is_quiet: bool = False) -> ReadResult:
         """The events and problems since the last call. Events before the log's first time wait for it, unless `is_quiet`."""
@@ -314,6 +317,7 @@ class BaseReader(ABC):
         answer: object = None,
         notes: str = "",
         status: DecisionStatus = "accepted",
+        decided_by: str = "user",
     ) -> None:
         """Emits a question with its options and the answer, as a decision. `notes` are the user's own words."""
         metadata: dict[str, Any] = {"question": question}
@@ -334,7 +338,7 @@ class BaseReader(ABC):
                 decision_key=one_line(header or question, 60) or "question",
                 summary=one_line(chosen, 200),
                 status=status,
-                decided_by="user",
+                decided_by=decided_by,
                 basis_event_ids=[],
                 metadata=metadata,
             )

@@ -122,6 +122,10 @@ class Reader(Protocol):
         """Emits what was held back because more could have followed. Called when the log did not change for a while."""
         ...
 
+    def take_companions(self, companions: Mapping[str, bytes]) -> None:
+        """The files next to the log changed: their content, by their last names."""
+        ...
+
     def restart(self) -> None:
         """Starts from the beginning: the log was replaced or truncated, and its first bytes come next."""
         ...

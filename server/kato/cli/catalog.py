@@ -19,6 +19,7 @@ from kato.core.events import MESSAGE_TYPES, ConversationEvent, SessionKey, UserM
 from kato.core.moments import epoch_ms
 from kato.core.records import SessionRecord
 from kato.logs.discovery import PACKED, Found, Root, scan
+from kato.logs.parts import part_order
 from kato.logs.tail import Tail
 from kato.notes.notebook import NoteBook, Position, SubAgent, Whole
 from kato.system.regular import open_regular
@@ -170,6 +171,8 @@ class LogEvents:
         self._save = save
         #: After a run through: the sub-agents that the session started, with the calls that did.
         self.started: Mapping[str, str] = {}
+        #: The session's title, as far as it was read.
+        self.title: str | None = None
 
     def __iter__(self) -> Iterator[ConversationEvent]:
         seen: set[int] = set()  # hashes: a long log has many ids
@@ -194,6 +197,7 @@ class LogEvents:
                 wanted = tail.reader.info.session_id if self._session_id is None else self._session_id
                 if mark not in seen and event.session_id == wanted:
                     seen.add(mark)
+                    self.title = tail.reader.about(wanted).title
                     if self._since_ms is None or epoch_ms(event.timestamp) >= self._since_ms:
                         yield event
 
@@ -220,7 +224,8 @@ def _parts(found: Found) -> list[Found]:
         for one in scan(Root(found.assistant, found.root))
         if one.log.session_id == found.log.session_id
     }
-    return [*(others[other] for other in sorted(others) if other < name), found]
+    earlier = (other for other in others if part_order(other) < part_order(name))
+    return [*(others[other] for other in sorted(earlier, key=part_order)), found]
 
 
 class SubAgentLogs:
@@ -274,7 +279,10 @@ class SubAgentLogs:
             if call == tool_call_id and session_id not in with_logs and key in self._own:
                 events = LogEvents(self._own[key], self._place, save=self._save, session_id=session_id)
                 if next(iter(events), None) is not None:
-                    yield SubAgent(SessionKey(key.provider, session_id), session_id, events.pieces())
+                    child = SessionKey(key.provider, session_id)
+                    others = {one: its_call for one, its_call in started.items() if one != session_id}
+                    self.know(child, others, self._own[key])  # the same log has its own sub-agents, too
+                    yield SubAgent(child, events.title or session_id, events.pieces())
 
 
 def pick(all_found: Sequence[Found], wanted: str, place: Surroundings) -> Found:

@@ -9,6 +9,7 @@ from collections.abc import Callable
 
 from kato.core import limits
 from kato.logs.discovery import Found
+from kato.logs.parts import first_part
 
 log = logging.getLogger("kato.logs")
 
@@ -48,7 +49,11 @@ class ReadingQueue:
         """The next log that may be read now, and since when it waited."""
         due = self._clock() - self._patience
         path = next((path for path, (_, since) in self._logs.items() if since <= due), None)
-        return None if path is None else self._logs.pop(path)
+        if path is None:
+            return None
+        if self._logs[path][0].log.is_later_part:
+            path = first_part(path, {found.path: found.log for found, _ in self._logs.values()})
+        return self._logs.pop(path)
 
     @property
     def pause(self) -> float | None:

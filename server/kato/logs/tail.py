@@ -7,6 +7,7 @@ open until it is read to its end). Errors of the file system are OSError; a comp
 import errno
 import os
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Final, NamedTuple
 
@@ -39,8 +40,9 @@ class Tail:
 
     def __init__(self, found: Found, place: Surroundings, unreadable: UnreadablePaths | None = None) -> None:
         self.found = found
-        unreadable = UnreadablePaths() if unreadable is None else unreadable
-        self.reader: Reader = found.assistant.reader(found.log, _companions(found, unreadable), place)
+        self._unreadable = UnreadablePaths() if unreadable is None else unreadable
+        self._companions_seen = _companion_marks(found)
+        self.reader: Reader = found.assistant.reader(found.log, _companions(found, self._unreadable), place)
         self.size = 0
         self.mtime_ns = 0
         self.unsettled = False
@@ -91,6 +93,10 @@ class Tail:
         """The events that the reader held back because more might follow. `is_final`: nothing more will be written."""
         self.unsettled = False
         self.reader.is_final = is_final
+        seen = _companion_marks(self.found)
+        if seen != self._companions_seen:
+            self._companions_seen = seen
+            self.reader.take_companions(_companions(self.found, self._unreadable))
         return self.reader.settle()
 
     def _is_other(self, descriptor: int, status: os.stat_result) -> bool:
@@ -130,6 +136,17 @@ def _unpacked(path: str) -> Iterator[bytes]:
                 yield data
     except zstandard.ZstdError as error:
         raise OSError(errno.EIO, f"invalid Zstandard data: {error}", path) from None
+
+
+def _companion_marks(found: Found) -> list[tuple[int, int] | None]:
+    """Size and time of each companion; None for one that is missing."""
+    marks: list[tuple[int, int] | None] = []
+    for relative in found.log.companions:
+        marks.append(None)
+        with suppress(OSError):
+            status = Path(found.root, *relative.split("/")).stat()
+            marks[-1] = status.st_size, mtime_ns(status)
+    return marks
 
 
 def _companions(found: Found, unreadable: UnreadablePaths) -> dict[str, bytes]:
