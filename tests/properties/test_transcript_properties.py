@@ -30,7 +30,7 @@ OPTIONS = st.builds(
     MarkdownOptions,
     include_commentary=st.booleans(),
     include_thinking=st.booleans(),
-    include_tool_calls=st.booleans(),
+    tool_calls=st.sampled_from(["hidden", "summary", "full"]),
     include_system_events=st.booleans(),
     italicize_user_messages=st.booleans(),
 )

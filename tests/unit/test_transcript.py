@@ -13,7 +13,7 @@ from kato.notes.transcript import MarkdownOptions, Transcript
 UTC = ZoneInfo("UTC")
 SAMPLE = SHARED / "samples" / "first-capture"
 T0 = "2026-02-25_0613_20"
-ALL = MarkdownOptions(include_thinking=True, include_tool_calls=True, include_system_events=True)
+ALL = MarkdownOptions(include_thinking=True, tool_calls="full", include_system_events=True)
 
 
 def render(*events: Json, options: MarkdownOptions | None = None) -> str:

@@ -201,7 +201,7 @@ def markdown_options(chosen: Settings) -> MarkdownOptions:
         include_commentary=chosen.markdown_include_commentary,
         include_boundaries=chosen.markdown_include_boundaries,
         include_thinking=chosen.markdown_include_thinking,
-        include_tool_calls=chosen.markdown_include_tool_calls,
+        tool_calls="full" if chosen.markdown_include_tool_calls else "summary",
         include_system_events=chosen.markdown_include_system_events,
         include_sub_agents=chosen.markdown_include_sub_agents,
         italicize_user_messages=chosen.markdown_italicize_user_messages,

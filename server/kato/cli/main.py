@@ -511,11 +511,12 @@ def _capture(arguments: argparse.Namespace) -> int:
         notebook.sub_agents = agents
         if not target:
             pieces = render(
-                Transcript(notebook.options, notebook.tz),
+                Transcript(notebook.options, notebook.tz, folder=session.cwd or "", tools=notebook.tools),
                 events.pieces(),
                 BEGINNING,
                 None,
                 notebook.fold(session.key),
+                is_over=True,
             )
             terminal.write(pieces, partial(printable, keep="\n\t"))
             return EXIT_OK

@@ -14,7 +14,7 @@ import re
 import tempfile
 import zlib
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, suppress
 from datetime import tzinfo
 from itertools import accumulate
@@ -32,6 +32,7 @@ from kato.core.records import Hold, NoteRecord, Recording, SessionRecord
 from kato.notes import frontmatter, looks
 from kato.notes.files import FileState, NoteFile, NoteMissing, NoteWriter, Prepared
 from kato.notes.policy import RootUnavailable
+from kato.notes.tools import ReadArguments
 from kato.notes.transcript import MarkdownOptions, Transcript
 
 #: Bodies up to this size are rendered in memory, longer ones in an unlinked file of the state directory.
@@ -77,6 +78,10 @@ class Notes(Protocol):
 
     def note(self, path: str) -> NoteRecord | None:
         """None for a file that Kato never wrote."""
+        ...
+
+    def session(self, key: SessionKey) -> SessionRecord | None:
+        """What is known of a session; None for one that was never stored."""
         ...
 
     def put_note(self, note: NoteRecord) -> None:
@@ -167,6 +172,8 @@ class NoteBook:
         #: Notes that are as Kato left them: size, time of change.
         self._unchanged: dict[str, tuple[int, int]] = {}
         self.sub_agents: SubAgents | None = None
+        #: Reads the arguments of tools that `tools.TOOLS` lacks.
+        self.tools: Mapping[str, ReadArguments] = {}
         #: Told while a whole note is written: events done, events in all.
         self.progress: Callable[[int, int], None] = lambda _done, _total: None
         #: Called after the missing end of a note was written again.
@@ -203,14 +210,17 @@ class NoteBook:
 
         `remember` is called with the result while nobody else writes, after the file is in its place.
         """
-        transcript = Transcript(self.options, self.tz)
+        transcript = Transcript(self.options, self.tz, folder=session.cwd or "", tools=self.tools)
         with tempfile.SpooledTemporaryFile(
             max_size=_SPOOL_BYTES, dir=str(self._spool_dir), prefix=self.writer.leftovers.spool_prefix
         ) as spool:
             crc = size = 0
             fold = self.fold(session.key)
             end = until.seq + (until.line > 0)
-            for piece in render(transcript, events(after=0, until=end), BEGINNING, until, fold):
+            is_over = recording_id is None
+            for piece in render(
+                transcript, events(after=0, until=end), BEGINNING, until, fold, is_over=is_over
+            ):
                 crc, size = zlib.crc32(piece, crc), size + len(piece)
                 spool.write(piece)
                 self.progress(transcript.fed, end)
@@ -336,7 +346,7 @@ class NoteBook:
         self, recording: Recording, events: Events, until: Position
     ) -> tuple[Recording, list[bytes]]:
         """The next bounded piece of a recording, in blocks, and the recording as it stands after it."""
-        transcript = Transcript(self.options, self.tz, recording.transcript_state)
+        transcript = self._transcript(recording.key, recording.transcript_state)
         since = Position(recording.seq, recording.line)
         end, blocks = _next_blocks(transcript, events, since, until, self.fold(recording.key))
         return _moved(recording, end, transcript.state, self._now_ms() if blocks else None), blocks
@@ -349,7 +359,7 @@ class NoteBook:
         Compares letters and digits alone, for the user's editor may format what it saves.
         """
         there = _letters(text)
-        transcript = Transcript(self.options, self.tz, since.transcript_state)
+        transcript = self._transcript(recording.key, since.transcript_state)
         begin = Position(since.seq, since.line)
         found, state, at, is_behind = begin, since.transcript_state, 0, False
         end = until.seq + (until.line > 0)
@@ -435,7 +445,7 @@ class NoteBook:
     def _since(self, look: looks.Look, recording: Recording, events: Events) -> list[tuple[Position, bytes]]:
         """What the recording wrote since a look, each piece with the position after it."""
         since, until = Position(look.seq, look.line), Position(recording.seq, recording.line)
-        transcript = Transcript(self.options, self.tz, look.state)
+        transcript = self._transcript(recording.key, look.state)
         lines = events(after=since.seq, until=until.seq + (until.line > 0))
         return [
             (min(Position(seq + 1), until), text.encode())
@@ -458,7 +468,7 @@ class NoteBook:
             return recording, look
         since = Position(changed.look.seq, changed.look.line)
         to = changed.pieces[first - 1][0] if first else since
-        transcript = Transcript(self.options, self.tz, changed.look.state)
+        transcript = self._transcript(recording.key, changed.look.state)
         lines = events(after=since.seq, until=to.seq + (to.line > 0))
         deque(_texts(transcript, lines, since, to, self.fold(recording.key)), maxlen=0)
         recording = _moved(recording, to, transcript.state, None)
@@ -541,6 +551,12 @@ class NoteBook:
             return about
         return paths.title_from_filename(path) or about or "Conversation"
 
+    def _transcript(self, key: SessionKey, state: bytes) -> Transcript:
+        """A transcript that goes on from a state. One that begins here asks for the session's folder."""
+        session = None if state else self._notes.session(key)
+        folder = "" if session is None or session.cwd is None else session.cwd
+        return Transcript(self.options, self.tz, state, folder=folder, tools=self.tools)
+
     def fold(self, key: SessionKey, depth: int = 0) -> Fold | None:
         """Renders the sub-agents of a session's calls, and theirs; None if they are not wanted."""
         find = self.sub_agents
@@ -550,9 +566,10 @@ class NoteBook:
         def folded(transcript: Transcript, result: ToolResult) -> str:
             text = ""
             for agent in find(key, result.tool_call_id):
-                inner = Transcript(self.options, self.tz, level=3)
+                inner = Transcript(self.options, self.tz, level=3, tools=self.tools)
                 pieces, size = [], 0
-                for piece in render(inner, agent.events, BEGINNING, None, self.fold(agent.key, depth + 1)):
+                deeper = self.fold(agent.key, depth + 1)
+                for piece in render(inner, agent.events, BEGINNING, None, deeper, is_over=True):
                     pieces.append(piece)
                     size += len(piece)
                     if size > limits.RENDERED_BYTES_MAX:
@@ -626,9 +643,15 @@ def render(
     since: Position,
     until: Position | None,
     fold: Fold | None = None,
+    *,
+    is_over: bool = False,
 ) -> Iterator[bytes]:
-    """The Markdown of these events in pieces of a bounded size, cut at both ends where a line says so."""
-    return _joined(_texts(transcript, events, since, until, fold))
+    """The Markdown of these events in pieces of a bounded size, cut at both ends where a line says so. `is_over`: nothing
+    follows, so the turn that is open ends here.
+    """
+    yield from _joined(_texts(transcript, events, since, until, fold))
+    if is_over and (rest := transcript.finish()):
+        yield rest.encode()
 
 
 def _texts(
