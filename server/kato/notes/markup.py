@@ -77,10 +77,10 @@ def quoted(text: str) -> str:
     return "\n".join(f"> {line}".rstrip() for line in lines)
 
 
-def details(summary: str, body: str) -> str:
+def details(summary: str, body: str, chars_max: int = SUMMARY_CHARS_MAX) -> str:
     """A block that is folded until the reader opens it. `summary` is text, `body` Markdown that closes all it opens."""
     inner = f"\n{body}\n" if body else ""
-    return f"<details>\n<summary>{html_text(cut(summary))}</summary>\n{inner}\n</details>"
+    return f"<details>\n<summary>{html_text(cut(summary, chars_max))}</summary>\n{inner}\n</details>"
 
 
 def table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:

@@ -42,6 +42,7 @@ Family = Literal[
 ]
 #: Lines that a block holds; what else was done is counted.
 LINES_MAX: Final = 100
+_HEADLINE_CHARS_MAX: Final = 400
 
 
 class Done(Struct, array_like=True, omit_defaults=True):
@@ -117,7 +118,7 @@ def block(all_done: Sequence[Done], omitted: int) -> str:
         phrases.append(f"{omitted:,} more")
     headline = ", ".join(phrases)
     lines = "\n".join(f"- {_line(one)}" for one in _latest_todo(all_done))
-    return details(headline[:1].upper() + headline[1:], lines)
+    return details(headline[:1].upper() + headline[1:], lines, _HEADLINE_CHARS_MAX)
 
 
 def _latest_todo(all_done: Sequence[Done]) -> Iterator[Done]:

@@ -165,7 +165,7 @@ def _command(action: Command, result: Result, style: Style) -> Parts:
     typed = "$ " + normalised(action.line).strip().replace("\n", "\n> ")
     shown = head_and_tail(output, style.lines_max)
     console = fenced(f"{typed}\n{shown}" if shown.strip() else typed, "console")
-    return f"Ran {cut(action.about or action.line)}", "\n\n".join([console, *pictures])
+    return (cut(action.about) or f"Ran {cut(action.line)}"), "\n\n".join([console, *pictures])
 
 
 def _search(action: Search, result: Result, style: Style) -> Parts:
