@@ -34,7 +34,7 @@ def one_line(text: str) -> str:
 
 def cut(text: str, chars_max: int = SUMMARY_CHARS_MAX) -> str:
     """One line of at most `chars_max` characters."""
-    line = one_line(text[: 8 * chars_max])
+    line = one_line(text if len(text) <= chars_max else text[: 8 * chars_max])
     return line if len(line) <= chars_max else line[: chars_max - 1].rstrip() + "…"
 
 
@@ -60,6 +60,8 @@ def literal(text: str) -> str:
 def code_span(text: str) -> str:
     """One line of text as code."""
     line = cut(text)
+    if "`" not in line:
+        return f"`{line}`"
     marks = fence_longer_than_any_in(line, at_least=1)
     pad = " " if line[:1] in "` " or line[-1:] in "` " else ""
     return f"{marks}{pad}{line}{pad}{marks}"

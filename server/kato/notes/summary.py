@@ -12,8 +12,7 @@ A turn ends with the assistant's final message, or with the user's next words. W
 transcript's state until then, as short lines (`Done`), so that a recording can go on in another process.
 """
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from pathlib import PurePosixPath, PureWindowsPath
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Final, Literal
 
 from msgspec import Struct
@@ -92,12 +91,8 @@ def done(call_id: str, action: Action, folder: str) -> Iterator[Done]:
 
 def shown_path(path: str, folder: str) -> str:
     """A path relative to the session's folder, if it lies in it."""
-    flavour = PureWindowsPath if "\\" in folder or (len(folder) > 1 and folder[1] == ":") else PurePosixPath
-    if folder and flavour(path).is_absolute():
-        try:
-            return str(flavour(path).relative_to(folder))
-        except ValueError:
-            return path
+    if folder and path.startswith(folder) and path[len(folder) : len(folder) + 1] in ("/", "\\"):
+        return path[len(folder) + 1 :]
     return path
 
 
@@ -113,7 +108,10 @@ def block(all_done: Sequence[Done], omitted: int) -> str:
     """The block; "" if nothing was done. `omitted` counts what is not in the list."""
     if not all_done:
         return ""
-    phrases = [phrase for phrase in (rule(all_done) for rule in _PHRASES) if phrase]
+    of_families: dict[Family, list[Done]] = {}
+    for one in all_done:
+        of_families.setdefault(one.family, []).append(one)
+    phrases = [rule(of_families[family]) for family, rule in _PHRASES.items() if family in of_families]
     if omitted:
         phrases.append(f"{omitted:,} more")
     headline = ", ".join(phrases)
@@ -137,13 +135,10 @@ def _count(number: int, noun: str) -> str:
     return f"{number:,} {noun}{ending}"
 
 
-def _files(verb: str, family: Family) -> Phrase:
+def _files(verb: str) -> Phrase:
     """`edited 2 files (+3 −1)`."""
 
-    def phrase(all_done: Sequence[Done]) -> str:
-        some = [one for one in all_done if one.family == family]
-        if not some:
-            return ""
+    def phrase(some: Sequence[Done]) -> str:
         good = [one for one in some if one.outcome in (None, "ok")]
         notes = [changed(sum(one.added for one in good), sum(one.removed for one in good)), *_failures(some)]
         return f"{verb} {_count(len({one.label for one in some}), 'file')}{_in_brackets(notes)}"
@@ -151,35 +146,26 @@ def _files(verb: str, family: Family) -> Phrase:
     return phrase
 
 
-def _times(verb: str, family: Family, noun: str) -> Phrase:
+def _times(verb: str, noun: str) -> Phrase:
     """`ran 2 commands (1 failed)`."""
-
-    def phrase(all_done: Sequence[Done]) -> str:
-        some = [one for one in all_done if one.family == family]
-        return f"{verb} {_count(len(some), noun)}{_in_brackets(_failures(some))}" if some else ""
-
-    return phrase
-
-
-def _todo_phrase(all_done: Sequence[Done]) -> str:
-    return "updated the to-do list" if any(one.family == "todo" for one in all_done) else ""
+    return lambda some: f"{verb} {_count(len(some), noun)}{_in_brackets(_failures(some))}"
 
 
 #: The parts of the first line, in their order.
-_PHRASES: Final[Sequence[Phrase]] = (
-    _files("edited", "edit"),
-    _files("created", "create"),
-    _files("deleted", "delete"),
-    _files("read", "read"),
-    _times("ran", "run", "command"),
-    _times("made", "search", "search"),
-    _times("fetched", "fetch", "page"),
-    _times("made", "web", "web search"),
-    _times("started", "agent", "sub-agent"),
-    _times("asked", "question", "question"),
-    _todo_phrase,
-    _times("used", "other", "other tool"),
-)
+_PHRASES: Final[Mapping[Family, Phrase]] = {
+    "edit": _files("edited"),
+    "create": _files("created"),
+    "delete": _files("deleted"),
+    "read": _files("read"),
+    "run": _times("ran", "command"),
+    "search": _times("made", "search"),
+    "fetch": _times("fetched", "page"),
+    "web": _times("made", "web search"),
+    "agent": _times("started", "sub-agent"),
+    "question": _times("asked", "question"),
+    "todo": lambda _: "updated the to-do list",
+    "other": _times("used", "other tool"),
+}
 
 
 def changed(added: int, removed: int) -> str:

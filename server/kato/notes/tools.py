@@ -179,9 +179,12 @@ _PATH: Final = (
 _OLD: Final = ("old_string", "oldString", "old_str", "oldText", "search")
 _NEW: Final = ("new_string", "newString", "new_str", "newText", "replace", "new_source", "code", "content")
 
+#: A list of replacements.
+_SEVERAL: Final = ("edits", "replacements", "changes")
+
 
 def _change(arguments: Any) -> Change | None:
-    if not isinstance(arguments, Mapping):
+    if not isinstance(arguments, dict):
         return None
     old, new = _text(arguments, *_OLD), _text(arguments, *_NEW)
     return None if new is None else Change(old or "", new)
@@ -189,20 +192,16 @@ def _change(arguments: Any) -> Change | None:
 
 def _edit(arguments: Arguments) -> Action | None:
     """One replacement (`old_string`, `new_string`) or a list of them (`edits`, `replacements`)."""
-    path = _text(arguments, *_PATH)
-    several = next(
-        (
-            arguments[key]
-            for key in ("edits", "replacements", "changes")
-            if isinstance(arguments.get(key), list)
-        ),
-        None,
+    path, change = _text(arguments, *_PATH), _change(arguments)
+    if path is not None and change is not None:
+        return Edit(path, (change,))
+    several: list[Any] = next(
+        (arguments[key] for key in _SEVERAL if isinstance(arguments.get(key), list)), []
     )
-    if several is not None:
-        path = path or next((_text(one, *_PATH) for one in several if isinstance(one, Mapping)), None)
-    changes = [_change(one) for one in ([arguments] if several is None else several)]
-    known = tuple(one for one in changes if one is not None)
-    return Edit(path, known) if path is not None and known else None
+    changes = tuple(one for one in map(_change, several) if one is not None)
+    if path is None:
+        path = next((_text(one, *_PATH) for one in several if isinstance(one, dict)), None)
+    return Edit(path, changes) if path is not None and changes else None
 
 
 def _write(arguments: Arguments) -> Action | None:
@@ -295,9 +294,7 @@ def _todo(arguments: Arguments) -> Action | None:
     items = []
     for one in given:
         text = (
-            _text(one, "content", "step", "title", "description", "text")
-            if isinstance(one, Mapping)
-            else None
+            _text(one, "content", "step", "title", "description", "text") if isinstance(one, dict) else None
         )
         if text is not None:
             status = str(one.get("status", "")).lower()
@@ -314,7 +311,7 @@ def _agent(arguments: Arguments) -> Action | None:
 def _question(arguments: Arguments) -> Action | None:
     questions = arguments.get("questions")
     first = (
-        next((one for one in questions if isinstance(one, Mapping)), None)
+        next((one for one in questions if isinstance(one, dict)), None)
         if isinstance(questions, list)
         else None
     )
@@ -405,10 +402,21 @@ def lines_changed(action: Edit | NewFile | Deleted) -> tuple[int, int]:
         return added, sum(line.startswith("-") and not line.startswith("---") for line in lines)
     added = removed = 0
     for change in action.changes:
-        old, new = Counter(_lines(change.old)), Counter(_lines(change.new))
-        added += sum((new - old).values())
-        removed += sum((old - new).values())
+        more, fewer = _lines_between(change.old, change.new)
+        added, removed = added + more, removed + fewer
     return added, removed
+
+
+def _lines_between(old: str, new: str) -> tuple[int, int]:
+    """The lines that only `new` has, and those that only `old` has."""
+    if "\n" not in old and "\n" not in new:  # most edits
+        return (0, 0) if old == new else (int(new != ""), int(old != ""))
+    before, after = _lines(old), _lines(new)
+    if len(before) <= 1 or len(after) <= 1:
+        same = len(set(before) & set(after))
+        return len(after) - same, len(before) - same
+    counted, other = Counter(before), Counter(after)
+    return sum((other - counted).values()), sum((counted - other).values())
 
 
 def _lines(text: str) -> list[str]:
