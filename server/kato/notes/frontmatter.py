@@ -6,7 +6,7 @@ read is an error that leaves the user's text alone. Ids and times are arguments.
 """
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from io import StringIO
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
@@ -25,8 +25,14 @@ _CLOSING: Final = re.compile(rb"^(?:---|\.\.\.)[ \t]*(?:\r?\n|\Z)", re.MULTILINE
 _BLANK_LINE: Final = re.compile(rb"\r?\n")
 _ITEM: Final = re.compile(r"^(?P<indent>[ \t]*)- ")
 _INDENTED_LIST: Final = re.compile(r"^[^\s#][^\n]*:[ \t]*\n(?P<indent> +)- ", re.MULTILINE)
+#: The keys that `markdown.frontmatterFields` chooses from, in the order in which they are written.
+CHOSEN_KEYS: Final = ("started", "ended", "cwd", "branch", "models", "files", "turns", "tokens", "redactions")
 #: The lists that Kato adds to and never takes from.
-_LISTS: Final = ("participants", "tags", "recordingIds")
+_LISTS: Final = ("participants", "tags", "recordingIds", "models", "files")
+#: The keys that Kato sets again.
+_SET_AGAIN: Final = (
+    "updated", "provider", "sessionId", "truncatedEvents", "ended", "branch", "turns", "tokens", "redactions",
+)  # fmt: skip
 
 
 class FrontmatterInvalid(ValueError):
@@ -35,7 +41,7 @@ class FrontmatterInvalid(ValueError):
 
 class NoteFields(Struct, frozen=True, kw_only=True):
     """What Kato writes. `updated` and `created` are epoch milliseconds; `truncated_events` counts the events that the
-    note lacks.
+    note lacks. `chosen` holds values of `CHOSEN_KEYS`: texts, numbers, and lists of texts.
     """
 
     id: str
@@ -48,6 +54,7 @@ class NoteFields(Struct, frozen=True, kw_only=True):
     tags: Sequence[str] = ()
     recording_ids: Sequence[str] = ()
     truncated_events: int = 0
+    chosen: Mapping[str, str | int | Sequence[str]] = {}
 
 
 class Found(NamedTuple):
@@ -174,6 +181,10 @@ def _ours(fields: NoteFields) -> dict[str, Any]:
         "tags": _inline(fields.tags),
         "recordingIds": _inline(fields.recording_ids),
     }
+    for key in CHOSEN_KEYS:
+        value = fields.chosen.get(key)
+        if value is not None:
+            ours[key] = value if isinstance(value, str | int) else _inline(value)
     if fields.truncated_events:
         ours["truncatedEvents"] = fields.truncated_events
     return ours
@@ -181,7 +192,7 @@ def _ours(fields: NoteFields) -> dict[str, Any]:
 
 def _merged(key: str, there: Any, ours: Any) -> Any:
     """The value of a key that the user's frontmatter has: Kato's own are set, lists grow, everything else stays."""
-    if key in ("updated", "provider", "sessionId", "truncatedEvents"):
+    if key in _SET_AGAIN:
         return ours
     if key not in _LISTS:
         return there

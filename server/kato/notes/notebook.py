@@ -16,7 +16,7 @@ import zlib
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, suppress
-from datetime import tzinfo
+from datetime import datetime, tzinfo
 from itertools import accumulate
 from pathlib import Path, PurePath
 from typing import IO, Final, NamedTuple, Protocol
@@ -28,6 +28,7 @@ from kato import __version__
 from kato.core import limits, paths
 from kato.core.errors import KatoError, PathDenied, WriteFailed
 from kato.core.events import SessionKey, ToolResult, UserMessage
+from kato.core.moments import in_zone
 from kato.core.records import Hold, NoteRecord, Recording, SessionRecord
 from kato.notes import frontmatter, looks
 from kato.notes.files import FileState, NoteFile, NoteMissing, NoteWriter, Prepared
@@ -187,7 +188,7 @@ class NoteBook:
                 state = self.writer.state(path)
                 self._notes.put_note(_record(path, 0, 0, state, None))
             return
-        head = self._head(path, None, session, (), recording_id, 0)
+        head = self._head(path, None, session, Transcript(self.options, self.tz), recording_id, 0)
         with self.writer.prepare(path, [head]) as prepared, self._notes.exclusive():
             if self.writer.inspect(path).exists:
                 return
@@ -226,7 +227,7 @@ class NoteBook:
                 self.progress(transcript.fed, end)
             missing = end - transcript.fed
             there = self.writer.inspect(path)
-            head = self._head(path, there, session, transcript.speakers, recording_id, missing)
+            head = self._head(path, there, session, transcript, recording_id, missing)
             look = None
             if recording_id is not None:
                 look = self._look_at_whole(recording_id, spool, size, until, transcript.state)
@@ -545,9 +546,10 @@ class NoteBook:
         return zlib.crc32(msgspec.json.encode((self.options, zone, __version__)))
 
     def _title(self, path: str, session: SessionRecord) -> str:
-        """From the file's name where the user gave one, else what the conversation is about."""
+        """From the file's name if that says something, else what the conversation is about."""
         about = session.title or session.snippet
-        if about is not None and PurePath(path).name == self.default_file_name(session):
+        is_own_name = PurePath(path).name == self.default_file_name(session)
+        if about is not None and (is_own_name or paths.says_nothing(path, session.key)):
             return about
         return paths.title_from_filename(path) or about or "Conversation"
 
@@ -582,14 +584,21 @@ class NoteBook:
     def default_file_name(self, session: SessionRecord) -> str:
         """The name of a note for which the user gave none."""
         about = session.title or session.snippet
-        return paths.default_file_name(about, when_ms=session.created_at, tz=self.tz, key=session.key)
+        return paths.default_file_name(
+            about,
+            when_ms=session.created_at,
+            tz=self.tz,
+            key=session.key,
+            template=self.options.file_name,
+            cwd=session.cwd,
+        )
 
     def _head(
         self,
         path: str,
         there: NoteFile | None,
         session: SessionRecord,
-        speakers: Iterable[str],
+        transcript: Transcript,
         recording_id: str | None,
         missing: int,
     ) -> bytes:
@@ -601,10 +610,11 @@ class NoteBook:
             created=now,
             provider=session.key.provider,
             session_id=session.key.session_id,
-            participants=tuple(speakers),
+            participants=transcript.speakers,
             tags=("kato",),
             recording_ids=() if recording_id is None else (recording_id,),
             truncated_events=missing,
+            chosen=self._chosen(session, transcript),
         )
         if there is not None and there.frontmatter is not None:
             try:
@@ -614,6 +624,24 @@ class NoteBook:
         if not self.options.include_frontmatter:
             return b""
         return frontmatter.new(fields).encode()
+
+    def _chosen(self, session: SessionRecord, transcript: Transcript) -> dict[str, str | int | Sequence[str]]:
+        """The frontmatter's fields that the settings choose, as far as they are known."""
+        facts = transcript.facts
+        known: dict[str, str | int | Sequence[str] | None] = {
+            "started": self._moment(facts.started),
+            "ended": self._moment(facts.ended),
+            "cwd": session.cwd,
+            "models": list(facts.models),
+            "files": list(facts.files),
+            "turns": facts.turns,
+        }
+        return {
+            key: value for key, value in known.items() if value and key in self.options.frontmatter_fields
+        }
+
+    def _moment(self, moment: datetime | None) -> str | None:
+        return None if moment is None else in_zone(moment, self.tz).isoformat(timespec="seconds")
 
 
 class _Body(NamedTuple):

@@ -39,6 +39,8 @@ from kato.notes.tools import (
 Family = Literal[
     "edit", "create", "delete", "run", "read", "search", "fetch", "web", "agent", "question", "todo", "other"
 ]
+#: What changes files.
+CHANGES: Final = frozenset({"edit", "create", "delete"})
 #: Lines that a block holds; what else was done is counted.
 LINES_MAX: Final = 100
 _HEADLINE_CHARS_MAX: Final = 400

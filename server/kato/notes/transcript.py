@@ -38,8 +38,10 @@ from kato.core.events import (
     UserMessage,
 )
 from kato.core.moments import in_zone
+from kato.core.paths import NAME_TEMPLATE
 from kato.core.text import line_part
 from kato.notes import summary, tool_blocks
+from kato.notes.frontmatter import CHOSEN_KEYS
 from kato.notes.markup import cut, details, literal, normalised, one_line, prose, quoted, trimmed
 from kato.notes.safe_markdown import enclosed, escaped_tags, typed
 from kato.notes.tools import Action, ReadArguments, action_of
@@ -52,6 +54,10 @@ _TURN_MESSAGES_MAX: Final = 64
 #: A call waits for its result to be shown with it, unless its arguments are larger (bytes of JSON) or more calls wait.
 _WAITING_BYTES_MAX: Final = 64 * 1024
 _WAITING_CALLS_MAX: Final = 32
+
+
+#: Changed files that the frontmatter names.
+FILES_MAX: Final = 50
 
 
 class MarkdownOptions(Struct, frozen=True):
@@ -68,6 +74,8 @@ class MarkdownOptions(Struct, frozen=True):
     include_system_events: bool = False
     include_sub_agents: bool = False
     italicize_user_messages: bool = False
+    frontmatter_fields: tuple[str, ...] = CHOSEN_KEYS
+    file_name: str = NAME_TEMPLATE
 
 
 class HiddenCall(Struct, frozen=True, rename="camel", tag_field="kind", tag="tool.call"):
@@ -127,6 +135,33 @@ _TOOL_KINDS: Final[Mapping[str, tuple[type, type]]] = {
 @cache
 def _decoder_of(kinds: tuple[type, ...]) -> "msgspec.json.Decoder[ConversationEvent | HiddenEvent]":
     return msgspec.json.Decoder(Union[kinds])  # noqa: UP007 - of a tuple
+
+
+class Facts:
+    """What the frontmatter says of a conversation, gathered from the events that a transcript was fed: the times of the
+    first and the last message, the models that spoke, the files that were changed (at most `FILES_MAX`), and how many
+    messages the user sent.
+    """
+
+    __slots__ = ("ended", "files", "models", "started", "turns")
+
+    def __init__(self) -> None:
+        self.started: datetime | None = None
+        self.ended: datetime | None = None
+        self.models: dict[str, None] = {}
+        self.files: dict[str, None] = {}
+        self.turns = 0
+
+    def message_at(self, moment: datetime) -> None:
+        """Notes the time of a message."""
+        if self.started is None:
+            self.started = moment
+        self.ended = moment
+
+    def changed(self, path: str) -> None:
+        """Notes a file that was changed."""
+        if len(self.files) < FILES_MAX:
+            self.files[path] = None
 
 
 class _Waiting(Struct, array_like=True, omit_defaults=True):
@@ -190,6 +225,7 @@ class Transcript:
         self.read = _decoder(options).decode_lines
         #: How many events it was given.
         self.fed = 0
+        self.facts = Facts()
         self._rules: Mapping[type, Callable[[Any], str]] = {
             AssistantMessage: self._assistant_message,
             SystemMessage: self._system_message,
@@ -254,6 +290,8 @@ class Transcript:
             added = whole.removeprefix(before)
             return added[1:] + "\n" if added.strip() else ""
         self._state.said = []
+        self.facts.message_at(event.timestamp)
+        self.facts.turns += 1
         if not whole:
             return ""
         before = self._show_waiting() + self._end_turn()
@@ -275,7 +313,10 @@ class Transcript:
         if mark[:-1] + ("f" if role == "c" else "c") in self._state.said:
             return ""
         self._state.said = [*self._state.said, mark][-_TURN_MESSAGES_MAX:]
+        self.facts.message_at(event.timestamp)
         model = "" if event.model is UNSET else one_line(event.model)
+        if model:
+            self.facts.models[model] = None
         self._state.assistant = model or "Assistant"
         shown = self._message(self._state.assistant, event, enclosed(text))
         return shown + self._end_turn() if event.phase == "final" else shown
@@ -367,6 +408,8 @@ class Transcript:
         if state.since is None:
             state.since = event.timestamp
         for one in summary.done(event.tool_call_id, self._action(event.name, given), self._style.folder):
+            if one.family in summary.CHANGES:
+                self.facts.changed(one.label)
             if len(state.done) < summary.LINES_MAX:
                 state.done.append(one)
             else:
@@ -399,6 +442,9 @@ class Transcript:
         state = self._state
         if event.model is not UNSET:
             state.assistant = one_line(event.model) or state.assistant
+        for one in summary.done(event.tool_call_id, self._action(event.name, event.input), state.folder):
+            if one.family in summary.CHANGES:
+                self.facts.changed(one.label)
         arguments = "" if event.input is UNSET else msgspec.json.encode(event.input).decode()
         waiting = _Waiting(event.tool_call_id, event.name, arguments, event.timestamp)
         before = ""
