@@ -14,8 +14,9 @@ from markdown_it import MarkdownIt
 from builders import Json, assistant, decision, info, struct, system, thinking, tool_call, tool_result, user
 from kato.core.commands import parse
 from kato.notes import safe_markdown
+from kato.notes.options import MarkdownOptions
 from kato.notes.safe_markdown import ELEMENTS
-from kato.notes.transcript import MarkdownOptions, Transcript
+from kato.notes.transcript import Transcript
 
 UTC = ZoneInfo("UTC")
 MARKDOWN = MarkdownIt("commonmark").enable("table")

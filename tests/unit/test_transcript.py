@@ -8,7 +8,8 @@ import pytest
 from builders import Json, assistant, decision, info, struct, system, thinking, tool_call, tool_result, user
 from conftest import SHARED
 from kato.core.events import BOUNDARY_SUBTYPES, decode_line
-from kato.notes.transcript import MarkdownOptions, Transcript
+from kato.notes.options import MarkdownOptions
+from kato.notes.transcript import Transcript
 
 UTC = ZoneInfo("UTC")
 SAMPLE = SHARED / "samples" / "first-capture"

@@ -24,8 +24,8 @@ from kato.notes import frontmatter
 from kato.notes.files import NoteWriter
 from kato.notes.leftovers import Leftovers
 from kato.notes.notebook import NoteBook
+from kato.notes.options import MarkdownOptions
 from kato.notes.policy import AuditLog, WritePolicy
-from kato.notes.transcript import MarkdownOptions
 from kato.storage.journal import Journal
 from kato.storage.memory import MemoryLedger
 

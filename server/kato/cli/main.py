@@ -440,7 +440,7 @@ def _capture(arguments: argparse.Namespace) -> int:
     from kato.cli import catalog  # noqa: PLC0415
     from kato.core.text import printable  # noqa: PLC0415
     from kato.notes.images import Pictures  # noqa: PLC0415
-    from kato.notes.notebook import BEGINNING, render  # noqa: PLC0415
+    from kato.notes.rendering import BEGINNING, render  # noqa: PLC0415
     from kato.notes.transcript import Transcript  # noqa: PLC0415
     from kato.storage.journal import Journal  # noqa: PLC0415
 

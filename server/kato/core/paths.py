@@ -51,6 +51,8 @@ _SMALL_WORDS: Final = frozenset(
 )
 #: The endings of the files that Kato writes: notes, and events one a line.
 NOTE_SUFFIXES: Final = (".md", ".markdown", ".txt", ".jsonl")
+#: The ending of a page, which the terminal writes and no recording.
+PAGE_SUFFIXES: Final = (".html",)
 #: Names that Windows keeps for devices, with any extension.
 _DEVICES: Final = frozenset(
     [

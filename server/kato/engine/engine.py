@@ -68,8 +68,9 @@ from kato.core.text import line_part, one_line, printable, with_newlines
 from kato.core.views import MemoryStatus, StatusSnapshot, WatchingStatus
 from kato.notes.files import NoteMissing
 from kato.notes.held import HeldNotes, at_end
-from kato.notes.notebook import BEGINNING, Events, NoteBook, Position, Replaced, SubAgent, Whole, render
+from kato.notes.notebook import NoteBook, Replaced, Whole
 from kato.notes.policy import RootUnavailable
+from kato.notes.rendering import BEGINNING, Events, Position, SubAgent, render
 from kato.notes.transcript import Transcript
 
 log = logging.getLogger("kato.engine")

@@ -23,7 +23,8 @@ from kato.core.errors import KatoError, WriteFailed
 from kato.core.events import SessionKey
 from kato.core.records import Hold, NoteRecord, Recording, SessionRecord
 from kato.notes.files import NoteMissing
-from kato.notes.notebook import Events, NoteBook, Position
+from kato.notes.notebook import NoteBook
+from kato.notes.rendering import Events, Position
 
 log = logging.getLogger("kato.held")
 

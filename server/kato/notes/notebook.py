@@ -22,56 +22,29 @@ from pathlib import Path, PurePath
 from typing import IO, Final, NamedTuple, Protocol
 
 import msgspec
+from msgspec import structs
 from msgspec.structs import replace
 
 from kato import __version__
 from kato.core import limits, paths
 from kato.core.errors import KatoError, PathDenied, WriteFailed
-from kato.core.events import SessionKey, ToolResult, UserMessage
-from kato.core.moments import in_zone
+from kato.core.events import SessionKey, ToolResult, decode_line
+from kato.core.moments import in_zone, utc
 from kato.core.records import Hold, NoteRecord, Recording, SessionRecord
-from kato.notes import frontmatter, looks
+from kato.notes import frontmatter, html, looks, plain
 from kato.notes.files import FileState, NoteFile, NoteMissing, NoteWriter, Prepared
+from kato.notes.options import MarkdownOptions
 from kato.notes.policy import RootUnavailable
+from kato.notes.rendering import BEGINNING, Events, Fold, Position, SubAgents, next_blocks, render, texts
 from kato.notes.tools import ReadArguments
-from kato.notes.transcript import MarkdownOptions, Transcript
+from kato.notes.transcript import Transcript
 
 #: Bodies up to this size are rendered in memory, longer ones in an unlinked file of the state directory.
 _SPOOL_BYTES: Final = 4 * limits.MIB
 
 
-class Position(NamedTuple):
-    """A place in a conversation: after `seq` whole events and the first `line` lines of the next."""
-
-    seq: int
-    line: int = 0
-
-
-BEGINNING: Final = Position(0)
 #: Sub-agents start sub-agents: so deep they are folded into each other.
 _FOLD_DEPTH_MAX: Final = 4
-
-
-class Events(Protocol):
-    """Reads a session's events in order."""
-
-    def __call__(self, *, after: int, until: int) -> Iterator[tuple[int, bytes]]:
-        """The lines from number `after` to before `until`, in pieces of whole lines with the number of their first."""
-        ...
-
-
-class SubAgent(NamedTuple):
-    """A sub-agent's session, to be folded under the call that started it."""
-
-    key: SessionKey
-    title: str
-    events: Iterable[tuple[int, bytes]]
-
-
-#: The sub-agents that a tool call of a session started.
-SubAgents = Callable[[SessionKey, str], Iterable[SubAgent]]
-#: What follows a tool's result: the sub-agents of its call.
-Fold = Callable[[Transcript, ToolResult], str]
 
 
 class Notes(Protocol):
@@ -264,6 +237,53 @@ class NoteBook:
             replaced = self._put_in_place(prepared, _Body(path, size, crc, key), lambda _: False)
         return Whole(count, b"", replaced)
 
+    def write_html(self, path: str, session: SessionRecord, events: Events, until: Position) -> Whole:
+        """The conversation up to `until` as one self-contained page."""
+        options = structs.replace(self.options, heading_style="page")
+        transcript = Transcript(options, self.tz, folder=session.cwd or "", tools=self.tools)
+        end = until.seq + (until.line > 0)
+        shown = texts(transcript, events(after=0, until=end), BEGINNING, until, self.fold(session.key))
+
+        def pieces() -> Iterator[str]:
+            for _, text in shown:
+                self.progress(transcript.fed, end)
+                yield text
+            yield transcript.finish()
+
+        started = in_zone(utc(session.created_at), self.tz)
+        about = [f"{session.key.provider}, {started:%Y-%m-%d %H:%M}", *([session.cwd] if session.cwd else [])]
+        return self._write_pieces(
+            path,
+            session.key,
+            html.page(self._title(path, session), about, pieces()),
+            end,
+            paths.PAGE_SUFFIXES,
+        )
+
+    def write_plain(self, path: str, session: SessionRecord, events: Events, until: Position) -> Whole:
+        """The conversation up to `until` as plain text."""
+        end = until.seq + (until.line > 0)
+        decoded = (
+            decode_line(line) for _, lines in events(after=0, until=end) for line in lines.splitlines()
+        )
+        pieces = (text.encode() for text in plain.pieces(decoded, self.tz))
+        return self._write_pieces(path, session.key, pieces, end, paths.NOTE_SUFFIXES)
+
+    def _write_pieces(
+        self, path: str, key: SessionKey, pieces: Iterable[bytes], count: int, suffixes: Sequence[str]
+    ) -> Whole:
+        crc = size = 0
+
+        def counted() -> Iterator[bytes]:
+            nonlocal crc, size
+            for piece in pieces:
+                crc, size = zlib.crc32(piece, crc), size + len(piece)
+                yield piece
+
+        with self.writer.prepare(path, counted(), suffixes) as prepared, self._notes.exclusive():
+            replaced = self._put_in_place(prepared, _Body(path, size, crc, key), lambda _: False)
+        return Whole(count, b"", replaced)
+
     def _put_in_place(
         self, prepared: Prepared, body: "_Body", goes_on: Callable[[Recording], bool]
     ) -> Replaced:
@@ -349,7 +369,7 @@ class NoteBook:
         """The next bounded piece of a recording, in blocks, and the recording as it stands after it."""
         transcript = self._transcript(recording.key, recording.transcript_state)
         since = Position(recording.seq, recording.line)
-        end, blocks = _next_blocks(transcript, events, since, until, self.fold(recording.key))
+        end, blocks = next_blocks(transcript, events, since, until, self.fold(recording.key))
         return _moved(recording, end, transcript.state, self._now_ms() if blocks else None), blocks
 
     def reached(
@@ -364,9 +384,7 @@ class NoteBook:
         begin = Position(since.seq, since.line)
         found, state, at, is_behind = begin, since.transcript_state, 0, False
         end = until.seq + (until.line > 0)
-        blocks = _texts(
-            transcript, events(after=begin.seq, until=end), begin, until, self.fold(recording.key)
-        )
+        blocks = texts(transcript, events(after=begin.seq, until=end), begin, until, self.fold(recording.key))
         for seq, block in blocks:
             words = _letters(block.encode())
             where = there.find(words, at)
@@ -450,7 +468,7 @@ class NoteBook:
         lines = events(after=since.seq, until=until.seq + (until.line > 0))
         return [
             (min(Position(seq + 1), until), text.encode())
-            for seq, text in _texts(transcript, lines, since, until, self.fold(recording.key))
+            for seq, text in texts(transcript, lines, since, until, self.fold(recording.key))
         ]
 
     def _restored(
@@ -471,7 +489,7 @@ class NoteBook:
         to = changed.pieces[first - 1][0] if first else since
         transcript = self._transcript(recording.key, changed.look.state)
         lines = events(after=since.seq, until=to.seq + (to.line > 0))
-        deque(_texts(transcript, lines, since, to, self.fold(recording.key)), maxlen=0)
+        deque(texts(transcript, lines, since, to, self.fold(recording.key)), maxlen=0)
         recording = _moved(recording, to, transcript.state, None)
         look = self._look(recording, changed.text)
         return recording, replace(look, restored_from=zlib.crc32(changed.text))
@@ -665,64 +683,6 @@ def _differs(known: NoteRecord, state: FileState) -> bool:
     return state.size != known.file_bytes or known.mtime_ns not in (None, state.mtime_ns)
 
 
-def render(
-    transcript: Transcript,
-    events: Iterable[tuple[int, bytes]],
-    since: Position,
-    until: Position | None,
-    fold: Fold | None = None,
-    *,
-    is_over: bool = False,
-) -> Iterator[bytes]:
-    """The Markdown of these events in pieces of a bounded size, cut at both ends where a line says so. `is_over`: nothing
-    follows, so the turn that is open ends here.
-    """
-    yield from _joined(_texts(transcript, events, since, until, fold))
-    if is_over and (rest := transcript.finish()):
-        yield rest.encode()
-
-
-def _texts(
-    transcript: Transcript,
-    events: Iterable[tuple[int, bytes]],
-    since: Position,
-    until: Position | None,
-    fold: Fold | None,
-) -> Iterator[tuple[int, str]]:
-    """The texts that events gave, each with its event's number; most events of a session give none."""
-    read, feed = transcript.read, transcript.feed
-    first = since.seq if since.line else -1
-    last = until.seq if until is not None and until.line else -1
-    cut = {first, last}
-    for start, lines in events:
-        for seq, event in enumerate(read(lines), start):
-            if type(event) is UserMessage and seq in cut:
-                after = since.line if seq == first else 0
-                through = until.line if until is not None and seq == last else None
-                text = feed(event, after_line=after, through_line=through)
-            else:
-                text = feed(event)
-            if fold is not None and type(event) is ToolResult:
-                text += fold(transcript, event)
-            if text:
-                yield seq, text
-
-
-def _next_blocks(
-    transcript: Transcript, events: Events, since: Position, until: Position, fold: Fold | None
-) -> tuple[Position, list[bytes]]:
-    blocks: list[bytes] = []
-    size = 0
-    end = until.seq + (until.line > 0)
-    for seq, text in _texts(transcript, events(after=since.seq, until=end), since, until, fold):
-        blocks.append(text.encode())
-        size += len(blocks[-1])
-        if size >= limits.WRITE_PIECE_BYTES:
-            return min(Position(seq + 1), until), blocks
-    # What could not be read (dropped from memory, without a journal) is passed over, not waited for.
-    return max(since, until), blocks
-
-
 _NO_LETTERS: Final = re.compile(rb"[^0-9A-Za-z\x80-\xff]+")
 
 
@@ -733,25 +693,6 @@ def _letters(text: bytes) -> bytes:
 def _moved(recording: Recording, to: Position, state: bytes, written_at: int | None) -> Recording:
     last = recording.last_write_at if written_at is None else written_at
     return replace(recording, seq=to.seq, line=to.line, transcript_state=state, last_write_at=last)
-
-
-def _joined(texts: Iterable[tuple[int, str]]) -> Iterator[bytes]:
-    waiting: list[str] = []
-    size = 0
-    for _, text in texts:
-        waiting.append(text)
-        size += len(text)
-        if size >= limits.WRITE_PIECE_BYTES:
-            yield from _encoded(waiting)
-            waiting, size = [], 0
-    yield from _encoded(waiting)
-
-
-def _encoded(texts: list[str]) -> Iterator[bytes]:
-    """The bytes of these texts together; of a large one in pieces, so that it does not lie in memory twice."""
-    text = "".join(texts)
-    for start in range(0, len(text), limits.WRITE_PIECE_BYTES):
-        yield text[start : start + limits.WRITE_PIECE_BYTES].encode()
 
 
 def _pieces(head: bytes, spool: IO[bytes]) -> Iterator[bytes]:

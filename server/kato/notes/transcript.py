@@ -16,13 +16,12 @@ Decisions show these keys of `metadata`, if they are there: `header`, `question`
 
 import hashlib
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from datetime import datetime, tzinfo
-from functools import cache
-from typing import Any, Final, Literal, Union
+from typing import Any, Final
 
 import msgspec
-from msgspec import UNSET, Struct, UnsetType
+from msgspec import UNSET, Struct
 
 from kato.core.events import (
     BOUNDARY_SUBTYPES,
@@ -33,17 +32,25 @@ from kato.core.events import (
     SystemMessage,
     Thinking,
     ToolCall,
-    ToolOutcome,
     ToolResult,
     UserMessage,
 )
 from kato.core.moments import in_zone
-from kato.core.paths import NAME_TEMPLATE
 from kato.core.text import line_part
-from kato.notes import summary, tool_blocks
-from kato.notes.frontmatter import CHOSEN_KEYS
+from kato.notes import decisions, summary, tool_blocks
+from kato.notes.brief_events import (
+    BriefCall,
+    BriefResult,
+    HiddenCall,
+    HiddenEvent,
+    HiddenResult,
+    HiddenThinking,
+    decoder,
+)
+from kato.notes.facts import Facts
 from kato.notes.markup import cut, details, literal, normalised, one_line, prose, quoted, trimmed
-from kato.notes.safe_markdown import enclosed, escaped_tags, typed
+from kato.notes.options import MarkdownOptions
+from kato.notes.safe_markdown import enclosed, typed
 from kato.notes.tools import Action, ReadArguments, action_of
 
 #: Calls without a result that are remembered by name; of more, the oldest are forgotten and their results are
@@ -54,114 +61,6 @@ _TURN_MESSAGES_MAX: Final = 64
 #: A call waits for its result to be shown with it, unless its arguments are larger (bytes of JSON) or more calls wait.
 _WAITING_BYTES_MAX: Final = 64 * 1024
 _WAITING_CALLS_MAX: Final = 32
-
-
-#: Changed files that the frontmatter names.
-FILES_MAX: Final = 50
-
-
-class MarkdownOptions(Struct, frozen=True):
-    """What is shown: the settings `markdown.*`."""
-
-    include_frontmatter: bool = True
-    include_commentary: bool = True
-    include_boundaries: bool = True
-    include_thinking: bool = False
-    tool_calls: Literal["hidden", "summary", "full"] = "summary"
-    #: Lines of an output or a file that a block shows when tool calls are shown in full; 0 for all.
-    tool_lines_max: int = 60
-    heading_style: Literal["kato", "readable"] = "kato"
-    include_system_events: bool = False
-    include_sub_agents: bool = False
-    italicize_user_messages: bool = False
-    frontmatter_fields: tuple[str, ...] = CHOSEN_KEYS
-    file_name: str = NAME_TEMPLATE
-
-
-class HiddenCall(Struct, frozen=True, rename="camel", tag_field="kind", tag="tool.call"):
-    """A call that is not shown: its name, for a result that may be shown."""
-
-    tool_call_id: str
-    name: str
-
-
-class HiddenResult(Struct, frozen=True, rename="camel", tag_field="kind", tag="tool.result"):
-    """A result that is not shown: its call."""
-
-    tool_call_id: str
-
-
-class BriefCall(Struct, frozen=True, rename="camel", tag_field="kind", tag="tool.call"):
-    """A call for the summary: its arguments are decoded when its name says that they are needed."""
-
-    tool_call_id: str
-    name: str
-    timestamp: datetime
-    input: msgspec.Raw | UnsetType = UNSET
-    model: str | UnsetType = UNSET
-
-
-class BriefResult(Struct, frozen=True, rename="camel", tag_field="kind", tag="tool.result"):
-    """A result for the summary: how the call ended."""
-
-    tool_call_id: str
-    outcome: ToolOutcome | UnsetType = UNSET
-    exit_code: int | UnsetType = UNSET
-
-
-class HiddenThinking(Struct, frozen=True, tag_field="kind", tag="thinking"):
-    """Thinking that is not shown."""
-
-
-HiddenEvent = HiddenCall | HiddenResult | BriefCall | BriefResult | HiddenThinking
-
-
-def _decoder(options: MarkdownOptions) -> "msgspec.json.Decoder[ConversationEvent | HiddenEvent]":
-    kinds: list[type] = [UserMessage, AssistantMessage, SystemMessage, Decision, ProviderInfo]
-    calls, results = _TOOL_KINDS[options.tool_calls]
-    # A sub-agent is shown where its call's result is.
-    kinds += [calls, ToolResult if options.include_sub_agents else results]
-    kinds.append(Thinking if options.include_thinking else HiddenThinking)
-    return _decoder_of(tuple(kinds))
-
-
-_TOOL_KINDS: Final[Mapping[str, tuple[type, type]]] = {
-    "hidden": (HiddenCall, HiddenResult),
-    "summary": (BriefCall, BriefResult),
-    "full": (ToolCall, ToolResult),
-}
-
-
-@cache
-def _decoder_of(kinds: tuple[type, ...]) -> "msgspec.json.Decoder[ConversationEvent | HiddenEvent]":
-    return msgspec.json.Decoder(Union[kinds])  # noqa: UP007 - of a tuple
-
-
-class Facts:
-    """What the frontmatter says of a conversation, gathered from the events that a transcript was fed: the times of the
-    first and the last message, the models that spoke, the files that were changed (at most `FILES_MAX`), and how many
-    messages the user sent.
-    """
-
-    __slots__ = ("ended", "files", "models", "started", "turns")
-
-    def __init__(self) -> None:
-        self.started: datetime | None = None
-        self.ended: datetime | None = None
-        self.models: dict[str, None] = {}
-        self.files: dict[str, None] = {}
-        self.turns = 0
-
-    def message_at(self, moment: datetime) -> None:
-        """Notes the time of a message."""
-        if self.started is None:
-            self.started = moment
-        self.ended = moment
-
-    def changed(self, path: str) -> None:
-        """Notes a file that was changed."""
-        if len(self.files) < FILES_MAX:
-            self.files[path] = None
 
 
 class _Waiting(Struct, array_like=True, omit_defaults=True):
@@ -222,7 +121,7 @@ class Transcript:
         self._state = msgspec.json.decode(state, type=_State) if state else _State(folder=folder)
         self._style = tool_blocks.Style(options.tool_lines_max, self._state.folder)
         #: The events of stored lines, for `feed`: of what the options hide, no more is read than the transcript needs.
-        self.read = _decoder(options).decode_lines
+        self.read = decoder(options).decode_lines
         #: How many events it was given.
         self.fed = 0
         self.facts = Facts()
@@ -347,7 +246,7 @@ class Transcript:
         return before + self._block(heading, text)
 
     def _decision(self, event: Decision) -> str:
-        return self._show_waiting() + self._block(_decision(event))
+        return self._show_waiting() + self._block(decisions.shown(event))
 
     def _heading(self, speaker: str, kind: str, timestamp: datetime, text: str = "") -> str:
         """The heading of a new run; "" inside one."""
@@ -358,7 +257,7 @@ class Transcript:
         if speaker not in state.speakers:
             state.speakers.append(speaker)
         at = in_zone(timestamp, self._tz)
-        if self._options.heading_style == "readable":
+        if self._options.heading_style != "kato":
             return self._readable_heading(speaker, at, text)
         # An f-string takes three times as long to pad six numbers.
         when = (at.year, at.month, at.day, at.hour, at.minute, at.second)
@@ -372,7 +271,8 @@ class Transcript:
         if day != self._state.day:
             self._state.day = day
             when = f"{day} {when}"
-        words = literal(cut(text, _FIRST_WORDS_CHARS_MAX)) if is_user else ""
+        is_outline = self._options.heading_style == "readable"
+        words = literal(cut(text, _FIRST_WORDS_CHARS_MAX)) if is_user and is_outline else ""
         marks = "#" * (self._level + (1 if is_user else 2))
         return f"{marks} {'You' if is_user else literal(speaker)}, {when}{f': {words}' if words else ''}\n\n"
 
@@ -506,48 +406,6 @@ class Transcript:
             self._state.kind = AssistantMessage.__name__
         self._state.in_list = False
         return self._block(heading, block)
-
-
-def _decision(event: Decision) -> str:
-    metadata: Mapping[str, Any] = {} if event.metadata is UNSET else event.metadata
-    lines = [f"**Decision** ({event.status} by {prose(event.decided_by)}): {prose(event.summary)}"]
-    question = metadata.get("question")
-    if isinstance(question, str) and question.strip():
-        header = metadata.get("header")
-        label = f"{prose(header)}: " if isinstance(header, str) and header.strip() else ""
-        lines += ["", f"{label}{prose(question)}"]
-    answer = metadata.get("answer")
-    chosen = [answer] if isinstance(answer, str) else answer if isinstance(answer, list) else []
-    answers = [one_line(one) for one in chosen if isinstance(one, str) and one.strip()]
-    options = metadata.get("options")
-    offered = [_option(one, answers) for one in options] if isinstance(options, list) else []
-    shown = [line for line in offered if line]
-    if shown:
-        lines += ["", *shown]
-    labels = {_label(one) for one in options} if isinstance(options, list) else set()
-    own = [one for one in answers if one not in labels]
-    if own:
-        lines += ["", f"Answer: {escaped_tags('; '.join(own))}"]
-    notes, plan = metadata.get("notes"), metadata.get("plan")
-    if isinstance(notes, str) and notes.strip():
-        lines += ["", f"Notes: {prose(notes)}"]
-    if isinstance(plan, str) and plan.strip():
-        lines += ["", *enclosed(trimmed(normalised(plan))).split("\n")]
-    return "\n".join(f"> {line}".rstrip() for line in lines)
-
-
-def _option(option: Any, answers: Sequence[str]) -> str:
-    label = _label(option)
-    if not label:
-        return ""
-    description = option.get("description") if isinstance(option, dict) else None
-    about = f" – {prose(description)}" if isinstance(description, str) and description.strip() else ""
-    return f"- [{'x' if label in answers else ' '}] {escaped_tags(label)}{about}"
-
-
-def _label(option: Any) -> str:
-    label = option.get("label") if isinstance(option, dict) else option
-    return one_line(label) if isinstance(label, str) else ""
 
 
 #: Of a user's message, in a readable heading.
