@@ -281,7 +281,8 @@ class NoteBook:
                 yield piece
 
         with self.writer.prepare(path, counted(), suffixes) as prepared, self._notes.exclusive():
-            replaced = self._put_in_place(prepared, _Body(path, size, crc, key), lambda _: False)
+            body = _Body(path, size, crc, key, suffixes=suffixes)
+            replaced = self._put_in_place(prepared, body, lambda _: False)
         return Whole(count, b"", replaced)
 
     def _put_in_place(
@@ -290,7 +291,7 @@ class NoteBook:
         """Replaces a note by a new one. Text that Kato did not write, and another conversation, are copied first; of the
         recordings to the file, those go on for which `goes_on` is true.
         """
-        there, ours = self.writer.inspect(body.path), self._notes.note(body.path)
+        there, ours = self.writer.inspect(body.path, body.suffixes), self._notes.note(body.path)
         found = (there.body_bytes, there.body_crc32)
         other = None if ours is None or ours.key == body.key else ours.key
         has_text = there.exists and not there.body_is_empty and found != (body.size, body.crc32)
@@ -670,6 +671,7 @@ class _Body(NamedTuple):
     crc32: int
     key: SessionKey
     look: looks.Look | None = None
+    suffixes: Sequence[str] = paths.NOTE_SUFFIXES
 
 
 def _record(
