@@ -35,6 +35,7 @@ DOCUMENTED: Final[dict[str, type[Any]]] = {
         views.RecordingStatus,
         views.ParentStatus,
         views.WatchingStatus,
+        views.UnreadableStatus,
         CommandOutcome,
         OutcomeError,
         Notice,

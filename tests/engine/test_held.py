@@ -337,7 +337,7 @@ def test_a_capture_again_onto_the_unsaved_note_brings_it_up_to_date(opened: Open
     here.do(here.editor.type, note, "my remark")
     here.say(assistant("one", 2), user("::capture", 3))
     assert here.window.ran == ["capture ok", "capture ok"]
-    assert here.text(note).count("hello") == 1
+    assert here.text(note).count("\nhello\n") == 1
     assert "my remark" in here.text(note)
     assert here.text(note).endswith("::capture\n")
 
@@ -607,9 +607,9 @@ def test_whatever_the_user_does_every_message_is_in_the_note_once_and_no_save_co
         saved += unsaved
     here.beat()
     text = note.read_text()
-    found = [text.count(f"message {number} of the conversation") for number in range(said)]
+    found = [text.count(f"\nmessage {number} of the conversation") for number in range(said)]
     assert found == [1] * said, text
-    places = [text.index(f"message {number} of the conversation") for number in range(said)]
+    places = [text.index(f"\nmessage {number} of the conversation") for number in range(said)]
     assert places == sorted(places)
     assert [remark for remark in saved if remark not in text] == []
     here.window.close()

@@ -14,8 +14,9 @@ from markdown_it import MarkdownIt
 from builders import Json, assistant, decision, info, struct, system, thinking, tool_call, tool_result, user
 from kato.core.grammar import parse
 from kato.notes import safe_markdown
+from kato.notes.options import MarkdownOptions
 from kato.notes.safe_markdown import ELEMENTS
-from kato.notes.transcript import MarkdownOptions, Transcript
+from kato.notes.transcript import Transcript
 
 UTC = ZoneInfo("UTC")
 MARKDOWN = MarkdownIt("commonmark").enable("table")
@@ -30,7 +31,7 @@ OPTIONS = st.builds(
     MarkdownOptions,
     include_commentary=st.booleans(),
     include_thinking=st.booleans(),
-    include_tool_calls=st.booleans(),
+    tool_calls=st.sampled_from(["hidden", "summary", "full"]),
     include_system_events=st.booleans(),
     italicize_user_messages=st.booleans(),
 )

@@ -17,7 +17,8 @@ from kato.core.events import ConversationEvent, SessionKey, decode_line, encode_
 from kato.core.moments import MOMENT_MAX, MOMENT_MIN, clamped, epoch_ms, in_zone, is_supported, rfc3339, utc
 from kato.core.paths import default_file_name
 from kato.lsp import wire
-from kato.notes.transcript import MarkdownOptions, Transcript
+from kato.notes.options import MarkdownOptions
+from kato.notes.transcript import Transcript
 
 #: What programs write where they have no date, in every zone, and what lies just within the calendar.
 ENDS = [

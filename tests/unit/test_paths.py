@@ -1,5 +1,6 @@
 """Names, titles and paths as strings."""
 
+from datetime import timezone
 from zoneinfo import ZoneInfo
 
 import hypothesis.strategies as st
@@ -9,6 +10,7 @@ from hypothesis import given
 from kato.core.errors import CommandRefused
 from kato.core.events import SessionKey
 from kato.core.paths import (
+    NAME_TEMPLATE,
     NOTE_SUFFIXES,
     cut_to_bytes,
     default_file_name,
@@ -21,9 +23,11 @@ from kato.core.paths import (
     policy_refusal,
     resolve,
     same_name,
+    says_nothing,
     shorten,
     slug,
     suffix_refusal,
+    template_problem,
     title_from_filename,
     title_from_text,
     to_uri,
@@ -381,3 +385,59 @@ def test_the_notes_directory_is_a_path_where_a_folder_is_open_or_none_is_needed(
 )
 def test_what_is_named_like_a_note(name: str, expected: bool) -> None:
     assert is_note(name) is expected
+
+
+KEY = SessionKey("codex", "5f0c7c1e-1111-2222-3333-444455556666")
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "codex.md", "5f0c7c1e.md", f"{KEY.session_id}.md", "notes.md", "2026-02-24.md", "conv.2026.2026-02-24.md",
+        "chat-notes.md", "deadbeef.md", "untitled.txt",
+    ],
+)  # fmt: skip
+def test_a_name_that_is_not_about_the_conversation_says_nothing(name: str) -> None:
+    assert says_nothing(f"/w/{name}", KEY)
+
+
+@pytest.mark.parametrize(
+    "name", ["fix-login.md", "memory.md", "café.md", "conv.2026.2026-02-24_1549-memory-and-status-gca.md"]
+)
+def test_a_name_with_words_says_something(name: str) -> None:
+    assert not says_nothing(f"/w/{name}", KEY)
+
+
+@pytest.mark.parametrize(
+    ("template", "wanted"),
+    [
+        (NAME_TEMPLATE, "1970-01-01_0000-fix-the-login-5f0c7c1e.md"),
+        ("${assistant} ${folder} ${title}", "codex my-project fix-the-login.md"),
+        ("${branch}-${title}.txt", "fix-the-login.txt"),
+        ("${title}.notes", "fix-the-login.notes.md"),
+        ("${branch}", "note.md"),
+    ],
+)
+def test_a_template_names_notes(template: str, wanted: str) -> None:
+    assert template_problem(template) is None
+    name = default_file_name(
+        "Fix: the <login>?", when_ms=0, tz=timezone.utc, key=KEY, template=template, cwd="/w/My Project"
+    )
+    assert name == wanted
+
+
+@pytest.mark.parametrize(
+    "title", ["con", "x" * 500, "日本語のタイトル" * 40, "a/b\\c:d", "...", "", "\x00\x1f"]
+)
+@pytest.mark.parametrize("template", ["${title}", "${folder}${title}", "${title} ."])
+def test_a_name_is_valid_on_every_platform(title: str, template: str) -> None:
+    name = default_file_name(title, when_ms=0, tz=timezone.utc, key=KEY, template=template, cwd=f"/w/{title}")
+    assert len(name.encode()) < 255 - 60
+    assert policy_refusal(f"C:\\notes\\{name}", windows=True) is None
+    assert policy_refusal(f"/notes/{name}") is None
+    assert not name.startswith(".")
+
+
+@pytest.mark.parametrize("template", ["notes", "${nope}", "${date}/${title}", ".${title}", "${title}?"])
+def test_a_template_that_cannot_name_notes_is_refused(template: str) -> None:
+    assert template_problem(template) is not None

@@ -8,12 +8,13 @@ import pytest
 from builders import Json, assistant, decision, info, struct, system, thinking, tool_call, tool_result, user
 from conftest import SHARED
 from kato.core.events import BOUNDARY_SUBTYPES, decode_line
-from kato.notes.transcript import MarkdownOptions, Transcript
+from kato.notes.options import MarkdownOptions
+from kato.notes.transcript import Transcript
 
 UTC = ZoneInfo("UTC")
 SAMPLE = SHARED / "samples" / "first-capture"
 T0 = "2026-02-25_0613_20"
-ALL = MarkdownOptions(include_thinking=True, include_tool_calls=True, include_system_events=True)
+ALL = MarkdownOptions(include_thinking=True, tool_calls="full", include_system_events=True)
 
 
 def render(*events: Json, options: MarkdownOptions | None = None) -> str:
@@ -184,7 +185,7 @@ def test_commentary_can_be_switched_off() -> None:
     assert "done" in text
 
 
-def test_tool_calls_and_results_are_details_with_the_calls_name() -> None:
+def test_a_call_and_its_result_are_one_block() -> None:
     text = render(
         assistant("look", model="m"),
         tool_call(
@@ -196,15 +197,27 @@ def test_tool_calls_and_results_are_details_with_the_calls_name() -> None:
     )
     assert text == (
         f"# m_{T0}\n\nlook\n\n"
-        "<details>\n<summary>Tool call: Bash: List &lt;files&gt;</summary>\n\n```\nls\n```\n\n</details>\n\n"
-        "<details>\n<summary>Tool result: Bash</summary>\n\n```\na\nb\n```\n\n</details>\n\n"
+        "<details>\n<summary>List &lt;files&gt;</summary>\n\n```console\n$ ls\na\nb\n```\n\n</details>\n\n"
         "done\n"
     )
 
 
-def test_several_arguments_are_json() -> None:
-    text = render(tool_call("Edit", input={"path": "x", "old": "a"}), options=ALL)
-    assert '```json\n{\n  "path": "x",\n  "old": "a"\n}\n```' in text
+def test_calls_stand_in_their_order_each_with_its_own_result() -> None:
+    text = render(
+        tool_call("Bash", 1, call="a", input={"command": "first"}),
+        tool_call("Bash", 2, call="b", input={"command": "second"}),
+        tool_result("of the second", 3, call="b"),
+        tool_result("of the first", 4, call="a"),
+        assistant("done", 5),
+        options=ALL,
+    )
+    assert [line for line in text.splitlines() if line.startswith(("$", "of", "done"))] == [
+        "$ first",
+        "of the first",
+        "$ second",
+        "of the second",
+        "done",
+    ]
 
 
 def test_no_result_can_end_its_block() -> None:
@@ -212,10 +225,85 @@ def test_no_result_can_end_its_block() -> None:
     assert "`````\n````\n</details>\n```\n`````" in text
 
 
-def test_a_result_that_comes_later_is_shown_with_its_calls_name() -> None:
-    text = render(tool_call("Bash"), user("meanwhile", 1), tool_result("late", 2), options=ALL)
-    assert "Tool result: Bash" in text
-    assert "Tool result: call-9" in render(tool_result("x", call="call-9"), options=ALL)
+def test_a_result_that_comes_after_the_users_next_words_is_shown_with_its_calls_name() -> None:
+    call = tool_call("Bash", input={"command": "sleep 9"})
+    text = render(call, user("meanwhile", 1), tool_result("late", 2), options=ALL)
+    assert text.index("$ sleep 9") < text.index("meanwhile") < text.index("<summary>Result: Bash</summary>")
+    assert "Result: call-9" in render(tool_result("x", call="call-9"), options=ALL)
+
+
+def test_large_arguments_do_not_wait_for_the_result() -> None:
+    transcript = Transcript(ALL, UTC)
+    call = tool_call("Write", input={"file_path": "x.txt", "content": "line\n" * 50_000})
+    assert "Created x.txt (+50,000)" in transcript.feed(struct(call))
+    assert len(transcript.state) < 1000
+
+
+def test_what_was_done_stands_at_the_end_of_a_turn_in_one_block() -> None:
+    turn = [
+        user("fix it"),
+        assistant("Now let me look.", 1, model="m", phase="commentary"),
+        tool_call("Read", 2, call="a", input={"file_path": "/w/a.py"}),
+        tool_result("text", 3, call="a"),
+        tool_call("Bash", 4, call="b", input={"command": "pytest -q"}),
+        tool_result("failed", 5, call="b", outcome="error", exitCode=1),
+        assistant("It is fixed.", 6, model="m", phase="final"),
+    ]
+    block = (
+        "<details>\n<summary>Read 1 file, ran 1 command (1 failed)</summary>\n\n"
+        "- Read `a.py`\n- Ran `pytest -q` (exit 1)\n\n</details>\n"
+    )
+    transcript = Transcript(MarkdownOptions(), UTC, folder="/w")
+    text = "".join(transcript.feed(struct(one)) for one in turn)
+    assert text.endswith(f"It is fixed.\n\n{block}")
+    assert transcript.finish() == ""
+
+
+@pytest.mark.parametrize("ends", [[user("thanks", 9)], [assistant("done", 9, phase="final")], []])
+def test_a_turn_ends_with_the_final_message_the_users_next_words_or_the_conversation(
+    ends: list[Json],
+) -> None:
+    transcript = Transcript(MarkdownOptions(), UTC)
+    call = tool_call("Bash", 1, input={"command": "ls"})
+    pieces = [transcript.feed(struct(one)) for one in (user("go"), call, assistant("working", 2), *ends)]
+    text = "".join(pieces) + transcript.finish()
+    assert text.count("<summary>Ran 1 command</summary>") == 1
+    assert text.index("working") < text.index("Ran 1 command")
+    if ends and ends[0]["kind"] == "message.user":
+        assert text.index("Ran 1 command") < text.index("thanks")
+
+
+def test_a_turn_without_tool_calls_has_no_block_and_hidden_calls_have_none() -> None:
+    assert "<details>" not in render(user("hi"), assistant("hello", 1, phase="final"))
+    call = tool_call("Bash", 1, input={"command": "ls"})
+    hidden = render(
+        user("hi"), call, assistant("done", 2, phase="final"), options=MarkdownOptions(tool_calls="hidden")
+    )
+    assert hidden == render(user("hi"), assistant("done", 2, phase="final"))
+
+
+def test_a_call_gives_the_run_of_a_turn_that_begins_with_it_the_models_name() -> None:
+    events = [user("go"), tool_call("Bash", 1, input={"command": "ls"}, model="opus"), tool_result("x", 2)]
+    text = render(*events, assistant("done", 3, model="opus"), options=ALL)
+    assert [line.partition("_")[0] for line in text.splitlines() if line.startswith("# ")] == [
+        "# User",
+        "# opus",
+    ]
+
+
+def test_readable_headings_give_an_outline() -> None:
+    options = MarkdownOptions(heading_style="readable")
+    text = render(
+        user("please fix *this*\nand that"),
+        assistant("ok", 1, model="opus"),
+        user("next day", 86_400),
+        options=options,
+    )
+    assert [line for line in text.splitlines() if line.startswith("#")] == [
+        r"## You, 2026-02-25 06:13: please fix \*this\* and that",
+        "### opus, 06:13",
+        "## You, 2026-02-26 06:13: next day",
+    ]
 
 
 def test_a_block_never_stands_in_the_users_run() -> None:

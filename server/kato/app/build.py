@@ -25,8 +25,8 @@ from kato.notes import frontmatter
 from kato.notes.files import NoteWriter
 from kato.notes.leftovers import Leftovers
 from kato.notes.notebook import NoteBook
+from kato.notes.options import MarkdownOptions
 from kato.notes.policy import AuditLog, WritePolicy
-from kato.notes.transcript import MarkdownOptions
 from kato.storage.journal import Journal
 from kato.storage.memory import MemoryLedger
 
@@ -212,7 +212,11 @@ def markdown_options(chosen: Settings) -> MarkdownOptions:
         include_commentary=chosen.markdown_include_commentary,
         include_boundaries=chosen.markdown_include_boundaries,
         include_thinking=chosen.markdown_include_thinking,
-        include_tool_calls=chosen.markdown_include_tool_calls,
+        tool_calls="full" if chosen.markdown_include_tool_calls else chosen.markdown_tool_calls,
+        tool_lines_max=chosen.markdown_tool_lines,
+        heading_style=chosen.markdown_heading_style,
+        frontmatter_fields=chosen.markdown_frontmatter_fields,
+        file_name=chosen.notes_file_name,
         include_system_events=chosen.markdown_include_system_events,
         include_sub_agents=chosen.markdown_include_sub_agents,
         italicize_user_messages=chosen.markdown_italicize_user_messages,

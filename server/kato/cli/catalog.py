@@ -8,6 +8,7 @@ import sys
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from itertools import islice
+from pathlib import PurePath
 from typing import IO, Final
 
 from msgspec import Struct
@@ -21,7 +22,8 @@ from kato.core.records import SessionRecord
 from kato.logs.discovery import PACKED, Found, Root, scan
 from kato.logs.parts import part_order
 from kato.logs.tail import Tail
-from kato.notes.notebook import NoteBook, Position, SubAgent, Whole
+from kato.notes.notebook import NoteBook, Whole
+from kato.notes.rendering import Position, SubAgent
 from kato.system.regular import open_regular
 
 #: Of a log, so much is read to list it: the first words of the user lie there, and at the end the newest title.
@@ -347,11 +349,29 @@ def session_of(found: Found, place: Surroundings, events: LogEvents) -> SessionR
     )
 
 
+#: What `kato capture` writes, by the suffix of the path.
+FORMATS: Final = {
+    ".md": "Markdown",
+    ".markdown": "Markdown",
+    ".html": "a page",
+    ".txt": "plain text",
+    ".jsonl": "one event a line",
+}
+
+
 def capture(path: str, session: SessionRecord, events: LogEvents, notebook: NoteBook) -> Whole:
-    """Writes a log's conversation to a note: `.jsonl` gives one event a line, anything else Markdown."""
+    """Writes a log's conversation in the format that the path's suffix names (`FORMATS`). Raises CommandRefused for another."""
     end = Position(session.event_count)
-    if path.lower().endswith(".jsonl"):
+    suffix = PurePath(path).suffix.lower()
+    if suffix not in FORMATS:
+        known = ", ".join(f"{name} ({what})" for name, what in FORMATS.items())
+        raise CommandRefused(f"{path}: the name of the file must end in one of {known}")
+    if suffix == ".jsonl":
         return notebook.write_jsonl(path, session.key, events.pieces, end)
+    if suffix == ".html":
+        return notebook.write_html(path, session, events.pieces, end)
+    if suffix == ".txt":
+        return notebook.write_plain(path, session, events.pieces, end)
     return notebook.write_markdown(
         path, session, events.pieces, end, goes_on=lambda one: one.key == session.key
     )

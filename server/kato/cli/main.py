@@ -457,7 +457,7 @@ def _capture(arguments: argparse.Namespace) -> int:
     from kato.cli import catalog  # noqa: PLC0415
     from kato.core.text import printable  # noqa: PLC0415
     from kato.notes.images import Pictures  # noqa: PLC0415
-    from kato.notes.notebook import BEGINNING, render  # noqa: PLC0415
+    from kato.notes.rendering import BEGINNING, render  # noqa: PLC0415
     from kato.notes.transcript import Transcript  # noqa: PLC0415
     from kato.storage.journal import Journal  # noqa: PLC0415
 
@@ -528,11 +528,12 @@ def _capture(arguments: argparse.Namespace) -> int:
         notebook.sub_agents = agents
         if not target:
             pieces = render(
-                Transcript(notebook.options, notebook.tz),
+                Transcript(notebook.options, notebook.tz, folder=session.cwd or "", tools=notebook.tools),
                 events.pieces(),
                 BEGINNING,
                 None,
                 notebook.fold(session.key),
+                is_over=True,
             )
             terminal.write(pieces, partial(printable, keep="\n\t"))
             return EXIT_OK

@@ -19,6 +19,8 @@ Timestamp = Annotated[datetime, Meta(tz=True)]
 
 Phase = Literal["commentary", "final", "other"]
 
+#: How a tool call ended: `denied` by the user or a rule of theirs.
+ToolOutcome = Literal["ok", "error", "denied"]
 DecisionStatus = Literal["proposed", "accepted", "rejected", "superseded"]
 
 
@@ -74,19 +76,22 @@ class SystemMessage(_Event, frozen=True, kw_only=True, rename="camel", tag="mess
 
 
 class ToolCall(_Event, frozen=True, kw_only=True, rename="camel", tag="tool.call"):
-    """The assistant calls a tool. `description` is one line for people."""
+    """The assistant calls a tool. `description` is one line for people, `model` the assistant's name in the transcript."""
 
     tool_call_id: Id
     name: str
     description: str | UnsetType = UNSET
     input: dict[str, Any] | UnsetType = UNSET
+    model: str | UnsetType = UNSET
 
 
 class ToolResult(_Event, frozen=True, kw_only=True, rename="camel", tag="tool.result"):
-    """What the tool gave back, as text."""
+    """What the tool gave back, as text. `outcome` and a command's `exit_code` are there where the log says them."""
 
     tool_call_id: Id
     result: str
+    outcome: ToolOutcome | UnsetType = UNSET
+    exit_code: int | UnsetType = UNSET
 
 
 class Thinking(_Event, frozen=True, kw_only=True, rename="camel", tag="thinking"):

@@ -51,6 +51,8 @@ _SMALL_WORDS: Final = frozenset(
 )
 #: The endings of the files that Kato writes: notes, and events one a line.
 NOTE_SUFFIXES: Final = (".md", ".markdown", ".txt", ".jsonl")
+#: The ending of a page, which the terminal writes and no recording.
+PAGE_SUFFIXES: Final = (".html",)
 #: Names that Windows keeps for devices, with any extension.
 _DEVICES: Final = frozenset(
     [
@@ -65,6 +67,8 @@ _DEVICES: Final = frozenset(
     ]
 )
 _SLUG_BYTES_MAX: Final = 80
+#: File systems allow 255 bytes; the rest is for a suffix and for the names of temporary files and backups.
+_NAME_BYTES_MAX: Final = 160
 _SLASH_COMMAND: Final = re.compile(r"/[A-Za-z][\w:.-]*(?: \S+)?$")
 _DRIVE: Final = re.compile(r"^[A-Za-z]:")
 _WORKSPACE_FOLDER: Final = "${workspaceFolder}"
@@ -184,6 +188,26 @@ def title_from_filename(path: str) -> str:
     )
 
 
+#: Names of files that say nothing of a conversation.
+_EMPTY_WORDS: Final = frozenset(
+    "ai agent answer capture chat claude codex conv conversation copilot export gemini log md new note notes out output record"
+    " recording session talk test tmp transcript untitled".split()
+)
+_ID_LIKE: Final = re.compile(
+    r"[0-9a-f]{8,}|[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}|[\d._:T-]+", re.IGNORECASE
+)
+
+
+def says_nothing(path: str, key: SessionKey) -> bool:
+    """True if a file's name is not about its conversation: the assistant's name, an id, a date, a word such as `notes`."""
+    stem = re.split(r"[/\\]", path)[-1].rpartition(".")[0].lower()
+    words = [
+        word for word in re.split(r"[^0-9a-z\x80-\U0010ffff-]+|(?<![0-9a-f])-|-(?![0-9a-f])", stem) if word
+    ]
+    known = {key.provider.lower(), key.session_id.lower(), _UUID_LIKE.sub("", key.session_id)[:8].lower()}
+    return all(word in known or word in _EMPTY_WORDS or _ID_LIKE.fullmatch(word) for word in words)
+
+
 #: A line that is not blank, as much of it as a title may need.
 _TITLE_LINE: Final = re.compile(r"\S[^\r\n]{0,1023}")
 
@@ -215,12 +239,55 @@ def shorten(text: str, chars: int) -> str:
     return cut.rstrip(" ,;:.-") + "…"
 
 
-def default_file_name(title: str | None, *, when_ms: int, tz: tzinfo, key: SessionKey) -> str:
-    """`2026-02-24_1609-implement-memory-management-5f0c7c1e.md`: time, title, the start of the session's id."""
+#: What `notes.fileName` may hold.
+NAME_TOKENS: Final = ("date", "time", "title", "assistant", "folder", "id", "branch")
+NAME_TEMPLATE: Final = "${date}_${time}-${title}-${id}"
+_TOKEN: Final = re.compile(r"\$\{(\w+)\}")
+
+
+def template_problem(template: str) -> str | None:
+    """Why this is not a template for file names; None if it is one."""
+    unknown = [name for name in _TOKEN.findall(template) if name not in NAME_TOKENS]
+    if unknown:
+        return f"${{{unknown[0]}}} is not a token; the tokens are {', '.join(f'${{{name}}}' for name in NAME_TOKENS)}"
+    literal = _TOKEN.sub("x", template)
+    if not _TOKEN.search(template):
+        return "the template needs a token, or all notes have one name; for example " + NAME_TEMPLATE
+    if re.search(r'[/\\<>:"|?*\x00-\x1f]', literal) or literal.startswith("."):
+        return 'a file name does not begin with a dot and holds none of / \\ < > : " | ? *'
+    return None
+
+
+def default_file_name(
+    title: str | None,
+    *,
+    when_ms: int,
+    tz: tzinfo,
+    key: SessionKey,
+    template: str = NAME_TEMPLATE,
+    cwd: str | None = None,
+    branch: str | None = None,
+) -> str:
+    """`2026-02-24_1609-implement-memory-management-5f0c7c1e.md`: by default time, title, the start of the session's id.
+    The name is valid on every platform, whatever the template and the conversation hold.
+    """
     at = in_zone(utc(when_ms), tz)
-    when = f"{at.year:04}-{at.month:02}-{at.day:02}_{at.hour:02}{at.minute:02}"  # strftime does not pad years everywhere
-    mark = _UUID_LIKE.sub("", key.session_id)[:8].lower() or "session"
-    return f"{when}-{slug(title or key.provider)}-{mark}.md"
+    values = {
+        "date": f"{at.year:04}-{at.month:02}-{at.day:02}",  # strftime does not pad years everywhere
+        "time": f"{at.hour:02}{at.minute:02}",
+        "title": slug(title or key.provider),
+        "assistant": slug(key.provider),
+        "folder": slug(re.split(r"[/\\]", cwd.rstrip("/\\"))[-1]) if cwd else "",
+        "id": _UUID_LIKE.sub("", key.session_id)[:8].lower() or "session",
+        "branch": slug(branch) if branch else "",
+    }
+    name = _TOKEN.sub(lambda found: values.get(found[1], ""), template)
+    stem, dot, suffix = name.rpartition(".")
+    if not dot or f".{suffix.lower()}" not in NOTE_SUFFIXES:
+        stem, suffix = name, "md"
+    stem = re.sub(r"([-_. ])[-_. ]*(?=[-_. ])", "", stem).strip("-_. ")  # what a missing value leaves
+    stem = cut_to_bytes(stem, _NAME_BYTES_MAX).rstrip(". ") or "note"
+    return f"note-{stem}.{suffix}" if stem.partition(".")[0].lower() in _DEVICES else f"{stem}.{suffix}"
 
 
 def slug(text: str) -> str:

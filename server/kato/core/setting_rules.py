@@ -12,8 +12,13 @@ from pathlib import PurePosixPath, PureWindowsPath
 from typing import Any, Final, NamedTuple
 
 from kato.core import limits
+from kato.core.paths import NAME_TOKENS, template_problem
 
 LOG_LEVELS: Final = ("debug", "info", "warning", "error")
+#: What the frontmatter may say of a conversation, in the order in which it is written.
+FRONTMATTER_FIELDS: Final = (
+    "started", "ended", "cwd", "branch", "models", "files", "turns", "tokens", "redactions",
+)  # fmt: skip
 
 
 class Rule(NamedTuple):
@@ -109,10 +114,36 @@ def _provider_paths(value: Any) -> Mapping[str, tuple[str, ...]]:
     return {name: _paths(paths) for name, paths in value.items()}
 
 
-def _log_level(value: Any) -> str:
-    if value not in LOG_LEVELS:
+def _one_of(*words: str) -> Rule:
+    """One of some words."""
+
+    def check(value: Any) -> str:
+        if not isinstance(value, str) or value not in words:
+            raise ValueError
+        return value
+
+    return Rule(f"{', '.join(words[:-1])} or {words[-1]}", {"type": "string", "enum": list(words)}, check)
+
+
+def _lines(value: Any) -> int:
+    if type(value) is not int or not 0 <= value <= _INTEGER_MAX:
         raise ValueError
-    return str(value)
+    return value
+
+
+def _frontmatter_fields(value: Any) -> tuple[str, ...]:
+    if not isinstance(value, list | tuple) or not all(one in FRONTMATTER_FIELDS for one in value):
+        raise ValueError
+    return tuple(name for name in FRONTMATTER_FIELDS if name in value)
+
+
+def _file_name(value: Any) -> str:
+    if not isinstance(value, str):
+        raise ValueError
+    problem = template_problem(value)
+    if problem is not None:
+        raise ValueError(f"a template for file names: {problem}")
+    return value
 
 
 def _time_zone(value: Any) -> str:
@@ -160,6 +191,21 @@ PROVIDER_PATHS: Final = Rule(
     "a map of assistants' names to lists of absolute paths", {"type": "object"}, _provider_paths
 )
 TIME_ZONE: Final = Rule("an IANA time zone such as Europe/Berlin", {"type": "string"}, _time_zone)
-LOG_LEVEL: Final = Rule(
-    "debug, info, warning or error", {"type": "string", "enum": list(LOG_LEVELS)}, _log_level
+LOG_LEVEL: Final = _one_of(*LOG_LEVELS)
+TOOL_CALLS: Final = _one_of("hidden", "summary", "full")
+HEADING_STYLE: Final = _one_of("kato", "readable")
+IMAGES: Final = _one_of("placeholders", "files")
+REDACTION: Final = _one_of("off", "mask")
+LINES: Final = Rule(
+    f"a number of lines from 0 to {_INTEGER_MAX}; 0 means all",
+    {"type": "integer", "minimum": 0, "maximum": _INTEGER_MAX},
+    _lines,
+)
+FIELDS: Final = Rule(
+    f"a list of {', '.join(FRONTMATTER_FIELDS)}",
+    {"type": "array", "items": {"type": "string", "enum": list(FRONTMATTER_FIELDS)}, "uniqueItems": True},
+    _frontmatter_fields,
+)
+FILE_NAME: Final = Rule(
+    f"a template with {', '.join(f'${{{name}}}' for name in NAME_TOKENS)}", {"type": "string"}, _file_name
 )

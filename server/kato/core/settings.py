@@ -12,15 +12,24 @@ from msgspec import Struct, structs
 
 from kato.core import limits
 from kato.core.errors import SettingsInvalid
+from kato.core.paths import NAME_TEMPLATE
 from kato.core.setting_rules import (
     BOOLEAN,
+    FIELDS,
+    FILE_NAME,
+    FRONTMATTER_FIELDS,
+    HEADING_STYLE,
+    IMAGES,
+    LINES,
     LOG_LEVEL,
     NOTES_DIRECTORY,
     PATH,
     POSITIVE_INTEGER,
     PROVIDER_PATHS,
+    REDACTION,
     SECONDS,
     TIME_ZONE,
+    TOOL_CALLS,
     WRITE_ROOTS,
     Rule,
 )
@@ -131,6 +140,23 @@ class Settings(Struct, frozen=True, kw_only=True):
             "conversation's own folder; where no folder is open, the note goes to Kato's recordings folder.",
         ),
     ] = "${workspaceFolder}/notes"
+    notes_file_name: Annotated[
+        str,
+        Setting(
+            "notes.fileName",
+            FILE_NAME,
+            "How Kato names notes for which you give no name. Kato adds `.md` to a template without a note's suffix.",
+        ),
+    ] = NAME_TEMPLATE
+    notes_redact_secrets: Annotated[
+        Literal["off", "mask"],
+        Setting(
+            "notes.redactSecrets",
+            REDACTION,
+            "Replace secrets such as access keys and passwords in notes and exports by `[redacted: kind]`. The journal "
+            "keeps the original.",
+        ),
+    ] = "mask"
     provider_session_roots: Annotated[
         Mapping[str, tuple[str, ...]],
         Setting(
@@ -158,9 +184,54 @@ class Settings(Struct, frozen=True, kw_only=True):
     markdown_include_thinking: Annotated[
         bool, Setting("markdown.includeThinking", BOOLEAN, "Write the assistant's thinking, folded.")
     ] = False
+    markdown_tool_calls: Annotated[
+        Literal["hidden", "summary", "full"],
+        Setting(
+            "markdown.toolCalls",
+            TOOL_CALLS,
+            "What a note shows of tool calls: nothing, one folded block at the end of each turn that says what was done, or "
+            "each call with its result, folded.",
+        ),
+    ] = "summary"
     markdown_include_tool_calls: Annotated[
-        bool, Setting("markdown.includeToolCalls", BOOLEAN, "Write tool calls and their results, folded.")
+        bool,
+        Setting(
+            "markdown.includeToolCalls", BOOLEAN, "The older name of `markdown.toolCalls`: true means `full`."
+        ),
     ] = False
+    markdown_tool_lines: Annotated[
+        int,
+        Setting(
+            "markdown.toolLines",
+            LINES,
+            "The most lines of an output or a file that a note shows when it shows tool calls in full: the first and the "
+            "last ones. 0 shows all.",
+        ),
+    ] = 60
+    markdown_heading_style: Annotated[
+        Literal["kato", "readable"],
+        Setting(
+            "markdown.headingStyle",
+            HEADING_STYLE,
+            "The headings of messages: `# User_2026-02-24_1609_26`, or `## You, 16:09: first words`, which gives an outline.",
+        ),
+    ] = "kato"
+    markdown_frontmatter_fields: Annotated[
+        tuple[str, ...],
+        Setting(
+            "markdown.frontmatterFields",
+            FIELDS,
+            "What the frontmatter says of the conversation, as far as it is known.",
+        ),
+    ] = FRONTMATTER_FIELDS
+    markdown_images: Annotated[
+        Literal["placeholders", "files"],
+        Setting(
+            "markdown.images",
+            IMAGES,
+            "Pictures of the conversation: a line that says where one was, or files in a folder next to the note.",
+        ),
+    ] = "placeholders"
     markdown_include_system_events: Annotated[
         bool,
         Setting("markdown.includeSystemEvents", BOOLEAN, "Write the messages of the assistant's program."),

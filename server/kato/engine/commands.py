@@ -21,7 +21,8 @@ from kato.engine.notices import name_of
 from kato.engine.reading import SessionReader
 from kato.engine.recordings import Recordings
 from kato.notes.held import HeldNotes
-from kato.notes.notebook import BEGINNING, NoteBook, Position, Replaced, Whole
+from kato.notes.notebook import NoteBook, Replaced, Whole
+from kato.notes.rendering import BEGINNING, Position
 
 
 class Tools(NamedTuple):

@@ -15,7 +15,7 @@ from kato.core.records import AppendReceipt, Recording
 from kato.engine.appends import Group
 from kato.engine.failures import guarded
 from kato.engine.recordings import Recordings
-from kato.notes.notebook import Position
+from kato.notes.rendering import Position
 
 log = logging.getLogger("kato.engine")
 

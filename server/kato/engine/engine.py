@@ -45,7 +45,8 @@ from kato.engine.residency import Residency
 from kato.engine.settings import EngineSettings
 from kato.engine.status import StatusReporter
 from kato.notes.held import HeldNotes, OpenNotes
-from kato.notes.notebook import NoteBook, Position
+from kato.notes.notebook import NoteBook
+from kato.notes.rendering import Position
 
 log = logging.getLogger("kato.engine")
 

@@ -16,7 +16,7 @@ from kato.core.text import printable
 from kato.engine import commands, notices
 from kato.engine.claims import ClaimState, Completion
 from kato.engine.failures import log_failure
-from kato.notes.notebook import Position
+from kato.notes.rendering import Position
 
 log = logging.getLogger("kato.engine")
 

@@ -16,7 +16,8 @@ from kato.core.ports import Ledger
 from kato.core.records import SessionRecord
 from kato.core.snapshots import SnapshotStore
 from kato.engine.budget import EVENT, MemoryBudget
-from kato.notes.notebook import BEGINNING, Events, NoteBook, Position, SubAgent, render
+from kato.notes.notebook import NoteBook
+from kato.notes.rendering import BEGINNING, Events, Position, SubAgent, render
 from kato.notes.transcript import Transcript
 
 
@@ -104,9 +105,10 @@ class SessionReader:
         self._budget.make_room(limits.RENDERED_COST * bytes_max, "showing this session")
         pieces, size = [], 0
         notebook = self._notebook
-        transcript = Transcript(notebook.options, notebook.tz)
+        transcript = Transcript(notebook.options, notebook.tz, folder=record.cwd or "", tools=notebook.tools)
+        end = Position(record.event_count)
         events = self.events(key)(after=0, until=record.event_count)
-        for piece in render(transcript, events, BEGINNING, Position(record.event_count), notebook.fold(key)):
+        for piece in render(transcript, events, BEGINNING, end, notebook.fold(key), is_over=True):
             pieces.append(piece[: bytes_max - size])
             size += len(piece)
             if size > bytes_max:

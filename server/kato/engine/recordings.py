@@ -23,8 +23,9 @@ from kato.engine.failures import guarded, log_failure
 from kato.engine.reading import SessionReader
 from kato.notes.files import NoteMissing
 from kato.notes.held import HeldNotes, at_end
-from kato.notes.notebook import NoteBook, Position
+from kato.notes.notebook import NoteBook
 from kato.notes.policy import RootUnavailable
+from kato.notes.rendering import Position
 
 log = logging.getLogger("kato.engine")
 

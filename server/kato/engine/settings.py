@@ -6,8 +6,8 @@ from msgspec import Struct
 
 from kato.engine.budget import MemoryBounds
 from kato.engine.destinations import Locations
+from kato.notes.options import MarkdownOptions
 from kato.notes.policy import WritePolicy
-from kato.notes.transcript import MarkdownOptions
 
 
 class EngineSettings(Struct, frozen=True, kw_only=True):

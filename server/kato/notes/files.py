@@ -84,10 +84,10 @@ class NoteWriter:
         with _failures(self.policy, path), self._open(path, os.O_RDONLY) as descriptor:
             return _state(os.fstat(descriptor))
 
-    def inspect(self, path: str) -> NoteFile:
+    def inspect(self, path: str, suffixes: Sequence[str] = paths.NOTE_SUFFIXES) -> NoteFile:
         """What stands in the file, read once from end to end in bounded memory."""
         try:
-            with _failures(self.policy, path), self._open(path, os.O_RDONLY) as descriptor:
+            with _failures(self.policy, path), self._open(path, os.O_RDONLY, suffixes) as descriptor:
                 return _inspect(descriptor)
         except NoteMissing:
             return NoteFile(exists=False)
@@ -165,8 +165,8 @@ class NoteWriter:
                 self.leftovers.sweep_if_changed(folder)
 
     @contextmanager
-    def _open(self, path: str, flags: int) -> Iterator[int]:
-        place = self.policy.check(path)
+    def _open(self, path: str, flags: int, suffixes: Sequence[str] = paths.NOTE_SUFFIXES) -> Iterator[int]:
+        place = self.policy.check(path, suffixes)
         with _folder_of(place, create=False) as (folder, name):
             descriptor = _open_old_at(folder, name, flags | _NOFOLLOW)
         try:

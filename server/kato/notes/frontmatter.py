@@ -6,13 +6,14 @@ read is an error that leaves the user's text alone. Ids and times are arguments.
 """
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from io import StringIO
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from msgspec import Struct
 
 from kato.core import limits
+from kato.core.setting_rules import FRONTMATTER_FIELDS
 
 if TYPE_CHECKING:
     from ruamel.yaml import YAML
@@ -26,7 +27,11 @@ _BLANK_LINE: Final = re.compile(rb"\r?\n")
 _ITEM: Final = re.compile(r"^(?P<indent>[ \t]*)- ")
 _INDENTED_LIST: Final = re.compile(r"^[^\s#][^\n]*:[ \t]*\n(?P<indent> +)- ", re.MULTILINE)
 #: The lists that Kato adds to and never takes from.
-_LISTS: Final = ("participants", "tags", "recordingIds")
+_LISTS: Final = ("participants", "tags", "recordingIds", "models", "files")
+#: The keys that Kato sets again.
+_SET_AGAIN: Final = (
+    "updated", "provider", "sessionId", "truncatedEvents", "ended", "branch", "turns", "tokens", "redactions",
+)  # fmt: skip
 
 
 class FrontmatterInvalid(ValueError):
@@ -35,7 +40,7 @@ class FrontmatterInvalid(ValueError):
 
 class NoteFields(Struct, frozen=True, kw_only=True):
     """What Kato writes. `updated` and `created` are epoch milliseconds; `truncated_events` counts the events that the
-    note lacks.
+    note lacks. `chosen` holds values of `FRONTMATTER_FIELDS`: texts, numbers, and lists of texts.
     """
 
     id: str
@@ -48,6 +53,7 @@ class NoteFields(Struct, frozen=True, kw_only=True):
     tags: Sequence[str] = ()
     recording_ids: Sequence[str] = ()
     truncated_events: int = 0
+    chosen: Mapping[str, str | int | Sequence[str]] = {}
 
 
 class Found(NamedTuple):
@@ -174,6 +180,10 @@ def _ours(fields: NoteFields) -> dict[str, Any]:
         "tags": _inline(fields.tags),
         "recordingIds": _inline(fields.recording_ids),
     }
+    for key in FRONTMATTER_FIELDS:
+        value = fields.chosen.get(key)
+        if value is not None:
+            ours[key] = value if isinstance(value, str | int) else _inline(value)
     if fields.truncated_events:
         ours["truncatedEvents"] = fields.truncated_events
     return ours
@@ -181,7 +191,7 @@ def _ours(fields: NoteFields) -> dict[str, Any]:
 
 def _merged(key: str, there: Any, ours: Any) -> Any:
     """The value of a key that the user's frontmatter has: Kato's own are set, lists grow, everything else stays."""
-    if key in ("updated", "provider", "sessionId", "truncatedEvents"):
+    if key in _SET_AGAIN:
         return ours
     if key not in _LISTS:
         return there

@@ -24,7 +24,8 @@ from kato.core.events import SessionKey
 from kato.core.ports import Ledger
 from kato.core.records import Hold, Recording
 from kato.notes.files import NoteMissing
-from kato.notes.notebook import Events, NoteBook, Position
+from kato.notes.notebook import NoteBook
+from kato.notes.rendering import Events, Position
 
 log = logging.getLogger("kato.held")
 

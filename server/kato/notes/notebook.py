@@ -14,62 +14,37 @@ import re
 import tempfile
 import zlib
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, suppress
-from datetime import tzinfo
+from datetime import datetime, tzinfo
 from itertools import accumulate
 from pathlib import Path, PurePath
 from typing import IO, Final, NamedTuple, Protocol
 
 import msgspec
+from msgspec import structs
 from msgspec.structs import replace
 
 from kato import __version__
 from kato.core import limits, paths
 from kato.core.errors import KatoError, PathDenied, WriteFailed
-from kato.core.events import SessionKey, ToolResult, UserMessage
+from kato.core.events import SessionKey, ToolResult, decode_line
+from kato.core.moments import in_zone, utc
 from kato.core.records import Hold, NoteRecord, Recording, SessionRecord
-from kato.notes import frontmatter, looks
+from kato.notes import frontmatter, html, looks, plain
 from kato.notes.files import FileState, NoteFile, NoteMissing, NoteWriter, Prepared
+from kato.notes.options import MarkdownOptions
 from kato.notes.policy import RootUnavailable
-from kato.notes.transcript import MarkdownOptions, Transcript
+from kato.notes.rendering import BEGINNING, Events, Fold, Position, SubAgents, next_blocks, render, texts
+from kato.notes.tools import ReadArguments
+from kato.notes.transcript import Transcript
 
 #: Bodies up to this size are rendered in memory, longer ones in an unlinked file of the state directory.
 _SPOOL_BYTES: Final = 4 * limits.MIB
 
 
-class Position(NamedTuple):
-    """A place in a conversation: after `seq` whole events and the first `line` lines of the next."""
-
-    seq: int
-    line: int = 0
-
-
-BEGINNING: Final = Position(0)
 #: Sub-agents start sub-agents: so deep they are folded into each other.
 _FOLD_DEPTH_MAX: Final = 4
-
-
-class Events(Protocol):
-    """Reads a session's events in order."""
-
-    def __call__(self, *, after: int, until: int) -> Iterator[tuple[int, bytes]]:
-        """The lines from number `after` to before `until`, in pieces of whole lines with the number of their first."""
-        ...
-
-
-class SubAgent(NamedTuple):
-    """A sub-agent's session, to be folded under the call that started it."""
-
-    key: SessionKey
-    title: str
-    events: Iterable[tuple[int, bytes]]
-
-
-#: The sub-agents that a tool call of a session started.
-SubAgents = Callable[[SessionKey, str], Iterable[SubAgent]]
-#: What follows a tool's result: the sub-agents of its call.
-Fold = Callable[[Transcript, ToolResult], str]
 
 
 class Notes(Protocol):
@@ -77,6 +52,10 @@ class Notes(Protocol):
 
     def note(self, path: str) -> NoteRecord | None:
         """None for a file that Kato never wrote."""
+        ...
+
+    def session(self, key: SessionKey) -> SessionRecord | None:
+        """What is known of a session; None for one that was never stored."""
         ...
 
     def put_note(self, note: NoteRecord) -> None:
@@ -167,6 +146,8 @@ class NoteBook:
         #: Notes that are as Kato left them: size, time of change.
         self._unchanged: dict[str, tuple[int, int]] = {}
         self.sub_agents: SubAgents | None = None
+        #: Reads the arguments of tools that `tools.TOOLS` lacks.
+        self.tools: Mapping[str, ReadArguments] = {}
         #: Told while a whole note is written: events done, events in all.
         self.progress: Callable[[int, int], None] = lambda _done, _total: None
         #: Called after the missing end of a note was written again.
@@ -180,7 +161,7 @@ class NoteBook:
                 state = self.writer.state(path)
                 self._notes.put_note(_record(path, 0, 0, state, None))
             return
-        head = self._head(path, None, session, (), recording_id, 0)
+        head = self._head(path, None, session, Transcript(self.options, self.tz), recording_id, 0)
         with self.writer.prepare(path, [head]) as prepared, self._notes.exclusive():
             if self.writer.inspect(path).exists:
                 return
@@ -203,20 +184,23 @@ class NoteBook:
 
         `remember` is called with the result while nobody else writes, after the file is in its place.
         """
-        transcript = Transcript(self.options, self.tz)
+        transcript = Transcript(self.options, self.tz, folder=session.cwd or "", tools=self.tools)
         with tempfile.SpooledTemporaryFile(
             max_size=_SPOOL_BYTES, dir=str(self._spool_dir), prefix=self.writer.leftovers.spool_prefix
         ) as spool:
             crc = size = 0
             fold = self.fold(session.key)
             end = until.seq + (until.line > 0)
-            for piece in render(transcript, events(after=0, until=end), BEGINNING, until, fold):
+            is_over = recording_id is None
+            for piece in render(
+                transcript, events(after=0, until=end), BEGINNING, until, fold, is_over=is_over
+            ):
                 crc, size = zlib.crc32(piece, crc), size + len(piece)
                 spool.write(piece)
                 self.progress(transcript.fed, end)
             missing = end - transcript.fed
             there = self.writer.inspect(path)
-            head = self._head(path, there, session, transcript.speakers, recording_id, missing)
+            head = self._head(path, there, session, transcript, recording_id, missing)
             look = None
             if recording_id is not None:
                 look = self._look_at_whole(recording_id, spool, size, until, transcript.state)
@@ -253,13 +237,61 @@ class NoteBook:
             replaced = self._put_in_place(prepared, _Body(path, size, crc, key), lambda _: False)
         return Whole(count, b"", replaced)
 
+    def write_html(self, path: str, session: SessionRecord, events: Events, until: Position) -> Whole:
+        """The conversation up to `until` as one self-contained page."""
+        options = structs.replace(self.options, heading_style="page")
+        transcript = Transcript(options, self.tz, folder=session.cwd or "", tools=self.tools)
+        end = until.seq + (until.line > 0)
+        shown = texts(transcript, events(after=0, until=end), BEGINNING, until, self.fold(session.key))
+
+        def pieces() -> Iterator[str]:
+            for _, text in shown:
+                self.progress(transcript.fed, end)
+                yield text
+            yield transcript.finish()
+
+        started = in_zone(utc(session.created_at), self.tz)
+        about = [f"{session.key.provider}, {started:%Y-%m-%d %H:%M}", *([session.cwd] if session.cwd else [])]
+        return self._write_pieces(
+            path,
+            session.key,
+            html.page(self._title(path, session), about, pieces()),
+            end,
+            paths.PAGE_SUFFIXES,
+        )
+
+    def write_plain(self, path: str, session: SessionRecord, events: Events, until: Position) -> Whole:
+        """The conversation up to `until` as plain text."""
+        end = until.seq + (until.line > 0)
+        decoded = (
+            decode_line(line) for _, lines in events(after=0, until=end) for line in lines.splitlines()
+        )
+        pieces = (text.encode() for text in plain.pieces(decoded, self.tz))
+        return self._write_pieces(path, session.key, pieces, end, paths.NOTE_SUFFIXES)
+
+    def _write_pieces(
+        self, path: str, key: SessionKey, pieces: Iterable[bytes], count: int, suffixes: Sequence[str]
+    ) -> Whole:
+        crc = size = 0
+
+        def counted() -> Iterator[bytes]:
+            nonlocal crc, size
+            for piece in pieces:
+                crc, size = zlib.crc32(piece, crc), size + len(piece)
+                yield piece
+
+        with self.writer.prepare(path, counted(), suffixes) as prepared, self._notes.exclusive():
+            body = _Body(path, size, crc, key, suffixes=suffixes)
+            replaced = self._put_in_place(prepared, body, lambda _: False)
+        return Whole(count, b"", replaced)
+
     def _put_in_place(
         self, prepared: Prepared, body: "_Body", goes_on: Callable[[Recording], bool]
     ) -> Replaced:
         """Replaces a note by a new one. Text that Kato did not write, and another conversation, are copied first; of the
         recordings to the file, those go on for which `goes_on` is true.
         """
-        there, ours = self.writer.inspect(body.path), self._notes.note(body.path)
+        there, ours = self.writer.inspect(body.path, body.suffixes), self._notes.note(body.path)
         found = (there.body_bytes, there.body_crc32)
         other = None if ours is None or ours.key == body.key else ours.key
         has_text = there.exists and not there.body_is_empty and found != (body.size, body.crc32)
@@ -336,9 +368,9 @@ class NoteBook:
         self, recording: Recording, events: Events, until: Position
     ) -> tuple[Recording, list[bytes]]:
         """The next bounded piece of a recording, in blocks, and the recording as it stands after it."""
-        transcript = Transcript(self.options, self.tz, recording.transcript_state)
+        transcript = self._transcript(recording.key, recording.transcript_state)
         since = Position(recording.seq, recording.line)
-        end, blocks = _next_blocks(transcript, events, since, until, self.fold(recording.key))
+        end, blocks = next_blocks(transcript, events, since, until, self.fold(recording.key))
         return _moved(recording, end, transcript.state, self._now_ms() if blocks else None), blocks
 
     def reached(
@@ -349,13 +381,11 @@ class NoteBook:
         Compares letters and digits alone, for the user's editor may format what it saves.
         """
         there = _letters(text)
-        transcript = Transcript(self.options, self.tz, since.transcript_state)
+        transcript = self._transcript(recording.key, since.transcript_state)
         begin = Position(since.seq, since.line)
         found, state, at, is_behind = begin, since.transcript_state, 0, False
         end = until.seq + (until.line > 0)
-        blocks = _texts(
-            transcript, events(after=begin.seq, until=end), begin, until, self.fold(recording.key)
-        )
+        blocks = texts(transcript, events(after=begin.seq, until=end), begin, until, self.fold(recording.key))
         for seq, block in blocks:
             words = _letters(block.encode())
             where = there.find(words, at)
@@ -435,11 +465,11 @@ class NoteBook:
     def _since(self, look: looks.Look, recording: Recording, events: Events) -> list[tuple[Position, bytes]]:
         """What the recording wrote since a look, each piece with the position after it."""
         since, until = Position(look.seq, look.line), Position(recording.seq, recording.line)
-        transcript = Transcript(self.options, self.tz, look.state)
+        transcript = self._transcript(recording.key, look.state)
         lines = events(after=since.seq, until=until.seq + (until.line > 0))
         return [
             (min(Position(seq + 1), until), text.encode())
-            for seq, text in _texts(transcript, lines, since, until, self.fold(recording.key))
+            for seq, text in texts(transcript, lines, since, until, self.fold(recording.key))
         ]
 
     def _restored(
@@ -458,9 +488,9 @@ class NoteBook:
             return recording, look
         since = Position(changed.look.seq, changed.look.line)
         to = changed.pieces[first - 1][0] if first else since
-        transcript = Transcript(self.options, self.tz, changed.look.state)
+        transcript = self._transcript(recording.key, changed.look.state)
         lines = events(after=since.seq, until=to.seq + (to.line > 0))
-        deque(_texts(transcript, lines, since, to, self.fold(recording.key)), maxlen=0)
+        deque(texts(transcript, lines, since, to, self.fold(recording.key)), maxlen=0)
         recording = _moved(recording, to, transcript.state, None)
         look = self._look(recording, changed.text)
         return recording, replace(look, restored_from=zlib.crc32(changed.text))
@@ -535,11 +565,18 @@ class NoteBook:
         return zlib.crc32(msgspec.json.encode((self.options, zone, __version__)))
 
     def _title(self, path: str, session: SessionRecord) -> str:
-        """From the file's name where the user gave one, else what the conversation is about."""
+        """From the file's name if that says something, else what the conversation is about."""
         about = session.title or session.snippet
-        if about is not None and PurePath(path).name == self.default_file_name(session):
+        is_own_name = PurePath(path).name == self.default_file_name(session)
+        if about is not None and (is_own_name or paths.says_nothing(path, session.key)):
             return about
         return paths.title_from_filename(path) or about or "Conversation"
+
+    def _transcript(self, key: SessionKey, state: bytes) -> Transcript:
+        """A transcript that goes on from a state. One that begins here asks for the session's folder."""
+        session = None if state else self._notes.session(key)
+        folder = "" if session is None or session.cwd is None else session.cwd
+        return Transcript(self.options, self.tz, state, folder=folder, tools=self.tools)
 
     def fold(self, key: SessionKey, depth: int = 0) -> Fold | None:
         """Renders the sub-agents of a session's calls, and theirs; None if they are not wanted."""
@@ -550,9 +587,10 @@ class NoteBook:
         def folded(transcript: Transcript, result: ToolResult) -> str:
             text = ""
             for agent in find(key, result.tool_call_id):
-                inner = Transcript(self.options, self.tz, level=3)
+                inner = Transcript(self.options, self.tz, level=3, tools=self.tools)
                 pieces, size = [], 0
-                for piece in render(inner, agent.events, BEGINNING, None, self.fold(agent.key, depth + 1)):
+                deeper = self.fold(agent.key, depth + 1)
+                for piece in render(inner, agent.events, BEGINNING, None, deeper, is_over=True):
                     pieces.append(piece)
                     size += len(piece)
                     if size > limits.RENDERED_BYTES_MAX:
@@ -565,14 +603,21 @@ class NoteBook:
     def default_file_name(self, session: SessionRecord) -> str:
         """The name of a note for which the user gave none."""
         about = session.title or session.snippet
-        return paths.default_file_name(about, when_ms=session.created_at, tz=self.tz, key=session.key)
+        return paths.default_file_name(
+            about,
+            when_ms=session.created_at,
+            tz=self.tz,
+            key=session.key,
+            template=self.options.file_name,
+            cwd=session.cwd,
+        )
 
     def _head(
         self,
         path: str,
         there: NoteFile | None,
         session: SessionRecord,
-        speakers: Iterable[str],
+        transcript: Transcript,
         recording_id: str | None,
         missing: int,
     ) -> bytes:
@@ -584,10 +629,11 @@ class NoteBook:
             created=now,
             provider=session.key.provider,
             session_id=session.key.session_id,
-            participants=tuple(speakers),
+            participants=transcript.speakers,
             tags=("kato",),
             recording_ids=() if recording_id is None else (recording_id,),
             truncated_events=missing,
+            chosen=self._chosen(session, transcript),
         )
         if there is not None and there.frontmatter is not None:
             try:
@@ -598,6 +644,24 @@ class NoteBook:
             return b""
         return frontmatter.new(fields).encode()
 
+    def _chosen(self, session: SessionRecord, transcript: Transcript) -> dict[str, str | int | Sequence[str]]:
+        """The frontmatter's fields that the settings choose, as far as they are known."""
+        facts = transcript.facts
+        known: dict[str, str | int | Sequence[str] | None] = {
+            "started": self._moment(facts.started),
+            "ended": self._moment(facts.ended),
+            "cwd": session.cwd,
+            "models": list(facts.models),
+            "files": list(facts.files),
+            "turns": facts.turns,
+        }
+        return {
+            key: value for key, value in known.items() if value and key in self.options.frontmatter_fields
+        }
+
+    def _moment(self, moment: datetime | None) -> str | None:
+        return None if moment is None else in_zone(moment, self.tz).isoformat(timespec="seconds")
+
 
 class _Body(NamedTuple):
     """The new text of a note, below its frontmatter."""
@@ -607,6 +671,7 @@ class _Body(NamedTuple):
     crc32: int
     key: SessionKey
     look: looks.Look | None = None
+    suffixes: Sequence[str] = paths.NOTE_SUFFIXES
 
 
 def _record(
@@ -620,58 +685,6 @@ def _differs(known: NoteRecord, state: FileState) -> bool:
     return state.size != known.file_bytes or known.mtime_ns not in (None, state.mtime_ns)
 
 
-def render(
-    transcript: Transcript,
-    events: Iterable[tuple[int, bytes]],
-    since: Position,
-    until: Position | None,
-    fold: Fold | None = None,
-) -> Iterator[bytes]:
-    """The Markdown of these events in pieces of a bounded size, cut at both ends where a line says so."""
-    return _joined(_texts(transcript, events, since, until, fold))
-
-
-def _texts(
-    transcript: Transcript,
-    events: Iterable[tuple[int, bytes]],
-    since: Position,
-    until: Position | None,
-    fold: Fold | None,
-) -> Iterator[tuple[int, str]]:
-    """The texts that events gave, each with its event's number; most events of a session give none."""
-    read, feed = transcript.read, transcript.feed
-    first = since.seq if since.line else -1
-    last = until.seq if until is not None and until.line else -1
-    cut = {first, last}
-    for start, lines in events:
-        for seq, event in enumerate(read(lines), start):
-            if type(event) is UserMessage and seq in cut:
-                after = since.line if seq == first else 0
-                through = until.line if until is not None and seq == last else None
-                text = feed(event, after_line=after, through_line=through)
-            else:
-                text = feed(event)
-            if fold is not None and type(event) is ToolResult:
-                text += fold(transcript, event)
-            if text:
-                yield seq, text
-
-
-def _next_blocks(
-    transcript: Transcript, events: Events, since: Position, until: Position, fold: Fold | None
-) -> tuple[Position, list[bytes]]:
-    blocks: list[bytes] = []
-    size = 0
-    end = until.seq + (until.line > 0)
-    for seq, text in _texts(transcript, events(after=since.seq, until=end), since, until, fold):
-        blocks.append(text.encode())
-        size += len(blocks[-1])
-        if size >= limits.WRITE_PIECE_BYTES:
-            return min(Position(seq + 1), until), blocks
-    # What could not be read (dropped from memory, without a journal) is passed over, not waited for.
-    return max(since, until), blocks
-
-
 _NO_LETTERS: Final = re.compile(rb"[^0-9A-Za-z\x80-\xff]+")
 
 
@@ -682,25 +695,6 @@ def _letters(text: bytes) -> bytes:
 def _moved(recording: Recording, to: Position, state: bytes, written_at: int | None) -> Recording:
     last = recording.last_write_at if written_at is None else written_at
     return replace(recording, seq=to.seq, line=to.line, transcript_state=state, last_write_at=last)
-
-
-def _joined(texts: Iterable[tuple[int, str]]) -> Iterator[bytes]:
-    waiting: list[str] = []
-    size = 0
-    for _, text in texts:
-        waiting.append(text)
-        size += len(text)
-        if size >= limits.WRITE_PIECE_BYTES:
-            yield from _encoded(waiting)
-            waiting, size = [], 0
-    yield from _encoded(waiting)
-
-
-def _encoded(texts: list[str]) -> Iterator[bytes]:
-    """The bytes of these texts together; of a large one in pieces, so that it does not lie in memory twice."""
-    text = "".join(texts)
-    for start in range(0, len(text), limits.WRITE_PIECE_BYTES):
-        yield text[start : start + limits.WRITE_PIECE_BYTES].encode()
 
 
 def _pieces(head: bytes, spool: IO[bytes]) -> Iterator[bytes]:

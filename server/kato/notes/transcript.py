@@ -16,10 +16,9 @@ Decisions show these keys of `metadata`, if they are there: `header`, `question`
 
 import hashlib
 import re
-from collections.abc import Callable, Mapping, Sequence
-from datetime import tzinfo
-from functools import cache
-from typing import Any, Final, Union
+from collections.abc import Callable, Mapping
+from datetime import datetime, tzinfo
+from typing import Any, Final
 
 import msgspec
 from msgspec import UNSET, Struct
@@ -37,69 +36,49 @@ from kato.core.events import (
     UserMessage,
 )
 from kato.core.moments import in_zone
-from kato.core.text import fence_longer_than_any_in, line_part, with_newlines, words_of
-from kato.notes.safe_markdown import enclosed, escaped_tags, typed
+from kato.core.text import line_part
+from kato.notes import decisions, summary, tool_blocks
+from kato.notes.brief_events import (
+    BriefCall,
+    BriefResult,
+    HiddenCall,
+    HiddenEvent,
+    HiddenResult,
+    HiddenThinking,
+    decoder,
+)
+from kato.notes.facts import Facts
+from kato.notes.markup import cut, details, literal, normalised, one_line, prose, quoted, trimmed
+from kato.notes.options import MarkdownOptions
+from kato.notes.safe_markdown import enclosed, typed
+from kato.notes.tools import Action, ReadArguments, action_of
 
 #: Calls without a result that are remembered by name; of more, the oldest are forgotten and their results are
 #: shown with the call's id. A turn of an assistant holds some dozens.
 _OPEN_CALLS_MAX: Final = 256
 #: Messages of a turn that are remembered, to write a repetition once.
 _TURN_MESSAGES_MAX: Final = 64
-_SUMMARY_CHARS_MAX: Final = 120
+#: A call waits for its result to be shown with it, unless its arguments are larger (bytes of JSON) or more calls wait.
+_WAITING_BYTES_MAX: Final = 64 * 1024
+_WAITING_CALLS_MAX: Final = 32
 
 
-class MarkdownOptions(Struct, frozen=True):
-    """What is shown: the settings `markdown.*`."""
+class _Waiting(Struct, array_like=True, omit_defaults=True):
+    """A call that is shown in full when its result is there: `arguments` as JSON, and `text`, its block, from then on."""
 
-    include_frontmatter: bool = True
-    include_commentary: bool = True
-    include_boundaries: bool = True
-    include_thinking: bool = False
-    include_tool_calls: bool = False
-    include_system_events: bool = False
-    include_sub_agents: bool = False
-    italicize_user_messages: bool = False
-
-
-class HiddenCall(Struct, frozen=True, rename="camel", tag_field="kind", tag="tool.call"):
-    """Of a call that is not shown: its name, for a result that is shown one day."""
-
-    tool_call_id: str
+    call_id: str
     name: str
-
-
-class HiddenResult(Struct, frozen=True, rename="camel", tag_field="kind", tag="tool.result"):
-    """Of a result that is not shown: whose it is."""
-
-    tool_call_id: str
-
-
-class HiddenThinking(Struct, frozen=True, tag_field="kind", tag="thinking"):
-    """Thinking that is not shown."""
-
-
-HiddenEvent = HiddenCall | HiddenResult | HiddenThinking
-
-
-def _decoder(options: MarkdownOptions) -> "msgspec.json.Decoder[ConversationEvent | HiddenEvent]":
-    kinds: list[type] = [UserMessage, AssistantMessage, SystemMessage, Decision, ProviderInfo]
-    kinds.append(ToolCall if options.include_tool_calls else HiddenCall)
-    # A sub-agent is shown where its call's result is.
-    shows_results = options.include_tool_calls or options.include_sub_agents
-    kinds.append(ToolResult if shows_results else HiddenResult)
-    kinds.append(Thinking if options.include_thinking else HiddenThinking)
-    return _decoder_of(tuple(kinds))
-
-
-@cache
-def _decoder_of(kinds: tuple[type, ...]) -> "msgspec.json.Decoder[ConversationEvent | HiddenEvent]":
-    return msgspec.json.Decoder(Union[kinds])  # noqa: UP007 - of a tuple
+    arguments: str
+    at: datetime
+    text: str = ""
 
 
 class _State(Struct, omit_defaults=True):
     """What the next piece depends on: whose run of messages it is (`speaker` and `kind`), the last assistant's name,
     all speakers, names of open calls, hashes of the assistant's messages in this turn, and the id of a user message
-    of which a first part stands there already; `in_list` says whether the last message may end in a list.
+    of which a first part stands there already; `in_list` says whether the last message may end in a list. `done` and
+    `omitted` are what the assistant did in this turn, from `since` on, `waiting` the calls that are not shown yet, `day`
+    the date that the last heading was of.
     """
 
     started: bool = False
@@ -111,33 +90,54 @@ class _State(Struct, omit_defaults=True):
     said: list[str] = []
     cut: str = ""
     in_list: bool = False
+    done: list[summary.Done] = []
+    omitted: int = 0
+    since: datetime | None = None
+    folder: str = ""
+    waiting: list[_Waiting] = []
+    day: str = ""
 
 
 class Transcript:
     """Renders one conversation piece by piece, from the beginning or from an earlier `state`; `level` is that of its
-    headings.
+    headings, `folder` the session's: paths in it are shown relative to it. `tools` reads the arguments of tools that
+    `tools.TOOLS` lacks.
     """
 
-    def __init__(self, options: MarkdownOptions, tz: tzinfo, state: bytes = b"", *, level: int = 1) -> None:
+    def __init__(
+        self,
+        options: MarkdownOptions,
+        tz: tzinfo,
+        state: bytes = b"",
+        *,
+        level: int = 1,
+        folder: str = "",
+        tools: Mapping[str, ReadArguments] | None = None,
+    ) -> None:
         self._options = options
         self._tz = tz
-        self._marks = "#" * level
-        self._state = msgspec.json.decode(state, type=_State) if state else _State()
+        self._level = level
+        self._tools = tools
+        self._state = msgspec.json.decode(state, type=_State) if state else _State(folder=folder)
+        self._style = tool_blocks.Style(options.tool_lines_max, self._state.folder)
         #: The events of stored lines, for `feed`: of what the options hide, no more is read than the transcript needs.
-        self.read = _decoder(options).decode_lines
+        self.read = decoder(options).decode_lines
         #: How many events it was given.
         self.fed = 0
+        self.facts = Facts()
         self._rules: Mapping[type, Callable[[Any], str]] = {
             AssistantMessage: self._assistant_message,
             SystemMessage: self._system_message,
             ProviderInfo: self._provider_info,
             ToolCall: self._tool_call,
-            HiddenCall: self._note_call,
+            BriefCall: self._brief_call,
+            HiddenCall: self._hidden_call,
             ToolResult: self._tool_result,
-            HiddenResult: self._note_result,
+            BriefResult: self._brief_result,
+            HiddenResult: self._hidden_result,
             Thinking: self._thinking,
             HiddenThinking: lambda _: "",
-            Decision: lambda event: self._block(_decision(event)),
+            Decision: self._decision,
         }
 
     @property
@@ -169,12 +169,17 @@ class Transcript:
 
     def fold(self, event: ToolResult, title: str, body: str) -> str:
         """The piece after a tool's result: a sub-agent's transcript, folded. Its fences are closed, as in any piece."""
-        return self._details(event, f"Sub-agent: {title}", body.strip("\n"))
+        before = self._show_waiting()
+        return before + self._folded(event.timestamp, details(f"Sub-agent: {title}", body.strip("\n")))
+
+    def finish(self) -> str:
+        """The last piece of a conversation that is over: what the assistant did since the turn began."""
+        return self._show_waiting() + self._end_turn()
 
     # --- Messages ---------------------------------------------------------------------------------------
 
     def _user_message(self, event: UserMessage, after_line: int, through_line: int | None) -> str:
-        text = _normalised(event.content)
+        text = normalised(event.content)
         continued = after_line > 0 and self._state.cut == event.event_id
         part = line_part(text, 0 if continued else after_line, through_line)
         whole = self._shown_user(part)
@@ -184,18 +189,21 @@ class Transcript:
             added = whole.removeprefix(before)
             return added[1:] + "\n" if added.strip() else ""
         self._state.said = []
+        self.facts.message_at(event.timestamp)
+        self.facts.turns += 1
         if not whole:
             return ""
+        before = self._show_waiting() + self._end_turn()
         self._state.cut = "" if through_line is None else event.event_id
-        return self._message("User", event, whole)
+        return before + self._message("User", event, whole)
 
     def _shown_user(self, text: str) -> str:
-        return typed(_trimmed(text), italics=self._options.italicize_user_messages)
+        return typed(trimmed(text), italics=self._options.italicize_user_messages)
 
     def _assistant_message(self, event: AssistantMessage) -> str:
         if event.phase == "commentary" and not self._options.include_commentary:
             return ""
-        text = _trimmed(_normalised(event.content))
+        text = trimmed(normalised(event.content))
         if not text:
             return ""
         # The same text as commentary and as the final message is one message; twice in the same role it is two.
@@ -204,12 +212,16 @@ class Transcript:
         if mark[:-1] + ("f" if role == "c" else "c") in self._state.said:
             return ""
         self._state.said = [*self._state.said, mark][-_TURN_MESSAGES_MAX:]
-        model = "" if event.model is UNSET else _one_line(event.model)
+        self.facts.message_at(event.timestamp)
+        model = "" if event.model is UNSET else one_line(event.model)
+        if model:
+            self.facts.models[model] = None
         self._state.assistant = model or "Assistant"
-        return self._message(self._state.assistant, event, enclosed(text))
+        shown = self._message(self._state.assistant, event, enclosed(text))
+        return shown + self._end_turn() if event.phase == "final" else shown
 
     def _system_message(self, event: SystemMessage | ProviderInfo) -> str:
-        text = _trimmed(_normalised(event.content))
+        text = trimmed(normalised(event.content))
         if not self._options.include_system_events or not text:
             return ""
         return self._message("System", event, enclosed(text))
@@ -217,32 +229,52 @@ class Transcript:
     def _provider_info(self, event: ProviderInfo) -> str:
         if event.subtype not in BOUNDARY_SUBTYPES:
             return self._system_message(event)
-        text = _prose(event.content).replace("*", r"\*")
+        text = prose(event.content).replace("*", r"\*")
         if not self._options.include_boundaries or not text:
             return ""
+        before = self._show_waiting()
         self._state.speaker = self._state.kind = ""  # what follows has a heading of its own
         self._state.in_list = False
-        return self._block(f"*{text}*")
+        return before + self._block(f"*{text}*")
 
     def _message(self, speaker: str, event: ConversationEvent, text: str) -> str:
-        heading = self._heading(speaker, event)
+        before = self._show_waiting()
+        heading = self._heading(speaker, type(event).__name__, event.timestamp, text)
         if not heading and self._state.in_list and text[0] in " \t":
             heading = f"{_END_OF_LIST}\n\n"  # what is indented would belong to the list of the message before
         self._state.in_list = _LIST_ITEM.search(text) is not None
-        return self._block(heading, text)
+        return before + self._block(heading, text)
 
-    def _heading(self, speaker: str, event: ConversationEvent) -> str:
+    def _decision(self, event: Decision) -> str:
+        return self._show_waiting() + self._block(decisions.shown(event))
+
+    def _heading(self, speaker: str, kind: str, timestamp: datetime, text: str = "") -> str:
         """The heading of a new run; "" inside one."""
-        state, kind = self._state, type(event).__name__
+        state = self._state
         if state.speaker == speaker and state.kind == kind:
             return ""
         state.speaker, state.kind = speaker, kind
         if speaker not in state.speakers:
             state.speakers.append(speaker)
-        at = in_zone(event.timestamp, self._tz)
+        at = in_zone(timestamp, self._tz)
+        if self._options.heading_style != "kato":
+            return self._readable_heading(speaker, at, text)
         # An f-string takes three times as long to pad six numbers.
         when = (at.year, at.month, at.day, at.hour, at.minute, at.second)
-        return "%s %s_%04d-%02d-%02d_%02d%02d_%02d\n\n" % (self._marks, speaker, *when)  # noqa: UP031
+        return "%s %s_%04d-%02d-%02d_%02d%02d_%02d\n\n" % ("#" * self._level, speaker, *when)  # noqa: UP031
+
+    def _readable_heading(self, speaker: str, at: datetime, text: str) -> str:
+        """`## You, 16:09: first words`, and one level below it `### model, 16:10`; with the date where the day changes."""
+        is_user = speaker == "User"
+        day = "%04d-%02d-%02d" % (at.year, at.month, at.day)  # noqa: UP031
+        when = f"{at.hour:02}:{at.minute:02}"
+        if day != self._state.day:
+            self._state.day = day
+            when = f"{day} {when}"
+        is_outline = self._options.heading_style == "readable"
+        words = literal(cut(text, _FIRST_WORDS_CHARS_MAX)) if is_user and is_outline else ""
+        marks = "#" * (self._level + (1 if is_user else 2))
+        return f"{marks} {'You' if is_user else literal(speaker)}, {when}{f': {words}' if words else ''}\n\n"
 
     def _block(self, heading: str, text: str = "") -> str:
         """A block of the note, a blank line before it unless it is the first."""
@@ -252,134 +284,132 @@ class Transcript:
 
     # --- What the assistant did -------------------------------------------------------------------------
 
-    def _note_call(self, event: ToolCall | HiddenCall) -> str:
+    def _action(self, name: str, given: Any) -> Action:
+        return action_of(name, given if isinstance(given, dict) else {}, self._tools)
+
+    def _hidden_call(self, event: ToolCall | HiddenCall | BriefCall) -> str:
         calls = self._state.calls
         calls[event.tool_call_id] = event.name
         while len(calls) > _OPEN_CALLS_MAX:
             del calls[next(iter(calls))]
         return ""
 
-    def _tool_call(self, event: ToolCall) -> str:
-        self._note_call(event)
-        if not self._options.include_tool_calls:
-            return ""
-        about = "" if event.description is UNSET else f": {_one_line(event.description)}"
-        given = {} if event.input is UNSET else event.input
-        return self._details(event, f"Tool call: {event.name}{about}", _input(given))
-
-    def _note_result(self, event: HiddenResult) -> str:
+    def _hidden_result(self, event: ToolResult | HiddenResult) -> str:
         self._state.calls.pop(event.tool_call_id, None)
         return ""
 
-    def _tool_result(self, event: ToolResult) -> str:
-        name = self._state.calls.pop(event.tool_call_id, event.tool_call_id)
-        if not self._options.include_tool_calls:
+    def _brief_call(self, event: ToolCall | BriefCall) -> str:
+        """Remembers what was done for the end of the turn."""
+        state, given = self._state, event.input
+        if event.model is not UNSET:
+            state.assistant = one_line(event.model) or state.assistant
+        if isinstance(given, msgspec.Raw):
+            given = msgspec.json.decode(given)
+        if state.since is None:
+            state.since = event.timestamp
+        for one in summary.done(event.tool_call_id, self._action(event.name, given), self._style.folder):
+            if one.family in summary.CHANGES:
+                self.facts.changed(one.label)
+            if len(state.done) < summary.LINES_MAX:
+                state.done.append(one)
+            else:
+                state.omitted += 1
+        return ""
+
+    def _brief_result(self, event: ToolResult | BriefResult) -> str:
+        if event.outcome is not UNSET or event.exit_code is not UNSET:
+            for one in self._state.done:
+                if one.call_id == event.tool_call_id:
+                    one.outcome = None if event.outcome is UNSET else event.outcome
+                    one.exit_code = None if event.exit_code is UNSET else event.exit_code
+        return ""
+
+    def _end_turn(self) -> str:
+        """The summary of what was done in the turn."""
+        state = self._state
+        if state.since is None:
             return ""
-        return self._details(event, f"Tool result: {name}", _fenced(_normalised(event.result).rstrip()))
+        text, since = summary.block(state.done, state.omitted), state.since
+        state.done, state.omitted, state.since = [], 0, None
+        return self._folded(since, text) if text else ""
+
+    def _tool_call(self, event: ToolCall) -> str:
+        if self._options.tool_calls != "full":
+            return (
+                self._brief_call(event) if self._options.tool_calls == "summary" else self._hidden_call(event)
+            )
+        self._hidden_call(event)
+        state = self._state
+        if event.model is not UNSET:
+            state.assistant = one_line(event.model) or state.assistant
+        for one in summary.done(event.tool_call_id, self._action(event.name, event.input), state.folder):
+            if one.family in summary.CHANGES:
+                self.facts.changed(one.label)
+        arguments = "" if event.input is UNSET else msgspec.json.encode(event.input).decode()
+        waiting = _Waiting(event.tool_call_id, event.name, arguments, event.timestamp)
+        before = ""
+        if len(arguments) > _WAITING_BYTES_MAX or len(state.waiting) >= _WAITING_CALLS_MAX:
+            before = self._show_waiting()
+        state.waiting.append(waiting)
+        return before + self._show_waiting() if len(arguments) > _WAITING_BYTES_MAX else before
+
+    def _tool_result(self, event: ToolResult) -> str:
+        if self._options.tool_calls != "full":
+            return (
+                self._brief_result(event)
+                if self._options.tool_calls == "summary"
+                else self._hidden_result(event)
+            )
+        name = self._state.calls.pop(event.tool_call_id, event.tool_call_id)
+        result = tool_blocks.Result(
+            event.result,
+            None if event.outcome is UNSET else event.outcome,
+            None if event.exit_code is UNSET else event.exit_code,
+        )
+        waiting = next((one for one in self._state.waiting if one.call_id == event.tool_call_id), None)
+        if waiting is None:
+            before = self._show_waiting()
+            return before + self._folded(event.timestamp, tool_blocks.late(name, result, self._style))
+        waiting.text = self._call_block(waiting, result)
+        is_first = self._state.waiting[0] is waiting
+        if is_first or len(waiting.text) > _WAITING_BYTES_MAX:
+            return self._show_waiting(until=None if not is_first else waiting)
+        return ""
+
+    def _call_block(self, waiting: _Waiting, result: tool_blocks.Result) -> str:
+        given = msgspec.json.decode(waiting.arguments) if waiting.arguments else {}
+        return tool_blocks.block(self._action(waiting.name, given), result, self._style)
+
+    def _show_waiting(self, until: _Waiting | None = None) -> str:
+        """The calls that wait, in their order: all, or those up to the first one that has no result yet."""
+        text = ""
+        while self._state.waiting:
+            one = self._state.waiting[0]
+            if until is not None and not one.text:
+                break
+            del self._state.waiting[0]
+            text += self._folded(one.at, one.text or self._call_block(one, tool_blocks.Result()))
+        return text
 
     def _thinking(self, event: Thinking) -> str:
-        text = _normalised(event.content).strip()
+        text = normalised(event.content).strip()
         if not self._options.include_thinking or not text:
             return ""
-        return self._details(event, "Thinking", _fenced(text))
+        before = self._show_waiting()
+        return before + self._folded(event.timestamp, details("Thinking", quoted(text)))
 
-    def _details(self, event: ConversationEvent, summary: str, body: str) -> str:
+    def _folded(self, timestamp: datetime, block: str) -> str:
+        """A block of what the assistant did: never in the user's run."""
         heading = ""
         if self._state.kind != AssistantMessage.__name__:
-            # What the assistant does must not stand in the user's run.
-            heading = self._heading(self._state.assistant, event)
+            heading = self._heading(self._state.assistant, AssistantMessage.__name__, timestamp)
             self._state.kind = AssistantMessage.__name__
-        inner = f"\n{body}\n" if body else ""
-        return self._block(f"{heading}<details>\n<summary>{_summary(summary)}</summary>\n{inner}\n</details>")
+        self._state.in_list = False
+        return self._block(heading, block)
 
 
-def _decision(event: Decision) -> str:
-    metadata: Mapping[str, Any] = {} if event.metadata is UNSET else event.metadata
-    lines = [f"**Decision** ({event.status} by {_prose(event.decided_by)}): {_prose(event.summary)}"]
-    question = metadata.get("question")
-    if isinstance(question, str) and question.strip():
-        header = metadata.get("header")
-        label = f"{_prose(header)}: " if isinstance(header, str) and header.strip() else ""
-        lines += ["", f"{label}{_prose(question)}"]
-    answer = metadata.get("answer")
-    chosen = [answer] if isinstance(answer, str) else answer if isinstance(answer, list) else []
-    answers = [_one_line(one) for one in chosen if isinstance(one, str) and one.strip()]
-    options = metadata.get("options")
-    offered = [_option(one, answers) for one in options] if isinstance(options, list) else []
-    shown = [line for line in offered if line]
-    if shown:
-        lines += ["", *shown]
-    labels = {_label(one) for one in options} if isinstance(options, list) else set()
-    own = [one for one in answers if one not in labels]
-    if own:
-        lines += ["", f"Answer: {escaped_tags('; '.join(own))}"]
-    notes, plan = metadata.get("notes"), metadata.get("plan")
-    if isinstance(notes, str) and notes.strip():
-        lines += ["", f"Notes: {_prose(notes)}"]
-    if isinstance(plan, str) and plan.strip():
-        lines += ["", *enclosed(_trimmed(_normalised(plan))).split("\n")]
-    return "\n".join(f"> {line}".rstrip() for line in lines)
-
-
-def _option(option: Any, answers: Sequence[str]) -> str:
-    label = _label(option)
-    if not label:
-        return ""
-    description = option.get("description") if isinstance(option, dict) else None
-    about = f" – {_prose(description)}" if isinstance(description, str) and description.strip() else ""
-    return f"- [{'x' if label in answers else ' '}] {escaped_tags(label)}{about}"
-
-
-def _label(option: Any) -> str:
-    label = option.get("label") if isinstance(option, dict) else option
-    return _one_line(label) if isinstance(label, str) else ""
-
-
-def _input(given: Mapping[str, Any]) -> str:
-    """A tool's arguments: a single text as it is, anything else as JSON."""
-    if not given:
-        return ""
-    texts = [value for key, value in given.items() if key != "description"]
-    if len(texts) == 1 and isinstance(texts[0], str):
-        return _fenced(_normalised(texts[0]).rstrip())
-    return _fenced(msgspec.json.format(msgspec.json.encode(given), indent=2).decode(), "json")
-
-
-def _fenced(text: str, language: str = "") -> str:
-    fence = fence_longer_than_any_in(text)
-    return f"{fence}{language}\n{text}\n{fence}"
-
-
-def _normalised(text: str) -> str:
-    text = with_newlines(text)
-    return text.replace("\0", "\N{REPLACEMENT CHARACTER}") if "\0" in text else text
-
-
+#: Of a user's message, in a readable heading.
+_FIRST_WORDS_CHARS_MAX: Final = 60
 #: A comment ends a list, and is not shown.
 _END_OF_LIST: Final = "<!-- -->"
 _LIST_ITEM: Final = re.compile(r"^[ \t>]*(?:[-+*]|\d{1,9}[.)])(?:[ \t]|$)", re.MULTILINE)
-_WORD: Final = re.compile(r"\S")
-
-
-def _trimmed(text: str) -> str:
-    """Without blank lines at the beginning and white space at the end."""
-    if text[:1].isspace():
-        first = _WORD.search(text)
-        text = "" if first is None else text[text.rfind("\n", 0, first.start()) + 1 :]
-    return text.rstrip()
-
-
-def _one_line(text: str) -> str:
-    return words_of(_normalised(text))
-
-
-def _prose(text: str) -> str:
-    """One line in which no tag is read as HTML."""
-    return escaped_tags(_one_line(text))
-
-
-def _summary(text: str) -> str:
-    line = _one_line(text)
-    short = line if len(line) <= _SUMMARY_CHARS_MAX else line[: _SUMMARY_CHARS_MAX - 1].rstrip() + "…"
-    # `html` would load a table of 2,231 entities (0.4 MB) for this.
-    return short.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")

@@ -1,0 +1,34 @@
+"""What the frontmatter says of a conversation."""
+
+from datetime import datetime
+from typing import Final
+
+#: Changed files that the frontmatter names.
+FILES_MAX: Final = 50
+
+
+class Facts:
+    """What the frontmatter says of a conversation, gathered from the events that a transcript was fed: the times of the
+    first and the last message, the models that spoke, the files that were changed (at most `FILES_MAX`), and how many
+    messages the user sent.
+    """
+
+    __slots__ = ("ended", "files", "models", "started", "turns")
+
+    def __init__(self) -> None:
+        self.started: datetime | None = None
+        self.ended: datetime | None = None
+        self.models: dict[str, None] = {}
+        self.files: dict[str, None] = {}
+        self.turns = 0
+
+    def message_at(self, moment: datetime) -> None:
+        """Notes the time of a message."""
+        if self.started is None:
+            self.started = moment
+        self.ended = moment
+
+    def changed(self, path: str) -> None:
+        """Notes a file that was changed."""
+        if len(self.files) < FILES_MAX:
+            self.files[path] = None
