@@ -394,7 +394,7 @@ KEY = SessionKey("codex", "5f0c7c1e-1111-2222-3333-444455556666")
     "name",
     [
         "codex.md", "5f0c7c1e.md", f"{KEY.session_id}.md", "notes.md", "2026-02-24.md", "conv.2026.2026-02-24.md",
-        "chat-notes.md", "deadbeef.md", "untitled.txt",
+        "chat-notes.md", "deadbeef.md", "untitled.txt", "y.md", "chat-2.md",
     ],
 )  # fmt: skip
 def test_a_name_that_is_not_about_the_conversation_says_nothing(name: str) -> None:

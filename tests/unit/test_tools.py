@@ -180,6 +180,16 @@ def test_the_first_line_of_a_summary_says_it_all() -> None:
     ]
 
 
+def test_the_same_line_several_times_in_a_row_is_one() -> None:
+    other = (Other("TaskUpdate", {"taskId": "1"}), dict[str, Any]())
+    text = shown(other, other, (Command("ls"), {}), other)
+    assert [line for line in text.splitlines() if line.startswith("- ")] == [
+        "- Used `TaskUpdate` (2 times)",
+        "- Ran `ls`",
+        "- Used `TaskUpdate`",
+    ]
+
+
 RESULT = tool_blocks.Result
 BLOCKS: list[tuple[Action, tool_blocks.Result, str]] = [
     (

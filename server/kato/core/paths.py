@@ -205,7 +205,9 @@ def says_nothing(path: str, key: SessionKey) -> bool:
         word for word in re.split(r"[^0-9a-z\x80-\U0010ffff-]+|(?<![0-9a-f])-|-(?![0-9a-f])", stem) if word
     ]
     known = {key.provider.lower(), key.session_id.lower(), _UUID_LIKE.sub("", key.session_id)[:8].lower()}
-    return all(word in known or word in _EMPTY_WORDS or _ID_LIKE.fullmatch(word) for word in words)
+    return all(
+        len(word) == 1 or word in known or word in _EMPTY_WORDS or _ID_LIKE.fullmatch(word) for word in words
+    )
 
 
 #: A line that is not blank, as much of it as a title may need.

@@ -13,6 +13,7 @@ transcript's state until then, as short lines (`Done`), so that a recording can 
 """
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from itertools import groupby
 from typing import Final, Literal
 
 from msgspec import Struct
@@ -117,8 +118,14 @@ def block(all_done: Sequence[Done], omitted: int) -> str:
     if omitted:
         phrases.append(f"{omitted:,} more")
     headline = ", ".join(phrases)
-    lines = "\n".join(f"- {_line(one)}" for one in _latest_todo(all_done))
-    return details(headline[:1].upper() + headline[1:], lines, _HEADLINE_CHARS_MAX)
+    return details(headline[:1].upper() + headline[1:], "\n".join(_lines(all_done)), _HEADLINE_CHARS_MAX)
+
+
+def _lines(all_done: Sequence[Done]) -> Iterator[str]:
+    """The list; the same line several times in a row is one."""
+    for line, same in groupby(map(_line, _latest_todo(all_done))):
+        times = len(list(same))
+        yield f"- {line}" if times == 1 else f"- {line} ({times} times)"
 
 
 def _latest_todo(all_done: Sequence[Done]) -> Iterator[Done]:
