@@ -808,6 +808,7 @@ class Engine:
             backup_path=UNSET if result.replaced.backup_path is None else result.replaced.backup_path,
             recording_id=UNSET if result.recording_id is None else result.recording_id,
             events_written=UNSET if result.events is None else result.events,
+            redactions=result.redactions or UNSET,
         )
         log.info("%s of %s/%s: %s", command.name, key.provider, key.session_id, outcome.status)
         self._listener.executed(outcome)
@@ -971,7 +972,13 @@ class Engine:
             goes_on=lambda one: one.recording_id == recording_id,
             remember=remember,
         )
-        return _Done(path=path, recording_id=recording_id, events=whole.events, replaced=whole.replaced)
+        return _Done(
+            path=path,
+            recording_id=recording_id,
+            events=whole.events,
+            replaced=whole.replaced,
+            redactions=whole.redactions,
+        )
 
     def _capture_in_editor(
         self, session: SessionRecord, path: str, at: Position, finish: "_Finish"
@@ -1040,7 +1047,7 @@ class Engine:
             whole = self.notebook.write_markdown(
                 path, session, events, at, goes_on=lambda one: one.active and one.key == session.key
             )
-        return _Done(path=path, events=whole.events, replaced=whole.replaced)
+        return _Done(path=path, events=whole.events, replaced=whole.replaced, redactions=whole.redactions)
 
     def _stop(self, session: SessionRecord, command: Command, at: Position, finish: "_Finish") -> "_Done":
         del command
@@ -1542,4 +1549,5 @@ class _Done(Struct, frozen=True):
     replaced: Replaced = Replaced()
     recording_id: str | None = None
     events: int | None = None
+    redactions: int = 0
     noop: bool = False
