@@ -61,6 +61,7 @@ KINDS: list[tuple[str, str, str]] = [
     ("hunter2", "password in a URL", "https://user:{}@example.org/"),
     ("a1B2" * 21 + "ab==", "Azure storage key", "AccountName=x;AccountKey={};Suffix=y"),
     (BODY, "secret in a variable", "export SESSION_SECRET={}"),
+    (BODY, "secret in a variable", 'SESSION_SECRET="{}"'),
     (private_key(), "private key", ""),
 ]
 
@@ -73,6 +74,26 @@ def test_a_secret_is_shown_as_its_kind(secret: str, kind: str, around: str) -> N
     first = shown.partition("\n")[0] + ("" if "\n" not in secret else " is here")
     assert first == (around or "the key {} is here").format(f"[redacted: {kind}]")
     assert secret not in shown
+
+
+@pytest.mark.parametrize(("secret", "kind", "around"), KINDS, ids=[f"{row[1]} {row[2]}" for row in KINDS])
+def test_a_secret_is_found_in_json_as_in_text(secret: str, kind: str, around: str) -> None:
+    text = (around or "a line\n{}\nanother").format(secret)
+    lines, count = masked_lines(msgspec.json.encode(user(text)) + b"\n")
+    assert count == 1
+    assert orjson.loads(lines)["content"] == masked(text)[0]
+
+
+@pytest.mark.parametrize(
+    ("token", "kind"),
+    [
+        ("glp" + "at-aB3-E5fG7hJ9kL1mN2p_", "GitLab token"),
+        ("dck" + "r_pat_aB-DeFgHiJkL_NoPqRsTuVwX012", "Docker token"),
+        ("sk-" + "ant-api03-a-B3dE5f-G7hJ9kL1-" + (BODY * 3)[:65] + "-bcAA", "Anthropic API key"),
+    ],
+)
+def test_a_token_may_hold_dashes_anywhere(token: str, kind: str) -> None:
+    assert masked(f"x {token} y") == (f"x [redacted: {kind}] y", 1)
 
 
 STAYS = [

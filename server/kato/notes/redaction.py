@@ -46,17 +46,20 @@ _WORDS: Final = {"github": "GitHub", "gitlab": "GitLab", "docker": "Docker", "go
 _KEY_BEGIN: Final = re.compile(r"-----BEGIN (?:[A-Z0-9]{1,12} ){0,3}PRIVATE KEY(?: BLOCK)?-----")
 #: Shapes that secrets have and that prose and code rarely have, by a character and a literal that they hold: a search for one
 #: character is ten times as fast as one for a literal, and that ten times as fast as one for a shape that begins with none.
-#: Ids of calls and messages (`toolu_01…`) have one of the shapes.
+#: Ids of calls and messages (`toolu_01…`) have one of the shapes. All of them are found in JSON too, where a quote is two
+#: characters.
 _CANDIDATES: Final[Mapping[str, Sequence[tuple[str, re.Pattern[str]]]]] = {
     "_": (
-        ("_", re.compile(r"_(?<!toolu_)(?<!call_)(?<!msg_)[A-Za-z0-9]{16}")),
-        ("ccess_key", re.compile(r"ccess_key\W{1,5}[A-Za-z0-9/+]{40}")),
+        ("_", re.compile(r"_(?:(?<=pat_)[\w-]{16}|(?<!toolu_)(?<!call_)(?<!msg_)[A-Za-z0-9]{16})")),
+        ("ccess_key", re.compile(r"ccess_key\W{1,8}[A-Za-z0-9/+]{40}")),
     ),
-    "-": (("-", re.compile(r"-[A-Za-z0-9_]{16}")),),
+    "-": (("-", re.compile(r"-(?:[A-Za-z0-9_]{16}|(?:(?<=sk-)|(?<=gl[a-z]{3}-))[\w-]{16})")),),
     "=": (
         (
             "=",
-            re.compile(r"=(?:(?<=KEY=)|(?<=Key=)|(?<=TOKEN=)|(?<=SECRET=)|(?<=PASSWORD=))[\"']?[\w/+.-]{8}"),
+            re.compile(
+                r"=(?:(?<=KEY=)|(?<=Key=)|(?<=TOKEN=)|(?<=SECRET=)|(?<=PASSWORD=))\\?[\"']?[\w/+.-]{8}"
+            ),
         ),
     ),
     "@": (("://", re.compile(r"://[^\s/@]{1,256}@")),),
@@ -65,8 +68,8 @@ _CANDIDATES: Final[Mapping[str, Sequence[tuple[str, re.Pattern[str]]]]] = {
     "T": (("hooks.slack.com/services/T", re.compile(r"hooks\.slack\.com/services/T")),),
     "K": (
         ("AKIA", re.compile(r"AKIA[A-Z0-9]{16}")),
-        ("ccessKey", re.compile(r"ccessKey\W{1,5}[A-Za-z0-9/+]{40}")),
-        ("ACCESS_KEY", re.compile(r"ACCESS_KEY\W{1,5}[A-Za-z0-9/+]{40}")),
+        ("ccessKey", re.compile(r"ccessKey\W{1,8}[A-Za-z0-9/+]{40}")),
+        ("ACCESS_KEY", re.compile(r"ACCESS_KEY\W{1,8}[A-Za-z0-9/+]{40}")),
         ("PRIVATE KEY", _KEY_BEGIN),
     ),
     "I": (

@@ -7,7 +7,8 @@
 
 Rules: deterministic, and resumable: the text of a conversation is the concatenation of its pieces, wherever it is cut
 and whichever process goes on (`state`). After each piece the note is well-formed: no fence is left open, no block can
-end what it does not own. What is hidden leaves no trace, not even a new heading.
+end what it does not own. What is hidden leaves no trace, not even a new heading. Secrets are masked in a whole text, before
+it is cut.
 
 Decisions show these keys of `metadata`, if they are there: `header`, `question`, `options` (a list of
 {label, description}), `answer` (a string or a list of strings), `notes` (the user's words on the answer) and `plan`
