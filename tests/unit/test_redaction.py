@@ -112,6 +112,7 @@ STAYS = [
     "env.API_KEY = apiKeyValue; const token = await credentials.getToken()",
     "https://example.org:8080/@scope/package and git@github.com:org/repo.git",
     "postgres://user:password@localhost/db and https://user:$PASSWORD@example.org",
+    "https://user:pass@example.org:8080/path?query#hash",
     "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIB" + BODY + " me@example.org",
     "-----BEGIN CERTIFICATE-----\n" + ROWS + "\n-----END CERTIFICATE-----",
     "-----BEGIN PUBLIC KEY-----\n" + ROWS + "\n-----END PUBLIC KEY-----",

@@ -83,6 +83,8 @@ _CANDIDATES: Final[Mapping[str, Sequence[tuple[str, re.Pattern[str]]]]] = {
 _NAMED: Final = frozenset(
     {"connection_string_password", "aws_secret_access_key", "bearer_token", "contextual_secret"}
 )
+#: What documents write for a password, and the library does not know as such.
+_PLACEHOLDERS: Final = frozenset(["pass", "passwd", "pwd", "pw", "secret"])
 #: What may stand before a value that the library takes for a secret by its context alone.
 _VARIABLE: Final = re.compile(r"(?:^|[^A-Za-z0-9_])[A-Z][A-Z0-9_]*(?:KEY|TOKEN|SECRET|PASSWORD)=[\"']?\Z")
 _VARIABLE_CHARS_MAX: Final = 100
@@ -266,6 +268,8 @@ def _is_meant(text: str, finding: "Finding", start: int, end: int, candidates: l
         before = text[max(0, start - _VARIABLE_CHARS_MAX) : start]
         is_masked = text.startswith(MARK, end) or MARK in text[start:end]
         return not is_masked and _VARIABLE.search(before) is not None
+    if text[start:end].lower() in _PLACEHOLDERS:
+        return False
     return finding.type in _NAMED or any(start <= place < end for place in candidates)
 
 
