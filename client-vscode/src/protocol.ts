@@ -72,6 +72,8 @@ export interface CommandOutcome extends SessionKey {
   backupPath?: string;
   recordingId?: string;
   eventsWritten?: number;
+  /** Secrets that the file shows as `[redacted: kind]`. */
+  redactions?: number;
   /** `rule` says what a client can cure: `outside` the allowed folders, `unsaved` in the editor. */
   error?: { code: number; message: string; path?: string; rule?: string };
 }

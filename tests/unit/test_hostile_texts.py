@@ -25,6 +25,7 @@ from kato.core.text import (
 )
 from kato.lsp import wire
 from kato.lsp.framing import FrameReader, encode_frame
+from kato.notes.redaction import masked
 
 MIB = 1024 * 1024
 #: What a function may take whatever the text is: below this, no ratio is looked at.
@@ -115,6 +116,18 @@ HOSTILE: list[tuple[str, Act, Callable[[int], Any]]] = [
         lambda n: b"a" * n + b"\n",
     ),
     ("a frame byte by byte", one_byte_at_a_time, lambda n: encode_frame(b" " * (n // 8))),
+    ("secrets: beginnings of tokens", masked, lambda n: "eyJ" * (n // 3)),
+    ("secrets: parts of tokens", masked, lambda n: "eyJaaaaaaaaaaaa.eyJbbbbbbbbbbbb." * (n // 32)),
+    ("secrets: prefixes of tokens", masked, lambda n: "sk-" * (n // 3)),
+    ("secrets: candidates", masked, lambda n: "_0123456789abcdef" * (n // 17)),
+    ("secrets: tokens in one line", masked, lambda n: "AKIAQ3EGRIVX5GZ7KLMN " * (n // 21)),
+    ("secrets: addresses", masked, lambda n: "://a:b@" * (n // 7)),
+    ("secrets: addresses without an end", masked, lambda n: "://" + "a:" * (n // 2)),
+    ("secrets: variables", masked, lambda n: "A_KEY=" * (n // 6)),
+    ("secrets: beginnings of keys", masked, lambda n: "-----BEGIN PRIVATE KEY-----\n" * (n // 28)),
+    ("secrets: a key without an end", masked, lambda n: "-----BEGIN PRIVATE KEY-----" + "a" * n),
+    ("secrets: an empty key", masked, lambda n: "-----BEGIN PRIVATE KEY-----" + "\n" * n),
+    ("secrets: gaps", masked, lambda n: "ccessKey " + "=" * n),
     ("bytes that are no frame", fed, lambda n: b"Content-Length\n" * (n // 15)),
     ("headers", fed, lambda n: b"Content-Length: x\r\n\r\n" * (n // 21)),
 ]

@@ -217,6 +217,7 @@ def markdown_options(chosen: Settings) -> MarkdownOptions:
         heading_style=chosen.markdown_heading_style,
         frontmatter_fields=chosen.markdown_frontmatter_fields,
         file_name=chosen.notes_file_name,
+        redact_secrets=chosen.notes_redact_secrets == "mask",
         include_system_events=chosen.markdown_include_system_events,
         include_sub_agents=chosen.markdown_include_sub_agents,
         italicize_user_messages=chosen.markdown_italicize_user_messages,

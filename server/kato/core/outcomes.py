@@ -30,4 +30,5 @@ class CommandOutcome(Struct, frozen=True, kw_only=True, rename="camel", omit_def
     backup_path: str | UnsetType = UNSET
     recording_id: str | UnsetType = UNSET
     events_written: int | UnsetType = UNSET
+    redactions: int | UnsetType = UNSET
     error: OutcomeError | UnsetType = UNSET

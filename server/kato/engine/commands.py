@@ -53,14 +53,15 @@ class Run(NamedTuple):
 
 
 class Result(Struct, frozen=True):
-    """The effect of a command that worked: the note and the recording that it concerns, how many events it wrote, and what it
-    replaced. `noop` is true when nothing was to be done.
+    """The effect of a command that worked: the note and the recording that it concerns, how many events it wrote, how
+    many secrets it masked, and what it replaced. `noop` is true when nothing was to be done.
     """
 
     path: str | None = None
     replaced: Replaced = Replaced()
     recording_id: str | None = None
     events: int | None = None
+    redactions: int = 0
     noop: bool = False
 
 
@@ -149,7 +150,13 @@ def capture(tools: Tools, run: Run) -> Result:
         goes_on=lambda one: one.recording_id == recording_id,
         remember=remember,
     )
-    return Result(path=path, recording_id=recording_id, events=whole.events, replaced=whole.replaced)
+    return Result(
+        path=path,
+        recording_id=recording_id,
+        events=whole.events,
+        redactions=whole.redactions,
+        replaced=whole.replaced,
+    )
 
 
 def _capture_in_editor(tools: Tools, run: Run, path: str) -> Result:
@@ -203,7 +210,7 @@ def export(tools: Tools, run: Run) -> Result:
         whole = tools.notebook.write_markdown(
             path, run.session, events, run.at, goes_on=lambda one: one.active and one.key == run.key
         )
-    return Result(path=path, events=whole.events, replaced=whole.replaced)
+    return Result(path=path, events=whole.events, redactions=whole.redactions, replaced=whole.replaced)
 
 
 def stop(tools: Tools, run: Run) -> Result:

@@ -105,6 +105,7 @@ class Executor:
             backup_path=UNSET if backup_path is None else backup_path,
             recording_id=UNSET if result.recording_id is None else result.recording_id,
             events_written=UNSET if result.events is None else result.events,
+            redactions=result.redactions or UNSET,
         )
         log.info("%s of %s/%s: %s", command.name, key.provider, key.session_id, outcome.status)
         self._listener.executed(outcome)

@@ -10,10 +10,10 @@ FILES_MAX: Final = 50
 class Facts:
     """What the frontmatter says of a conversation, gathered from the events that a transcript was fed: the times of the
     first and the last message, the models that spoke, the files that were changed (at most `FILES_MAX`), and how many
-    messages the user sent.
+    messages the user sent, and how many secrets were masked.
     """
 
-    __slots__ = ("ended", "files", "models", "started", "turns")
+    __slots__ = ("ended", "files", "models", "redactions", "started", "turns")
 
     def __init__(self) -> None:
         self.started: datetime | None = None
@@ -21,6 +21,7 @@ class Facts:
         self.models: dict[str, None] = {}
         self.files: dict[str, None] = {}
         self.turns = 0
+        self.redactions = 0
 
     def message_at(self, moment: datetime) -> None:
         """Notes the time of a message."""

@@ -31,7 +31,7 @@ from kato.core.errors import KatoError, PathDenied, WriteFailed
 from kato.core.events import SessionKey, ToolResult, decode_line
 from kato.core.moments import in_zone, utc
 from kato.core.records import Hold, NoteRecord, Recording, SessionRecord
-from kato.notes import frontmatter, html, looks, plain
+from kato.notes import frontmatter, html, looks, plain, redaction
 from kato.notes.files import FileState, NoteFile, NoteMissing, NoteWriter, Prepared
 from kato.notes.options import MarkdownOptions
 from kato.notes.policy import RootUnavailable
@@ -86,11 +86,14 @@ class Replaced(NamedTuple):
 
 
 class Whole(NamedTuple):
-    """A note that was written: how many events went into it, the renderer's state at its end, and what it replaced."""
+    """A note that was written: how many events went into it, the renderer's state at its end, what it replaced, and how many
+    secrets were masked in it.
+    """
 
     events: int
     transcript_state: bytes
     replaced: Replaced
+    redactions: int = 0
 
 
 class _Changed(NamedTuple):
@@ -206,7 +209,7 @@ class NoteBook:
                 look = self._look_at_whole(recording_id, spool, size, until, transcript.state)
             with self.writer.prepare(path, _pieces(head, spool)) as prepared, self._notes.exclusive():
                 replaced = self._put_in_place(prepared, _Body(path, size, crc, session.key, look), goes_on)
-                whole = Whole(transcript.fed, transcript.state, replaced)
+                whole = Whole(transcript.fed, transcript.state, replaced, transcript.facts.redactions)
                 if remember is not None:
                     remember(whole)
         return whole
@@ -222,12 +225,14 @@ class NoteBook:
 
     def write_jsonl(self, path: str, key: SessionKey, events: Events, until: Position) -> Whole:
         """The events up to and including that of `until`, one a line. Recordings to that file are stopped."""
-        count = crc = size = 0
+        count = crc = size = secrets = 0
         end = until.seq + (until.line > 0)
 
         def pieces() -> Iterator[bytes]:
-            nonlocal count, crc, size
-            for _, piece in events(after=0, until=end):
+            nonlocal count, crc, size, secrets
+            for _, lines in events(after=0, until=end):
+                piece, found = redaction.masked_lines(lines) if self.options.redact_secrets else (lines, 0)
+                secrets += found
                 count += piece.count(b"\n")
                 crc, size = zlib.crc32(piece, crc), size + len(piece)
                 self.progress(count, end)
@@ -235,7 +240,7 @@ class NoteBook:
 
         with self.writer.prepare(path, pieces()) as prepared, self._notes.exclusive():
             replaced = self._put_in_place(prepared, _Body(path, size, crc, key), lambda _: False)
-        return Whole(count, b"", replaced)
+        return Whole(count, b"", replaced, secrets)
 
     def write_html(self, path: str, session: SessionRecord, events: Events, until: Position) -> Whole:
         """The conversation up to `until` as one self-contained page."""
@@ -252,13 +257,14 @@ class NoteBook:
 
         started = in_zone(utc(session.created_at), self.tz)
         about = [f"{session.key.provider}, {started:%Y-%m-%d %H:%M}", *([session.cwd] if session.cwd else [])]
-        return self._write_pieces(
+        whole = self._write_pieces(
             path,
             session.key,
             html.page(self._title(path, session), about, pieces()),
             end,
             paths.PAGE_SUFFIXES,
         )
+        return whole._replace(redactions=transcript.facts.redactions)
 
     def write_plain(self, path: str, session: SessionRecord, events: Events, until: Position) -> Whole:
         """The conversation up to `until` as plain text."""
@@ -266,8 +272,17 @@ class NoteBook:
         decoded = (
             decode_line(line) for _, lines in events(after=0, until=end) for line in lines.splitlines()
         )
-        pieces = (text.encode() for text in plain.pieces(decoded, self.tz))
-        return self._write_pieces(path, session.key, pieces, end, paths.NOTE_SUFFIXES)
+        secrets = 0
+
+        def mask(text: str) -> str:
+            nonlocal secrets
+            text, found = redaction.masked(text) if self.options.redact_secrets else (text, 0)
+            secrets += found
+            return text
+
+        pieces = (text.encode() for text in plain.pieces(decoded, self.tz, mask))
+        whole = self._write_pieces(path, session.key, pieces, end, paths.NOTE_SUFFIXES)
+        return whole._replace(redactions=secrets)
 
     def _write_pieces(
         self, path: str, key: SessionKey, pieces: Iterable[bytes], count: int, suffixes: Sequence[str]
@@ -564,13 +579,21 @@ class NoteBook:
         zone = getattr(self.tz, "key", type(self.tz).__name__)
         return zlib.crc32(msgspec.json.encode((self.options, zone, __version__)))
 
+    def _about(self, session: SessionRecord) -> str | None:
+        """What a conversation is about, without secrets."""
+        about = session.title or session.snippet
+        return None if about is None else self._masked(about)
+
+    def _masked(self, text: str) -> str:
+        return redaction.masked(text)[0] if self.options.redact_secrets else text
+
     def _title(self, path: str, session: SessionRecord) -> str:
         """From the file's name if that says something, else what the conversation is about."""
-        about = session.title or session.snippet
+        about = self._about(session)
         is_own_name = PurePath(path).name == self.default_file_name(session)
         if about is not None and (is_own_name or paths.says_nothing(path, session.key)):
             return about
-        return paths.title_from_filename(path) or about or "Conversation"
+        return self._masked(paths.title_from_filename(path)) or about or "Conversation"
 
     def _transcript(self, key: SessionKey, state: bytes) -> Transcript:
         """A transcript that goes on from a state. One that begins here asks for the session's folder."""
@@ -595,6 +618,7 @@ class NoteBook:
                     size += len(piece)
                     if size > limits.RENDERED_BYTES_MAX:
                         break
+                transcript.facts.redactions += inner.facts.redactions
                 text += transcript.fold(result, agent.title, b"".join(pieces).decode())
             return text
 
@@ -602,9 +626,8 @@ class NoteBook:
 
     def default_file_name(self, session: SessionRecord) -> str:
         """The name of a note for which the user gave none."""
-        about = session.title or session.snippet
         return paths.default_file_name(
-            about,
+            self._about(session),
             when_ms=session.created_at,
             tz=self.tz,
             key=session.key,
@@ -654,6 +677,7 @@ class NoteBook:
             "models": list(facts.models),
             "files": list(facts.files),
             "turns": facts.turns,
+            "redactions": facts.redactions,
         }
         return {
             key: value for key, value in known.items() if value and key in self.options.frontmatter_fields

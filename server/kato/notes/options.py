@@ -1,4 +1,4 @@
-"""What a note shows and how: the settings `markdown.*`, and how notes are named."""
+"""What a note shows and how: the settings `markdown.*` and `notes.*`, and how notes are named."""
 
 from typing import Literal
 
@@ -24,3 +24,5 @@ class MarkdownOptions(Struct, frozen=True):
     italicize_user_messages: bool = False
     frontmatter_fields: tuple[str, ...] = FRONTMATTER_FIELDS
     file_name: str = NAME_TEMPLATE
+    #: The setting `notes.redactSecrets`: secrets are shown as `[redacted: kind]`.
+    redact_secrets: bool = True

@@ -1,6 +1,6 @@
 """A conversation as plain text: who spoke, when, and the words as they are."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from datetime import datetime, tzinfo
 from typing import Final
 
@@ -20,8 +20,10 @@ from kato.notes.markup import normalised, one_line, trimmed
 _RULE: Final = "-" * 72
 
 
-def pieces(events: Iterable[ConversationEvent], tz: tzinfo) -> Iterator[str]:
-    """The text of each event that is shown: messages, decisions and boundaries."""
+def pieces(
+    events: Iterable[ConversationEvent], tz: tzinfo, mask: Callable[[str], str] = str
+) -> Iterator[str]:
+    """The text of each event that is shown: messages, decisions and boundaries. `mask` takes the secrets out of a text."""
     speaker = ""
     for event in events:
         text, name = "", ""
@@ -33,7 +35,7 @@ def pieces(events: Iterable[ConversationEvent], tz: tzinfo) -> Iterator[str]:
             text = f"[Decision, {event.status} by {one_line(event.decided_by)}: {one_line(event.summary)}]"
         elif isinstance(event, ProviderInfo) and event.subtype in BOUNDARY_SUBTYPES:
             text = f"[{one_line(event.content)}]"
-        text = trimmed(normalised(text))
+        text = trimmed(mask(normalised(text)))
         if not text:
             continue
         heading = ""

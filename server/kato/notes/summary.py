@@ -60,36 +60,39 @@ class Done(Struct, array_like=True, omit_defaults=True):
     where: str = ""
 
 
-def done(call_id: str, action: Action, folder: str) -> Iterator[Done]:
-    """What an action adds to the block; plans have a block of their own. Paths in `folder` are shown relative to it."""
+def done(call_id: str, action: Action, folder: str, mask: Callable[[str], str] = str) -> Iterator[Done]:
+    """What an action adds to the block; plans have a block of their own. Paths in `folder` are shown relative to it. `mask` takes
+    the secrets out of a text before it is cut.
+    """
     if isinstance(action, Patch):
         for file in action.files:
-            yield from done(call_id, file, folder)
+            yield from done(call_id, file, folder, mask)
     elif isinstance(action, Edit):
-        yield Done(call_id, "edit", shown_path(action.path, folder), *lines_changed(action))
+        yield Done(call_id, "edit", mask(shown_path(action.path, folder)), *lines_changed(action))
     elif isinstance(action, NewFile):
-        yield Done(call_id, "create", shown_path(action.path, folder), *lines_changed(action))
+        yield Done(call_id, "create", mask(shown_path(action.path, folder)), *lines_changed(action))
     elif isinstance(action, Deleted):
-        yield Done(call_id, "delete", shown_path(action.path, folder))
+        yield Done(call_id, "delete", mask(shown_path(action.path, folder)))
     elif isinstance(action, Command):
-        yield Done(call_id, "run", cut(action.line))
+        yield Done(call_id, "run", cut(mask(action.line)))
     elif isinstance(action, Read):
-        yield Done(call_id, "read", shown_path(action.path, folder), where=line_range(action))
+        yield Done(call_id, "read", mask(shown_path(action.path, folder)), where=line_range(action))
     elif isinstance(action, Search):
-        where = cut(shown_path(action.path, folder)) if action.path else ""
-        yield Done(call_id, "search", cut(action.pattern), where=where)
+        where = cut(mask(shown_path(action.path, folder))) if action.path else ""
+        yield Done(call_id, "search", cut(mask(action.pattern)), where=where)
     elif isinstance(action, Fetch):
-        yield Done(call_id, "web" if action.is_search else "fetch", cut(action.target))
+        yield Done(call_id, "web" if action.is_search else "fetch", cut(mask(action.target)))
     elif isinstance(action, Agent):
-        yield Done(call_id, "agent", cut(action.title))
+        yield Done(call_id, "agent", cut(mask(action.title)))
     elif isinstance(action, Question):
-        yield Done(call_id, "question", cut(action.text))
+        yield Done(call_id, "question", cut(mask(action.text)))
     elif isinstance(action, Todo):
         finished = sum(item.is_done for item in action.items)
         yield Done(call_id, "todo", f"{finished} of {len(action.items)}")
     elif isinstance(action, Other):
         about = action.arguments.get("description")
-        yield Done(call_id, "other", cut(action.name), where=cut(about) if isinstance(about, str) else "")
+        where = cut(mask(about)) if isinstance(about, str) else ""
+        yield Done(call_id, "other", cut(action.name), where=where)
 
 
 def shown_path(path: str, folder: str) -> str:

@@ -7,7 +7,8 @@
 
 Rules: deterministic, and resumable: the text of a conversation is the concatenation of its pieces, wherever it is cut
 and whichever process goes on (`state`). After each piece the note is well-formed: no fence is left open, no block can
-end what it does not own. What is hidden leaves no trace, not even a new heading.
+end what it does not own. What is hidden leaves no trace, not even a new heading. Secrets are masked in a whole text, before
+it is cut.
 
 Decisions show these keys of `metadata`, if they are there: `header`, `question`, `options` (a list of
 {label, description}), `answer` (a string or a list of strings), `notes` (the user's words on the answer) and `plan`
@@ -21,7 +22,7 @@ from datetime import datetime, tzinfo
 from typing import Any, Final
 
 import msgspec
-from msgspec import UNSET, Struct
+from msgspec import UNSET, Struct, structs
 
 from kato.core.events import (
     BOUNDARY_SUBTYPES,
@@ -37,7 +38,7 @@ from kato.core.events import (
 )
 from kato.core.moments import in_zone
 from kato.core.text import line_part
-from kato.notes import decisions, summary, tool_blocks
+from kato.notes import decisions, redaction, summary, tool_blocks
 from kato.notes.brief_events import (
     BriefCall,
     BriefResult,
@@ -170,18 +171,40 @@ class Transcript:
     def fold(self, event: ToolResult, title: str, body: str) -> str:
         """The piece after a tool's result: a sub-agent's transcript, folded. Its fences are closed, as in any piece."""
         before = self._show_waiting()
-        return before + self._folded(event.timestamp, details(f"Sub-agent: {title}", body.strip("\n")))
+        return before + self._folded(
+            event.timestamp, details(f"Sub-agent: {self._masked(title)}", body.strip("\n"))
+        )
 
     def finish(self) -> str:
         """The last piece of a conversation that is over: what the assistant did since the turn began."""
         return self._show_waiting() + self._end_turn()
 
+    def _masked(self, text: str) -> str:
+        """A whole text, before it is cut, without its secrets."""
+        if not self._options.redact_secrets:
+            return text
+        text, count = redaction.masked(text)
+        self.facts.redactions += count
+        return text
+
+    def _masked_value(self, value: Any) -> Any:
+        if not self._options.redact_secrets:
+            return value
+        value, count = redaction.masked_value(value)
+        self.facts.redactions += count
+        return value
+
     # --- Messages ---------------------------------------------------------------------------------------
 
     def _user_message(self, event: UserMessage, after_line: int, through_line: int | None) -> str:
-        text = normalised(event.content)
+        secrets_before = self.facts.redactions
+        text = self._masked(normalised(event.content))
         continued = after_line > 0 and self._state.cut == event.event_id
         part = line_part(text, 0 if continued else after_line, through_line)
+        if len(part) < len(text):
+            self.facts.redactions = secrets_before + redaction.count_marks(
+                part, self.facts.redactions - secrets_before
+            )
         whole = self._shown_user(part)
         if continued:
             # The first part stands in the note: what is missing is what the longer text adds to it.
@@ -203,7 +226,7 @@ class Transcript:
     def _assistant_message(self, event: AssistantMessage) -> str:
         if event.phase == "commentary" and not self._options.include_commentary:
             return ""
-        text = trimmed(normalised(event.content))
+        text = trimmed(self._masked(normalised(event.content)))
         if not text:
             return ""
         # The same text as commentary and as the final message is one message; twice in the same role it is two.
@@ -221,16 +244,20 @@ class Transcript:
         return shown + self._end_turn() if event.phase == "final" else shown
 
     def _system_message(self, event: SystemMessage | ProviderInfo) -> str:
-        text = trimmed(normalised(event.content))
-        if not self._options.include_system_events or not text:
+        if not self._options.include_system_events:
+            return ""
+        text = trimmed(self._masked(normalised(event.content)))
+        if not text:
             return ""
         return self._message("System", event, enclosed(text))
 
     def _provider_info(self, event: ProviderInfo) -> str:
         if event.subtype not in BOUNDARY_SUBTYPES:
             return self._system_message(event)
-        text = prose(event.content).replace("*", r"\*")
-        if not self._options.include_boundaries or not text:
+        if not self._options.include_boundaries:
+            return ""
+        text = prose(self._masked(event.content)).replace("*", r"\*")
+        if not text:
             return ""
         before = self._show_waiting()
         self._state.speaker = self._state.kind = ""  # what follows has a heading of its own
@@ -246,7 +273,9 @@ class Transcript:
         return before + self._block(heading, text)
 
     def _decision(self, event: Decision) -> str:
-        return self._show_waiting() + self._block(decisions.shown(event))
+        metadata = event.metadata if event.metadata is UNSET else self._masked_value(event.metadata)
+        masked = structs.replace(event, summary=self._masked(event.summary), metadata=metadata)
+        return self._show_waiting() + self._block(decisions.shown(masked))
 
     def _heading(self, speaker: str, kind: str, timestamp: datetime, text: str = "") -> str:
         """The heading of a new run; "" inside one."""
@@ -303,11 +332,12 @@ class Transcript:
         state, given = self._state, event.input
         if event.model is not UNSET:
             state.assistant = one_line(event.model) or state.assistant
-        if isinstance(given, msgspec.Raw):
-            given = msgspec.json.decode(given)
         if state.since is None:
             state.since = event.timestamp
-        for one in summary.done(event.tool_call_id, self._action(event.name, given), self._style.folder):
+        if isinstance(given, msgspec.Raw):
+            given = msgspec.json.decode(given)
+        action = self._action(event.name, given)
+        for one in summary.done(event.tool_call_id, action, self._style.folder, self._masked):
             if one.family in summary.CHANGES:
                 self.facts.changed(one.label)
             if len(state.done) < summary.LINES_MAX:
@@ -342,10 +372,11 @@ class Transcript:
         state = self._state
         if event.model is not UNSET:
             state.assistant = one_line(event.model) or state.assistant
-        for one in summary.done(event.tool_call_id, self._action(event.name, event.input), state.folder):
+        given = self._masked_value(event.input)
+        for one in summary.done(event.tool_call_id, self._action(event.name, given), state.folder):
             if one.family in summary.CHANGES:
                 self.facts.changed(one.label)
-        arguments = "" if event.input is UNSET else msgspec.json.encode(event.input).decode()
+        arguments = "" if given is UNSET else msgspec.json.encode(given).decode()
         waiting = _Waiting(event.tool_call_id, event.name, arguments, event.timestamp)
         before = ""
         if len(arguments) > _WAITING_BYTES_MAX or len(state.waiting) >= _WAITING_CALLS_MAX:
@@ -362,7 +393,7 @@ class Transcript:
             )
         name = self._state.calls.pop(event.tool_call_id, event.tool_call_id)
         result = tool_blocks.Result(
-            event.result,
+            self._masked(event.result),
             None if event.outcome is UNSET else event.outcome,
             None if event.exit_code is UNSET else event.exit_code,
         )
@@ -392,8 +423,10 @@ class Transcript:
         return text
 
     def _thinking(self, event: Thinking) -> str:
-        text = normalised(event.content).strip()
-        if not self._options.include_thinking or not text:
+        if not self._options.include_thinking:
+            return ""
+        text = self._masked(normalised(event.content)).strip()
+        if not text:
             return ""
         before = self._show_waiting()
         return before + self._folded(event.timestamp, details("Thinking", quoted(text)))
