@@ -1,3 +1,5 @@
+import type { CommandOutcome, MemoryStatus, StatusSnapshot } from "./src/protocol";
+
 /**
  * What other extensions may call: `vscode.extensions.getExtension<KatoApi>("kato.kato")?.activate()`.
  *
@@ -19,7 +21,13 @@ export interface KatoApi {
     cwd?: string;
     /** Stores without running `::` commands: for history. */
     replay?: boolean;
-  }): Promise<{ accepted: number; duplicates: number; eventCount: number; truncatedEvents: number; commands: CommandOutcome[] }>;
+  }): Promise<{
+    accepted: number;
+    duplicates: number;
+    eventCount: number;
+    truncatedEvents: number;
+    commands: CommandOutcome[];
+  }>;
 
   /** Writes a conversation to a Markdown note and keeps recording there. Without a path, Kato chooses one. */
   capture(session: { provider: string; sessionId: string; path?: string }): Promise<CommandOutcome>;
@@ -34,4 +42,4 @@ export interface KatoApi {
   onDidChangeStatus(listener: (status: StatusSnapshot) => void): { dispose(): void };
 }
 
-export type { CommandOutcome, MemoryStatus, StatusSnapshot } from "./src/protocol";
+export type { CommandOutcome, MemoryStatus, StatusSnapshot };

@@ -9,7 +9,12 @@ const STALE_MS = 15_000;
 const LOOK_MS = 250;
 
 /** Runs `work` while no other holder of `lock` (a path) does. `waiting` is called while another does. */
-export async function alone<T>(lock: string, signal: AbortSignal, waiting: () => void, work: () => Promise<T>): Promise<T> {
+export async function alone<T>(
+  lock: string,
+  signal: AbortSignal,
+  waiting: () => void,
+  work: () => Promise<T>,
+): Promise<T> {
   while (!(await take(lock))) {
     signal.throwIfAborted();
     waiting();

@@ -24,7 +24,8 @@ export function makeApi(server: Server): KatoApi {
   return {
     version: 1,
     appendEvents: (params: AppendParams) => request<AppendAnswer>(Method.appendEvents, params),
-    capture: (session) => request<CommandOutcome>(Method.executeCommand, { command: "kato.capture", arguments: [session] }),
+    capture: (session) =>
+      request<CommandOutcome>(Method.executeCommand, { command: "kato.capture", arguments: [session] }),
     memory: () => request<MemoryStatus>(Method.memory),
     status: () => server.status,
     onDidChangeStatus: (listener) => server.onDidChangeStatus(listener),

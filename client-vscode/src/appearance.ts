@@ -40,7 +40,12 @@ export function appearance(state: ServerState, status: StatusSnapshot | undefine
     };
   }
   if (state.kind === "starting" || status === undefined) {
-    return { text: "$(loading~spin) Kato", tooltip: "Kato's server is starting…", background: "none", label: "Kato is starting" };
+    return {
+      text: "$(loading~spin) Kato",
+      tooltip: "Kato's server is starting…",
+      background: "none",
+      label: "Kato is starting",
+    };
   }
   const recordings = status.recordings.activeRecordings;
   const dot = recordings === 0 ? "" : ` $(record) ${recordings}`;
@@ -69,7 +74,12 @@ function table(status: StatusSnapshot): string {
     ["Sessions", `${snapshots.sessionCount.toLocaleString("en-US")} in memory`],
     ["Events", `${snapshots.eventCount.toLocaleString("en-US")} in memory`],
     ["Evictions", evictions(status)],
-    ["Journal", journal === null ? "off" : `${bytes(journal.bytes)}, ${count(journal.sessionCount, "session")}, ${count(journal.eventCount, "event")}`],
+    [
+      "Journal",
+      journal === null
+        ? "off"
+        : `${bytes(journal.bytes)}, ${count(journal.sessionCount, "session")}, ${count(journal.eventCount, "event")}`,
+    ],
     ["Recordings", status.recordings.activeRecordings === 0 ? "none" : String(status.recordings.activeRecordings)],
   ];
   return `**Kato** ${status.version}\n\n| | |\n|:--|:--|\n${rows.map(([name, value]) => `| ${name} | ${value} |`).join("\n")}\n`;
@@ -77,5 +87,7 @@ function table(status: StatusSnapshot): string {
 
 function evictions(status: StatusSnapshot): string {
   const { evictionsTotal, bytesReclaimedTotal } = status.memory.snapshots;
-  return evictionsTotal === 0 ? "none" : `${evictionsTotal.toLocaleString("en-US")} (${bytes(bytesReclaimedTotal)} given back)`;
+  return evictionsTotal === 0
+    ? "none"
+    : `${evictionsTotal.toLocaleString("en-US")} (${bytes(bytesReclaimedTotal)} given back)`;
 }

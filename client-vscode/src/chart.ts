@@ -32,14 +32,25 @@ export function chart(samples: readonly Sample[], { width, height }: Size): Char
   const top = roundUp(Math.max(...samples.map(({ rss, limit }) => Math.max(rss, limit))) * 1.05);
   const x = (time: number): number => Math.round(((time - start) / span) * width * 10) / 10;
   const y = (bytes: number): number => Math.round((1 - bytes / top) * height * 10) / 10;
-  const line = (value: (sample: Sample) => number): string => samples.map((sample) => `${x(sample.time)},${y(value(sample))}`).join(" ");
+  const line = (value: (sample: Sample) => number): string =>
+    samples.map((sample) => `${x(sample.time)},${y(value(sample))}`).join(" ");
   return {
     rss: line(({ rss }) => rss),
     snapshots: line(({ snapshots }) => snapshots),
     // The limit holds until it is changed: a step, not a slope.
-    limit: samples.flatMap(({ time, limit }, index) => [`${x(time)},${y(samples[index - 1]?.limit ?? limit)}`, `${x(time)},${y(limit)}`]).join(" "),
-    evictions: samples.filter(({ evicted }) => evicted > 0).map(({ time, evicted }) => ({ x: x(time), count: evicted })),
-    grid: Array.from({ length: GRID_LINES + 1 }, (_, index) => ({ y: y((top / GRID_LINES) * index), bytes: (top / GRID_LINES) * index })),
+    limit: samples
+      .flatMap(({ time, limit }, index) => [
+        `${x(time)},${y(samples[index - 1]?.limit ?? limit)}`,
+        `${x(time)},${y(limit)}`,
+      ])
+      .join(" "),
+    evictions: samples
+      .filter(({ evicted }) => evicted > 0)
+      .map(({ time, evicted }) => ({ x: x(time), count: evicted })),
+    grid: Array.from({ length: GRID_LINES + 1 }, (_, index) => ({
+      y: y((top / GRID_LINES) * index),
+      bytes: (top / GRID_LINES) * index,
+    })),
     ticks: [0, 0.5, 1].map((share) => ({ x: Math.round(share * width), time: start + share * span })),
   };
 }

@@ -49,13 +49,22 @@ export function registerCommands(parts: Parts): vscode.Disposable {
       await isRunning(parts);
     },
     openLastCapture: () => openLastCapture(parts),
-    showLog: async () => parts.output.show(),
+    showLog: () => {
+      parts.output.show();
+      return Promise.resolve();
+    },
     restartServer: () => parts.server.restart(),
     raiseLimit: () => parts.feedback.raiseLimit(),
     startServer: () => parts.server.start(),
     refreshSessions: async () => (await isRunning(parts)) && (await parts.sessions.refresh()),
   };
-  return vscode.Disposable.from(...Object.entries(commands).map(([name, command]) => vscode.commands.registerCommand(`kato.${name}`, (entry?: Entry) => command(entry).catch((error: unknown) => told(error)))));
+  return vscode.Disposable.from(
+    ...Object.entries(commands).map(([name, command]) =>
+      vscode.commands.registerCommand(`kato.${name}`, (entry?: Entry) =>
+        command(entry).catch((error: unknown) => told(error)),
+      ),
+    ),
+  );
 }
 
 async function told(error: unknown): Promise<void> {
@@ -65,13 +74,23 @@ async function told(error: unknown): Promise<void> {
 /** Offers to start a server that is stopped; whether it runs then. */
 async function isRunning({ server, feedback }: Parts): Promise<boolean> {
   if (server.state.kind === "starting") {
-    await vscode.window.withProgress({ location: vscode.ProgressLocation.Window, title: "Kato's server is starting…" }, () => server.start());
+    await vscode.window.withProgress(
+      { location: vscode.ProgressLocation.Window, title: "Kato's server is starting…" },
+      () => server.start(),
+    );
   } else if (server.state.kind === "overBudget") {
-    const chosen = await vscode.window.showWarningMessage("Kato's server is stopped: one conversation outgrew its memory limit.", "Raise limit…", "Restart");
+    const chosen = await vscode.window.showWarningMessage(
+      "Kato's server is stopped: one conversation outgrew its memory limit.",
+      "Raise limit…",
+      "Restart",
+    );
     await (chosen === "Raise limit…" ? feedback.raiseLimit() : chosen === "Restart" ? server.restart() : undefined);
     return chosen !== undefined && runs(server);
   } else if (server.state.kind === "stopped") {
-    const chosen = await vscode.window.showWarningMessage(`Kato's server is stopped${server.state.reason === undefined ? "" : `: ${server.state.reason.replace(/\.$/, "")}`}.`, "Start");
+    const chosen = await vscode.window.showWarningMessage(
+      `Kato's server is stopped${server.state.reason === undefined ? "" : `: ${server.state.reason.replace(/\.$/, "")}`}.`,
+      "Start",
+    );
     await (chosen === "Start" ? server.start() : undefined);
     return chosen !== undefined && runs(server);
   }
@@ -83,7 +102,12 @@ function runs(server: Server): boolean {
 }
 
 /** The session of the row that the command was called on, else one that the user picks, the most recent first. */
-async function pick(parts: Parts, entry: Entry | undefined, title: string, wanted: (session: SessionStatus) => boolean = () => true): Promise<SessionStatus | undefined> {
+async function pick(
+  parts: Parts,
+  entry: Entry | undefined,
+  title: string,
+  wanted: (session: SessionStatus) => boolean = () => true,
+): Promise<SessionStatus | undefined> {
   if (!(await isRunning(parts))) {
     return undefined;
   }
@@ -94,7 +118,8 @@ async function pick(parts: Parts, entry: Entry | undefined, title: string, wante
   if (sessions.length <= 1 && wanted === isRecording) {
     return sessions[0];
   }
-  const chosen = sessions.length > 0 && (await vscode.window.showQuickPick<SessionItem>(items(sessions), { title, ...ASKED }));
+  const chosen =
+    sessions.length > 0 && (await vscode.window.showQuickPick<SessionItem>(items(sessions), { title, ...ASKED }));
   return chosen ? chosen.session : undefined;
 }
 
@@ -104,7 +129,9 @@ const ASKED = { placeHolder: "Which conversation?", matchOnDescription: true, ma
 async function candidates(parts: Parts, wanted: (session: SessionStatus) => boolean): Promise<SessionStatus[]> {
   const sessions = forPicking(await workspaceSessions(parts.server)).filter(wanted);
   if (sessions.length === 0) {
-    void vscode.window.showInformationMessage(`Kato: no conversation of this workspace ${wanted === isRecording ? "is being recorded" : "is known yet"}.`);
+    void vscode.window.showInformationMessage(
+      `Kato: no conversation of this workspace ${wanted === isRecording ? "is being recorded" : "is known yet"}.`,
+    );
   }
   return sessions;
 }
@@ -119,8 +146,16 @@ function items(sessions: readonly SessionStatus[]): SessionItem[] {
   }));
 }
 
-async function execute(parts: Parts, command: CommandName, { provider, sessionId }: SessionStatus, more: { path?: string; format?: string } = {}): Promise<CommandOutcome> {
-  return parts.server.request<CommandOutcome>(Method.executeCommand, { command: `kato.${command}`, arguments: [{ provider, sessionId, ...more }] });
+async function execute(
+  parts: Parts,
+  command: CommandName,
+  { provider, sessionId }: SessionStatus,
+  more: { path?: string; format?: string } = {},
+): Promise<CommandOutcome> {
+  return parts.server.request<CommandOutcome>(Method.executeCommand, {
+    command: `kato.${command}`,
+    arguments: [{ provider, sessionId, ...more }],
+  });
 }
 
 async function capture(parts: Parts, entry?: Entry): Promise<void> {
@@ -149,9 +184,15 @@ async function exportConversation(parts: Parts, entry?: Entry): Promise<void> {
 
 async function record(parts: Parts, entry?: Entry): Promise<void> {
   const session = await pick(parts, entry, "Kato: Record", (one) => !isRecording(one));
-  const outcome = session && (await execute(parts, "record", session));
-  if (outcome !== undefined && outcome.status !== "error" && outcome.outputPath !== undefined) {
-    await offerToOpen(`Kato records “${titleOf(session as SessionStatus)}” to ${path.basename(outcome.outputPath)}.`, outcome.outputPath);
+  if (session === undefined) {
+    return;
+  }
+  const outcome = await execute(parts, "record", session);
+  if (outcome.status !== "error" && outcome.outputPath !== undefined) {
+    await offerToOpen(
+      `Kato records “${titleOf(session)}” to ${path.basename(outcome.outputPath)}.`,
+      outcome.outputPath,
+    );
   }
 }
 
@@ -199,7 +240,11 @@ async function showSessions(parts: Parts): Promise<void> {
   list.matchOnDescription = list.matchOnDetail = true;
   list.items = items(sessions).map((item) => {
     const actions = actionsOn(parts, item.session);
-    return { ...item, actions, buttons: actions.map(({ icon, label }) => ({ iconPath: new vscode.ThemeIcon(icon), tooltip: label })) };
+    return {
+      ...item,
+      actions,
+      buttons: actions.map(({ icon, label }) => ({ iconPath: new vscode.ThemeIcon(icon), tooltip: label })),
+    };
   });
   const run = (action: Action | undefined): void => {
     list.hide();
@@ -216,23 +261,44 @@ async function showSessions(parts: Parts): Promise<void> {
 
 async function chooseAction(session: SessionStatus, actions: readonly Action[]): Promise<void> {
   const named = actions.map((action) => ({ label: `$(${action.icon}) ${action.label}`, action }));
-  const chosen = await vscode.window.showQuickPick(named, { title: titleOf(session), placeHolder: describe(session, Date.now()) });
+  const chosen = await vscode.window.showQuickPick(named, {
+    title: titleOf(session),
+    placeHolder: describe(session, Date.now()),
+  });
   await chosen?.action.run();
 }
 
 function actionsOn(parts: Parts, session: SessionStatus): Action[] {
-  const entry: Entry = { kind: "session", id: "", session, label: "", description: "", tooltip: "", recording: isRecording(session), children: [] };
+  const entry: Entry = {
+    kind: "session",
+    id: "",
+    session,
+    label: "",
+    description: "",
+    tooltip: "",
+    recording: isRecording(session),
+    children: [],
+  };
   return [
     { icon: "save", label: "Capture…", run: () => capture(parts, entry) },
-    entry.recording ? { icon: "debug-stop", label: "Stop Recording", run: () => stopRecording(parts, entry) } : { icon: "record", label: "Record", run: () => record(parts, entry) },
-    ...(session.recording === undefined ? [] : [{ icon: "go-to-file", label: "Open Note", run: () => openRecording(entry) }]),
+    entry.recording
+      ? { icon: "debug-stop", label: "Stop Recording", run: () => stopRecording(parts, entry) }
+      : { icon: "record", label: "Record", run: () => record(parts, entry) },
+    ...(session.recording === undefined
+      ? []
+      : [{ icon: "go-to-file", label: "Open Note", run: () => openRecording(entry) }]),
     { icon: "export", label: "Export…", run: () => exportConversation(parts, entry) },
     { icon: "open-preview", label: "Open as Markdown", run: () => openSession(parts, entry) },
   ];
 }
 
 /** A path that the user agrees to; undefined: cancelled. */
-async function askPath(parts: Parts, session: SessionStatus, title: string, format?: "markdown" | "jsonl"): Promise<string | undefined> {
+async function askPath(
+  parts: Parts,
+  session: SessionStatus,
+  title: string,
+  format?: "markdown" | "jsonl",
+): Promise<string | undefined> {
   const proposed = await propose(parts, session, format);
   // A conversation has one note: captured again it goes there. An export gets a name that is free.
   const own = format === undefined ? session.recording?.outputPath : undefined;
@@ -248,21 +314,33 @@ async function askPath(parts: Parts, session: SessionStatus, title: string, form
         return "The path of the file to write.";
       }
       const isOther = file !== own && path.isAbsolute(file) && (await isThere(file));
-      return isOther ? { message: "This file is there already. Text in it that Kato did not write is copied to a backup first.", severity: vscode.InputBoxValidationSeverity.Info } : undefined;
+      return isOther
+        ? {
+            message: "This file is there already. Text in it that Kato did not write is copied to a backup first.",
+            severity: vscode.InputBoxValidationSeverity.Info,
+          }
+        : undefined;
     },
   });
   return chosen?.trim();
 }
 
 /** Where the server would write: the name and the folder are its own, in the chat as here. */
-async function propose(parts: Parts, { provider, sessionId }: SessionStatus, format?: "markdown" | "jsonl"): Promise<string> {
+async function propose(
+  parts: Parts,
+  { provider, sessionId }: SessionStatus,
+  format?: "markdown" | "jsonl",
+): Promise<string> {
   const asked: DestinationParams = { provider, sessionId, ...(format === undefined ? {} : { format }) };
   const { path: proposed } = await parts.server.request<{ path: string }>(Method.destination, asked);
   return format === undefined ? proposed : unused(proposed, isThere);
 }
 
 async function isThere(file: string): Promise<boolean> {
-  return fs.access(file).then(() => true, () => false);
+  return fs.access(file).then(
+    () => true,
+    () => false,
+  );
 }
 
 /** The note; a failure was told by whoever hears of every outcome. */

@@ -38,7 +38,9 @@ export class FileOperations implements vscode.Disposable {
   concern(document: vscode.TextDocument): boolean {
     const now = Date.now();
     const name = document.uri.toString();
-    return [...this.#underWay].some(([uri, since]) => now - since < OPERATION_MS_MAX && (name === uri || name.startsWith(`${uri}/`)));
+    return [...this.#underWay].some(
+      ([uri, since]) => now - since < OPERATION_MS_MAX && (name === uri || name.startsWith(`${uri}/`)),
+    );
   }
 
   /** Waits until the document's file is where it will be. */
@@ -58,7 +60,9 @@ export class FileOperations implements vscode.Disposable {
 
   #begin(files: readonly vscode.Uri[]): void {
     const now = Date.now();
-    [...this.#underWay].filter(([, since]) => now - since >= OPERATION_MS_MAX).forEach(([uri]) => this.#underWay.delete(uri));
+    [...this.#underWay]
+      .filter(([, since]) => now - since >= OPERATION_MS_MAX)
+      .forEach(([uri]) => this.#underWay.delete(uri));
     files.forEach((file) => this.#underWay.set(file.toString(), now));
   }
 
@@ -82,7 +86,11 @@ export class UnsavedReports implements vscode.Disposable {
   ) {
     // That a document becomes dirty or clean is an event too, one without contents.
     this.#subscription = vscode.workspace.onDidChangeTextDocument(({ document }) => {
-      if (this.#reported.has(document) && this.#reported.get(document) !== document.isDirty && !operations.concern(document)) {
+      if (
+        this.#reported.has(document) &&
+        this.#reported.get(document) !== document.isDirty &&
+        !operations.concern(document)
+      ) {
         void this.report(document);
       }
     });
@@ -113,7 +121,10 @@ export class NoteEdits implements vscode.Disposable {
     this.#subscription.dispose();
   }
 
-  async apply({ edit }: ApplyWorkspaceEditParams, convert: (edit: WorkspaceEdit) => Promise<vscode.WorkspaceEdit>): Promise<ApplyWorkspaceEditResult> {
+  async apply(
+    { edit }: ApplyWorkspaceEditParams,
+    convert: (edit: WorkspaceEdit) => Promise<vscode.WorkspaceEdit>,
+  ): Promise<ApplyWorkspaceEditResult> {
     const [change] = edit.documentChanges ?? [];
     if (change === undefined || !("textDocument" in change)) {
       return { applied: false, failureReason: "no document" };
@@ -129,7 +140,12 @@ export class NoteEdits implements vscode.Disposable {
     const wasClean = !document.isDirty;
     // To save a document that does not show the file as it is would conflict, or bring back a file that is gone.
     const isCurrent = !wasClean || (await showsItsFile(document));
-    if (document.version !== version || document.isDirty === wasClean || !isCurrent || this.operations.concern(document)) {
+    if (
+      document.version !== version ||
+      document.isDirty === wasClean ||
+      !isCurrent ||
+      this.operations.concern(document)
+    ) {
       return { applied: false, failureReason: "the document changed" };
     }
     const cursors = editorsAtEnd(document).map((editor) => ({ editor, selections: editor.selections }));
@@ -162,7 +178,10 @@ async function showsItsFile(document: vscode.TextDocument): Promise<boolean> {
   try {
     const { size } = await vscode.workspace.fs.stat(document.uri);
     const text = document.getText();
-    return Buffer.byteLength(text) === size || normalised(Buffer.from(await vscode.workspace.fs.readFile(document.uri)).toString()) === normalised(text);
+    return (
+      Buffer.byteLength(text) === size ||
+      normalised(Buffer.from(await vscode.workspace.fs.readFile(document.uri)).toString()) === normalised(text)
+    );
   } catch {
     return false; // it is gone
   }
@@ -175,5 +194,7 @@ function normalised(text: string): string {
 
 function editorsAtEnd(document: vscode.TextDocument): vscode.TextEditor[] {
   const end = document.lineAt(document.lineCount - 1).range.end;
-  return vscode.window.visibleTextEditors.filter((editor) => editor.document === document && editor.selections.some(({ active }) => active.isEqual(end)));
+  return vscode.window.visibleTextEditors.filter(
+    (editor) => editor.document === document && editor.selections.some(({ active }) => active.isEqual(end)),
+  );
 }

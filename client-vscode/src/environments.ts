@@ -41,7 +41,7 @@ export async function use(folder: string): Promise<void> {
 
 /** Removes what earlier installations left half-made. Only for the one window that installs. */
 export async function removeHalfMade(storage: string): Promise<void> {
-  await remove(storage, async (name) => name.endsWith(".new"));
+  await remove(storage, (name) => Promise.resolve(name.endsWith(".new")));
 }
 
 /** Removes the environments that came before this one and that nobody uses. */
@@ -82,9 +82,15 @@ function isAlive(name: string): boolean {
 }
 
 async function madeAt(folder: string): Promise<number> {
-  return fs.stat(path.join(folder, MARK)).then(({ mtimeMs }) => mtimeMs, () => 0);
+  return fs.stat(path.join(folder, MARK)).then(
+    ({ mtimeMs }) => mtimeMs,
+    () => 0,
+  );
 }
 
 async function exists(file: string): Promise<boolean> {
-  return fs.access(file).then(() => true, () => false);
+  return fs.access(file).then(
+    () => true,
+    () => false,
+  );
 }

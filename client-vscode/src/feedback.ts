@@ -10,7 +10,13 @@ import { isLimit } from "./settings";
 import { megabytes } from "./text";
 
 const QUIET_MS = 20_000;
-const DONE: Record<string, string> = { capture: "Captured to", record: "Records to", export: "Exported to", init: "Prepared", stop: "Stopped recording" };
+const DONE: Record<string, string> = {
+  capture: "Captured to",
+  record: "Records to",
+  export: "Exported to",
+  init: "Prepared",
+  stop: "Stopped recording",
+};
 
 const showLog = (): Thenable<unknown> => vscode.commands.executeCommand("kato.showLog");
 
@@ -23,7 +29,10 @@ class SettingNotWritten extends Error {}
 function reported(work: Promise<void>): void {
   work.catch(async (error: unknown) => {
     const actions = error instanceof SettingNotWritten ? ["Open User Settings"] : [];
-    const chosen = await vscode.window.showErrorMessage(`Kato: ${error instanceof Error ? error.message : String(error)}`, ...actions);
+    const chosen = await vscode.window.showErrorMessage(
+      `Kato: ${error instanceof Error ? error.message : String(error)}`,
+      ...actions,
+    );
     await (chosen === undefined ? undefined : vscode.commands.executeCommand("workbench.action.openSettingsJson"));
   });
 }
@@ -72,9 +81,15 @@ export class Feedback implements vscode.Disposable {
 
   #quietly({ command, status, outputPath }: CommandOutcome): void {
     const name = outputPath === undefined ? "" : ` ${path.basename(outputPath)}`;
-    this.#item.text = status === "noop" ? `$(info) Kato: nothing to do for ::${command}` : `$(check) ${DONE[command] ?? command}${name}${outputPath === undefined ? "" : " — Open"}`;
+    this.#item.text =
+      status === "noop"
+        ? `$(info) Kato: nothing to do for ::${command}`
+        : `$(check) ${DONE[command] ?? command}${name}${outputPath === undefined ? "" : " — Open"}`;
     this.#item.tooltip = outputPath;
-    this.#item.command = outputPath === undefined ? undefined : { command: "vscode.open", title: "Open", arguments: [vscode.Uri.file(outputPath)] };
+    this.#item.command =
+      outputPath === undefined
+        ? undefined
+        : { command: "vscode.open", title: "Open", arguments: [vscode.Uri.file(outputPath)] };
     this.#item.show();
     clearTimeout(this.#timer);
     this.#timer = setTimeout(() => this.#item.hide(), QUIET_MS);
@@ -110,8 +125,14 @@ export class Feedback implements vscode.Disposable {
     }
   }
 
-  #run(command: string, session: { provider: string; sessionId: string; path?: string | undefined }): Promise<CommandOutcome> {
-    return this.server.request<CommandOutcome>(Method.executeCommand, { command: `kato.${command}`, arguments: [session] });
+  #run(
+    command: string,
+    session: { provider: string; sessionId: string; path?: string | undefined },
+  ): Promise<CommandOutcome> {
+    return this.server.request<CommandOutcome>(Method.executeCommand, {
+      command: `kato.${command}`,
+      arguments: [session],
+    });
   }
 
   /** Adds a folder to those that the user allowed, in every window: it is the user's machine, not the project's. */
@@ -126,7 +147,9 @@ export class Feedback implements vscode.Disposable {
     try {
       await vscode.workspace.getConfiguration("kato").update(name, value, target);
     } catch (error) {
-      throw new SettingNotWritten(`kato.${name} was not changed: ${error instanceof Error ? error.message : String(error)}`);
+      throw new SettingNotWritten(
+        `kato.${name} was not changed: ${error instanceof Error ? error.message : String(error)}`,
+      );
     }
   }
 
@@ -140,18 +163,22 @@ export class Feedback implements vscode.Disposable {
       return;
     }
     const data = notice.data ?? {};
-    const session = { provider: text(data["provider"]) ?? "", sessionId: text(data["sessionId"]) ?? "" };
-    const key = text(data["key"]);
+    const session = { provider: text(data.provider) ?? "", sessionId: text(data.sessionId) ?? "" };
+    const key = text(data.key);
     const actions: Record<Remedy, () => unknown> = {
-      Recreate: () => this.#run("capture", { ...session, path: text(data["path"]) }),
+      Recreate: () => this.#run("capture", { ...session, path: text(data.path) }),
       "Stop Recording": () => this.#run("stop", session),
-      "Open Backup": () => vscode.window.showTextDocument(vscode.Uri.file(text(data["backupPath"]) ?? "")),
+      "Open Backup": () => vscode.window.showTextDocument(vscode.Uri.file(text(data.backupPath) ?? "")),
       "Raise Limit…": () => this.raiseLimit(),
       "Open Settings": () => this.#openSettings(key === undefined ? "@ext:kato.kato" : `kato.${key}`),
       "Restart Now": () => this.server.restart(),
       "Show Log": showLog,
     };
-    await this.#offer(found.message, Object.fromEntries(found.remedies.map((name) => [name, actions[name]])), found.severity);
+    await this.#offer(
+      found.message,
+      Object.fromEntries(found.remedies.map((name) => [name, actions[name]])),
+      found.severity,
+    );
   }
 
   async #failed(failure: Failure): Promise<void> {
@@ -160,7 +187,12 @@ export class Feedback implements vscode.Disposable {
     switch (failure.kind) {
       case "setup": {
         const { cure, message } = failure.error;
-        const first = cure === "python" ? { "Choose Python…": () => this.#choosePython(), ...retry } : cure === "settings" ? { "Open Settings": () => this.#openSettings("kato.server"), ...retry } : retry;
+        const first =
+          cure === "python"
+            ? { "Choose Python…": () => this.#choosePython(), ...retry }
+            : cure === "settings"
+              ? { "Open Settings": () => this.#openSettings("kato.server"), ...retry }
+              : retry;
         await this.#offer(message, { ...first, ...log });
         return;
       }
@@ -176,13 +208,19 @@ export class Feedback implements vscode.Disposable {
       }
       case "budget":
         // Without a journal memory was all there was.
-        await this.#offer(`Kato stopped${this.server.status?.memory.journal ? ", nothing is lost" : ""}: ${failure.reason}`, {
-          "Raise limit…": () => this.raiseLimit(),
-          Restart: () => this.server.restart(),
-        });
+        await this.#offer(
+          `Kato stopped${this.server.status?.memory.journal ? ", nothing is lost" : ""}: ${failure.reason}`,
+          {
+            "Raise limit…": () => this.raiseLimit(),
+            Restart: () => this.server.restart(),
+          },
+        );
         return;
       case "crash":
-        await this.#offer(`Kato's server is stopped: ${failure.reason}.`, { Restart: () => this.server.restart(), ...log });
+        await this.#offer(`Kato's server is stopped: ${failure.reason}.`, {
+          Restart: () => this.server.restart(),
+          ...log,
+        });
     }
   }
 
@@ -202,12 +240,21 @@ export class Feedback implements vscode.Disposable {
       return;
     }
     const inWorkspace = configuration.inspect<number>("daemonMaxMemoryMb")?.workspaceValue !== undefined;
-    await this.#set("daemonMaxMemoryMb", Number(answer.trim()), inWorkspace ? vscode.ConfigurationTarget.Workspace : vscode.ConfigurationTarget.Global);
+    await this.#set(
+      "daemonMaxMemoryMb",
+      Number(answer.trim()),
+      inWorkspace ? vscode.ConfigurationTarget.Workspace : vscode.ConfigurationTarget.Global,
+    );
     await this.server.start(); // one that runs takes the change as it is
   }
 
   async #choosePython(): Promise<void> {
-    const [chosen] = (await vscode.window.showOpenDialog({ title: "Choose a Python, 3.10 or newer", canSelectMany: false, openLabel: "Choose" })) ?? [];
+    const [chosen] =
+      (await vscode.window.showOpenDialog({
+        title: "Choose a Python, 3.10 or newer",
+        canSelectMany: false,
+        openLabel: "Choose",
+      })) ?? [];
     if (chosen !== undefined) {
       const configuration = vscode.workspace.getConfiguration("kato");
       const isKnown = configuration.get<string>("server.python") === chosen.fsPath;
@@ -218,8 +265,16 @@ export class Feedback implements vscode.Disposable {
     }
   }
 
-  async #offer(message: string, actions: Record<string, () => unknown>, severity: Notice["severity"] = "error"): Promise<void> {
-    const show = { error: vscode.window.showErrorMessage, warning: vscode.window.showWarningMessage, info: vscode.window.showInformationMessage }[severity];
+  async #offer(
+    message: string,
+    actions: Record<string, () => unknown>,
+    severity: Notice["severity"] = "error",
+  ): Promise<void> {
+    const show = {
+      error: vscode.window.showErrorMessage,
+      warning: vscode.window.showWarningMessage,
+      info: vscode.window.showInformationMessage,
+    }[severity];
     const chosen = await show(message, ...Object.keys(actions));
     if (chosen !== undefined) {
       await actions[chosen]?.();

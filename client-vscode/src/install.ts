@@ -9,7 +9,15 @@ import { promises as fs } from "node:fs";
 import * as path from "node:path";
 import { alone } from "./alone";
 import { distrust, isWhole, putInPlace, removeHalfMade, removeOlder, use } from "./environments";
-import { installFailure, isCompatible, isPythonNewEnough, parseVersion, pythonOf, pythonsOnPath, type Version } from "./resolve";
+import {
+  installFailure,
+  isCompatible,
+  isPythonNewEnough,
+  parseVersion,
+  pythonOf,
+  pythonsOnPath,
+  type Version,
+} from "./resolve";
 import { run, type RunOptions } from "./run";
 
 /** Why there is no server, for people, with what they can do about it. */
@@ -45,7 +53,10 @@ export interface Progress {
 }
 
 /** The command that starts the server. `installing` is called when one has to be made: it shows progress meanwhile. */
-export async function findServer(place: Place, installing: (work: (progress: Progress) => Promise<void>) => Promise<void>): Promise<string[]> {
+export async function findServer(
+  place: Place,
+  installing: (work: (progress: Progress) => Promise<void>) => Promise<void>,
+): Promise<string[]> {
   if (place.command.length > 0) {
     const [program = "", ...args] = place.command;
     return args.length > 0 ? [program, ...args] : [program, "serve"];
@@ -91,7 +102,10 @@ async function findWheel(place: Place): Promise<string> {
   const names = await fs.readdir(place.wheels).catch(() => [] as string[]);
   const name = names.find((one) => one.endsWith(".whl"));
   if (name === undefined) {
-    throw new SetupError("This build of the extension carries no server. Install kato-lsp with pip and set kato.server.command.", "settings");
+    throw new SetupError(
+      "This build of the extension carries no server. Install kato-lsp with pip and set kato.server.command.",
+      "settings",
+    );
   }
   return path.join(place.wheels, name);
 }
@@ -121,14 +135,22 @@ async function make(place: Place, wheel: string, folder: string, progress: Progr
   progress.report("looking for Python…");
   const python = await findPython(place, progress.signal);
   const beside = `${folder}.${randomUUID().slice(0, 8)}.new`;
-  const steps: RunOptions = { timeoutMs: 5 * 60_000, signal: progress.signal, cwd: place.storage, onOutput: (text) => place.log(text.trimEnd()) };
+  const steps: RunOptions = {
+    timeoutMs: 5 * 60_000,
+    signal: progress.signal,
+    cwd: place.storage,
+    onOutput: (text) => place.log(text.trimEnd()),
+  };
   try {
     const inside = pythonOf(beside, place.platform);
     const pip: Installer = {
       make: [...isolated(python), "-m", "venv", beside],
       install: [...isolated(inside), "-m", "pip", "install", "--disable-pip-version-check", "--no-input", wheel],
     };
-    const uv: Installer = { make: ["uv", "venv", "--python", python, beside], install: ["uv", "pip", "install", "--python", inside, wheel] };
+    const uv: Installer = {
+      make: ["uv", "venv", "--python", python, beside],
+      install: ["uv", "pip", "install", "--python", inside, wheel],
+    };
     const hasUv = (await run(["uv", "--version"], { timeoutMs: 10_000 })).code === 0;
     // uv is fast, but knows nothing of an index that only pip is configured for.
     const isMade = hasUv && (await fill(uv, beside, steps, progress)) === undefined;
@@ -153,7 +175,12 @@ interface Installer {
 }
 
 /** Makes an environment with the server in it; what the installer said, if it failed. */
-async function fill(installer: Installer, folder: string, steps: RunOptions, progress: Progress): Promise<string | undefined> {
+async function fill(
+  installer: Installer,
+  folder: string,
+  steps: RunOptions,
+  progress: Progress,
+): Promise<string | undefined> {
   await fs.rm(folder, { recursive: true, force: true });
   progress.report("making its environment…");
   const made = await run(installer.make, steps);
@@ -168,11 +195,17 @@ async function fill(installer: Installer, folder: string, steps: RunOptions, pro
 async function findPython(place: Place, signal: AbortSignal): Promise<string> {
   const tried: string[] = [];
   const ofEditor = await place.pythonOfEditor().catch(() => undefined);
-  const candidates = place.python === "" ? [...(ofEditor === undefined ? [] : [[ofEditor]]), ...pythonsOnPath(place.platform)] : [[place.python]];
+  const candidates =
+    place.python === ""
+      ? [...(ofEditor === undefined ? [] : [[ofEditor]]), ...pythonsOnPath(place.platform)]
+      : [[place.python]];
   for (const candidate of candidates) {
     signal.throwIfAborted();
     // Says where it really is: a launcher (py, a shim) is not what an environment is made from.
-    const { code, output } = await run([...candidate, "-I", "-c", "import sys; print('%d.%d.%d' % sys.version_info[:3]); print(sys.executable)"], { timeoutMs: 15_000, signal });
+    const { code, output } = await run(
+      [...candidate, "-I", "-c", "import sys; print('%d.%d.%d' % sys.version_info[:3]); print(sys.executable)"],
+      { timeoutMs: 15_000, signal },
+    );
     if (code !== 0) {
       continue;
     }
@@ -182,16 +215,30 @@ async function findPython(place: Place, signal: AbortSignal): Promise<string> {
     }
     tried.push(`${candidate.join(" ")} is ${version}`);
   }
-  const found = tried.length > 0 ? `found only: ${tried.join(", ")}` : place.python === "" ? "none was found on the PATH" : `kato.server.python (${place.python}) does not run`;
-  throw new SetupError(`Kato needs Python 3.10 or newer for its server; ${found}. Install Python, or choose one.`, "python");
+  const found =
+    tried.length > 0
+      ? `found only: ${tried.join(", ")}`
+      : place.python === ""
+        ? "none was found on the PATH"
+        : `kato.server.python (${place.python}) does not run`;
+  throw new SetupError(
+    `Kato needs Python 3.10 or newer for its server; ${found}. Install Python, or choose one.`,
+    "python",
+  );
 }
 
 function failure(output: string, python: string, wheel: string): SetupError {
   switch (installFailure(output)) {
     case "noVenv":
-      return new SetupError(`${python} cannot make environments (its venv module is missing). On Debian and Ubuntu: sudo apt install python3-venv. Or choose another Python.`, "python");
+      return new SetupError(
+        `${python} cannot make environments (its venv module is missing). On Debian and Ubuntu: sudo apt install python3-venv. Or choose another Python.`,
+        "python",
+      );
     case "network":
-      return new SetupError(`Kato could not download what its server needs. Check the network or the proxy and retry, or install it yourself (pip install "${wheel}") and set kato.server.command.`, "retry");
+      return new SetupError(
+        `Kato could not download what its server needs. Check the network or the proxy and retry, or install it yourself (pip install "${wheel}") and set kato.server.command.`,
+        "retry",
+      );
     case "noSpace":
       return new SetupError("Kato's server could not be installed: no space is left on the disk.", "retry");
     default:

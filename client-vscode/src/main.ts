@@ -43,7 +43,10 @@ function start(context: vscode.ExtensionContext, output: vscode.LogOutputChannel
   const defaults = Object.fromEntries(keys.map((key) => [key, properties[`kato.${key}`]?.default]));
   const settings = (): Values => {
     const configuration = vscode.workspace.getConfiguration("kato");
-    return renamed(chosen(keys, (key) => configuration.inspect(key)), configuration.inspect(OLD_DIRECTORY));
+    return renamed(
+      chosen(keys, (key) => configuration.inspect(key)),
+      configuration.inspect(OLD_DIRECTORY),
+    );
   };
 
   const server = new Server({ place: () => place(context, manifest.version, output), settings, installing }, output);
@@ -91,13 +94,20 @@ interface Manifest {
 }
 
 async function offerRestart(server: Server): Promise<void> {
-  const chosenAction = await vscode.window.showInformationMessage("Kato uses the changed settings after its server restarts.", "Restart Now");
+  const chosenAction = await vscode.window.showInformationMessage(
+    "Kato uses the changed settings after its server restarts.",
+    "Restart Now",
+  );
   if (chosenAction !== undefined) {
     await server.restart();
   }
 }
 
-function place(context: vscode.ExtensionContext, version: string, output: vscode.LogOutputChannel): Omit<Place, "isDoubtful"> {
+function place(
+  context: vscode.ExtensionContext,
+  version: string,
+  output: vscode.LogOutputChannel,
+): Omit<Place, "isDoubtful"> {
   const configuration = vscode.workspace.getConfiguration("kato.server");
   return {
     storage: context.globalStorageUri.fsPath,
@@ -112,7 +122,11 @@ function place(context: vscode.ExtensionContext, version: string, output: vscode
 }
 
 async function installing(work: (progress: Progress) => Promise<void>): Promise<void> {
-  const options = { location: vscode.ProgressLocation.Notification, title: "Kato sets up its server (once)", cancellable: true };
+  const options = {
+    location: vscode.ProgressLocation.Notification,
+    title: "Kato sets up its server (once)",
+    cancellable: true,
+  };
   await vscode.window.withProgress(options, async (progress, token) => {
     const abort = new AbortController();
     const subscription = token.onCancellationRequested(() => abort.abort(new Error("cancelled")));

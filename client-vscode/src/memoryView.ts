@@ -36,7 +36,10 @@ export class MemoryView implements vscode.Disposable {
     private readonly samples: Samples,
     private readonly extension: vscode.Uri,
   ) {
-    this.#subscriptions = [server.onDidChangeStatus(() => void this.#post()), server.onDidChangeState(() => void this.#post())];
+    this.#subscriptions = [
+      server.onDidChangeStatus(() => void this.#post()),
+      server.onDidChangeState(() => void this.#post()),
+    ];
   }
 
   dispose(): void {
@@ -50,7 +53,10 @@ export class MemoryView implements vscode.Disposable {
       return;
     }
     const resources = [vscode.Uri.joinPath(this.extension, "dist"), vscode.Uri.joinPath(this.extension, "media")];
-    this.#panel = vscode.window.createWebviewPanel("kato.memory", "Kato Memory", vscode.ViewColumn.Active, { enableScripts: true, localResourceRoots: resources });
+    this.#panel = vscode.window.createWebviewPanel("kato.memory", "Kato Memory", vscode.ViewColumn.Active, {
+      enableScripts: true,
+      localResourceRoots: resources,
+    });
     this.#panel.iconPath = vscode.Uri.joinPath(this.extension, "media", "icon.svg"); // the other one is white: a mask
     this.#panel.onDidDispose(() => {
       this.#panel = undefined;
@@ -80,7 +86,11 @@ export class MemoryView implements vscode.Disposable {
         events: session.eventCount,
         age: age(session.lastMessageAt ?? session.updatedAt, now),
       }));
-    const page: MemoryPage = { samples: isRunning ? this.samples.until(now) : this.samples.all, largest, state: this.server.state.kind };
+    const page: MemoryPage = {
+      samples: isRunning ? this.samples.until(now) : this.samples.all,
+      largest,
+      state: this.server.state.kind,
+    };
     await panel.webview.postMessage(page);
   }
 

@@ -4,7 +4,8 @@ import type { Notice } from "./protocol";
 import { forUsers } from "./settings";
 
 /** What can be done about a notice, by the name of the button. */
-export type Remedy = "Recreate" | "Stop Recording" | "Open Backup" | "Raise Limit…" | "Open Settings" | "Restart Now" | "Show Log";
+export type Remedy =
+  "Recreate" | "Stop Recording" | "Open Backup" | "Raise Limit…" | "Open Settings" | "Restart Now" | "Show Log";
 
 export interface Shown {
   message: string;
@@ -33,7 +34,7 @@ export function shown(notice: Notice, relative: (path: string) => string): Shown
 }
 
 function message({ kind, message, data }: Notice, relative: (path: string) => string): string {
-  const path = text(data?.["path"]);
+  const path = text(data?.path);
   if (kind === "note_missing" && path !== undefined) {
     return `Kato: recording is paused, because ${relative(path)} is gone.`;
   }

@@ -9,12 +9,14 @@ export interface Version {
 /** The first `1.2.3` (or `1.2`) in a program's answer to `--version`. */
 export function parseVersion(text: string): Version | undefined {
   const match = /(\d+)\.(\d+)(?:\.(\d+))?/.exec(text);
-  return match === null ? undefined : { major: Number(match[1]), minor: Number(match[2]), patch: Number(match[3] ?? 0) };
+  return match === null
+    ? undefined
+    : { major: Number(match[1]), minor: Number(match[2]), patch: Number(match[3] ?? 0) };
 }
 
 /** Whether a server of this version speaks this client's contract: the same major version (of 0.x, the same minor), not older. */
 export function isCompatible(found: Version | undefined, wanted: Version): boolean {
-  if (found === undefined || found.major !== wanted.major || (wanted.major === 0 && found.minor !== wanted.minor)) {
+  if (found?.major !== wanted.major || (wanted.major === 0 && found.minor !== wanted.minor)) {
     return false;
   }
   return found.minor > wanted.minor || (found.minor === wanted.minor && found.patch >= wanted.patch);

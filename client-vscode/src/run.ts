@@ -31,7 +31,12 @@ export function run(command: readonly string[], { timeoutMs, signal, cwd, onOutp
     }
     let child: ChildProcess;
     try {
-      child = spawn(program, args, { stdio: ["ignore", "pipe", "pipe"], windowsHide: true, detached: HAS_GROUPS, ...(cwd !== undefined && { cwd }) });
+      child = spawn(program, args, {
+        stdio: ["ignore", "pipe", "pipe"],
+        windowsHide: true,
+        detached: HAS_GROUPS,
+        ...(cwd !== undefined && { cwd }),
+      });
     } catch (error) {
       resolve({ code: null, output: String(error) });
       return;
@@ -61,7 +66,9 @@ function endAll(child: ChildProcess): void {
     return;
   }
   if (!HAS_GROUPS) {
-    spawn("taskkill", ["/pid", String(child.pid), "/t", "/f"], { stdio: "ignore", windowsHide: true }).on("error", () => child.kill());
+    spawn("taskkill", ["/pid", String(child.pid), "/t", "/f"], { stdio: "ignore", windowsHide: true }).on("error", () =>
+      child.kill(),
+    );
     return;
   }
   try {

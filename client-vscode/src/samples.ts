@@ -41,6 +41,8 @@ export class Samples {
   /** Up to this moment: the server tells of changes only, so what it told last still holds. */
   until(now: number): readonly Sample[] {
     const last = this.#samples.at(-1);
-    return last === undefined || now <= last.time ? this.#samples : [...this.#samples, { ...last, time: now, evicted: 0 }];
+    return last === undefined || now <= last.time
+      ? this.#samples
+      : [...this.#samples, { ...last, time: now, evicted: 0 }];
   }
 }

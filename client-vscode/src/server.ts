@@ -8,12 +8,28 @@ import { once } from "node:events";
 import { promises as fs } from "node:fs";
 import { PassThrough } from "node:stream";
 import * as vscode from "vscode";
-import { ApplyWorkspaceEditRequest, CloseAction, ErrorAction, LanguageClient, type LanguageClientOptions, type StaticFeature, type StreamInfo } from "vscode-languageclient/node";
+import {
+  ApplyWorkspaceEditRequest,
+  CloseAction,
+  ErrorAction,
+  LanguageClient,
+  type LanguageClientOptions,
+  type StaticFeature,
+  type StreamInfo,
+} from "vscode-languageclient/node";
 import type { ServerState } from "./appearance";
 import { FileOperations, NoteEdits, NOTES, UnsavedReports } from "./documents";
 import { findServer, SetupError, type Place, type Progress } from "./install";
 import { text } from "./notices";
-import { ExitCode, EXPERIMENTAL, Method, type CommandOutcome, type Notice, type SettingFault, type StatusSnapshot } from "./protocol";
+import {
+  ExitCode,
+  EXPERIMENTAL,
+  Method,
+  type CommandOutcome,
+  type Notice,
+  type SettingFault,
+  type StatusSnapshot,
+} from "./protocol";
 import { pauseBeforeRestart } from "./resolve";
 import { forUsers, type Values } from "./settings";
 
@@ -33,7 +49,11 @@ interface Message {
 const SEVERITIES: Record<number, Notice["severity"]> = { 1: "error", 2: "warning" };
 
 /** Why the last start failed, for whoever offers a cure. */
-export type Failure = { kind: "setup"; error: SetupError } | { kind: "settings"; fault?: { key: string; message: string } } | { kind: "crash"; reason: string } | { kind: "budget"; reason: string };
+export type Failure =
+  | { kind: "setup"; error: SetupError }
+  | { kind: "settings"; fault?: { key: string; message: string } }
+  | { kind: "crash"; reason: string }
+  | { kind: "budget"; reason: string };
 
 const STOP_MS = 3000;
 /** A damaged journal may take a minute to be read; what does not answer by then never will. */
@@ -206,10 +226,17 @@ export class Server implements vscode.Disposable {
     const place = { ...this.host.place(), isDoubtful: this.#crashes.length > 0 };
     let command: string[];
     try {
-      command = await findServer(place, (work) => this.host.installing((progress) => work({ ...progress, signal: AbortSignal.any([progress.signal, this.#closing.signal]) })));
+      command = await findServer(place, (work) =>
+        this.host.installing((progress) =>
+          work({ ...progress, signal: AbortSignal.any([progress.signal, this.#closing.signal]) }),
+        ),
+      );
       await fs.mkdir(place.storage, { recursive: true });
     } catch (error) {
-      const setup = error instanceof SetupError ? error : new SetupError(`Kato's server could not be set up: ${reasonOf(error)}`, "retry");
+      const setup =
+        error instanceof SetupError
+          ? error
+          : new SetupError(`Kato's server could not be set up: ${reasonOf(error)}`, "retry");
       this.#fail(setup.message, { kind: "setup", error: setup });
       return;
     }
@@ -227,11 +254,18 @@ export class Server implements vscode.Disposable {
         await client.sendNotification(method, params).catch(() => undefined); // it ended; all is reported to the next one
       }
     }, this.#operations));
-    const client: QuietClient = new QuietClient("kato", "Kato", () => this.#spawn(command, place.storage), this.#options(unsaved));
+    const client: QuietClient = new QuietClient(
+      "kato",
+      "Kato",
+      () => this.#spawn(command, place.storage),
+      this.#options(unsaved),
+    );
     client.onNotification(Method.statusChanged, (status: StatusSnapshot) => this.#take(status));
     client.onNotification(Method.commandExecuted, (outcome: CommandOutcome) => this.#executed.fire(outcome));
     client.onNotification(Method.notice, (notice: Notice) => this.#notice(notice));
-    client.onRequest(ApplyWorkspaceEditRequest.type, (params) => this.#edits.apply(params, (edit) => client.protocol2CodeConverter.asWorkspaceEdit(edit)));
+    client.onRequest(ApplyWorkspaceEditRequest.type, (params) =>
+      this.#edits.apply(params, (edit) => client.protocol2CodeConverter.asWorkspaceEdit(edit)),
+    );
     client.registerFeature(ANNOUNCES);
     this.#client = client;
     // What never answers is ended; its end is told as any other.
@@ -288,7 +322,11 @@ export class Server implements vscode.Disposable {
           handleMessage: (message, next) => {
             const { method, params } = message as { method?: string; params?: Message };
             if (method === Method.showMessage && params !== undefined) {
-              this.#noticed.fire({ kind: "message", severity: SEVERITIES[params.type] ?? "info", message: params.message });
+              this.#noticed.fire({
+                kind: "message",
+                severity: SEVERITIES[params.type] ?? "info",
+                message: params.message,
+              });
             } else {
               next(message);
             }
@@ -325,7 +363,7 @@ export class Server implements vscode.Disposable {
 
   #notice(notice: Notice): void {
     if (notice.kind === "over_budget") {
-      this.#lastWords = text(notice.data?.["reason"]) ?? notice.message;
+      this.#lastWords = text(notice.data?.reason) ?? notice.message;
     }
     this.#noticed.fire(notice);
   }
@@ -345,7 +383,10 @@ export class Server implements vscode.Disposable {
     } else if (this.#process === undefined) {
       const isMissing = error instanceof Error && "code" in error && error.code === "ENOENT";
       const reason = `${command[0]} ${isMissing ? "was not found" : `could not be started: ${reasonOf(error)}`}`;
-      this.#fail(reason, { kind: "setup", error: new SetupError(`Kato's server does not start: ${reason}.`, "settings") });
+      this.#fail(reason, {
+        kind: "setup",
+        error: new SetupError(`Kato's server does not start: ${reason}.`, "settings"),
+      });
     }
     // Else it answers nobody, and its end is told by itself.
   }
@@ -435,5 +476,7 @@ function reasonOf(error: unknown): string {
 /** The setting that the server refused, if it answered so. */
 function faultOf(error: unknown): SettingFault | undefined {
   const data = (error as { data?: Partial<SettingFault> } | undefined)?.data;
-  return data?.key !== undefined && data.rule !== undefined ? { key: data.key, rule: data.rule, got: data.got } : undefined;
+  return data?.key !== undefined && data.rule !== undefined
+    ? { key: data.key, rule: data.rule, got: data.got }
+    : undefined;
 }

@@ -11,6 +11,8 @@ const SESSIONS_MAX = 1000;
 export async function workspaceSessions(server: Server): Promise<SessionStatus[]> {
   const asked: StatusParams = { includeStale: true, limit: SESSIONS_MAX };
   const status = await server.request<StatusSnapshot>(Method.status, asked);
-  const folders = (vscode.workspace.workspaceFolders ?? []).filter(({ uri }) => uri.scheme === "file").map(({ uri }) => uri.fsPath);
+  const folders = (vscode.workspace.workspaceFolders ?? [])
+    .filter(({ uri }) => uri.scheme === "file")
+    .map(({ uri }) => uri.fsPath);
   return ofWorkspace(status.sessions, folders);
 }

@@ -40,7 +40,9 @@ export function isRecording(session: SessionStatus): boolean {
 
 /** The sessions of these folders: those without a folder belong to every window, and without folders all do. */
 export function ofWorkspace(sessions: readonly SessionStatus[], folders: readonly string[]): SessionStatus[] {
-  return sessions.filter(({ cwd }) => folders.length === 0 || cwd === undefined || folders.some((folder) => isInside(cwd, folder)));
+  return sessions.filter(
+    ({ cwd }) => folders.length === 0 || cwd === undefined || folders.some((folder) => isInside(cwd, folder)),
+  );
 }
 
 function isInside(path: string, folder: string): boolean {
@@ -132,7 +134,10 @@ function byTime(sessions: readonly SessionStatus[]): SessionStatus[] {
  */
 export function changes(before: readonly Entry[], after: readonly Entry[]): "all" | string[] {
   const [old, now] = [flat(before), flat(after)];
-  if (old.length !== now.length || old.some((entry, index) => entry.id !== now[index]?.id || entry.children.length !== now[index]?.children.length)) {
+  if (
+    old.length !== now.length ||
+    old.some((entry, index) => entry.id !== now[index]?.id || entry.children.length !== now[index].children.length)
+  ) {
     return "all";
   }
   return now.filter((entry, index) => row(entry) !== row(old[index])).map(({ id }) => id);
@@ -143,5 +148,9 @@ function flat(entries: readonly Entry[]): Entry[] {
 }
 
 function row(entry: Entry | undefined): string {
-  return entry === undefined ? "" : entry.kind === "assistant" ? entry.description : [entry.label, entry.description, entry.tooltip, entry.recording].join("\0");
+  return entry === undefined
+    ? ""
+    : entry.kind === "assistant"
+      ? entry.description
+      : [entry.label, entry.description, entry.tooltip, entry.recording].join("\0");
 }

@@ -62,7 +62,12 @@ export class SessionsView implements vscode.TreeDataProvider<Entry>, vscode.Disp
   }
 
   getTreeItem(entry: Entry): vscode.TreeItem {
-    const state = entry.children.length === 0 ? vscode.TreeItemCollapsibleState.None : entry.kind === "assistant" ? vscode.TreeItemCollapsibleState.Expanded : vscode.TreeItemCollapsibleState.Collapsed;
+    const state =
+      entry.children.length === 0
+        ? vscode.TreeItemCollapsibleState.None
+        : entry.kind === "assistant"
+          ? vscode.TreeItemCollapsibleState.Expanded
+          : vscode.TreeItemCollapsibleState.Collapsed;
     const item = new vscode.TreeItem(entry.label, state);
     item.id = entry.id;
     item.description = entry.description;

@@ -8,7 +8,7 @@ export const OLD_DIRECTORY = "captureDirectory";
 
 const CLIENT_KEYS = new Set(["server.command", "server.python", OLD_DIRECTORY]);
 
-/** What `WorkspaceConfiguration.inspect` tells of a key. */
+/** What `WorkspaceConfiguration.inspect` returns of a key. */
 export interface Inspected {
   defaultValue?: unknown;
   globalValue?: unknown;
@@ -19,7 +19,9 @@ export interface Inspected {
 /** The settings with the old name of `notes.directory` taken for the new one, unless that is set. */
 export function renamed(values: Values, inspectOld: Inspected | undefined): Values {
   const old = inspectOld?.workspaceFolderValue ?? inspectOld?.workspaceValue ?? inspectOld?.globalValue;
-  return typeof old !== "string" || "notes.directory" in values ? values : { ...values, "notes.directory": notesDirectory(old) };
+  return typeof old !== "string" || "notes.directory" in values
+    ? values
+    : { ...values, "notes.directory": notesDirectory(old) };
 }
 
 /** The server's keys among the extension's settings (`kato.` taken off). */
@@ -34,8 +36,11 @@ export function chosen(keys: readonly string[], inspect: (key: string) => Inspec
     const found = inspect(key);
     const layers = [found?.workspaceFolderValue, found?.workspaceValue, found?.globalValue];
     // What the user allowed once stays allowed in a workspace that allows more.
-    const value = key === "allowedWriteRoots" ? layers.filter(Array.isArray).flat() : layers.find((layer) => layer !== undefined && layer !== null);
-    if (value !== undefined && value !== null && !isEmpty(value)) {
+    const value: unknown =
+      key === "allowedWriteRoots"
+        ? layers.filter(Array.isArray).flat()
+        : layers.find((layer) => layer !== undefined && layer !== null);
+    if (value !== undefined && !isEmpty(value)) {
       values[key] = value;
     }
   }

@@ -27,7 +27,10 @@ export class Transcripts implements vscode.TextDocumentContentProvider, vscode.D
   }
 
   async open(session: SessionStatus): Promise<void> {
-    const name = titleOf(session).replace(/[\\/:*?"<>|\s]+/g, " ").trim().slice(0, 60);
+    const name = titleOf(session)
+      .replace(/[\\/:*?"<>|\s]+/g, " ")
+      .trim()
+      .slice(0, 60);
     const query = JSON.stringify({ provider: session.provider, sessionId: session.sessionId });
     const uri = vscode.Uri.from({ scheme: SCHEME, path: `/${session.provider}/${name || "conversation"}.md`, query });
     const document = await vscode.workspace.openTextDocument(uri);
@@ -40,7 +43,9 @@ export class Transcripts implements vscode.TextDocumentContentProvider, vscode.D
       await this.server.start();
     }
     const { markdown, truncated } = await this.server.request<RenderedSession>(Method.renderSession, key);
-    return truncated ? `${markdown}\n\n---\n\n*The rest is not shown here: export or capture the conversation to read all of it.*\n` : markdown;
+    return truncated
+      ? `${markdown}\n\n---\n\n*The rest is not shown here: export or capture the conversation to read all of it.*\n`
+      : markdown;
   }
 
   async #follow(): Promise<void> {

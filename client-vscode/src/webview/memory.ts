@@ -38,11 +38,16 @@ function draw({ samples }: MemoryPage): void {
   const { rss, snapshots, limit, evictions, grid, ticks } = chart(samples, { width: WIDTH, height: HEIGHT });
   const plot = shape("g", { transform: `translate(${LEFT} ${TOP})` });
   for (const { y, bytes: value } of grid) {
-    plot.append(shape("line", { class: "grid", x1: 0, x2: WIDTH, y1: y, y2: y }), shape("text", { class: "axis", x: -8, y: y + 4, "text-anchor": "end" }, bytes(value)));
+    plot.append(
+      shape("line", { class: "grid", x1: 0, x2: WIDTH, y1: y, y2: y }),
+      shape("text", { class: "axis", x: -8, y: y + 4, "text-anchor": "end" }, bytes(value)),
+    );
   }
   for (const [index, { x, time }] of ticks.entries()) {
     const anchor = ["start", "middle", "end"][index] ?? "middle";
-    plot.append(shape("text", { class: "axis", x, y: HEIGHT + 18, "text-anchor": anchor }, new Date(time).toLocaleTimeString()));
+    plot.append(
+      shape("text", { class: "axis", x, y: HEIGHT + 18, "text-anchor": anchor }, new Date(time).toLocaleTimeString()),
+    );
   }
   for (const { x, count: number } of evictions) {
     const mark = shape("line", { class: "evicted", x1: x, x2: x, y1: 0, y2: HEIGHT });
@@ -85,7 +90,9 @@ function summarise({ samples, state }: MemoryPage): void {
   const isRunning = state === "running";
   const takes = isRunning ? "takes" : "took";
   const figures =
-    last === undefined ? "" : `The process ${takes} ${bytes(last.rss)} of ${bytes(last.limit)}; snapshots ${isRunning ? "take" : "took"} ${bytes(last.snapshots)} of that.`;
+    last === undefined
+      ? ""
+      : `The process ${takes} ${bytes(last.rss)} of ${bytes(last.limit)}; snapshots ${isRunning ? "take" : "took"} ${bytes(last.snapshots)} of that.`;
   element("summary").textContent = figures;
   const stopped = isRunning ? "" : `Kato's server is ${state === "overBudget" ? "stopped: over budget" : state}.`;
   const news = element("state");

@@ -13,7 +13,12 @@ test("active recordings are a dot and their number", () => {
   assert.equal(appearance(RUNNING, status({ rssMb: 63, recordings: 2 })).text, "$(database) 63 / 200 MB $(record) 2");
 });
 
-for (const [rssMb, background] of [[159, "none"], [160, "warning"], [200, "warning"], [201, "error"]] as const) {
+for (const [rssMb, background] of [
+  [159, "none"],
+  [160, "warning"],
+  [200, "warning"],
+  [201, "error"],
+] as const) {
   test(`${rssMb} of 200 MB: ${background}`, () => {
     assert.equal(appearance(RUNNING, status({ rssMb })).background, background);
   });
@@ -37,7 +42,10 @@ test("a stopped server says so in the error colour, with the reason in the toolt
 });
 
 test("over budget keeps the last figures in view", () => {
-  const { text, tooltip, background } = appearance({ kind: "overBudget", reason: "one session alone needs 300 MB" }, status({ rssMb: 199 }));
+  const { text, tooltip, background } = appearance(
+    { kind: "overBudget", reason: "one session alone needs 300 MB" },
+    status({ rssMb: 199 }),
+  );
   assert.match(text, /over budget 199 \/ 200 MB/);
   assert.match(tooltip, /one session alone needs 300 MB/);
   assert.match(tooltip, /Nothing is lost/);
@@ -55,7 +63,14 @@ test("before the first status the item says that the server starts", () => {
 
 test("the tooltip is a table of process, snapshots, sessions, events, evictions and journal", () => {
   const { tooltip } = appearance(RUNNING, status({ rssMb: 63, evictions: 3 }));
-  for (const row of [/Process \| 63 MB of 200 MB/, /Snapshots \| 10 MB of 83 MB/, /Sessions \| 4 in memory/, /Events \| 1,200 in memory/, /Evictions \| 3 \(2\.0 MB given back\)/, /Journal \| 30 MB, 9 sessions, 5,000 events/]) {
+  for (const row of [
+    /Process \| 63 MB of 200 MB/,
+    /Snapshots \| 10 MB of 83 MB/,
+    /Sessions \| 4 in memory/,
+    /Events \| 1,200 in memory/,
+    /Evictions \| 3 \(2\.0 MB given back\)/,
+    /Journal \| 30 MB, 9 sessions, 5,000 events/,
+  ]) {
     assert.match(tooltip, row);
   }
   assert.match(appearance(RUNNING, status({ rssMb: 63, journal: false })).tooltip, /Journal \| off/);

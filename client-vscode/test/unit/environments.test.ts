@@ -73,7 +73,10 @@ test("the marks of windows that are gone are forgotten", async () => {
   const folder = await environment("server-1", 1);
   writeFileSync(path.join(folder, `used-by-${gonePid()}`), "");
   await use(folder);
-  assert.deepEqual(readdirSync(folder).filter((name) => name.startsWith("used-by-")), [`used-by-${process.pid}`]);
+  assert.deepEqual(
+    readdirSync(folder).filter((name) => name.startsWith("used-by-")),
+    [`used-by-${process.pid}`],
+  );
 });
 
 test("two windows that install at once do it one after the other", async () => {
@@ -81,12 +84,22 @@ test("two windows that install at once do it one after the other", async () => {
   const order: string[] = [];
   let waits = 0;
   let finish = (): void => assert.fail();
-  const first = alone(lock, never, () => assert.fail("nobody is before the first"), async () => {
-    order.push("first begins");
-    await new Promise<void>((resolve) => (finish = resolve));
-    order.push("first ends");
-  });
-  const second = alone(lock, never, () => ++waits === 2 && finish(), async () => void order.push("second"));
+  const first = alone(
+    lock,
+    never,
+    () => assert.fail("nobody is before the first"),
+    async () => {
+      order.push("first begins");
+      await new Promise<void>((resolve) => (finish = resolve));
+      order.push("first ends");
+    },
+  );
+  const second = alone(
+    lock,
+    never,
+    () => ++waits === 2 && finish(),
+    async () => void order.push("second"),
+  );
   await Promise.all([first, second]);
   assert.deepEqual(order, ["first begins", "first ends", "second"]);
   assert.ok(!existsSync(lock));
@@ -97,13 +110,29 @@ test("the lock of a window that was closed over its work holds nobody up", async
   mkdirSync(lock);
   const old = Date.now() / 1000 - 60;
   utimesSync(lock, old, old);
-  assert.equal(await alone(lock, never, () => undefined, async () => "done"), "done");
+  assert.equal(
+    await alone(
+      lock,
+      never,
+      () => undefined,
+      async () => "done",
+    ),
+    "done",
+  );
 });
 
 test("who waits for another window can give up", async () => {
   const lock = path.join(storage, "installing");
   mkdirSync(lock);
   const abort = new AbortController();
-  await assert.rejects(alone(lock, abort.signal, () => abort.abort(new Error("cancelled")), async () => assert.fail()), /cancelled/);
+  await assert.rejects(
+    alone(
+      lock,
+      abort.signal,
+      () => abort.abort(new Error("cancelled")),
+      async () => assert.fail(),
+    ),
+    /cancelled/,
+  );
   assert.ok(existsSync(lock), "it is the other one's");
 });

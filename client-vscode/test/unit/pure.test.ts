@@ -4,7 +4,14 @@ import { test } from "node:test";
 import { chart } from "../../src/chart";
 import { unused } from "../../src/destination";
 import { Method } from "../../src/protocol";
-import { installFailure, isCompatible, isPythonNewEnough, parseVersion, pauseBeforeRestart, pythonOf } from "../../src/resolve";
+import {
+  installFailure,
+  isCompatible,
+  isPythonNewEnough,
+  parseVersion,
+  pauseBeforeRestart,
+  pythonOf,
+} from "../../src/resolve";
 import { Samples } from "../../src/samples";
 import { age, bytes } from "../../src/text";
 import { status } from "./builders";
@@ -40,7 +47,10 @@ for (const [found, wanted, fits] of [
 }
 
 test("Python 3.10 and newer will do", () => {
-  assert.deepEqual(["3.9.18", "3.10.0", "3.14.2", "2.7.18", "4.0.0"].map((text) => isPythonNewEnough(parseVersion(text))), [false, true, true, false, true]);
+  assert.deepEqual(
+    ["3.9.18", "3.10.0", "3.14.2", "2.7.18", "4.0.0"].map((text) => isPythonNewEnough(parseVersion(text))),
+    [false, true, true, false, true],
+  );
 });
 
 test("an environment's Python lies where the platform has it", () => {
@@ -72,7 +82,10 @@ test("samples are bounded and count evictions between two statuses, also over a 
   for (const evictions of [5, 7, 7, 0, 2]) {
     samples.add(status({ evictions }));
   }
-  assert.deepEqual(samples.all.map(({ evicted }) => evicted), [0, 2, 0, 0, 2]);
+  assert.deepEqual(
+    samples.all.map(({ evicted }) => evicted),
+    [0, 2, 0, 0, 2],
+  );
   for (let index = 0; index < 2000; index++) {
     samples.add(status());
   }
@@ -84,7 +97,10 @@ test("the lines go on to this moment while nothing changes, without an eviction 
   samples.add(status({ evictions: 1, at: "2026-03-01T10:00:00Z" }));
   samples.add(status({ evictions: 3, at: "2026-03-01T10:00:05Z" }));
   const now = Date.parse("2026-03-01T10:09:00Z");
-  assert.deepEqual(samples.until(now).map(({ evicted }) => evicted), [0, 2, 0]);
+  assert.deepEqual(
+    samples.until(now).map(({ evicted }) => evicted),
+    [0, 2, 0],
+  );
   assert.equal(samples.until(now).at(-1)?.time, now);
   assert.equal(samples.all.length, 2);
   assert.deepEqual(new Samples().until(now), []);
@@ -96,7 +112,10 @@ test("the chart's lines stay in their box, higher memory is higher up, evictions
   samples.add(status({ rssMb: 150, evictions: 4, at: "2026-03-01T10:02:00Z" }));
   const drawn = chart(samples.all, { width: 100, height: 40 });
   const points = drawn.rss.split(" ").map((point) => point.split(",").map(Number));
-  assert.deepEqual(points.map(([x]) => x), [0, 100]);
+  assert.deepEqual(
+    points.map(([x]) => x),
+    [0, 100],
+  );
   const [first, second] = points.map(([, y]) => y ?? NaN);
   assert.ok(first !== undefined && second !== undefined && first > second && second > 0 && first < 40);
   assert.deepEqual(drawn.evictions, [{ x: 100, count: 4 }]);
@@ -105,10 +124,28 @@ test("the chart's lines stay in their box, higher memory is higher up, evictions
 });
 
 test("sizes and ages read as people say them", () => {
-  assert.deepEqual([0, 1023, 1024, 34 * 1024, 5.6 * 2 ** 20, 200 * 2 ** 20].map(bytes), ["0 B", "1023 B", "1.0 kB", "34 kB", "5.6 MB", "200 MB"]);
+  assert.deepEqual([0, 1023, 1024, 34 * 1024, 5.6 * 2 ** 20, 200 * 2 ** 20].map(bytes), [
+    "0 B",
+    "1023 B",
+    "1.0 kB",
+    "34 kB",
+    "5.6 MB",
+    "200 MB",
+  ]);
   const now = Date.parse("2026-03-20T10:00:00Z");
-  const moments = ["2026-03-20T09:59:40Z", "2026-03-20T09:55:00Z", "2026-03-20T07:00:00Z", "2026-03-19T09:00:00Z", "2026-03-15T10:00:00Z", "2026-01-01T00:00:00Z", undefined];
-  assert.deepEqual(moments.map((moment) => age(moment, now)), ["just now", "5 min", "3 h", "1 day", "5 days", "2026-01-01", ""]);
+  const moments = [
+    "2026-03-20T09:59:40Z",
+    "2026-03-20T09:55:00Z",
+    "2026-03-20T07:00:00Z",
+    "2026-03-19T09:00:00Z",
+    "2026-03-15T10:00:00Z",
+    "2026-01-01T00:00:00Z",
+    undefined,
+  ];
+  assert.deepEqual(
+    moments.map((moment) => age(moment, now)),
+    ["just now", "5 min", "3 h", "1 day", "5 days", "2026-01-01", ""],
+  );
 });
 
 test("every custom method this client uses is in the wire contract", () => {
@@ -119,11 +156,41 @@ test("every custom method this client uses is in the wire contract", () => {
 });
 
 test("every field of a status that this client reads is one that the server writes", () => {
-  const model = ["events", "notices", "outcomes", "views"].map((name) => readFileSync(`../server/kato/core/${name}.py`, "utf8")).join("\n");
+  const model = ["events", "notices", "outcomes", "views"]
+    .map((name) => readFileSync(`../server/kato/core/${name}.py`, "utf8"))
+    .join("\n");
   const camel = (name: string): string => name.replace(/_(\w)/g, (_, letter: string) => letter.toUpperCase());
   const written = new Set([...model.matchAll(/^ {4}(\w+): /gm)].map((match) => camel(match[1] ?? "")));
-  const read = [...readFileSync("src/protocol.ts", "utf8").matchAll(/^\s{2}(\w+)\??: /gm)].map((match) => match[1] ?? "");
-  const others = new Set(["appendEvents", "memory", "status", "renderSession", "executeCommand", "destination", "notice", "documentDirty", "applyEdit", "format", "statusChanged", "commandExecuted", "showMessage", "didChangeConfiguration", "replay", "events", "includeStale", "limit", "markdown", "truncated", "rule", "got", "duplicates", "commands", "accepted"]);
+  const read = [...readFileSync("src/protocol.ts", "utf8").matchAll(/^\s{2}(\w+)\??: /gm)].map(
+    (match) => match[1] ?? "",
+  );
+  const others = new Set([
+    "appendEvents",
+    "memory",
+    "status",
+    "renderSession",
+    "executeCommand",
+    "destination",
+    "notice",
+    "documentDirty",
+    "applyEdit",
+    "format",
+    "statusChanged",
+    "commandExecuted",
+    "showMessage",
+    "didChangeConfiguration",
+    "replay",
+    "events",
+    "includeStale",
+    "limit",
+    "markdown",
+    "truncated",
+    "rule",
+    "got",
+    "duplicates",
+    "commands",
+    "accepted",
+  ]);
   for (const field of read.filter((name) => !others.has(name))) {
     assert.ok(written.has(field) || ["journal", "key"].includes(field), field);
   }

@@ -4,17 +4,36 @@ import { changes, describe, forPicking, ofWorkspace, tree, type Entry } from "..
 import { session } from "./builders";
 
 const NOW = Date.parse("2026-03-01T10:05:00Z");
-const at = (minute: number): { lastMessageAt: string } => ({ lastMessageAt: `2026-03-01T09:${String(minute).padStart(2, "0")}:00Z` });
-const shape = (entries: readonly Entry[]): unknown => entries.map(({ id, children }) => (children.length === 0 ? id : [id, shape(children)]));
+const at = (minute: number): { lastMessageAt: string } => ({
+  lastMessageAt: `2026-03-01T09:${String(minute).padStart(2, "0")}:00Z`,
+});
+const shape = (entries: readonly Entry[]): unknown =>
+  entries.map(({ id, children }) => (children.length === 0 ? id : [id, shape(children)]));
 
 test("assistants stand in the order of their latest conversation, conversations by time", () => {
-  const found = tree([session("old", at(1)), session("new", at(30)), session("x", { provider: "codex", ...at(40) })], NOW);
-  assert.deepEqual(shape(found), [["codex", ["codex/x"]], ["claude", ["claude/new", "claude/old"]]]);
-  assert.deepEqual(found.map(({ label, description }) => [label, description]), [["Codex", "1"], ["Claude Code", "2"]]);
+  const found = tree(
+    [session("old", at(1)), session("new", at(30)), session("x", { provider: "codex", ...at(40) })],
+    NOW,
+  );
+  assert.deepEqual(shape(found), [
+    ["codex", ["codex/x"]],
+    ["claude", ["claude/new", "claude/old"]],
+  ]);
+  assert.deepEqual(
+    found.map(({ label, description }) => [label, description]),
+    [
+      ["Codex", "1"],
+      ["Claude Code", "2"],
+    ],
+  );
 });
 
 test("a sub-agent's conversation lies below its parent's, and stands alone where the parent is not known", () => {
-  const sessions = [session("main"), session("agent", { parent: { sessionId: "main" } }), session("lost", { parent: { sessionId: "gone" } })];
+  const sessions = [
+    session("main"),
+    session("agent", { parent: { sessionId: "main" } }),
+    session("lost", { parent: { sessionId: "gone" } }),
+  ];
   assert.deepEqual(shape(tree(sessions, NOW)), [["claude", ["claude/lost", ["claude/main", ["claude/agent"]]]]]);
 });
 
@@ -23,7 +42,12 @@ test("a session that names itself as its parent is not lost", () => {
 });
 
 test("sub-agents are not offered for capture", () => {
-  assert.deepEqual(forPicking([session("old", at(1)), session("agent", { parent: { sessionId: "x" } }), session("new", at(2))]).map((one) => one.sessionId), ["new", "old"]);
+  assert.deepEqual(
+    forPicking([session("old", at(1)), session("agent", { parent: { sessionId: "x" } }), session("new", at(2))]).map(
+      (one) => one.sessionId,
+    ),
+    ["new", "old"],
+  );
 });
 
 for (const [cwd, folders, shown] of [
@@ -48,8 +72,16 @@ test("a row tells age, what is in memory or on disk, and events", () => {
 });
 
 test("one session that grows changes its own row only", () => {
-  const before = tree(Array.from({ length: 200 }, (_, index) => session(`s${index}`, at(index % 60))), NOW);
-  const after = tree(Array.from({ length: 200 }, (_, index) => session(`s${index}`, { ...at(index % 60), eventCount: index === 7 ? 9 : 3 })), NOW);
+  const before = tree(
+    Array.from({ length: 200 }, (_, index) => session(`s${index}`, at(index % 60))),
+    NOW,
+  );
+  const after = tree(
+    Array.from({ length: 200 }, (_, index) =>
+      session(`s${index}`, { ...at(index % 60), eventCount: index === 7 ? 9 : 3 }),
+    ),
+    NOW,
+  );
   assert.deepEqual(changes(before, after), ["claude/s7"]);
   assert.deepEqual(changes(before, before), []);
 });

@@ -6,17 +6,35 @@ import { change, chosen, forUsers, isLimit, notesDirectory, renamed, serverKeys 
 const DEFAULTS = { daemonMaxMemoryMb: 200, journal: true, stateDir: "", allowedWriteRoots: [] };
 
 test("only what the user set is sent, the workspace's word before the user's", () => {
-  const inspected = { maxSessions: { defaultValue: 200 }, daemonMaxMemoryMb: { defaultValue: 200, globalValue: 300, workspaceValue: 400 }, logLevel: { globalValue: "debug" } };
-  assert.deepEqual(chosen(Object.keys(inspected), (key) => inspected[key as keyof typeof inspected]), { daemonMaxMemoryMb: 400, logLevel: "debug" });
+  const inspected = {
+    maxSessions: { defaultValue: 200 },
+    daemonMaxMemoryMb: { defaultValue: 200, globalValue: 300, workspaceValue: 400 },
+    logLevel: { globalValue: "debug" },
+  };
+  assert.deepEqual(
+    chosen(Object.keys(inspected), (key) => inspected[key as keyof typeof inspected]),
+    { daemonMaxMemoryMb: 400, logLevel: "debug" },
+  );
 });
 
 test("empty texts, lists and maps mean that nothing was set; an empty list inside a map switches an assistant off", () => {
-  const values: Record<string, unknown> = { stateDir: "", allowedWriteRoots: [], providerSessionRoots: { codex: [] }, journal: false };
-  assert.deepEqual(chosen(Object.keys(values), (key) => ({ globalValue: values[key] })), { providerSessionRoots: { codex: [] }, journal: false });
+  const values: Record<string, unknown> = {
+    stateDir: "",
+    allowedWriteRoots: [],
+    providerSessionRoots: { codex: [] },
+    journal: false,
+  };
+  assert.deepEqual(
+    chosen(Object.keys(values), (key) => ({ globalValue: values[key] })),
+    { providerSessionRoots: { codex: [] }, journal: false },
+  );
 });
 
 test("a setting that was taken back is sent with its default", () => {
-  assert.deepEqual(change({ daemonMaxMemoryMb: 300 }, {}, DEFAULTS), { settings: { daemonMaxMemoryMb: 200 }, restart: false });
+  assert.deepEqual(change({ daemonMaxMemoryMb: 300 }, {}, DEFAULTS), {
+    settings: { daemonMaxMemoryMb: 200 },
+    restart: false,
+  });
 });
 
 test("a setting without a default that can be sent needs a new start to be taken back", () => {
@@ -31,19 +49,42 @@ test("of keys that count at the start only the server tells: it is not said twic
 
 test("a limit is a whole number in the range of the setting", () => {
   assert.deepEqual(["1", " 300 ", "1000000"].map(isLimit), [true, true, true]);
-  assert.deepEqual(["0", "-1", "1.5", "1000001", "9999999", "", "2e3"].map(isLimit), [false, false, false, false, false, false, false]);
+  assert.deepEqual(["0", "-1", "1.5", "1000001", "9999999", "", "2e3"].map(isLimit), [
+    false,
+    false,
+    false,
+    false,
+    false,
+    false,
+    false,
+  ]);
 });
 
 test("what the server says of a wrong setting is told in the words of a user's editor", () => {
-  assert.equal(forUsers("Kato keeps its settings: maxSessions (initializationOptions): must be a positive integer; got 0"), "Kato keeps its settings: maxSessions must be a positive integer; got 0");
-  assert.equal(forUsers("maxSessions (KATO_MAX): must be a positive integer; got 0"), "maxSessions (KATO_MAX): must be a positive integer; got 0");
+  assert.equal(
+    forUsers("Kato keeps its settings: maxSessions (initializationOptions): must be a positive integer; got 0"),
+    "Kato keeps its settings: maxSessions must be a positive integer; got 0",
+  );
+  assert.equal(
+    forUsers("maxSessions (KATO_MAX): must be a positive integer; got 0"),
+    "maxSessions (KATO_MAX): must be a positive integer; got 0",
+  );
 });
 
 test("folders that the user allowed stay allowed in a workspace that allows others", () => {
   const inspected = { globalValue: ["/vault"], workspaceValue: ["/shared"] };
-  assert.deepEqual(chosen(["allowedWriteRoots"], () => inspected), { allowedWriteRoots: ["/shared", "/vault"] });
-  assert.deepEqual(chosen(["allowedWriteRoots"], () => ({ globalValue: ["/vault"] })), { allowedWriteRoots: ["/vault"] });
-  assert.deepEqual(chosen(["allowedWriteRoots"], () => ({})), {});
+  assert.deepEqual(
+    chosen(["allowedWriteRoots"], () => inspected),
+    { allowedWriteRoots: ["/shared", "/vault"] },
+  );
+  assert.deepEqual(
+    chosen(["allowedWriteRoots"], () => ({ globalValue: ["/vault"] })),
+    { allowedWriteRoots: ["/vault"] },
+  );
+  assert.deepEqual(
+    chosen(["allowedWriteRoots"], () => ({})),
+    {},
+  );
 });
 
 for (const [old, now] of [
@@ -65,7 +106,9 @@ for (const [old, now] of [
 
 test("the old name of notes.directory counts only where the new one is not set", () => {
   assert.deepEqual(renamed({ "notes.directory": "/new" }, { workspaceValue: "/old" }), { "notes.directory": "/new" });
-  assert.deepEqual(renamed({}, { workspaceValue: "/project", globalValue: "/user" }), { "notes.directory": "/project" });
+  assert.deepEqual(renamed({}, { workspaceValue: "/project", globalValue: "/user" }), {
+    "notes.directory": "/project",
+  });
   assert.deepEqual(renamed({}, {}), {});
 });
 
@@ -91,7 +134,9 @@ test("a workspace that is not trusted sets what was found harmless, and nothing 
 });
 
 test("the extension contributes every setting of the server, with its default", () => {
-  const manifest = JSON.parse(readFileSync("package.json", "utf8")) as { contributes: { configuration: { properties: Record<string, { default: unknown }> } } };
+  const manifest = JSON.parse(readFileSync("package.json", "utf8")) as {
+    contributes: { configuration: { properties: Record<string, { default: unknown }> } };
+  };
   const { properties } = manifest.contributes.configuration;
   const source = readFileSync("../server/kato/core/settings.py", "utf8");
   const table = source.slice(source.indexOf("TABLE: Final"), source.indexOf("_BY_NAME: Final"));
@@ -101,27 +146,61 @@ test("the extension contributes every setting of the server, with its default", 
 });
 
 test("every setting has a description, a scope, and its type's bounds", () => {
-  const manifest = JSON.parse(readFileSync("package.json", "utf8")) as { contributes: { configuration: { properties: Record<string, Record<string, unknown>> } } };
+  const manifest = JSON.parse(readFileSync("package.json", "utf8")) as {
+    contributes: { configuration: { properties: Record<string, Record<string, unknown>> } };
+  };
   for (const [name, setting] of Object.entries(manifest.contributes.configuration.properties)) {
-    assert.ok(setting["description"] ?? setting["markdownDescription"], `${name} is described`);
-    assert.ok(setting["scope"], `${name} has a scope`);
-    if (setting["type"] === "integer" || setting["type"] === "number") {
+    assert.ok(setting.description ?? setting.markdownDescription, `${name} is described`);
+    assert.ok(setting.scope, `${name} has a scope`);
+    if (setting.type === "integer" || setting.type === "number") {
       assert.ok("minimum" in setting || "exclusiveMinimum" in setting, `${name} has a least value`);
       assert.ok("maximum" in setting, `${name} has a greatest value`);
     }
   }
 });
 
-for (const [text, fits] of [["${workspaceFolder}", true], ["${workspaceFolder}/notes", true], ["~/vault", true], ["/vault", true], ["C:\\vault", true], ["", false], ["notes", false], ["${workspaceFolder}notes", false], ["x/${workspaceFolder}", false]] as const) {
+for (const [text, fits] of [
+  ["${workspaceFolder}", true],
+  ["${workspaceFolder}/notes", true],
+  ["~/vault", true],
+  ["/vault", true],
+  ["C:\\vault", true],
+  ["", false],
+  ["notes", false],
+  ["${workspaceFolder}notes", false],
+  ["x/${workspaceFolder}", false],
+] as const) {
   test(`the settings editor ${fits ? "takes" : "refuses"} ${JSON.stringify(text)} as the folder for notes`, () => {
-    const manifest = JSON.parse(readFileSync("package.json", "utf8")) as { contributes: { configuration: { properties: Record<string, { pattern: string }> } } };
-    assert.equal(new RegExp(manifest.contributes.configuration.properties["kato.notes.directory"]?.pattern ?? assert.fail()).test(text), fits);
+    const manifest = JSON.parse(readFileSync("package.json", "utf8")) as {
+      contributes: { configuration: { properties: Record<string, { pattern: string }> } };
+    };
+    assert.equal(
+      new RegExp(manifest.contributes.configuration.properties["kato.notes.directory"]?.pattern ?? assert.fail()).test(
+        text,
+      ),
+      fits,
+    );
   });
 }
 
-for (const [text, fits] of [["", true], ["/notes", true], ["~", true], ["~/notes", true], ["C:\\notes", true], ["\\\\host\\notes", true], ["notes", false], ["./notes", false], ["~other/notes", false]] as const) {
+for (const [text, fits] of [
+  ["", true],
+  ["/notes", true],
+  ["~", true],
+  ["~/notes", true],
+  ["C:\\notes", true],
+  ["\\\\host\\notes", true],
+  ["notes", false],
+  ["./notes", false],
+  ["~other/notes", false],
+] as const) {
   test(`the settings editor ${fits ? "takes" : "refuses"} ${JSON.stringify(text)} as a folder`, () => {
-    const manifest = JSON.parse(readFileSync("package.json", "utf8")) as { contributes: { configuration: { properties: Record<string, { pattern: string }> } } };
-    assert.equal(new RegExp(manifest.contributes.configuration.properties["kato.stateDir"]?.pattern ?? assert.fail()).test(text), fits);
+    const manifest = JSON.parse(readFileSync("package.json", "utf8")) as {
+      contributes: { configuration: { properties: Record<string, { pattern: string }> } };
+    };
+    assert.equal(
+      new RegExp(manifest.contributes.configuration.properties["kato.stateDir"]?.pattern ?? assert.fail()).test(text),
+      fits,
+    );
   });
 }
