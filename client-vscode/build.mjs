@@ -2,7 +2,7 @@
 import { build } from "esbuild";
 import { readdirSync, rmSync, statSync } from "node:fs";
 
-/** It is read at every start of an editor. */
+/** The most bytes of the bundles, which are read at every start of an editor. */
 const BUNDLE_BYTES_MAX = 600_000;
 const production = process.argv.includes("--production");
 const common = { bundle: true, minify: production, sourcemap: production ? false : "inline", logLevel: "warning" };
@@ -13,7 +13,7 @@ if (process.argv.includes("--tests")) {
   const entryPoints = readdirSync("test/unit")
     .filter((name) => name.endsWith(".test.ts"))
     .map((name) => `test/unit/${name}`);
-  await build({ ...node, entryPoints, outdir: "dist-test" });
+  await build({ ...node, external: ["vscode", "typescript"], entryPoints, outdir: "dist-test" });
 } else {
   await build({ ...node, entryPoints: ["src/main.ts"], outfile: "dist/main.js" });
   await build({

@@ -1,14 +1,8 @@
-// What the status bar and the language status say. Pure: a state and a status in, texts and a colour out.
+// The texts and the colour of the status bar item and the language status item, for a state and a status. Pure.
 
-import type { StatusSnapshot } from "./protocol";
+import type { ServerState } from "./life";
+import type { StatusSnapshot } from "./structs";
 import { bytes, count, megabytes } from "./text";
-
-/** How the server is. `reason` is for people. */
-export type ServerState =
-  | { kind: "starting" }
-  | { kind: "running" }
-  | { kind: "stopped"; reason?: string }
-  | { kind: "overBudget"; reason?: string };
 
 export interface Appearance {
   text: string;

@@ -1,13 +1,13 @@
-// The memory panel: a chart over time and the largest sessions. Rule: the page holds no data of its own and loads nothing
-// but its script and style; all it draws is posted to it.
+// The memory panel: a chart over time and the largest sessions. Rule: the page loads its script and its style only; the data
+// that it draws are posted to it.
 
 import { randomBytes } from "node:crypto";
 import * as vscode from "vscode";
 import type { Sample, Samples } from "./samples";
 import type { Server } from "./server";
-import { workspaceSessions } from "./sessionList";
+import { NO_SESSIONS, workspaceSessions } from "./sessionList";
 import { keyOf, titleOf } from "./sessions";
-import { age, assistantName } from "./text";
+import { age } from "./text";
 
 const LARGEST = 12;
 
@@ -73,7 +73,9 @@ export class MemoryView implements vscode.Disposable {
     }
     const now = Date.now();
     const isRunning = this.server.state.kind === "running";
-    const sessions = isRunning ? await workspaceSessions(this.server).catch(() => []) : [];
+    const { sessions, nameOf } = isRunning
+      ? await workspaceSessions(this.server).catch(() => NO_SESSIONS)
+      : NO_SESSIONS;
     const largest = sessions
       .filter(({ resident }) => resident)
       .sort((a, b) => b.estimatedBytes - a.estimatedBytes)
@@ -81,7 +83,7 @@ export class MemoryView implements vscode.Disposable {
       .map((session) => ({
         key: keyOf(session),
         title: titleOf(session),
-        assistant: assistantName(session.provider),
+        assistant: nameOf(session.provider),
         bytes: session.estimatedBytes,
         events: session.eventCount,
         age: age(session.lastMessageAt ?? session.updatedAt, now),

@@ -1,7 +1,7 @@
-// Which sessions a window shows, in which order, and what each is called. Pure: statuses in, entries out.
+// Which sessions a window shows, in which order and with which texts. Pure.
 
-import type { SessionKey, SessionStatus } from "./protocol";
-import { age, assistantName, bytes, count } from "./text";
+import type { SessionParams, SessionStatus } from "./structs";
+import { age, bytes, count, type NameOf } from "./text";
 
 /** A node of the sessions view; `id` stays the same while its session lives. */
 export interface SessionEntry {
@@ -26,7 +26,7 @@ export interface AssistantEntry {
 export type Entry = AssistantEntry | SessionEntry;
 
 /** Names a session; a provider's name holds no slash. */
-export function keyOf(key: SessionKey): string {
+export function keyOf(key: SessionParams): string {
   return `${key.provider}/${key.sessionId}`;
 }
 
@@ -38,7 +38,7 @@ export function isRecording(session: SessionStatus): boolean {
   return session.recording?.active === true;
 }
 
-/** The sessions of these folders: those without a folder belong to every window, and without folders all do. */
+/** The sessions of a window with these folders. A session without a folder belongs to every window; a window without folders shows all. */
 export function ofWorkspace(sessions: readonly SessionStatus[], folders: readonly string[]): SessionStatus[] {
   return sessions.filter(
     ({ cwd }) => folders.length === 0 || cwd === undefined || folders.some((folder) => isInside(cwd, folder)),
@@ -55,13 +55,13 @@ function normalised(path: string): string {
   return /^[A-Za-z]:/.test(forward) ? forward.toLowerCase() : forward;
 }
 
-/** Most recent first; sub-agents' sessions are left out: they belong to their parents. */
+/** The sessions to choose from, most recent first, without those of sub-agents: they belong to their parents. */
 export function forPicking(sessions: readonly SessionStatus[]): SessionStatus[] {
   return byTime(sessions.filter(({ parent }) => parent === undefined));
 }
 
 /** The tree: assistants, their sessions (most recent first), and below a session its sub-agents'. */
-export function tree(sessions: readonly SessionStatus[], now: number): AssistantEntry[] {
+export function tree(sessions: readonly SessionStatus[], now: number, nameOf: NameOf): AssistantEntry[] {
   const children = new Map<string, SessionStatus[]>();
   const present = new Set(sessions.map(keyOf));
   const top: SessionStatus[] = [];
@@ -79,7 +79,7 @@ export function tree(sessions: readonly SessionStatus[], now: number): Assistant
     session,
     label: titleOf(session),
     description: describe(session, now),
-    tooltip: explain(session),
+    tooltip: explain(session, nameOf),
     recording: isRecording(session),
     children: depth < 8 ? byTime(children.get(keyOf(session)) ?? []).map((child) => entry(child, depth + 1)) : [],
   });
@@ -90,13 +90,13 @@ export function tree(sessions: readonly SessionStatus[], now: number): Assistant
   return [...providers].map(([provider, found]) => ({
     kind: "assistant",
     id: provider,
-    label: assistantName(provider),
+    label: nameOf(provider),
     description: String(found.length),
     children: found.map((session) => entry(session, 0)),
   }));
 }
 
-/** Beside the title, what matters most first, as a narrow side bar cuts it: age, size in memory or where else it is, events, recording. */
+/** The text beside the title: age, size in memory, events, recording. A narrow side bar cuts its end. */
 export function describe(session: SessionStatus, now: number): string {
   const parts = [
     age(session.lastMessageAt ?? session.updatedAt, now),
@@ -107,12 +107,14 @@ export function describe(session: SessionStatus, now: number): string {
   return parts.filter((part) => part !== "").join(" · ");
 }
 
-function explain(session: SessionStatus): string {
+function explain(session: SessionStatus, nameOf: NameOf): string {
   const lines = [
     titleOf(session),
-    `${assistantName(session.provider)} · ${session.sessionId}`,
+    `${nameOf(session.provider)} · ${session.sessionId}`,
     count(session.eventCount + session.truncatedEvents, "event"),
-    session.resident ? `${bytes(session.estimatedBytes)} in memory` : "on disk; comes back into memory when it goes on",
+    session.resident
+      ? `${bytes(session.estimatedBytes)} in memory`
+      : "on disk; Kato loads it into memory when the conversation continues",
   ];
   if (session.cwd !== undefined) {
     lines.push(session.cwd);
@@ -129,8 +131,8 @@ function byTime(sessions: readonly SessionStatus[]): SessionStatus[] {
 }
 
 /**
- * What of the view has to be drawn anew: the ids of nodes whose own row changed, or "all" when nodes came, went or moved.
- * So a tree of 200 sessions stays still when one of them grows.
+ * What the view must draw again: the ids of nodes whose own row changed, or "all" when nodes were added, removed or moved.
+ * So the other rows of a tree stay as they are when one session grows.
  */
 export function changes(before: readonly Entry[], after: readonly Entry[]): "all" | string[] {
   const [old, now] = [flat(before), flat(after)];

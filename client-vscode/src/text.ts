@@ -1,4 +1,6 @@
-// Figures, ages and names for people. Pure.
+// Figures, ages and names as people read them. Pure.
+
+import type { ProviderStatus } from "./structs";
 
 const MIB = 1024 * 1024;
 
@@ -36,11 +38,13 @@ export function age(moment: string | undefined, now: number): string {
   return days === 1 ? "1 day" : days < 14 ? `${days} days` : new Date(then).toISOString().slice(0, 10);
 }
 
-const NAMES: Record<string, string> = { claude: "Claude Code", codex: "Codex", gemini: "Gemini", copilot: "Copilot" };
+/** Gives an assistant's name for people. */
+export type NameOf = (provider: string) => string;
 
-/** An assistant's name. */
-export function assistantName(provider: string): string {
-  return NAMES[provider] ?? provider;
+/** The names that a status gives; the id of an assistant that it does not name. */
+export function assistantNames(providers: readonly ProviderStatus[]): NameOf {
+  const titles = new Map(providers.map(({ provider, title }) => [provider, title]));
+  return (provider) => titles.get(provider) ?? provider;
 }
 
 /** `1 event`, `2 events`. */

@@ -1,4 +1,4 @@
-import type { SessionStatus, StatusSnapshot } from "../../src/protocol";
+import type { SessionStatus, StatusSnapshot } from "../../src/structs";
 
 const MIB = 1024 * 1024;
 
@@ -22,6 +22,7 @@ export function status({
     providers: [],
     recordings: { activeRecordings: recordings, destinations: recordings },
     recordingsDir: "/state/recordings",
+    omittedSessions: 0,
     sessions: [],
     memory: {
       daemonMaxMemoryBytes: limitMb * MIB,
