@@ -16,6 +16,9 @@ const ENTRY = path.join(KATO_EDITOR, "node_modules/code-server/out/node/entry.js
 
 export const STORAGE = "user/User/globalStorage/kato.kato";
 
+/** The editors that are open, for a picture of each when a condition is not met in time. */
+const openEditors = new Set();
+
 /** Waits until `condition` gives something truthy; its last failure is the reason. */
 export async function until(condition, what, seconds = 30) {
   const deadline = Date.now() + seconds * 1000;
@@ -28,7 +31,11 @@ export async function until(condition, what, seconds = 30) {
     } catch (error) {
       reason = error.message;
     }
-    if (Date.now() > deadline) assert.fail(`${what} did not come within ${seconds} s: ${reason}`);
+    if (Date.now() > deadline) {
+      for (const editor of openEditors)
+        await editor.screenshot(`failed-${what.replaceAll(/\W+/g, "-").slice(0, 60)}`).catch(() => undefined);
+      assert.fail(`${what} did not come within ${seconds} s: ${reason}`);
+    }
     await new Promise((resolve) => setTimeout(resolve, 100));
   }
 }
@@ -174,11 +181,13 @@ export class Editor {
     this.console = [];
     this.page.on("console", (message) => this.console.push(`${message.type()}: ${message.text()}`));
     await this.page.goto(`http://127.0.0.1:${this.port}/?folder=${this.workspace}`);
+    openEditors.add(this);
     await this.page.locator(".part.statusbar").waitFor({ timeout: 60_000 });
   }
 
   /** Closes the window as a user does: the extension host is told. */
   async close() {
+    openEditors.delete(this);
     await this.page?.goto("about:blank").catch(() => undefined);
     await this.browser?.close().catch(() => undefined);
     this.page = this.browser = undefined;
