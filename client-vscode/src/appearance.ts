@@ -6,7 +6,7 @@ import { bytes, count, megabytes } from "./text";
 
 export interface Appearance {
   text: string;
-  /** Markdown. */
+  /** In Markdown. */
   tooltip: string;
   background: "none" | "warning" | "error";
   /** For screen readers. */
@@ -20,7 +20,7 @@ export function appearance(state: ServerState, status: StatusSnapshot | undefine
     const figures = status === undefined ? "" : ` ${used(status)}`;
     return {
       text: `$(error) Kato over budget${figures}`,
-      tooltip: `**Kato stopped: over budget**\n\n${state.reason ?? "One conversation outgrew the memory limit."}\n\n${status?.memory.journal ? "Nothing is lost. " : ""}Click to raise the limit or restart.`,
+      tooltip: `**Kato stopped: over budget**\n\n${state.reason ?? "One conversation outgrew the memory limit."}\n\n${status?.memory.journal ? "All conversations are in the journal. " : ""}Click to raise the limit or restart.`,
       background: "error",
       label: "Kato stopped: over budget",
     };
@@ -28,7 +28,7 @@ export function appearance(state: ServerState, status: StatusSnapshot | undefine
   if (state.kind === "stopped") {
     return {
       text: "$(error) Kato stopped",
-      tooltip: `**Kato's server is stopped**\n\n${state.reason ?? "Conversations are not kept."}\n\nClick to start it.`,
+      tooltip: `**Kato's server is stopped**\n\n${state.reason ?? "Kato does not keep conversations now."}\n\nClick to start it.`,
       background: "error",
       label: "Kato's server is stopped",
     };
@@ -83,5 +83,5 @@ function evictions(status: StatusSnapshot): string {
   const { evictionsTotal, bytesReclaimedTotal } = status.memory.snapshots;
   return evictionsTotal === 0
     ? "none"
-    : `${evictionsTotal.toLocaleString("en-US")} (${bytes(bytesReclaimedTotal)} given back)`;
+    : `${evictionsTotal.toLocaleString("en-US")} (${bytes(bytesReclaimedTotal)} freed)`;
 }

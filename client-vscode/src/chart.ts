@@ -1,4 +1,4 @@
-// The memory chart's geometry: samples in, points and marks out. Pure.
+// The geometry of the memory chart: points and marks for samples. Pure.
 
 import type { Sample } from "./samples";
 
@@ -20,7 +20,7 @@ const MIB = 1024 * 1024;
 const GRID_LINES = 4;
 const SPAN_MS_MIN = 60_000;
 
-/** Lines as SVG point lists in a box of this size; time goes right, bytes go up, the top is a round figure above all. */
+/** The lines as SVG point lists in a box of this size. Time increases to the right, bytes to the top, which is a round figure above all samples. */
 export function chart(samples: readonly Sample[], { width, height }: Size): Chart {
   const first = samples[0];
   const last = samples.at(-1);
@@ -37,7 +37,7 @@ export function chart(samples: readonly Sample[], { width, height }: Size): Char
   return {
     rss: line(({ rss }) => rss),
     snapshots: line(({ snapshots }) => snapshots),
-    // The limit holds until it is changed: a step, not a slope.
+    // A limit applies until it is changed: its line has steps, no slopes.
     limit: samples
       .flatMap(({ time, limit }, index) => [
         `${x(time)},${y(samples[index - 1]?.limit ?? limit)}`,
@@ -55,7 +55,7 @@ export function chart(samples: readonly Sample[], { width, height }: Size): Char
   };
 }
 
-/** The next of 1, 2, 4, 8 … × 10ⁿ megabytes that divides well by four. */
+/** The next round number of megabytes that can be divided by four. */
 function roundUp(bytes: number): number {
   const megabytes = bytes / MIB;
   const power = 10 ** Math.floor(Math.log10(Math.max(megabytes, 1)));

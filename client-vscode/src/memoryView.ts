@@ -20,7 +20,7 @@ export interface LargeSession {
   age: string;
 }
 
-/** What is posted to the page. */
+/** The data that are posted to the page. */
 export interface MemoryPage {
   samples: readonly Sample[];
   largest: LargeSession[];
@@ -57,7 +57,7 @@ export class MemoryView implements vscode.Disposable {
       enableScripts: true,
       localResourceRoots: resources,
     });
-    this.#panel.iconPath = vscode.Uri.joinPath(this.extension, "media", "icon.svg"); // the other one is white: a mask
+    this.#panel.iconPath = vscode.Uri.joinPath(this.extension, "media", "icon.svg"); // kato.svg is white: VS Code uses it as a mask
     this.#panel.onDidDispose(() => {
       this.#panel = undefined;
     });

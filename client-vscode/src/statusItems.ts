@@ -1,4 +1,4 @@
-// The status bar item and the language status item: thin, what they say is in appearance.ts.
+// The status bar item and the language status item. appearance.ts has their texts.
 
 import * as vscode from "vscode";
 import { appearance } from "./appearance";

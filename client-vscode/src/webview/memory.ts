@@ -1,4 +1,4 @@
-// The memory view's page: draws what is posted to it.
+// The page of the memory view: draws the data that are posted to it.
 
 import { chart } from "../chart";
 import type { MemoryPage } from "../memoryView";

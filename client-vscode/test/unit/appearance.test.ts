@@ -24,39 +24,39 @@ for (const [rssMb, background] of [
   });
 }
 
-test("a process over its limit says so in words, not in colour alone", () => {
+test("a process over its limit is shown in words, not by the colour alone", () => {
   const { text, label } = appearance(RUNNING, status({ rssMb: 201, recordings: 1 }));
   assert.equal(text, "$(error) Kato over budget 201 / 200 MB $(record) 1");
   assert.match(label, /over budget/);
 });
 
-test("snapshots over their budget are an error whatever the process takes", () => {
+test("snapshots over their budget are an error, whatever memory the process uses", () => {
   assert.equal(appearance(RUNNING, status({ rssMb: 10, overBudget: true })).background, "error");
 });
 
-test("a stopped server says so in the error colour, with the reason in the tooltip", () => {
+test("a stopped server has the error colour, with the reason in the tooltip", () => {
   const { text, tooltip, background } = appearance({ kind: "stopped", reason: "no Python" }, undefined);
   assert.match(text, /stopped/);
   assert.match(tooltip, /no Python/);
   assert.equal(background, "error");
 });
 
-test("over budget keeps the last figures in view", () => {
+test("a server over its budget keeps its last figures", () => {
   const { text, tooltip, background } = appearance(
     { kind: "overBudget", reason: "one session alone needs 300 MB" },
     status({ rssMb: 199 }),
   );
   assert.match(text, /over budget 199 \/ 200 MB/);
   assert.match(tooltip, /one session alone needs 300 MB/);
-  assert.match(tooltip, /Nothing is lost/);
+  assert.match(tooltip, /All conversations are in the journal/);
   assert.equal(background, "error");
 });
 
-test("without a journal nobody says that nothing is lost", () => {
-  assert.doesNotMatch(appearance({ kind: "overBudget" }, status({ rssMb: 199, journal: false })).tooltip, /lost/);
+test("without a journal the tooltip does not promise that conversations are kept", () => {
+  assert.doesNotMatch(appearance({ kind: "overBudget" }, status({ rssMb: 199, journal: false })).tooltip, /journal/);
 });
 
-test("before the first status the item says that the server starts", () => {
+test("before the first status the item shows that the server starts", () => {
   assert.match(appearance({ kind: "starting" }, undefined).text, /loading/);
   assert.match(appearance(RUNNING, undefined).text, /loading/);
 });
@@ -68,7 +68,7 @@ test("the tooltip is a table of process, snapshots, sessions, events, evictions 
     /Snapshots \| 10 MB of 83 MB/,
     /Sessions \| 4 in memory/,
     /Events \| 1,200 in memory/,
-    /Evictions \| 3 \(2\.0 MB given back\)/,
+    /Evictions \| 3 \(2\.0 MB freed\)/,
     /Journal \| 30 MB, 9 sessions, 5,000 events/,
   ]) {
     assert.match(tooltip, row);
@@ -76,6 +76,6 @@ test("the tooltip is a table of process, snapshots, sessions, events, evictions 
   assert.match(appearance(RUNNING, status({ rssMb: 63, journal: false })).tooltip, /Journal \| off/);
 });
 
-test("a screen reader hears figures, not icons", () => {
+test("a screen reader reads figures, not icons", () => {
   assert.equal(appearance(RUNNING, status({ rssMb: 63, recordings: 1 })).label, "Kato uses 63 / 200 MB, 1 recording");
 });

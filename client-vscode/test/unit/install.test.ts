@@ -1,4 +1,4 @@
-// Finding a server, and giving up. Private environments that are really made are seen in the editor's tests: pip takes its time.
+// How a server is found, and what is reported if none is. The tests in a real editor make private environments: pip is slow.
 
 import assert from "node:assert/strict";
 import { execFileSync } from "node:child_process";
@@ -44,14 +44,14 @@ const none = async (): Promise<void> => assert.fail("nothing has to be installed
 const installing = (work: (progress: Progress) => Promise<void>): Promise<void> =>
   work({ report: () => undefined, signal: new AbortController().signal });
 
-/** A folder for the PATH with a `kato` that says this. */
+/** A folder for the PATH with a `kato` that prints this. */
 function pathWith(answer: string): string {
   const folder = mkdtempSync(path.join(root, "path-"));
   writeFileSync(path.join(folder, "kato"), `#!/bin/sh\necho "${answer}"\n`, { mode: 0o755 });
   return folder;
 }
 
-test("the setting names the server, before all else; a program without arguments is told to serve", async () => {
+test("the setting names the server, before all else; a program without arguments gets the argument serve", async () => {
   process.env.PATH = pathWith("kato 0.1.0");
   assert.deepEqual(await findServer(place({ command: ["/opt/kato"] }), none), ["/opt/kato", "serve"]);
   assert.deepEqual(await findServer(place({ command: ["uv", "run", "kato", "serve"] }), none), [
@@ -62,22 +62,22 @@ test("the setting names the server, before all else; a program without arguments
   ]);
 });
 
-test("a kato on the PATH whose version fits is taken", async () => {
+test("a kato on the PATH of a compatible version is used", async () => {
   process.env.PATH = pathWith("kato 0.1.4");
   assert.deepEqual(await findServer(place(), none), ["kato", "serve"]);
 });
 
-test("a kato on the PATH that is too old is left alone, and the log says so", async () => {
+test("a kato on the PATH that is too old is not used, which is logged", async () => {
   process.env.PATH = pathWith("kato 0.0.9");
-  const said: string[] = [];
-  const asked = findServer(place({ log: (line) => said.push(line) }), async () =>
-    Promise.reject(new Error("here one is made")),
+  const logged: string[] = [];
+  const asked = findServer(place({ log: (line) => logged.push(line) }), async () =>
+    Promise.reject(new Error("an environment is made")),
   );
-  await assert.rejects(asked, /here one is made/);
-  assert.match(said.join("\n"), /kato 0\.0\.9, which does not fit 0\.1\.0/);
+  await assert.rejects(asked, /an environment is made/);
+  assert.match(logged.join("\n"), /kato 0\.0\.9, which is not compatible with 0\.1\.0/);
 });
 
-test("an installation that is cancelled says so and leaves nothing", async () => {
+test("an installation that is cancelled reports it and leaves no files", async () => {
   const storage = path.join(root, "cancelled");
   const abort = new AbortController();
   const work = findServer(place({ storage }), (one) =>
@@ -90,7 +90,7 @@ test("an installation that is cancelled says so and leaves nothing", async () =>
   assert.deepEqual(readdirSync(storage), []);
 });
 
-test("the Python of the setting has to run and to be new enough; what was found is named", async () => {
+test("a Python of the setting that does not run is reported by its name", async () => {
   const cure = async (python: string): Promise<SetupError> =>
     findServer(place({ python, storage: path.join(root, "none") }), installing).then(
       () => assert.fail(),
