@@ -107,7 +107,7 @@ test("the session stands in the view with its title, and its recording in the st
   await editor.screenshot("04-sessions");
 });
 
-test("what is said from then on is in the note at once", async () => {
+test("a message after the capture is added to the note", async () => {
   await editor.append("claude", "session-one", [claude.assistant("The root splits last.")]);
   await until(
     async () =>
@@ -141,9 +141,10 @@ test("the status bar opens the sessions with title, age, size and recording, and
   await editor.statusBar.click();
   const row = editor.picks.filter({ hasText: "How does a B-tree" });
   await until(
-    async () => /Claude Code.*min · [\d.]+ kB · 5 events · recording/s.test(await row.innerText()),
-    "what is said of the session",
+    async () => /min · [\d.]+ kB · 5 events · recording/.test(await row.innerText()),
+    "the figures of the session",
   );
+  assert.match(await row.innerText(), /^(Claude Code|claude)$/m, "the assistant's name, or its id");
   for (const action of ["Capture…", "Stop Recording", "Open Note", "Export…", "Open as Markdown"])
     assert.equal(await row.getByRole("button", { name: action }).count(), 1, action);
   await editor.screenshot("05b-status-bar-sessions");
@@ -239,7 +240,7 @@ test("export writes every event as a line, once", async () => {
   assert.deepEqual(kinds, ["message.user", "message.assistant"]);
 });
 
-test("other extensions read the memory, capture, hear of changes, and are told why something is refused", async () => {
+test("other extensions read the memory, capture, are notified of changes, and get the reason of a refusal", async () => {
   const { process: figures, daemonMaxMemoryBytes } = await editor.call("memory");
   assert.ok(figures.rss > 10 * 2 ** 20 && figures.rss < daemonMaxMemoryBytes);
   const before = await editor.call("statusCount");
@@ -265,7 +266,7 @@ test("a denied folder is shown with its cure, and the cure works", async () => {
   await editor.append("claude", "session-one", [claude.user(`::capture ${outside}/x.md`)]);
   const toast = editor.toast("allowed");
   await until(() => toast.first().isVisible(), "the notification");
-  assert.equal(await toast.count(), 1, "it is told once");
+  assert.equal(await toast.count(), 1, "it is shown once");
   await editor.screenshot("09-denied");
   await toast.first().getByRole("button", { name: "Allow this folder" }).click();
   await until(() => fs.access(path.join(outside, "x.md")).then(() => true), "the note after all");
@@ -328,7 +329,7 @@ test("the memory view draws the process, the snapshots and the limit, and lists 
     [],
   );
   assert.equal(await page.locator("svg").getAttribute("aria-label"), "Memory over time");
-  assert.equal(await page.locator("[role=status]").isVisible(), false, "a screen reader is not told of figures");
+  assert.equal(await page.locator("[role=status]").isVisible(), false, "a screen reader does not announce figures");
   await editor.screenshot("10-memory");
 });
 
@@ -422,7 +423,7 @@ test("200 sessions are listed, and one that grows moves nothing else", async () 
   assert.deepEqual(
     drawn.filter((label) => !label?.startsWith("Question number 199")),
     [],
-    "no other row was drawn anew",
+    "no other row was drawn again",
   );
   assert.deepEqual(await editor.rows("Question number 190").boundingBox(), place, "the others are where they were");
   await editor.rows("Gemini").first().hover();
@@ -500,7 +501,7 @@ test("over budget: the end is shown with what can be done, nothing restarts by i
   await until(async () => /over budget/.test(await editor.statusBar.innerText()), "the status bar");
   assert.match(await editor.statusBar.getAttribute("class"), /error-kind/);
   await editor.screenshot("14-over-budget");
-  // A restart would be announced at once (the item would say that it starts) and done within 250 ms; a command takes longer.
+  // A restart would be shown immediately (the item would show a start) and done within 250 ms; a command takes longer.
   await editor.palette("Kato: Stop Recording");
   const answer = editor.toast("outgrew its memory limit").first();
   await until(() => answer.isVisible(), "the command's answer");

@@ -185,7 +185,7 @@ export class Editor {
     await this.page.locator(".part.statusbar").waitFor({ timeout: 60_000 });
   }
 
-  /** Closes the window as a user does: the extension host is told. */
+  /** Closes the window as a user does: the extension host is notified. */
   async close() {
     openEditors.delete(this);
     await this.page?.goto("about:blank").catch(() => undefined);

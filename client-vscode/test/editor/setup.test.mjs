@@ -1,4 +1,4 @@
-// The first start on machines that lack something or have something of their own, and what the user is told.
+// The first start on machines that lack something or have something of their own, and what the user is shown.
 
 import assert from "node:assert/strict";
 import { promises as fs, readdirSync, readFileSync } from "node:fs";
@@ -23,7 +23,7 @@ function ofStorage() {
 }
 
 test(
-  "without a Python that is new enough the user is told what was found, and can choose one",
+  "without a Python that is new enough the user sees which Python was found, and can choose one",
   { timeout: 120_000 },
   async () => {
     const folder = await folderWith({ python3: "echo 3.8.10; echo /usr/bin/python3" });
@@ -40,10 +40,10 @@ test(
 );
 
 test(
-  "without a network the user is told so; Retry works once it is there; what breaks later is mended",
+  "without a network the user is notified; Retry works once it is there; an environment that breaks later is replaced",
   { timeout: 240_000 },
   async () => {
-    // pip asks an index that nobody answers, and finds nothing beside it.
+    // No process answers at the index that pip uses, and pip has no other source.
     const config = path.join(process.env.KATO_EDITOR, "no-network.conf");
     await fs.writeFile(
       config,
@@ -68,7 +68,7 @@ test(
     process.kill(pid, "SIGKILL");
     await until(
       async () => editor.servers().some((one) => one !== pid) && (await figures()),
-      "a server from an environment that was made anew",
+      "a server from an environment that was made again",
       100,
     );
   },
@@ -111,12 +111,12 @@ test(
     await until(() => toast.isVisible(), "the notification", 60);
     assert.match(
       await toast.innerText(),
-      /markdown\.timezone must be an IANA time zone such as Europe\/Berlin; got 'Mars\/Olympus'/,
+      /markdown\.timezone must be an IANA time zone such as Europe\/Berlin; got "Mars\/Olympus"/,
     );
     assert.ok(await toast.getByRole("button", { name: "Open Settings" }).isVisible());
     assert.match(await editor.statusBar.innerText(), /Kato stopped/);
     await until(() => editor.servers().length === 0, "its end");
-    assert.equal(await editor.toast("does not start").count(), 1, "it is told once");
+    assert.equal(await editor.toast("does not start").count(), 1, "it is shown once");
     await editor.screenshot("22-wrong-setting");
     await editor.setting("kato.markdown.timezone", "Europe/Berlin");
     await until(figures, "the server", 60);
