@@ -170,3 +170,17 @@ for (const [text, fits] of [
     );
   });
 }
+
+test("a folder can be set for any assistant, also for one that another package adds", () => {
+  const manifest = JSON.parse(readFileSync("package.json", "utf8")) as {
+    contributes: { configuration: { properties: Record<string, { patternProperties?: object }> } };
+  };
+  const roots = manifest.contributes.configuration.properties["kato.providerSessionRoots"];
+  const [pattern] = Object.keys(roots?.patternProperties ?? {});
+  assert.ok(pattern !== undefined);
+  const names = ["claude", "my-own_2", "", "Claude", "a/b"];
+  assert.deepEqual(
+    names.map((name) => new RegExp(pattern).test(name)),
+    [true, true, false, false, false],
+  );
+});
