@@ -144,7 +144,7 @@ test("the status bar opens the sessions with title, age, size and recording, and
     async () => /min · [\d.]+ kB · 5 events · recording/.test(await row.innerText()),
     "the figures of the session",
   );
-  assert.match(await row.innerText(), /^(Claude Code|claude)$/m, "the assistant's name, or its id");
+  assert.match(await row.innerText(), /(Claude Code|claude)$/m, "the assistant's name, or its id");
   for (const action of ["Capture…", "Stop Recording", "Open Note", "Export…", "Open as Markdown"])
     assert.equal(await row.getByRole("button", { name: action }).count(), 1, action);
   await editor.screenshot("05b-status-bar-sessions");
