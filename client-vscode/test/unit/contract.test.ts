@@ -82,9 +82,12 @@ for (const descriptor of descriptors.filter(({ method }) => method.startsWith("k
   });
 }
 
-test("the commands are the server's", () => {
+test("every command that this client runs is one of the server's", () => {
   const names = protocol.COMMAND_NAMES.map((name) => `kato.${name}`);
-  assert.deepEqual(names, contract.commands.names);
+  assert.deepEqual(
+    names.filter((name) => !contract.commands.names.includes(name)),
+    [],
+  );
   assert.deepEqual([contract.commands.argument, contract.commands.result], ["CommandParams", "CommandOutcome"]);
 });
 
