@@ -482,7 +482,7 @@ test("a server that always ends is started a few times, then no more", async () 
   await editor.setting("kato.server.command", ["sh", "-c", `echo . >> ${starts}; exit 3`]);
   const toast = editor.toast("ended unexpectedly 5 times");
   await until(() => toast.first().isVisible(), "the notification");
-  assert.match(await editor.statusBar.innerText(), /stopped/);
+  await until(async () => /stopped/.test(await editor.statusBar.innerText()), "the stopped server in the status bar");
   assert.equal((await fs.readFile(starts, "utf8")).trim().split("\n").length, 5);
   await editor.screenshot("13b-crashes");
   await editor.setting("kato.server.command", undefined);

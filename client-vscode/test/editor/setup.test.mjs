@@ -34,7 +34,10 @@ test(
     assert.match(await toast.innerText(), /found only: python3 is 3\.8\.10/);
     for (const name of ["Choose Python…", "Retry", "Show Log"])
       assert.ok(await toast.getByRole("button", { name }).isVisible(), name);
-    assert.match(await editor.statusBar.innerText(), /Kato stopped/);
+    await until(
+      async () => /Kato stopped/.test(await editor.statusBar.innerText()),
+      "the stopped server in the status bar",
+    );
     await editor.screenshot("20-no-python");
   },
 );
@@ -114,7 +117,10 @@ test(
       /markdown\.timezone must be an IANA time zone such as Europe\/Berlin; got "Mars\/Olympus"/,
     );
     assert.ok(await toast.getByRole("button", { name: "Open Settings" }).isVisible());
-    assert.match(await editor.statusBar.innerText(), /Kato stopped/);
+    await until(
+      async () => /Kato stopped/.test(await editor.statusBar.innerText()),
+      "the stopped server in the status bar",
+    );
     await until(() => editor.servers().length === 0, "its end");
     assert.equal(await editor.toast("does not start").count(), 1, "it is shown once");
     await editor.screenshot("22-wrong-setting");
