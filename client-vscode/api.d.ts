@@ -1,25 +1,33 @@
+import type { CommandOutcome, MemoryStatus, StatusSnapshot } from "./src/structs";
+
 /**
  * What other extensions may call: `vscode.extensions.getExtension<KatoApi>("kato.kato")?.activate()`.
  *
- * An assistant's extension hands its conversation over with `appendEvents`; `::` commands that the user typed in it run as
- * in any chat. Shapes are those of docs/protocol.md in Kato's repository. Every call waits until the server runs; it rejects
- * with an `Error` that says why when the server is stopped, or refuses what it was given.
+ * An assistant's extension sends its conversation with `appendEvents`; `::` commands that the user typed in it run as in any
+ * chat. The shapes are those of docs/protocol.md in Kato's repository. Every call waits until the server runs. It rejects with
+ * an `Error` that states the reason when the server is stopped or refuses the parameters.
  */
 export interface KatoApi {
-  /** Grows when something is added; what is there stays as it is. */
+  /** Increases when something is added; what exists does not change. */
   readonly version: 1;
 
-  /** Keeps events of one session. Resolves after they are durable. Events whose `eventId` is known have no effect. */
+  /** Adds events to one session. Resolves after they are durable. An event whose `eventId` the session has already has no effect. */
   appendEvents(params: {
     provider: string;
     sessionId: string;
     events: Record<string, unknown>[];
     title?: string;
-    /** The conversation's folder, absolute: relative paths of `::` commands start there. */
+    /** The conversation's folder, an absolute path: relative paths of `::` commands begin there. */
     cwd?: string;
-    /** Stores without running `::` commands: for history. */
+    /** Stores the events without running `::` commands: for earlier conversations. */
     replay?: boolean;
-  }): Promise<{ accepted: number; duplicates: number; eventCount: number; truncatedEvents: number; commands: CommandOutcome[] }>;
+  }): Promise<{
+    accepted: number;
+    duplicates: number;
+    eventCount: number;
+    truncatedEvents: number;
+    commands: CommandOutcome[];
+  }>;
 
   /** Writes a conversation to a Markdown note and keeps recording there. Without a path, Kato chooses one. */
   capture(session: { provider: string; sessionId: string; path?: string }): Promise<CommandOutcome>;
@@ -27,11 +35,11 @@ export interface KatoApi {
   /** The server's memory, in bytes. */
   memory(): Promise<MemoryStatus>;
 
-  /** What the server last told of itself; undefined before it did. */
+  /** The last status that the server sent; undefined before the first. */
   status(): StatusSnapshot | undefined;
 
-  /** Fires when a count, a session, a recording or the process' memory changed; at most a few times a second. */
+  /** Fires when a session, a recording, a count or the memory of the process changed, at most a few times a second. */
   onDidChangeStatus(listener: (status: StatusSnapshot) => void): { dispose(): void };
 }
 
-export type { CommandOutcome, MemoryStatus, StatusSnapshot } from "./src/protocol";
+export type { CommandOutcome, MemoryStatus, StatusSnapshot };

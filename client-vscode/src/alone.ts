@@ -1,6 +1,6 @@
-// One window at a time: a lock that its holder keeps fresh. A window that was closed over its work leaves a lock that
-// grows old within seconds, so that the next window does not wait for nobody. (A process id would not do: windows in
-// containers may share a folder, not their ids.)
+// Work that one window does at a time: a lock that its holder renews. The lock of a window that was closed during its work
+// expires within seconds, so that the next window does not wait for a process that is gone. (A process id in the lock does not
+// help: windows in containers may share a folder but not their ids.)
 
 import { promises as fs } from "node:fs";
 
@@ -8,8 +8,13 @@ const FRESH_MS = 2000;
 const STALE_MS = 15_000;
 const LOOK_MS = 250;
 
-/** Runs `work` while no other holder of `lock` (a path) does. `waiting` is called while another does. */
-export async function alone<T>(lock: string, signal: AbortSignal, waiting: () => void, work: () => Promise<T>): Promise<T> {
+/** Runs `work` while it holds `lock` (a path). Calls `waiting` as long as another holder has it. */
+export async function alone<T>(
+  lock: string,
+  signal: AbortSignal,
+  waiting: () => void,
+  work: () => Promise<T>,
+): Promise<T> {
   while (!(await take(lock))) {
     signal.throwIfAborted();
     waiting();

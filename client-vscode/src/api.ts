@@ -1,38 +1,41 @@
-// What other extensions may call: api.d.ts says it, this does it.
+// What other extensions may call: the implementation of api.d.ts.
 
 import type { KatoApi } from "../api";
-import { Method, type AppendAnswer, type AppendParams, type CommandOutcome, type MemoryStatus } from "./protocol";
+import { AppendEvents, commandParams, ExecuteCommand, Memory } from "./protocol";
 import type { Server } from "./server";
 
 export function makeApi(server: Server): KatoApi {
-  const request = async <T>(method: string, params?: unknown): Promise<T> => {
+  const withServer = async <R>(request: () => Promise<R>): Promise<R> => {
     if (server.state.kind === "starting") {
       await server.start();
     }
     const start = server.starts;
     try {
-      return await server.request<T>(method, params);
+      return await request();
     } catch (error) {
-      // The server went away meanwhile and comes back: what was asked is asked again, once. Events are known by their ids,
-      // so those that were kept before are not kept twice.
-      if (isRefusal(error) || !(await server.hasReturned(start))) {
+      // The server ended during the request and was started again: the request is repeated once. Events have ids, so that
+      // the server does not keep an event twice.
+      if (isAnswer(error) || !(await server.hasReturned(start))) {
         throw error;
       }
-      return server.request<T>(method, params);
+      return request();
     }
   };
   return {
     version: 1,
-    appendEvents: (params: AppendParams) => request<AppendAnswer>(Method.appendEvents, params),
-    capture: (session) => request<CommandOutcome>(Method.executeCommand, { command: "kato.capture", arguments: [session] }),
-    memory: () => request<MemoryStatus>(Method.memory),
+    appendEvents: (params) => withServer(() => server.request(AppendEvents, params)),
+    capture: (session) => withServer(() => server.request(ExecuteCommand, commandParams("capture", session))),
+    memory: () => withServer(() => server.request(Memory)),
     status: () => server.status,
     onDidChangeStatus: (listener) => server.onDidChangeStatus(listener),
   };
 }
 
-/** An answer of the server, and not the connection's own complaint (JSON-RPC reserves -32099 to -32000, this client's library the lower ten). */
-function isRefusal(error: unknown): boolean {
+/** The codes that vscode-jsonrpc uses for failures of the connection itself. */
+const CONNECTION_CODES = { least: -32099, greatest: -32090 };
+
+/** Whether an error is the server's answer, and not a failure of the connection. */
+function isAnswer(error: unknown): boolean {
   const code = (error as { code?: unknown } | undefined)?.code;
-  return typeof code === "number" && !(code >= -32099 && code <= -32090);
+  return typeof code === "number" && !(code >= CONNECTION_CODES.least && code <= CONNECTION_CODES.greatest);
 }

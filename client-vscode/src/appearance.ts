@@ -1,18 +1,12 @@
-// What the status bar and the language status say. Pure: a state and a status in, texts and a colour out.
+// The texts and the colour of the status bar item and the language status item, for a state and a status. Pure.
 
-import type { StatusSnapshot } from "./protocol";
+import type { ServerState } from "./life";
+import type { StatusSnapshot } from "./structs";
 import { bytes, count, megabytes } from "./text";
-
-/** How the server is. `reason` is for people. */
-export type ServerState =
-  | { kind: "starting" }
-  | { kind: "running" }
-  | { kind: "stopped"; reason?: string }
-  | { kind: "overBudget"; reason?: string };
 
 export interface Appearance {
   text: string;
-  /** Markdown. */
+  /** In Markdown. */
   tooltip: string;
   background: "none" | "warning" | "error";
   /** For screen readers. */
@@ -26,7 +20,7 @@ export function appearance(state: ServerState, status: StatusSnapshot | undefine
     const figures = status === undefined ? "" : ` ${used(status)}`;
     return {
       text: `$(error) Kato over budget${figures}`,
-      tooltip: `**Kato stopped: over budget**\n\n${state.reason ?? "One conversation outgrew the memory limit."}\n\n${status?.memory.journal ? "Nothing is lost. " : ""}Click to raise the limit or restart.`,
+      tooltip: `**Kato stopped: over budget**\n\n${state.reason ?? "One conversation outgrew the memory limit."}\n\n${status?.memory.journal ? "All conversations are in the journal. " : ""}Click to raise the limit or restart.`,
       background: "error",
       label: "Kato stopped: over budget",
     };
@@ -34,13 +28,18 @@ export function appearance(state: ServerState, status: StatusSnapshot | undefine
   if (state.kind === "stopped") {
     return {
       text: "$(error) Kato stopped",
-      tooltip: `**Kato's server is stopped**\n\n${state.reason ?? "Conversations are not kept."}\n\nClick to start it.`,
+      tooltip: `**Kato's server is stopped**\n\n${state.reason ?? "Kato does not keep conversations now."}\n\nClick to start it.`,
       background: "error",
       label: "Kato's server is stopped",
     };
   }
   if (state.kind === "starting" || status === undefined) {
-    return { text: "$(loading~spin) Kato", tooltip: "Kato's server is starting…", background: "none", label: "Kato is starting" };
+    return {
+      text: "$(loading~spin) Kato",
+      tooltip: "Kato's server is starting…",
+      background: "none",
+      label: "Kato is starting",
+    };
   }
   const recordings = status.recordings.activeRecordings;
   const dot = recordings === 0 ? "" : ` $(record) ${recordings}`;
@@ -69,7 +68,12 @@ function table(status: StatusSnapshot): string {
     ["Sessions", `${snapshots.sessionCount.toLocaleString("en-US")} in memory`],
     ["Events", `${snapshots.eventCount.toLocaleString("en-US")} in memory`],
     ["Evictions", evictions(status)],
-    ["Journal", journal === null ? "off" : `${bytes(journal.bytes)}, ${count(journal.sessionCount, "session")}, ${count(journal.eventCount, "event")}`],
+    [
+      "Journal",
+      journal === null
+        ? "off"
+        : `${bytes(journal.bytes)}, ${count(journal.sessionCount, "session")}, ${count(journal.eventCount, "event")}`,
+    ],
     ["Recordings", status.recordings.activeRecordings === 0 ? "none" : String(status.recordings.activeRecordings)],
   ];
   return `**Kato** ${status.version}\n\n| | |\n|:--|:--|\n${rows.map(([name, value]) => `| ${name} | ${value} |`).join("\n")}\n`;
@@ -77,5 +81,7 @@ function table(status: StatusSnapshot): string {
 
 function evictions(status: StatusSnapshot): string {
   const { evictionsTotal, bytesReclaimedTotal } = status.memory.snapshots;
-  return evictionsTotal === 0 ? "none" : `${evictionsTotal.toLocaleString("en-US")} (${bytes(bytesReclaimedTotal)} given back)`;
+  return evictionsTotal === 0
+    ? "none"
+    : `${evictionsTotal.toLocaleString("en-US")} (${bytes(bytesReclaimedTotal)} freed)`;
 }

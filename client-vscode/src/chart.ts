@@ -1,4 +1,4 @@
-// The memory chart's geometry: samples in, points and marks out. Pure.
+// The geometry of the memory chart: points and marks for samples. Pure.
 
 import type { Sample } from "./samples";
 
@@ -20,7 +20,7 @@ const MIB = 1024 * 1024;
 const GRID_LINES = 4;
 const SPAN_MS_MIN = 60_000;
 
-/** Lines as SVG point lists in a box of this size; time goes right, bytes go up, the top is a round figure above all. */
+/** The lines as SVG point lists in a box of this size. Time increases to the right, bytes to the top, which is a round figure above all samples. */
 export function chart(samples: readonly Sample[], { width, height }: Size): Chart {
   const first = samples[0];
   const last = samples.at(-1);
@@ -32,19 +32,30 @@ export function chart(samples: readonly Sample[], { width, height }: Size): Char
   const top = roundUp(Math.max(...samples.map(({ rss, limit }) => Math.max(rss, limit))) * 1.05);
   const x = (time: number): number => Math.round(((time - start) / span) * width * 10) / 10;
   const y = (bytes: number): number => Math.round((1 - bytes / top) * height * 10) / 10;
-  const line = (value: (sample: Sample) => number): string => samples.map((sample) => `${x(sample.time)},${y(value(sample))}`).join(" ");
+  const line = (value: (sample: Sample) => number): string =>
+    samples.map((sample) => `${x(sample.time)},${y(value(sample))}`).join(" ");
   return {
     rss: line(({ rss }) => rss),
     snapshots: line(({ snapshots }) => snapshots),
-    // The limit holds until it is changed: a step, not a slope.
-    limit: samples.flatMap(({ time, limit }, index) => [`${x(time)},${y(samples[index - 1]?.limit ?? limit)}`, `${x(time)},${y(limit)}`]).join(" "),
-    evictions: samples.filter(({ evicted }) => evicted > 0).map(({ time, evicted }) => ({ x: x(time), count: evicted })),
-    grid: Array.from({ length: GRID_LINES + 1 }, (_, index) => ({ y: y((top / GRID_LINES) * index), bytes: (top / GRID_LINES) * index })),
+    // A limit applies until it is changed: its line has steps, no slopes.
+    limit: samples
+      .flatMap(({ time, limit }, index) => [
+        `${x(time)},${y(samples[index - 1]?.limit ?? limit)}`,
+        `${x(time)},${y(limit)}`,
+      ])
+      .join(" "),
+    evictions: samples
+      .filter(({ evicted }) => evicted > 0)
+      .map(({ time, evicted }) => ({ x: x(time), count: evicted })),
+    grid: Array.from({ length: GRID_LINES + 1 }, (_, index) => ({
+      y: y((top / GRID_LINES) * index),
+      bytes: (top / GRID_LINES) * index,
+    })),
     ticks: [0, 0.5, 1].map((share) => ({ x: Math.round(share * width), time: start + share * span })),
   };
 }
 
-/** The next of 1, 2, 4, 8 … × 10ⁿ megabytes that divides well by four. */
+/** The next round number of megabytes that can be divided by four. */
 function roundUp(bytes: number): number {
   const megabytes = bytes / MIB;
   const power = 10 ** Math.floor(Math.log10(Math.max(megabytes, 1)));

@@ -1,4 +1,4 @@
-// The commands, one function each. Rule: when the server is stopped, each says so and offers to start it.
+// The commands, one function each. Rule: when the server is stopped, each command reports it and offers to start the server.
 
 import { promises as fs } from "node:fs";
 import * as path from "node:path";
@@ -6,11 +6,13 @@ import * as vscode from "vscode";
 import { unused } from "./destination";
 import type { Feedback } from "./feedback";
 import type { MemoryView } from "./memoryView";
-import { Method, type CommandName, type CommandOutcome, type DestinationParams, type SessionStatus } from "./protocol";
+import type { Outcomes } from "./outcomes";
+import { commandParams, ExecuteCommand, FindDestination, type CommandName } from "./protocol";
 import type { Server } from "./server";
-import { workspaceSessions } from "./sessionList";
-import { describe, forPicking, isRecording, titleOf, type Entry, type NamedSession } from "./sessions";
+import { NO_SESSIONS, workspaceSessions, type Listing } from "./sessionList";
+import { describe, forPicking, isRecording, titleOf, type Entry } from "./sessions";
 import type { SessionsView } from "./sessionsView";
+import type { CommandOutcome, CommandParams, SessionStatus } from "./structs";
 import type { Transcripts } from "./transcripts";
 
 const CAPTURE = "Kato: Capture Conversation";
@@ -20,6 +22,7 @@ interface Parts {
   sessions: SessionsView;
   memory: MemoryView;
   feedback: Feedback;
+  outcomes: Outcomes;
   transcripts: Transcripts;
   output: vscode.LogOutputChannel;
 }
@@ -44,33 +47,52 @@ export function registerCommands(parts: Parts): vscode.Disposable {
     openRecording: (entry) => openRecording(entry),
     showSessions: () => showSessions(parts),
     showMemory: async () => {
-      parts.memory.show(); // what was measured before is there to see
+      parts.memory.show(); // it shows earlier figures while the server is stopped
       await isRunning(parts);
     },
     openLastCapture: () => openLastCapture(parts),
-    showLog: async () => parts.output.show(),
+    showLog: () => {
+      parts.output.show();
+      return Promise.resolve();
+    },
     restartServer: () => parts.server.restart(),
     raiseLimit: () => parts.feedback.raiseLimit(),
     startServer: () => parts.server.start(),
     refreshSessions: async () => (await isRunning(parts)) && (await parts.sessions.refresh()),
   };
-  return vscode.Disposable.from(...Object.entries(commands).map(([name, command]) => vscode.commands.registerCommand(`kato.${name}`, (entry?: Entry) => command(entry).catch((error: unknown) => told(error)))));
+  return vscode.Disposable.from(
+    ...Object.entries(commands).map(([name, command]) =>
+      vscode.commands.registerCommand(`kato.${name}`, (entry?: Entry) =>
+        command(entry).catch((error: unknown) => reportError(error)),
+      ),
+    ),
+  );
 }
 
-async function told(error: unknown): Promise<void> {
+async function reportError(error: unknown): Promise<void> {
   await vscode.window.showErrorMessage(`Kato: ${error instanceof Error ? error.message : String(error)}`);
 }
 
-/** Offers to start a server that is stopped; whether it runs then. */
+/** Whether the server runs, after an offer to start it if it is stopped. */
 async function isRunning({ server, feedback }: Parts): Promise<boolean> {
   if (server.state.kind === "starting") {
-    await vscode.window.withProgress({ location: vscode.ProgressLocation.Window, title: "Kato's server is starting…" }, () => server.start());
+    await vscode.window.withProgress(
+      { location: vscode.ProgressLocation.Window, title: "Kato's server is starting…" },
+      () => server.start(),
+    );
   } else if (server.state.kind === "overBudget") {
-    const chosen = await vscode.window.showWarningMessage("Kato's server is stopped: one conversation outgrew its memory limit.", "Raise limit…", "Restart");
+    const chosen = await vscode.window.showWarningMessage(
+      "Kato's server is stopped: one conversation outgrew its memory limit.",
+      "Raise limit…",
+      "Restart",
+    );
     await (chosen === "Raise limit…" ? feedback.raiseLimit() : chosen === "Restart" ? server.restart() : undefined);
     return chosen !== undefined && runs(server);
   } else if (server.state.kind === "stopped") {
-    const chosen = await vscode.window.showWarningMessage(`Kato's server is stopped${server.state.reason === undefined ? "" : `: ${server.state.reason.replace(/\.$/, "")}`}.`, "Start");
+    const chosen = await vscode.window.showWarningMessage(
+      `Kato's server is stopped${server.state.reason === undefined ? "" : `: ${server.state.reason.replace(/\.$/, "")}`}.`,
+      "Start",
+    );
     await (chosen === "Start" ? server.start() : undefined);
     return chosen !== undefined && runs(server);
   }
@@ -81,45 +103,62 @@ function runs(server: Server): boolean {
   return server.state.kind === "running";
 }
 
-/** The session of the row that the command was called on, else one that the user picks, the most recent first. */
-async function pick(parts: Parts, entry: Entry | undefined, title: string, wanted: (session: SessionStatus) => boolean = () => true): Promise<SessionStatus | undefined> {
+/** The session of the row on which the command was called, otherwise one that the user picks from a list, the most recent first. */
+async function pick(
+  parts: Parts,
+  entry: Entry | undefined,
+  title: string,
+  wanted: (session: SessionStatus) => boolean = () => true,
+): Promise<SessionStatus | undefined> {
   if (!(await isRunning(parts))) {
     return undefined;
   }
   if (entry?.kind === "session") {
     return entry.session;
   }
-  const sessions = await candidates(parts, wanted);
-  if (sessions.length <= 1 && wanted === isRecording) {
-    return sessions[0];
+  const listing = await candidates(parts, wanted);
+  if (listing.sessions.length <= 1 && wanted === isRecording) {
+    return listing.sessions[0];
   }
-  const chosen = sessions.length > 0 && (await vscode.window.showQuickPick<SessionItem>(items(sessions), { title, ...ASKED }));
+  const chosen =
+    listing.sessions.length > 0 &&
+    (await vscode.window.showQuickPick<SessionItem>(items(listing), { title, ...ASKED }));
   return chosen ? chosen.session : undefined;
 }
 
 const ASKED = { placeHolder: "Which conversation?", matchOnDescription: true, matchOnDetail: true };
 
-/** Conversations of this window; that there is none is said. */
-async function candidates(parts: Parts, wanted: (session: SessionStatus) => boolean): Promise<NamedSession[]> {
-  const sessions = forPicking(await workspaceSessions(parts.server)).filter(wanted);
+/** The conversations of this window to choose from. Informs the user if there are none. */
+async function candidates(parts: Parts, wanted: (session: SessionStatus) => boolean): Promise<Listing> {
+  const { sessions: all, nameOf } = await workspaceSessions(parts.server);
+  const sessions = forPicking(all).filter(wanted);
   if (sessions.length === 0) {
-    void vscode.window.showInformationMessage(`Kato: no conversation of this workspace ${wanted === isRecording ? "is being recorded" : "is known yet"}.`);
+    void vscode.window.showInformationMessage(
+      wanted === isRecording
+        ? "Kato records no conversation of this workspace."
+        : "Kato has not found a conversation of this workspace yet.",
+    );
   }
-  return sessions;
+  return { sessions, nameOf };
 }
 
-function items(sessions: readonly NamedSession[]): SessionItem[] {
+function items({ sessions, nameOf }: Listing): SessionItem[] {
   const now = Date.now();
   return sessions.map((session) => ({
     session,
     label: `$(${isRecording(session) ? "record" : "comment-discussion"}) ${titleOf(session)}`,
-    description: session.assistant,
+    description: nameOf(session.provider),
     detail: describe(session, now),
   }));
 }
 
-async function execute(parts: Parts, command: CommandName, { provider, sessionId }: SessionStatus, more: { path?: string; format?: string } = {}): Promise<CommandOutcome> {
-  return parts.server.request<CommandOutcome>(Method.executeCommand, { command: `kato.${command}`, arguments: [{ provider, sessionId, ...more }] });
+async function execute(
+  parts: Parts,
+  command: CommandName,
+  { provider, sessionId }: SessionStatus,
+  more: Pick<CommandParams, "path" | "format"> = {},
+): Promise<CommandOutcome> {
+  return parts.server.request(ExecuteCommand, commandParams(command, { provider, sessionId, ...more }));
 }
 
 async function capture(parts: Parts, entry?: Entry): Promise<void> {
@@ -148,9 +187,15 @@ async function exportConversation(parts: Parts, entry?: Entry): Promise<void> {
 
 async function record(parts: Parts, entry?: Entry): Promise<void> {
   const session = await pick(parts, entry, "Kato: Record", (one) => !isRecording(one));
-  const outcome = session && (await execute(parts, "record", session));
-  if (outcome !== undefined && outcome.status !== "error" && outcome.outputPath !== undefined) {
-    await offerToOpen(`Kato records “${titleOf(session as SessionStatus)}” to ${path.basename(outcome.outputPath)}.`, outcome.outputPath);
+  if (session === undefined) {
+    return;
+  }
+  const outcome = await execute(parts, "record", session);
+  if (outcome.status !== "error" && outcome.outputPath !== undefined) {
+    await offerToOpen(
+      `Kato records “${titleOf(session)}” to ${path.basename(outcome.outputPath)}.`,
+      outcome.outputPath,
+    );
   }
 }
 
@@ -175,34 +220,38 @@ async function openRecording(entry?: Entry): Promise<void> {
   }
 }
 
-async function openLastCapture({ feedback }: Parts): Promise<void> {
-  const file = feedback.lastCapture;
+async function openLastCapture({ outcomes }: Parts): Promise<void> {
+  const file = outcomes.lastCapture;
   if (file === undefined) {
-    await vscode.window.showInformationMessage("Kato: nothing was captured in this workspace yet.");
+    await vscode.window.showInformationMessage("Kato has not captured a conversation in this workspace yet.");
   } else if (await isThere(file)) {
     await vscode.window.showTextDocument(vscode.Uri.file(file));
   } else {
-    await vscode.window.showInformationMessage(`Kato: the last capture is not there any more (${file}).`);
+    await vscode.window.showInformationMessage(`The note of the last capture does not exist any more: ${file}.`);
   }
 }
 
-/** What the status bar opens: the sessions with what can be done with each, by button or, after Enter, by name. */
+/** The list that the status bar opens: the sessions, each with its actions as buttons or, after Enter, as a list. */
 async function showSessions(parts: Parts): Promise<void> {
-  const sessions = (await isRunning(parts)) ? await candidates(parts, () => true) : [];
-  if (sessions.length === 0) {
+  const listing = (await isRunning(parts)) ? await candidates(parts, () => true) : NO_SESSIONS;
+  if (listing.sessions.length === 0) {
     return;
   }
   const list = vscode.window.createQuickPick<SessionItem & { actions: Action[] }>();
   list.title = "Kato: Sessions";
   list.placeholder = "Which conversation?";
   list.matchOnDescription = list.matchOnDetail = true;
-  list.items = items(sessions).map((item) => {
+  list.items = items(listing).map((item) => {
     const actions = actionsOn(parts, item.session);
-    return { ...item, actions, buttons: actions.map(({ icon, label }) => ({ iconPath: new vscode.ThemeIcon(icon), tooltip: label })) };
+    return {
+      ...item,
+      actions,
+      buttons: actions.map(({ icon, label }) => ({ iconPath: new vscode.ThemeIcon(icon), tooltip: label })),
+    };
   });
   const run = (action: Action | undefined): void => {
     list.hide();
-    action?.run().catch(told);
+    action?.run().catch(reportError);
   };
   list.onDidTriggerItemButton(({ item, button }) => run(item.actions.find(({ label }) => label === button.tooltip)));
   list.onDidAccept(() => {
@@ -215,25 +264,46 @@ async function showSessions(parts: Parts): Promise<void> {
 
 async function chooseAction(session: SessionStatus, actions: readonly Action[]): Promise<void> {
   const named = actions.map((action) => ({ label: `$(${action.icon}) ${action.label}`, action }));
-  const chosen = await vscode.window.showQuickPick(named, { title: titleOf(session), placeHolder: describe(session, Date.now()) });
+  const chosen = await vscode.window.showQuickPick(named, {
+    title: titleOf(session),
+    placeHolder: describe(session, Date.now()),
+  });
   await chosen?.action.run();
 }
 
 function actionsOn(parts: Parts, session: SessionStatus): Action[] {
-  const entry: Entry = { kind: "session", id: "", session, label: "", description: "", tooltip: "", recording: isRecording(session), children: [] };
+  const entry: Entry = {
+    kind: "session",
+    id: "",
+    session,
+    label: "",
+    description: "",
+    tooltip: "",
+    recording: isRecording(session),
+    children: [],
+  };
   return [
     { icon: "save", label: "Capture…", run: () => capture(parts, entry) },
-    entry.recording ? { icon: "debug-stop", label: "Stop Recording", run: () => stopRecording(parts, entry) } : { icon: "record", label: "Record", run: () => record(parts, entry) },
-    ...(session.recording === undefined ? [] : [{ icon: "go-to-file", label: "Open Note", run: () => openRecording(entry) }]),
+    entry.recording
+      ? { icon: "debug-stop", label: "Stop Recording", run: () => stopRecording(parts, entry) }
+      : { icon: "record", label: "Record", run: () => record(parts, entry) },
+    ...(session.recording === undefined
+      ? []
+      : [{ icon: "go-to-file", label: "Open Note", run: () => openRecording(entry) }]),
     { icon: "export", label: "Export…", run: () => exportConversation(parts, entry) },
     { icon: "open-preview", label: "Open as Markdown", run: () => openSession(parts, entry) },
   ];
 }
 
-/** A path that the user agrees to; undefined: cancelled. */
-async function askPath(parts: Parts, session: SessionStatus, title: string, format?: "markdown" | "jsonl"): Promise<string | undefined> {
+/** The path that the user confirms or enters; undefined if the user cancels. */
+async function askPath(
+  parts: Parts,
+  session: SessionStatus,
+  title: string,
+  format?: "markdown" | "jsonl",
+): Promise<string | undefined> {
   const proposed = await propose(parts, session, format);
-  // A conversation has one note: captured again it goes there. An export gets a name that is free.
+  // A conversation has one note: a second capture goes there. An export gets a name that is free.
   const own = format === undefined ? session.recording?.outputPath : undefined;
   const start = proposed.length - path.basename(proposed).length;
   const chosen = await vscode.window.showInputBox({
@@ -247,24 +317,36 @@ async function askPath(parts: Parts, session: SessionStatus, title: string, form
         return "The path of the file to write.";
       }
       const isOther = file !== own && path.isAbsolute(file) && (await isThere(file));
-      return isOther ? { message: "This file is there already. Text in it that Kato did not write is copied to a backup first.", severity: vscode.InputBoxValidationSeverity.Info } : undefined;
+      return isOther
+        ? {
+            message: "This file exists. Kato copies text that it did not write to a backup first.",
+            severity: vscode.InputBoxValidationSeverity.Info,
+          }
+        : undefined;
     },
   });
   return chosen?.trim();
 }
 
-/** Where the server would write: the name and the folder are its own, in the chat as here. */
-async function propose(parts: Parts, { provider, sessionId }: SessionStatus, format?: "markdown" | "jsonl"): Promise<string> {
-  const asked: DestinationParams = { provider, sessionId, ...(format === undefined ? {} : { format }) };
-  const { path: proposed } = await parts.server.request<{ path: string }>(Method.destination, asked);
+/** The path that the server proposes, the same as for a command in the chat. */
+async function propose(
+  parts: Parts,
+  { provider, sessionId }: SessionStatus,
+  format?: "markdown" | "jsonl",
+): Promise<string> {
+  const asked = { provider, sessionId, ...(format === undefined ? {} : { format }) };
+  const { path: proposed } = await parts.server.request(FindDestination, asked);
   return format === undefined ? proposed : unused(proposed, isThere);
 }
 
 async function isThere(file: string): Promise<boolean> {
-  return fs.access(file).then(() => true, () => false);
+  return fs.access(file).then(
+    () => true,
+    () => false,
+  );
 }
 
-/** The note; a failure was told by whoever hears of every outcome. */
+/** Opens the note. Outcomes shows a failure. */
 async function open({ status, outputPath }: CommandOutcome): Promise<void> {
   if (status !== "error" && outputPath !== undefined) {
     await vscode.window.showTextDocument(vscode.Uri.file(outputPath));

@@ -1,6 +1,6 @@
-// Names for exports. Pure.
+// The names of exports. Pure.
 
-/** The file itself, or with `-2`, `-3` … before its extension: the first that is not there yet. */
+/** The first name that is free: the file's own, or with `-2`, `-3` … before its extension. */
 export async function unused(file: string, exists: (file: string) => Promise<boolean>): Promise<string> {
   const [, stem = file, extension = ""] = /^(.*?)(\.[^./\\]+)$/s.exec(file) ?? [];
   for (let number = 1; ; number++) {

@@ -1,7 +1,7 @@
 // The private environments in the extension's storage, one for each wheel.
 //
-// Rule: an environment under its own name is whole; one that is being made, or was given up, ends in `.new`. One that
-// another window's server may still run from is not removed.
+// Rules: an environment under its own name is complete. The name of one that is being made, or was abandoned, ends in `.new`.
+// An environment from which another window's server may run is not removed.
 
 import { promises as fs } from "node:fs";
 import * as path from "node:path";
@@ -10,12 +10,12 @@ import { pythonOf } from "./resolve";
 const MARK = "kato-installed";
 const USER = /^used-by-(\d+)$/;
 
-/** Whether a server can be started from it: all was installed, and its Python is still on this machine. */
+/** Whether a server can be started from it: the installation was completed, and its Python is still on this machine. */
 export async function isWhole(folder: string, platform: string): Promise<boolean> {
   return (await exists(path.join(folder, MARK))) && (await exists(pythonOf(folder, platform)));
 }
 
-/** Puts what was made beside an environment's place there. */
+/** Moves a new environment to its own name. */
 export async function putInPlace(made: string, folder: string, platform: string): Promise<void> {
   await fs.writeFile(path.join(made, MARK), "");
   if (!(await isWhole(folder, platform))) {
@@ -24,12 +24,12 @@ export async function putInPlace(made: string, folder: string, platform: string)
   }
 }
 
-/** It is no longer taken for whole. */
+/** Marks an environment as incomplete. */
 export async function distrust(folder: string): Promise<void> {
   await fs.rm(path.join(folder, MARK), { force: true });
 }
 
-/** Notes that this window runs its server from there, and forgets windows that are gone. */
+/** Marks that this window runs its server from the environment, and removes the marks of windows that are gone. */
 export async function use(folder: string): Promise<void> {
   await fs.writeFile(path.join(folder, `used-by-${process.pid}`), "");
   for (const name of await fs.readdir(folder)) {
@@ -39,17 +39,17 @@ export async function use(folder: string): Promise<void> {
   }
 }
 
-/** Removes what earlier installations left half-made. Only for the one window that installs. */
+/** Removes environments that earlier installations left incomplete. Only the one window that installs may call it. */
 export async function removeHalfMade(storage: string): Promise<void> {
-  await remove(storage, async (name) => name.endsWith(".new"));
+  await remove(storage, (name) => Promise.resolve(name.endsWith(".new")));
 }
 
-/** Removes the environments that came before this one and that nobody uses. */
+/** Removes older environments from which no window runs a server. */
 export async function removeOlder(storage: string, folder: string): Promise<void> {
   const ours = await madeAt(folder);
   await remove(storage, async (name) => {
     const other = path.join(storage, name);
-    // A window that still runs an older version of the extension must not remove what a newer one made.
+    // A window with an older version of the extension must not remove the environment of a newer one.
     return other !== folder && !name.endsWith(".new") && (await madeAt(other)) <= ours && !(await isUsed(other));
   });
 }
@@ -57,7 +57,7 @@ export async function removeOlder(storage: string, folder: string): Promise<void
 async function remove(storage: string, isUnwanted: (name: string) => Promise<boolean>): Promise<void> {
   for (const name of await fs.readdir(storage).catch(() => [] as string[])) {
     if (name.startsWith("server-") && (await isUnwanted(name))) {
-      // What cannot be removed now (Windows: an open file) is removed at a later start.
+      // A folder that cannot be removed now (on Windows: with an open file) is removed at a later start.
       await fs.rm(path.join(storage, name), { recursive: true, force: true }).catch(() => undefined);
     }
   }
@@ -75,16 +75,22 @@ function userOf(name: string): number {
 function isAlive(name: string): boolean {
   const pid = userOf(name);
   try {
-    return pid > 0 && process.kill(pid, 0); // signal 0 asks only
+    return pid > 0 && process.kill(pid, 0); // signal 0 only checks
   } catch (error) {
-    return error instanceof Error && "code" in error && error.code === "EPERM"; // it is there, and another user's
+    return error instanceof Error && "code" in error && error.code === "EPERM"; // the process exists, and is another user's
   }
 }
 
 async function madeAt(folder: string): Promise<number> {
-  return fs.stat(path.join(folder, MARK)).then(({ mtimeMs }) => mtimeMs, () => 0);
+  return fs.stat(path.join(folder, MARK)).then(
+    ({ mtimeMs }) => mtimeMs,
+    () => 0,
+  );
 }
 
 async function exists(file: string): Promise<boolean> {
-  return fs.access(file).then(() => true, () => false);
+  return fs.access(file).then(
+    () => true,
+    () => false,
+  );
 }

@@ -1,18 +1,26 @@
-// Finds the server, or makes one: the setting, `kato` on the PATH, else a private environment in the extension's storage.
+// Finds the server, or installs one: the setting, `kato` on the PATH, otherwise a private environment in the extension's storage.
 //
-// Rule: an environment is made beside its place and moved there when it is whole, by one window at a time. Its name holds
-// the wheel's hash: another wheel is another environment. Python runs isolated (-I): what the user's PYTHONPATH or the
-// folder it happens to run in hold is not ours.
+// Rules: an environment is made under a temporary name and renamed when it is complete, by one window at a time. Its name
+// contains the wheel's hash: another wheel gets another environment. Python runs isolated (-I), without the modules on the
+// user's PYTHONPATH or in the current folder.
 
 import { createHash, randomUUID } from "node:crypto";
 import { promises as fs } from "node:fs";
 import * as path from "node:path";
 import { alone } from "./alone";
 import { distrust, isWhole, putInPlace, removeHalfMade, removeOlder, use } from "./environments";
-import { installFailure, isCompatible, isPythonNewEnough, parseVersion, pythonOf, pythonsOnPath, type Version } from "./resolve";
+import {
+  installFailure,
+  isCompatible,
+  isPythonNewEnough,
+  parseVersion,
+  pythonOf,
+  pythonsOnPath,
+  type Version,
+} from "./resolve";
 import { run, type RunOptions } from "./run";
 
-/** Why there is no server, for people, with what they can do about it. */
+/** There is no server: the message is for people, and `cure` names what they can do. */
 export class SetupError extends Error {
   constructor(
     message: string,
@@ -27,14 +35,14 @@ export interface Place {
   storage: string;
   /** The folder that holds the server's wheel. */
   wheels: string;
-  /** The extension's version: that of the server it wants. */
+  /** The extension's version, which the server must be compatible with. */
   version: string;
   platform: string;
   command: readonly string[];
   python: string;
   /** The Python extension's interpreter, if it has one. */
   pythonOfEditor: () => Promise<string | undefined>;
-  /** The server was started lately and ended by itself: a private environment is tried before it is trusted again. */
+  /** The server crashed recently: a private environment is tried before it is used again. */
   isDoubtful: boolean;
   log: (line: string) => void;
 }
@@ -44,8 +52,11 @@ export interface Progress {
   signal: AbortSignal;
 }
 
-/** The command that starts the server. `installing` is called when one has to be made: it shows progress meanwhile. */
-export async function findServer(place: Place, installing: (work: (progress: Progress) => Promise<void>) => Promise<void>): Promise<string[]> {
+/** The command that starts the server. Calls `installing`, which shows progress, if a server must be installed. */
+export async function findServer(
+  place: Place,
+  installing: (work: (progress: Progress) => Promise<void>) => Promise<void>,
+): Promise<string[]> {
   if (place.command.length > 0) {
     const [program = "", ...args] = place.command;
     return args.length > 0 ? [program, ...args] : [program, "serve"];
@@ -58,13 +69,13 @@ export async function findServer(place: Place, installing: (work: (progress: Pro
   const folder = path.join(place.storage, `server-${place.version}-${await hashOf(wheel)}`);
   await fs.mkdir(place.storage, { recursive: true });
   if (place.isDoubtful && (await answer(place, folder)).code !== 0) {
-    // The Python that it was made from was replaced: what was installed for the old one is of no use to the new one.
+    // The Python of the environment was replaced: packages that were installed for the old one do not work with the new one.
     await distrust(folder);
   }
   if (!(await isWhole(folder, place.platform))) {
     await installing((progress) => install(place, wheel, folder, progress));
   }
-  await use(folder).catch((error: unknown) => place.log(String(error))); // a full disk is no reason not to start
+  await use(folder).catch((error: unknown) => place.log(String(error))); // the server can start on a full disk
   await removeOlder(place.storage, folder);
   return [...isolated(pythonOf(folder, place.platform)), "-m", "kato", "serve"];
 }
@@ -73,7 +84,7 @@ function isolated(python: string): string[] {
   return [python, "-I"];
 }
 
-/** What the server in an environment says when it is asked for its version. */
+/** Runs the server of an environment with `--version`. */
 function answer(place: Place, folder: string): ReturnType<typeof run> {
   return run([...isolated(pythonOf(folder, place.platform)), "-m", "kato", "--version"], { timeoutMs: 60_000 });
 }
@@ -82,7 +93,7 @@ async function isOnPath(place: Place, wanted: Version): Promise<boolean> {
   const { code, output } = await run(["kato", "--version"], { timeoutMs: 10_000 });
   const found = code === 0 ? parseVersion(output) : undefined;
   if (found !== undefined && !isCompatible(found, wanted)) {
-    place.log(`kato on the PATH is ${output.trim()}, which does not fit ${place.version}; it is left alone.`);
+    place.log(`kato on the PATH is ${output.trim()}, which is not compatible with ${place.version}; it is not used.`);
   }
   return isCompatible(found, wanted);
 }
@@ -91,7 +102,10 @@ async function findWheel(place: Place): Promise<string> {
   const names = await fs.readdir(place.wheels).catch(() => [] as string[]);
   const name = names.find((one) => one.endsWith(".whl"));
   if (name === undefined) {
-    throw new SetupError("This build of the extension carries no server. Install kato-lsp with pip and set kato.server.command.", "settings");
+    throw new SetupError(
+      "This build of the extension does not contain a server. Install kato-lsp with pip and set kato.server.command.",
+      "settings",
+    );
   }
   return path.join(place.wheels, name);
 }
@@ -105,7 +119,7 @@ async function hashOf(file: string): Promise<string> {
 
 async function install(place: Place, wheel: string, folder: string, progress: Progress): Promise<void> {
   try {
-    const waiting = (): void => progress.report("another window installs it…");
+    const waiting = (): void => progress.report("waiting for another window that installs it…");
     await alone(path.join(place.storage, "installing"), progress.signal, waiting, async () => {
       if (!(await isWhole(folder, place.platform))) {
         await removeHalfMade(place.storage);
@@ -121,16 +135,24 @@ async function make(place: Place, wheel: string, folder: string, progress: Progr
   progress.report("looking for Python…");
   const python = await findPython(place, progress.signal);
   const beside = `${folder}.${randomUUID().slice(0, 8)}.new`;
-  const steps: RunOptions = { timeoutMs: 5 * 60_000, signal: progress.signal, cwd: place.storage, onOutput: (text) => place.log(text.trimEnd()) };
+  const steps: RunOptions = {
+    timeoutMs: 5 * 60_000,
+    signal: progress.signal,
+    cwd: place.storage,
+    onOutput: (text) => place.log(text.trimEnd()),
+  };
   try {
     const inside = pythonOf(beside, place.platform);
     const pip: Installer = {
       make: [...isolated(python), "-m", "venv", beside],
       install: [...isolated(inside), "-m", "pip", "install", "--disable-pip-version-check", "--no-input", wheel],
     };
-    const uv: Installer = { make: ["uv", "venv", "--python", python, beside], install: ["uv", "pip", "install", "--python", inside, wheel] };
+    const uv: Installer = {
+      make: ["uv", "venv", "--python", python, beside],
+      install: ["uv", "pip", "install", "--python", inside, wheel],
+    };
     const hasUv = (await run(["uv", "--version"], { timeoutMs: 10_000 })).code === 0;
-    // uv is fast, but knows nothing of an index that only pip is configured for.
+    // uv is fast, but does not know an index that is configured for pip only.
     const isMade = hasUv && (await fill(uv, beside, steps, progress)) === undefined;
     const fault = isMade ? undefined : await fill(pip, beside, steps, progress);
     progress.signal.throwIfAborted();
@@ -143,7 +165,7 @@ async function make(place: Place, wheel: string, folder: string, progress: Progr
     }
     await putInPlace(beside, folder, place.platform);
   } finally {
-    await fs.rm(beside, { recursive: true, force: true, maxRetries: 3 }).catch(() => undefined); // it cannot be taken for whole
+    await fs.rm(beside, { recursive: true, force: true, maxRetries: 3 }).catch(() => undefined); // its name marks it as incomplete
   }
 }
 
@@ -152,8 +174,13 @@ interface Installer {
   install: string[];
 }
 
-/** Makes an environment with the server in it; what the installer said, if it failed. */
-async function fill(installer: Installer, folder: string, steps: RunOptions, progress: Progress): Promise<string | undefined> {
+/** Makes an environment with the server in it. Returns the output of the installer if it failed. */
+async function fill(
+  installer: Installer,
+  folder: string,
+  steps: RunOptions,
+  progress: Progress,
+): Promise<string | undefined> {
   await fs.rm(folder, { recursive: true, force: true });
   progress.report("making its environment…");
   const made = await run(installer.make, steps);
@@ -168,11 +195,17 @@ async function fill(installer: Installer, folder: string, steps: RunOptions, pro
 async function findPython(place: Place, signal: AbortSignal): Promise<string> {
   const tried: string[] = [];
   const ofEditor = await place.pythonOfEditor().catch(() => undefined);
-  const candidates = place.python === "" ? [...(ofEditor === undefined ? [] : [[ofEditor]]), ...pythonsOnPath(place.platform)] : [[place.python]];
+  const candidates =
+    place.python === ""
+      ? [...(ofEditor === undefined ? [] : [[ofEditor]]), ...pythonsOnPath(place.platform)]
+      : [[place.python]];
   for (const candidate of candidates) {
     signal.throwIfAborted();
-    // Says where it really is: a launcher (py, a shim) is not what an environment is made from.
-    const { code, output } = await run([...candidate, "-I", "-c", "import sys; print('%d.%d.%d' % sys.version_info[:3]); print(sys.executable)"], { timeoutMs: 15_000, signal });
+    // Prints its real path: an environment cannot be made from a launcher (py, a shim).
+    const { code, output } = await run(
+      [...candidate, "-I", "-c", "import sys; print('%d.%d.%d' % sys.version_info[:3]); print(sys.executable)"],
+      { timeoutMs: 15_000, signal },
+    );
     if (code !== 0) {
       continue;
     }
@@ -182,16 +215,30 @@ async function findPython(place: Place, signal: AbortSignal): Promise<string> {
     }
     tried.push(`${candidate.join(" ")} is ${version}`);
   }
-  const found = tried.length > 0 ? `found only: ${tried.join(", ")}` : place.python === "" ? "none was found on the PATH" : `kato.server.python (${place.python}) does not run`;
-  throw new SetupError(`Kato needs Python 3.10 or newer for its server; ${found}. Install Python, or choose one.`, "python");
+  const found =
+    tried.length > 0
+      ? `found only: ${tried.join(", ")}`
+      : place.python === ""
+        ? "none was found on the PATH"
+        : `kato.server.python (${place.python}) does not run`;
+  throw new SetupError(
+    `Kato needs Python 3.10 or newer for its server; ${found}. Install Python, or choose one.`,
+    "python",
+  );
 }
 
 function failure(output: string, python: string, wheel: string): SetupError {
   switch (installFailure(output)) {
     case "noVenv":
-      return new SetupError(`${python} cannot make environments (its venv module is missing). On Debian and Ubuntu: sudo apt install python3-venv. Or choose another Python.`, "python");
+      return new SetupError(
+        `${python} cannot make environments (its venv module is missing). On Debian and Ubuntu: sudo apt install python3-venv. Or choose another Python.`,
+        "python",
+      );
     case "network":
-      return new SetupError(`Kato could not download what its server needs. Check the network or the proxy and retry, or install it yourself (pip install "${wheel}") and set kato.server.command.`, "retry");
+      return new SetupError(
+        `Kato could not download what its server needs. Check the network or the proxy and retry, or install it yourself (pip install "${wheel}") and set kato.server.command.`,
+        "retry",
+      );
     case "noSpace":
       return new SetupError("Kato's server could not be installed: no space is left on the disk.", "retry");
     default:

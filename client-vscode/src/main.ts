@@ -1,4 +1,4 @@
-// Activation: puts the parts together. Nothing here waits for the server; it comes when it comes.
+// Activation: creates the parts and connects them. Nothing here waits for the server.
 
 import * as path from "node:path";
 import * as vscode from "vscode";
@@ -8,11 +8,12 @@ import { registerCommands } from "./commands";
 import { Feedback } from "./feedback";
 import type { Place, Progress } from "./install";
 import { MemoryView } from "./memoryView";
-import { Method } from "./protocol";
+import { Outcomes } from "./outcomes";
+import { SettingsChanged } from "./protocol";
 import { Samples } from "./samples";
 import { Server } from "./server";
 import { SessionsView } from "./sessionsView";
-import { change, chosen, OLD_DIRECTORY, renamed, serverKeys, type Values } from "./settings";
+import { change, chosen, OLD_DIRECTORY, renamed, serverKeys, type Bounds, type Values } from "./settings";
 import { showStatus } from "./statusItems";
 import { Transcripts } from "./transcripts";
 
@@ -31,7 +32,7 @@ export function activate(context: vscode.ExtensionContext): KatoApi {
   }
 }
 
-/** The editor waits a moment for this: the server is asked to end, and ends. */
+/** Ends the server. The editor waits a few seconds for this. */
 export async function deactivate(): Promise<void> {
   await running?.close();
 }
@@ -43,7 +44,10 @@ function start(context: vscode.ExtensionContext, output: vscode.LogOutputChannel
   const defaults = Object.fromEntries(keys.map((key) => [key, properties[`kato.${key}`]?.default]));
   const settings = (): Values => {
     const configuration = vscode.workspace.getConfiguration("kato");
-    return renamed(chosen(keys, (key) => configuration.inspect(key)), configuration.inspect(OLD_DIRECTORY));
+    return renamed(
+      chosen(keys, (key) => configuration.inspect(key)),
+      configuration.inspect(OLD_DIRECTORY),
+    );
   };
 
   const server = new Server({ place: () => place(context, manifest.version, output), settings, installing }, output);
@@ -51,7 +55,7 @@ function start(context: vscode.ExtensionContext, output: vscode.LogOutputChannel
   let isOffered = false;
   const sendSettings = async (): Promise<void> => {
     const { settings: changed, restart } = change(server.started, settings(), defaults);
-    await server.notify(Method.didChangeConfiguration, { settings: { kato: changed } });
+    await server.notify(SettingsChanged, { settings: { kato: changed } });
     if (restart && !isOffered && server.state.kind === "running") {
       isOffered = true;
       void offerRestart(server).finally(() => (isOffered = false));
@@ -61,7 +65,8 @@ function start(context: vscode.ExtensionContext, output: vscode.LogOutputChannel
   const samples = new Samples();
   const sessions = new SessionsView(server);
   const memory = new MemoryView(server, samples, context.extensionUri);
-  const feedback = new Feedback(server, context.workspaceState, sendSettings);
+  const feedback = new Feedback(server, boundsOf(properties, "daemonMaxMemoryMb"));
+  const outcomes = new Outcomes(server, context.workspaceState, sendSettings);
   const transcripts = new Transcripts(server);
   context.subscriptions.push(
     server,
@@ -70,13 +75,14 @@ function start(context: vscode.ExtensionContext, output: vscode.LogOutputChannel
     sessions,
     memory,
     feedback,
+    outcomes,
     transcripts,
-    registerCommands({ server, sessions, memory, feedback, transcripts, output }),
+    registerCommands({ server, sessions, memory, feedback, outcomes, transcripts, output }),
     vscode.workspace.onDidChangeConfiguration((event) => {
       if (event.affectsConfiguration("kato.server")) {
         void server.restart();
       } else if ([...keys, OLD_DIRECTORY].some((key) => event.affectsConfiguration(`kato.${key}`))) {
-        // A server that stopped because a setting was wrong is started with what the user set now.
+        // A server that stopped because of an invalid setting is started with the settings of now.
         void (server.state.kind === "stopped" ? server.start() : sendSettings());
       }
     }),
@@ -87,17 +93,31 @@ function start(context: vscode.ExtensionContext, output: vscode.LogOutputChannel
 
 interface Manifest {
   version: string;
-  contributes: { configuration: { properties: Record<string, { default?: unknown }> } };
+  contributes: { configuration: { properties: Properties } };
+}
+
+type Properties = Record<string, ({ default?: unknown } & Partial<Bounds>) | undefined>;
+
+function boundsOf(properties: Properties, key: string): Bounds {
+  const { minimum = 0, maximum = Number.MAX_SAFE_INTEGER } = properties[`kato.${key}`] ?? {};
+  return { minimum, maximum };
 }
 
 async function offerRestart(server: Server): Promise<void> {
-  const chosenAction = await vscode.window.showInformationMessage("Kato uses the changed settings after its server restarts.", "Restart Now");
+  const chosenAction = await vscode.window.showInformationMessage(
+    "Kato uses the changed settings after its server restarts.",
+    "Restart Now",
+  );
   if (chosenAction !== undefined) {
     await server.restart();
   }
 }
 
-function place(context: vscode.ExtensionContext, version: string, output: vscode.LogOutputChannel): Omit<Place, "isDoubtful"> {
+function place(
+  context: vscode.ExtensionContext,
+  version: string,
+  output: vscode.LogOutputChannel,
+): Omit<Place, "isDoubtful"> {
   const configuration = vscode.workspace.getConfiguration("kato.server");
   return {
     storage: context.globalStorageUri.fsPath,
@@ -112,7 +132,11 @@ function place(context: vscode.ExtensionContext, version: string, output: vscode
 }
 
 async function installing(work: (progress: Progress) => Promise<void>): Promise<void> {
-  const options = { location: vscode.ProgressLocation.Notification, title: "Kato sets up its server (once)", cancellable: true };
+  const options = {
+    location: vscode.ProgressLocation.Notification,
+    title: "Kato sets up its server (once)",
+    cancellable: true,
+  };
   await vscode.window.withProgress(options, async (progress, token) => {
     const abort = new AbortController();
     const subscription = token.onCancellationRequested(() => abort.abort(new Error("cancelled")));

@@ -1,11 +1,11 @@
-// The memory panel: a chart over time and the largest sessions. Rule: the page holds no data of its own and loads nothing
-// but its script and style; all it draws is posted to it.
+// The memory panel: a chart over time and the largest sessions. Rule: the page loads its script and its style only; the data
+// that it draws are posted to it.
 
 import { randomBytes } from "node:crypto";
 import * as vscode from "vscode";
 import type { Sample, Samples } from "./samples";
 import type { Server } from "./server";
-import { workspaceSessions } from "./sessionList";
+import { NO_SESSIONS, workspaceSessions } from "./sessionList";
 import { keyOf, titleOf } from "./sessions";
 import { age } from "./text";
 
@@ -20,7 +20,7 @@ export interface LargeSession {
   age: string;
 }
 
-/** What is posted to the page. */
+/** The data that are posted to the page. */
 export interface MemoryPage {
   samples: readonly Sample[];
   largest: LargeSession[];
@@ -36,7 +36,10 @@ export class MemoryView implements vscode.Disposable {
     private readonly samples: Samples,
     private readonly extension: vscode.Uri,
   ) {
-    this.#subscriptions = [server.onDidChangeStatus(() => void this.#post()), server.onDidChangeState(() => void this.#post())];
+    this.#subscriptions = [
+      server.onDidChangeStatus(() => void this.#post()),
+      server.onDidChangeState(() => void this.#post()),
+    ];
   }
 
   dispose(): void {
@@ -50,8 +53,11 @@ export class MemoryView implements vscode.Disposable {
       return;
     }
     const resources = [vscode.Uri.joinPath(this.extension, "dist"), vscode.Uri.joinPath(this.extension, "media")];
-    this.#panel = vscode.window.createWebviewPanel("kato.memory", "Kato Memory", vscode.ViewColumn.Active, { enableScripts: true, localResourceRoots: resources });
-    this.#panel.iconPath = vscode.Uri.joinPath(this.extension, "media", "icon.svg"); // the other one is white: a mask
+    this.#panel = vscode.window.createWebviewPanel("kato.memory", "Kato Memory", vscode.ViewColumn.Active, {
+      enableScripts: true,
+      localResourceRoots: resources,
+    });
+    this.#panel.iconPath = vscode.Uri.joinPath(this.extension, "media", "icon.svg"); // kato.svg is white: VS Code uses it as a mask
     this.#panel.onDidDispose(() => {
       this.#panel = undefined;
     });
@@ -67,7 +73,9 @@ export class MemoryView implements vscode.Disposable {
     }
     const now = Date.now();
     const isRunning = this.server.state.kind === "running";
-    const sessions = isRunning ? await workspaceSessions(this.server).catch(() => []) : [];
+    const { sessions, nameOf } = isRunning
+      ? await workspaceSessions(this.server).catch(() => NO_SESSIONS)
+      : NO_SESSIONS;
     const largest = sessions
       .filter(({ resident }) => resident)
       .sort((a, b) => b.estimatedBytes - a.estimatedBytes)
@@ -75,12 +83,16 @@ export class MemoryView implements vscode.Disposable {
       .map((session) => ({
         key: keyOf(session),
         title: titleOf(session),
-        assistant: session.assistant,
+        assistant: nameOf(session.provider),
         bytes: session.estimatedBytes,
         events: session.eventCount,
         age: age(session.lastMessageAt ?? session.updatedAt, now),
       }));
-    const page: MemoryPage = { samples: isRunning ? this.samples.until(now) : this.samples.all, largest, state: this.server.state.kind };
+    const page: MemoryPage = {
+      samples: isRunning ? this.samples.until(now) : this.samples.all,
+      largest,
+      state: this.server.state.kind,
+    };
     await panel.webview.postMessage(page);
   }
 

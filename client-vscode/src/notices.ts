@@ -1,10 +1,12 @@
-// What the user is shown of a notice of the server: by its kind and data, never by its text. Pure.
+// What a notice of the server shows to the user: chosen by its kind and its data, never by its text. Pure.
 
-import type { Notice } from "./protocol";
-import { forUsers } from "./settings";
+import { NoticeKind, settingFault } from "./protocol";
+import { rejection } from "./settings";
+import type { Notice } from "./structs";
 
 /** What can be done about a notice, by the name of the button. */
-export type Remedy = "Recreate" | "Stop Recording" | "Open Backup" | "Raise Limit…" | "Open Settings" | "Restart Now" | "Show Log";
+export type Remedy =
+  "Recreate" | "Stop Recording" | "Open Backup" | "Raise Limit…" | "Open Settings" | "Restart Now" | "Show Log";
 
 export interface Shown {
   message: string;
@@ -13,43 +15,46 @@ export interface Shown {
 }
 
 const REMEDIES: Partial<Record<string, Remedy[]>> = {
-  note_missing: ["Recreate", "Stop Recording"],
-  text_backed_up: ["Open Backup"],
-  limit_not_kept: ["Raise Limit…"],
-  settings_rejected: ["Open Settings"],
-  restart_needed: ["Restart Now"],
+  [NoticeKind.noteMissing]: ["Recreate", "Stop Recording"],
+  [NoticeKind.textBackedUp]: ["Open Backup"],
+  [NoticeKind.limitNotKept]: ["Raise Limit…"],
+  [NoticeKind.settingsRejected]: ["Open Settings"],
+  [NoticeKind.restartNeeded]: ["Restart Now"],
 };
 
-/** Shown elsewhere, with their remedies: a failed command with its outcome, the end of the process when it ends. */
-const SHOWN_ELSEWHERE = new Set(["command_failed", "over_budget"]);
+/** Kinds that are shown elsewhere with their remedies: a failed command with its outcome, the end of the process when it ends. */
+const SHOWN_ELSEWHERE = new Set<string>([NoticeKind.commandFailed, NoticeKind.overBudget]);
 
-/** What is shown of a notice, undefined for what is shown elsewhere. `relative` names a file as the user does. */
+/** What a notice shows; undefined if it is shown elsewhere. `relative` gives a file the name that the user knows. */
 export function shown(notice: Notice, relative: (path: string) => string): Shown | undefined {
   if (SHOWN_ELSEWHERE.has(notice.kind)) {
     return undefined;
   }
   const remedies = REMEDIES[notice.kind] ?? (notice.severity === "error" ? ["Show Log" as const] : []);
-  return { message: message(notice, relative), severity: notice.severity, remedies };
+  return { message: messageOf(notice, relative), severity: notice.severity, remedies };
 }
 
-function message({ kind, message, data }: Notice, relative: (path: string) => string): string {
-  const path = text(data?.["path"]);
-  if (kind === "note_missing" && path !== undefined) {
-    return `Kato: recording is paused, because ${relative(path)} is gone.`;
+function messageOf({ kind, message, data }: Notice, relative: (path: string) => string): string {
+  const path = text(data?.path);
+  const fault = settingFault(data);
+  if (kind === NoticeKind.noteMissing && path !== undefined) {
+    return `Kato paused the recording to ${relative(path)}: the note is gone.`;
   }
-  if (kind === "text_backed_up" && path !== undefined) {
-    return `Kato: ${relative(path)} held text that Kato had not written; a copy was kept.`;
+  if (kind === NoticeKind.textBackedUp && path !== undefined) {
+    return `Kato replaced text in ${relative(path)} that it had not written, and kept a copy.`;
   }
-  const named = withRelative(message, path, relative);
-  return named.startsWith("Kato") ? forUsers(named) : `Kato: ${named}`;
+  if (kind === NoticeKind.settingsRejected && fault !== undefined) {
+    return `${rejection(fault)}. Kato keeps its earlier settings.`;
+  }
+  return withRelative(message, path, relative);
 }
 
-/** A sentence of the server with a file named as the user does: VS Code cuts a long message after its first line. */
+/** A message of the server with a short name for the file in it: VS Code cuts a long message after its first line. */
 export function withRelative(message: string, path: string | undefined, relative: (path: string) => string): string {
   return path === undefined ? message : message.replaceAll(path, relative(path));
 }
 
-/** A text in a notice's data. */
+/** A text in a notice's data; undefined for any other value. */
 export function text(value: unknown): string | undefined {
   return typeof value === "string" ? value : undefined;
 }

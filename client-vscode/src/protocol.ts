@@ -1,144 +1,84 @@
-// The wire contract as this client sees it (docs/protocol.md): names and types only.
+// The methods, commands and codes of the wire contract (docs/protocol.md), each declared once with its types. A test compares
+// them with contract.json, which the server's build writes.
 
-export interface SessionKey {
-  provider: string;
-  sessionId: string;
+import { NotificationType, RequestType, RequestType0 } from "vscode-languageserver-protocol";
+import type {
+  AppendAnswer,
+  AppendParams,
+  CommandOutcome,
+  CommandParams,
+  Destination,
+  DestinationParams,
+  DocumentDirtyParams,
+  MemoryStatus,
+  Notice,
+  RenderedSession,
+  SessionParams,
+  StatusParams,
+  StatusSnapshot,
+} from "./structs";
+
+export const AppendEvents = new RequestType<AppendParams, AppendAnswer, void>("kato/appendEvents");
+export const Memory = new RequestType0<MemoryStatus, void>("kato/memory");
+export const Status = new RequestType<StatusParams, StatusSnapshot, void>("kato/status");
+export const RenderSession = new RequestType<SessionParams, RenderedSession, void>("kato/renderSession");
+export const FindDestination = new RequestType<DestinationParams, Destination, void>("kato/destination");
+export const DocumentDirty = new NotificationType<DocumentDirtyParams>("kato/documentDirty");
+export const StatusChanged = new NotificationType<StatusSnapshot>("kato/statusChanged");
+export const CommandExecuted = new NotificationType<CommandOutcome>("kato/commandExecuted");
+export const NoticeSent = new NotificationType<Notice>("kato/notice");
+
+/** LSP's own request, with the parameters and the answer that Kato's commands have. */
+export const ExecuteCommand = new RequestType<{ command: CommandId; arguments: [CommandParams] }, CommandOutcome, void>(
+  "workspace/executeCommand",
+);
+/** LSP's own notification, with Kato's settings. */
+export const SettingsChanged = new NotificationType<{ settings: { kato: Record<string, unknown> } }>(
+  "workspace/didChangeConfiguration",
+);
+
+export const COMMAND_NAMES = ["init", "record", "capture", "export", "stop"] as const;
+export type CommandName = (typeof COMMAND_NAMES)[number];
+export type CommandId = `kato.${CommandName}`;
+
+/** The command of this name, as a request's parameters. */
+export function commandParams(
+  name: CommandName,
+  params: CommandParams,
+): { command: CommandId; arguments: [CommandParams] } {
+  return { command: `kato.${name}`, arguments: [params] };
 }
 
-export interface RecordingStatus {
-  recordingId: string;
-  outputPath: string;
-  active: boolean;
-  startedAt: string;
-  lastWriteAt?: string;
+/** Whether a name in an outcome is that of a command which this client can run. */
+export function isCommandName(name: string): name is CommandName {
+  return (COMMAND_NAMES as readonly string[]).includes(name);
 }
 
-export interface SessionStatus extends SessionKey {
-  title?: string;
-  snippet?: string;
-  cwd?: string;
-  eventCount: number;
-  truncatedEvents: number;
-  estimatedBytes: number;
-  resident: boolean;
-  updatedAt: string;
-  lastMessageAt?: string;
-  stale: boolean;
-  recording?: RecordingStatus;
-  parent?: { sessionId: string; toolCallId?: string };
-}
+/** The kinds of notices that this client treats in their own way. */
+export const NoticeKind = {
+  commandFailed: "command_failed",
+  limitNotKept: "limit_not_kept",
+  noteMissing: "note_missing",
+  overBudget: "over_budget",
+  restartNeeded: "restart_needed",
+  settingsRejected: "settings_rejected",
+  textBackedUp: "text_backed_up",
+} as const;
 
-export interface MemoryStatus {
-  daemonMaxMemoryBytes: number;
-  process: { rss: number; uss: number | null; vms: number; peakRss: number };
-  snapshots: {
-    budgetBytes: number;
-    estimatedBytes: number;
-    sessionCount: number;
-    eventCount: number;
-    evictionsTotal: number;
-    bytesReclaimedTotal: number;
-    evictionsByReason: Record<string, number>;
-    overBudget: boolean;
-  };
-  journal: { bytes: number; sessionCount: number; eventCount: number } | null;
-}
-
-export interface StatusSnapshot {
-  schemaVersion: number;
-  version: string;
-  generatedAt: string;
-  heartbeatAt: string;
-  daemonRunning: boolean;
-  daemonPid: number;
-  startedAt: string;
-  providers: { provider: string; activeSessions: number; lastMessageAt?: string; title?: string }[];
-  recordings: { activeRecordings: number; destinations: number };
-  recordingsDir: string;
-  sessions: SessionStatus[];
-  omittedSessions?: number;
-  memory: MemoryStatus;
-}
-
-export type CommandName = "init" | "record" | "capture" | "export" | "stop";
-
-export interface CommandOutcome extends SessionKey {
-  command: string;
-  eventId?: string;
-  line?: number;
-  origin: "chat" | "editor";
-  status: "ok" | "noop" | "error";
-  outputPath?: string;
-  backupPath?: string;
-  recordingId?: string;
-  eventsWritten?: number;
-  /** Secrets that the file shows as `[redacted: kind]`. */
-  redactions?: number;
-  /** `rule` says what a client can cure: `outside` the allowed folders, `unsaved` in the editor. */
-  error?: { code: number; message: string; path?: string; rule?: string };
-}
-
-/** What the user must know, instead of `window/showMessage`. */
-export interface Notice {
-  kind: string;
-  severity: "error" | "warning" | "info";
-  message: string;
-  data?: Record<string, unknown>;
-}
-
-/** Where a capture without a path would write; with a format, where an export may go. */
-export interface DestinationParams extends SessionKey {
-  format?: "markdown" | "jsonl";
-}
-
-export interface AppendParams extends SessionKey {
-  events: Record<string, unknown>[];
-  title?: string;
-  cwd?: string;
-  replay?: boolean;
-}
-
-export interface AppendAnswer {
-  accepted: number;
-  duplicates: number;
-  eventCount: number;
-  truncatedEvents: number;
-  commands: CommandOutcome[];
-}
-
-export interface StatusParams {
-  includeStale?: boolean;
-  limit?: number;
-}
-
-export interface RenderedSession {
-  markdown: string;
-  truncated: boolean;
-}
-
-/** What `initialize` answers with when a setting is wrong. */
+/** The data of an error that rejects a setting, and of a notice that does. */
 export interface SettingFault {
   key: string;
   rule: string;
   got: unknown;
 }
 
-export const Method = {
-  appendEvents: "kato/appendEvents",
-  memory: "kato/memory",
-  status: "kato/status",
-  renderSession: "kato/renderSession",
-  executeCommand: "workspace/executeCommand",
-  statusChanged: "kato/statusChanged",
-  destination: "kato/destination",
-  commandExecuted: "kato/commandExecuted",
-  notice: "kato/notice",
-  documentDirty: "kato/documentDirty",
-  showMessage: "window/showMessage",
-  applyEdit: "workspace/applyEdit",
-  didChangeConfiguration: "workspace/didChangeConfiguration",
-} as const;
+/** The setting that was rejected, if that is what the data of an error or a notice describe. */
+export function settingFault(data: unknown): SettingFault | undefined {
+  const { key, rule, got } = (data ?? {}) as Partial<SettingFault>;
+  return typeof key === "string" && typeof rule === "string" ? { key, rule, got } : undefined;
+}
 
-/** What this client announces in `initialize`. */
+/** What this client announces in `initialize` beyond LSP. */
 export const EXPERIMENTAL = { katoNotice: true, katoDocuments: true } as const;
+
 export const ExitCode = { overBudget: 70, invalidConfiguration: 78 } as const;

@@ -1,4 +1,4 @@
-// Which server fits, which Python will do, and what a failed installation means. Pure.
+// Which server is compatible, which Python is new enough, and why an installation failed. Pure.
 
 export interface Version {
   major: number;
@@ -6,37 +6,39 @@ export interface Version {
   patch: number;
 }
 
-/** The first `1.2.3` (or `1.2`) in a program's answer to `--version`. */
+/** The first `1.2.3` (or `1.2`) in a program's output for `--version`. */
 export function parseVersion(text: string): Version | undefined {
   const match = /(\d+)\.(\d+)(?:\.(\d+))?/.exec(text);
-  return match === null ? undefined : { major: Number(match[1]), minor: Number(match[2]), patch: Number(match[3] ?? 0) };
+  return match === null
+    ? undefined
+    : { major: Number(match[1]), minor: Number(match[2]), patch: Number(match[3] ?? 0) };
 }
 
-/** Whether a server of this version speaks this client's contract: the same major version (of 0.x, the same minor), not older. */
+/** Whether a server of this version has this client's contract: the same major version (for 0.x: the same minor), and not older. */
 export function isCompatible(found: Version | undefined, wanted: Version): boolean {
-  if (found === undefined || found.major !== wanted.major || (wanted.major === 0 && found.minor !== wanted.minor)) {
+  if (found?.major !== wanted.major || (wanted.major === 0 && found.minor !== wanted.minor)) {
     return false;
   }
   return found.minor > wanted.minor || (found.minor === wanted.minor && found.patch >= wanted.patch);
 }
 
-/** Python 3.10 is the oldest that the server runs on. */
+/** The server needs Python 3.10 or newer. */
 export function isPythonNewEnough(found: Version | undefined): boolean {
   return found !== undefined && (found.major > 3 || (found.major === 3 && found.minor >= 10));
 }
 
-/** The commands by which Python may be found on a PATH. */
+/** The commands that may start a Python on the PATH. */
 export function pythonsOnPath(platform: string): string[][] {
   const versions = ["3.14", "3.13", "3.12", "3.11", "3.10"].map((version) => [`python${version}`]);
   return platform === "win32" ? [["python"], ["py", "-3"], ["python3"]] : [["python3"], ["python"], ...versions];
 }
 
-/** Where an environment has its Python. */
+/** The path of an environment's Python. */
 export function pythonOf(folder: string, platform: string): string {
   return platform === "win32" ? `${folder}\\Scripts\\python.exe` : `${folder}/bin/python`;
 }
 
-/** Why an installer failed, as far as its words tell. */
+/** Why pip or uv failed. Their output is the only source: their exit codes do not distinguish the reasons. */
 export function installFailure(output: string): "network" | "noVenv" | "noSpace" | "other" {
   if (/ensurepip is not|No module named '?(venv|ensurepip)|python3-venv/i.test(output)) {
     return "noVenv";
@@ -54,7 +56,7 @@ export function installFailure(output: string): "network" | "noVenv" | "noSpace"
   return "other";
 }
 
-/** How long to wait before the next start after a crash, in milliseconds; undefined: no more. `crashes` are their times. */
+/** Milliseconds before the next start after a crash; undefined: it is not started again. `crashes` has the times of the crashes. */
 export function pauseBeforeRestart(crashes: readonly number[], now: number): number | undefined {
   const recent = crashes.filter((time) => now - time < 3 * 60_000).length;
   return recent > 4 ? undefined : 250 * 2 ** Math.max(0, recent - 1);

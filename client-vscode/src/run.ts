@@ -1,12 +1,13 @@
-// Other programs, run to their end with a bound on time and output.
+// Runs other programs to their end, with a bound on their time and their output.
 //
-// Rule: who is given up is ended with all that it started: an installer's own children would go on writing otherwise.
+// Rule: a program that is cancelled is killed with all programs that it started. Otherwise those of an installer would go on
+// writing.
 
 import { spawn, type ChildProcess } from "node:child_process";
 
 export interface Ran {
   code: number | null;
-  /** Standard output and error together, the end of it. */
+  /** The end of its standard output and standard error together. */
   output: string;
 }
 
@@ -20,7 +21,7 @@ export interface RunOptions {
 const OUTPUT_CHARS_MAX = 64 * 1024;
 const HAS_GROUPS = process.platform !== "win32";
 
-/** Never rejects: a program that cannot be started has no code and says why in `output`. */
+/** Never rejects: for a program that cannot be started, `code` is null and `output` is the reason. */
 export function run(command: readonly string[], { timeoutMs, signal, cwd, onOutput }: RunOptions): Promise<Ran> {
   return new Promise((resolve) => {
     const [program = "", ...args] = command;
@@ -31,7 +32,12 @@ export function run(command: readonly string[], { timeoutMs, signal, cwd, onOutp
     }
     let child: ChildProcess;
     try {
-      child = spawn(program, args, { stdio: ["ignore", "pipe", "pipe"], windowsHide: true, detached: HAS_GROUPS, ...(cwd !== undefined && { cwd }) });
+      child = spawn(program, args, {
+        stdio: ["ignore", "pipe", "pipe"],
+        windowsHide: true,
+        detached: HAS_GROUPS,
+        ...(cwd !== undefined && { cwd }),
+      });
     } catch (error) {
       resolve({ code: null, output: String(error) });
       return;
@@ -61,12 +67,14 @@ function endAll(child: ChildProcess): void {
     return;
   }
   if (!HAS_GROUPS) {
-    spawn("taskkill", ["/pid", String(child.pid), "/t", "/f"], { stdio: "ignore", windowsHide: true }).on("error", () => child.kill());
+    spawn("taskkill", ["/pid", String(child.pid), "/t", "/f"], { stdio: "ignore", windowsHide: true }).on("error", () =>
+      child.kill(),
+    );
     return;
   }
   try {
     process.kill(-child.pid, "SIGKILL");
   } catch {
-    // it is gone
+    // it has ended
   }
 }

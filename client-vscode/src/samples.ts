@@ -1,6 +1,6 @@
-// The memory of the last minutes, for the chart: a bounded ring. Pure.
+// The memory figures of the last minutes, for the chart: a bounded list. Pure.
 
-import type { StatusSnapshot } from "./protocol";
+import type { StatusSnapshot } from "./structs";
 
 /** Bytes at a moment (milliseconds since the epoch). `evicted` counts evictions since the sample before. */
 export interface Sample {
@@ -25,7 +25,7 @@ export class Samples {
       rss: process.rss,
       snapshots: snapshots.estimatedBytes,
       limit: daemonMaxMemoryBytes,
-      // A server that was started anew counts from zero.
+      // A server that was started again counts from zero.
       evicted: Math.max(0, snapshots.evictionsTotal - before),
     });
     this.#evictions = snapshots.evictionsTotal;
@@ -38,9 +38,11 @@ export class Samples {
     return this.#samples;
   }
 
-  /** Up to this moment: the server tells of changes only, so what it told last still holds. */
+  /** The samples up to this moment: the server reports changes only, so its last figures still hold. */
   until(now: number): readonly Sample[] {
     const last = this.#samples.at(-1);
-    return last === undefined || now <= last.time ? this.#samples : [...this.#samples, { ...last, time: now, evicted: 0 }];
+    return last === undefined || now <= last.time
+      ? this.#samples
+      : [...this.#samples, { ...last, time: now, evicted: 0 }];
   }
 }

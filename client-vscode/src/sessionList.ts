@@ -1,16 +1,26 @@
-// This window's conversations, asked for when the server says that something changed and somebody looks.
+// The conversations of this window, requested from the server when a view that is visible needs them.
 
 import * as vscode from "vscode";
-import { Method, type StatusParams, type StatusSnapshot } from "./protocol";
+import { Status } from "./protocol";
 import type { Server } from "./server";
-import { named, ofWorkspace, type NamedSession } from "./sessions";
+import { ofWorkspace } from "./sessions";
+import type { SessionStatus } from "./structs";
+import { assistantNames, type NameOf } from "./text";
 
 const SESSIONS_MAX = 1000;
 
-/** All of them, also those that nobody spoke in lately. */
-export async function workspaceSessions(server: Server): Promise<NamedSession[]> {
-  const asked: StatusParams = { includeStale: true, limit: SESSIONS_MAX };
-  const status = await server.request<StatusSnapshot>(Method.status, asked);
-  const folders = (vscode.workspace.workspaceFolders ?? []).filter(({ uri }) => uri.scheme === "file").map(({ uri }) => uri.fsPath);
-  return ofWorkspace(named(status), folders);
+export interface Listing {
+  sessions: SessionStatus[];
+  nameOf: NameOf;
+}
+
+export const NO_SESSIONS: Listing = { sessions: [], nameOf: assistantNames([]) };
+
+/** All conversations of this window, stale ones too, with the names of their assistants. */
+export async function workspaceSessions(server: Server): Promise<Listing> {
+  const { sessions, providers } = await server.request(Status, { includeStale: true, limit: SESSIONS_MAX });
+  const folders = (vscode.workspace.workspaceFolders ?? [])
+    .filter(({ uri }) => uri.scheme === "file")
+    .map(({ uri }) => uri.fsPath);
+  return { sessions: ofWorkspace(sessions, folders), nameOf: assistantNames(providers) };
 }

@@ -1,12 +1,7 @@
-// Which sessions a window shows, in which order, and what each is called. Pure: statuses in, entries out.
+// Which sessions a window shows, in which order and with which texts. Pure.
 
-import type { SessionKey, SessionStatus, StatusSnapshot } from "./protocol";
-import { age, bytes, count } from "./text";
-
-/** A session with its assistant's name for people. */
-export interface NamedSession extends SessionStatus {
-  assistant: string;
-}
+import type { SessionParams, SessionStatus } from "./structs";
+import { age, bytes, count, type NameOf } from "./text";
 
 /** A node of the sessions view; `id` stays the same while its session lives. */
 export interface SessionEntry {
@@ -31,14 +26,8 @@ export interface AssistantEntry {
 export type Entry = AssistantEntry | SessionEntry;
 
 /** Names a session; a provider's name holds no slash. */
-export function keyOf(key: SessionKey): string {
+export function keyOf(key: SessionParams): string {
   return `${key.provider}/${key.sessionId}`;
-}
-
-/** The sessions of a status, each with the name of its assistant; the status lists the names. */
-export function named(status: StatusSnapshot): NamedSession[] {
-  const titles = new Map(status.providers.map(({ provider, title }) => [provider, title]));
-  return status.sessions.map((session) => ({ ...session, assistant: titles.get(session.provider) ?? session.provider }));
 }
 
 export function titleOf(session: SessionStatus): string {
@@ -49,9 +38,11 @@ export function isRecording(session: SessionStatus): boolean {
   return session.recording?.active === true;
 }
 
-/** The sessions of these folders: those without a folder belong to every window, and without folders all do. */
-export function ofWorkspace<S extends SessionStatus>(sessions: readonly S[], folders: readonly string[]): S[] {
-  return sessions.filter(({ cwd }) => folders.length === 0 || cwd === undefined || folders.some((folder) => isInside(cwd, folder)));
+/** The sessions of a window with these folders. A session without a folder belongs to every window; a window without folders shows all. */
+export function ofWorkspace(sessions: readonly SessionStatus[], folders: readonly string[]): SessionStatus[] {
+  return sessions.filter(
+    ({ cwd }) => folders.length === 0 || cwd === undefined || folders.some((folder) => isInside(cwd, folder)),
+  );
 }
 
 function isInside(path: string, folder: string): boolean {
@@ -64,16 +55,16 @@ function normalised(path: string): string {
   return /^[A-Za-z]:/.test(forward) ? forward.toLowerCase() : forward;
 }
 
-/** Most recent first; sub-agents' sessions are left out: they belong to their parents. */
-export function forPicking<S extends SessionStatus>(sessions: readonly S[]): S[] {
+/** The sessions to choose from, most recent first, without those of sub-agents: they belong to their parents. */
+export function forPicking(sessions: readonly SessionStatus[]): SessionStatus[] {
   return byTime(sessions.filter(({ parent }) => parent === undefined));
 }
 
 /** The tree: assistants, their sessions (most recent first), and below a session its sub-agents'. */
-export function tree(sessions: readonly NamedSession[], now: number): AssistantEntry[] {
-  const children = new Map<string, NamedSession[]>();
+export function tree(sessions: readonly SessionStatus[], now: number, nameOf: NameOf): AssistantEntry[] {
+  const children = new Map<string, SessionStatus[]>();
   const present = new Set(sessions.map(keyOf));
-  const top: NamedSession[] = [];
+  const top: SessionStatus[] = [];
   for (const session of sessions) {
     const parent = session.parent && keyOf({ provider: session.provider, sessionId: session.parent.sessionId });
     if (parent !== undefined && parent !== keyOf(session) && present.has(parent)) {
@@ -82,30 +73,30 @@ export function tree(sessions: readonly NamedSession[], now: number): AssistantE
       top.push(session);
     }
   }
-  const entry = (session: NamedSession, depth: number): SessionEntry => ({
+  const entry = (session: SessionStatus, depth: number): SessionEntry => ({
     kind: "session",
     id: keyOf(session),
     session,
     label: titleOf(session),
     description: describe(session, now),
-    tooltip: explain(session),
+    tooltip: explain(session, nameOf),
     recording: isRecording(session),
     children: depth < 8 ? byTime(children.get(keyOf(session)) ?? []).map((child) => entry(child, depth + 1)) : [],
   });
-  const providers = new Map<string, NamedSession[]>();
+  const providers = new Map<string, SessionStatus[]>();
   for (const session of byTime(top)) {
     providers.set(session.provider, [...(providers.get(session.provider) ?? []), session]);
   }
   return [...providers].map(([provider, found]) => ({
     kind: "assistant",
     id: provider,
-    label: found[0]?.assistant ?? provider,
+    label: nameOf(provider),
     description: String(found.length),
     children: found.map((session) => entry(session, 0)),
   }));
 }
 
-/** Beside the title, what matters most first, as a narrow side bar cuts it: age, size in memory or where else it is, events, recording. */
+/** The text beside the title: age, size in memory, events, recording. A narrow side bar cuts its end. */
 export function describe(session: SessionStatus, now: number): string {
   const parts = [
     age(session.lastMessageAt ?? session.updatedAt, now),
@@ -116,12 +107,14 @@ export function describe(session: SessionStatus, now: number): string {
   return parts.filter((part) => part !== "").join(" · ");
 }
 
-function explain(session: NamedSession): string {
+function explain(session: SessionStatus, nameOf: NameOf): string {
   const lines = [
     titleOf(session),
-    `${session.assistant} · ${session.sessionId}`,
+    `${nameOf(session.provider)} · ${session.sessionId}`,
     count(session.eventCount + session.truncatedEvents, "event"),
-    session.resident ? `${bytes(session.estimatedBytes)} in memory` : "on disk; comes back into memory when it goes on",
+    session.resident
+      ? `${bytes(session.estimatedBytes)} in memory`
+      : "on disk; Kato loads it into memory when the conversation continues",
   ];
   if (session.cwd !== undefined) {
     lines.push(session.cwd);
@@ -132,18 +125,21 @@ function explain(session: NamedSession): string {
   return lines.join("\n");
 }
 
-function byTime<S extends SessionStatus>(sessions: readonly S[]): S[] {
+function byTime(sessions: readonly SessionStatus[]): SessionStatus[] {
   const time = (session: SessionStatus): number => Date.parse(session.lastMessageAt ?? session.updatedAt) || 0;
   return [...sessions].sort((a, b) => time(b) - time(a) || keyOf(a).localeCompare(keyOf(b)));
 }
 
 /**
- * What of the view has to be drawn anew: the ids of nodes whose own row changed, or "all" when nodes came, went or moved.
- * So a tree of 200 sessions stays still when one of them grows.
+ * What the view must draw again: the ids of nodes whose own row changed, or "all" when nodes were added, removed or moved.
+ * So the other rows of a tree stay as they are when one session grows.
  */
 export function changes(before: readonly Entry[], after: readonly Entry[]): "all" | string[] {
   const [old, now] = [flat(before), flat(after)];
-  if (old.length !== now.length || old.some((entry, index) => entry.id !== now[index]?.id || entry.children.length !== now[index]?.children.length)) {
+  if (
+    old.length !== now.length ||
+    old.some((entry, index) => entry.id !== now[index]?.id || entry.children.length !== now[index].children.length)
+  ) {
     return "all";
   }
   return now.filter((entry, index) => row(entry) !== row(old[index])).map(({ id }) => id);
@@ -154,5 +150,9 @@ function flat(entries: readonly Entry[]): Entry[] {
 }
 
 function row(entry: Entry | undefined): string {
-  return entry === undefined ? "" : entry.kind === "assistant" ? entry.description : [entry.label, entry.description, entry.tooltip, entry.recording].join("\0");
+  return entry === undefined
+    ? ""
+    : entry.kind === "assistant"
+      ? entry.description
+      : [entry.label, entry.description, entry.tooltip, entry.recording].join("\0");
 }

@@ -1,9 +1,9 @@
-// The sessions view. Rule: a row is drawn anew only when it says something else; the tree only when rows come, go or move.
+// The sessions view. Rule: a row is drawn again only when its texts changed; the tree only when rows were added, removed or moved.
 
 import * as vscode from "vscode";
 import type { Server } from "./server";
-import { workspaceSessions } from "./sessionList";
-import { changes, tree, type AssistantEntry, type Entry, type NamedSession } from "./sessions";
+import { NO_SESSIONS, workspaceSessions } from "./sessionList";
+import { changes, tree, type AssistantEntry, type Entry } from "./sessions";
 import { count } from "./text";
 
 const COALESCE_MS = 250;
@@ -14,7 +14,7 @@ export class SessionsView implements vscode.TreeDataProvider<Entry>, vscode.Disp
   readonly onDidChangeTreeData = this.#changed.event;
   readonly #view: vscode.TreeView<Entry>;
   readonly #subscriptions: vscode.Disposable[];
-  #sessions: readonly NamedSession[] = [];
+  #listing = NO_SESSIONS;
   #roots: AssistantEntry[] = [];
   #entries = new Map<string, Entry>();
   #timer: NodeJS.Timeout | undefined;
@@ -25,7 +25,7 @@ export class SessionsView implements vscode.TreeDataProvider<Entry>, vscode.Disp
     this.#subscriptions = [
       this.#view,
       this.#changed,
-      this.#view.onDidChangeVisibility(() => this.#look()),
+      this.#view.onDidChangeVisibility(() => this.#watch()),
       server.onDidChangeStatus(({ recordings }) => {
         const value = recordings.activeRecordings;
         this.#view.badge = value === 0 ? undefined : { value, tooltip: count(value, "recording") };
@@ -39,7 +39,7 @@ export class SessionsView implements vscode.TreeDataProvider<Entry>, vscode.Disp
       }),
       vscode.workspace.onDidChangeWorkspaceFolders(() => this.#soon()),
     ];
-    this.#look();
+    this.#watch();
   }
 
   dispose(): void {
@@ -48,20 +48,25 @@ export class SessionsView implements vscode.TreeDataProvider<Entry>, vscode.Disp
     vscode.Disposable.from(...this.#subscriptions).dispose();
   }
 
-  /** Asks the server now. */
+  /** Requests the sessions from the server now. */
   async refresh(): Promise<void> {
     clearTimeout(this.#timer);
     this.#timer = undefined;
     if (this.server.state.kind === "running") {
-      this.#sessions = await workspaceSessions(this.server).catch(() => this.#sessions);
+      this.#listing = await workspaceSessions(this.server).catch(() => this.#listing);
     } else if (this.server.state.kind !== "starting") {
-      this.#sessions = [];
+      this.#listing = NO_SESSIONS;
     }
     this.#draw();
   }
 
   getTreeItem(entry: Entry): vscode.TreeItem {
-    const state = entry.children.length === 0 ? vscode.TreeItemCollapsibleState.None : entry.kind === "assistant" ? vscode.TreeItemCollapsibleState.Expanded : vscode.TreeItemCollapsibleState.Collapsed;
+    const state =
+      entry.children.length === 0
+        ? vscode.TreeItemCollapsibleState.None
+        : entry.kind === "assistant"
+          ? vscode.TreeItemCollapsibleState.Expanded
+          : vscode.TreeItemCollapsibleState.Collapsed;
     const item = new vscode.TreeItem(entry.label, state);
     item.id = entry.id;
     item.description = entry.description;
@@ -83,10 +88,10 @@ export class SessionsView implements vscode.TreeDataProvider<Entry>, vscode.Disp
     return entry === undefined ? this.#roots : entry.children;
   }
 
-  #look(): void {
+  #watch(): void {
     clearInterval(this.#tick);
     if (this.#view.visible) {
-      this.#tick = setInterval(() => this.#draw(), AGE_TICK_MS); // "5 min" becomes "6 min"; nobody is asked for it
+      this.#tick = setInterval(() => this.#draw(), AGE_TICK_MS); // "5 min" becomes "6 min", which needs no request
       void this.refresh();
     }
   }
@@ -98,15 +103,15 @@ export class SessionsView implements vscode.TreeDataProvider<Entry>, vscode.Disp
   }
 
   #draw(): void {
-    const roots = tree(this.#sessions, Date.now());
+    const roots = tree(this.#listing.sessions, Date.now(), this.#listing.nameOf);
     const changed = changes(this.#roots, roots);
     if (changed !== "all") {
-      // The tree knows the entries it was given, by identity: those say something else now.
+      // The tree knows the entries that it was given by their identity: those get the new texts.
       const given = changed.flatMap((id) => this.#entries.get(id) ?? []);
       const fresh = index(roots);
       for (const entry of given) {
-        const { children: _, ...said } = fresh.get(entry.id) ?? entry;
-        Object.assign(entry, said);
+        const { children, ...texts } = fresh.get(entry.id) ?? entry;
+        Object.assign(entry, texts);
       }
       if (given.length > 0) {
         this.#changed.fire(given);

@@ -1,14 +1,18 @@
-// The user's settings as the server wants them. Rule: only what the user set is sent, so that a default of the editor never
-// overrides the environment or the configuration file; what only the client knows is never sent (the server refuses it).
+// The user's settings, as the server takes them. Pure.
+//
+// Rules: only settings that the user set are sent, so that a default of the editor never overrides the environment or the
+// configuration file. Settings of the extension itself are never sent: the server rejects them.
+
+import type { SettingFault } from "./protocol";
 
 export type Values = Record<string, unknown>;
 
-/** The name that `notes.directory` had. */
+/** The earlier name of `notes.directory`. */
 export const OLD_DIRECTORY = "captureDirectory";
 
 const CLIENT_KEYS = new Set(["server.command", "server.python", OLD_DIRECTORY]);
 
-/** What `WorkspaceConfiguration.inspect` tells of a key. */
+/** What `WorkspaceConfiguration.inspect` returns for a key. */
 export interface Inspected {
   defaultValue?: unknown;
   globalValue?: unknown;
@@ -16,26 +20,37 @@ export interface Inspected {
   workspaceFolderValue?: unknown;
 }
 
-/** The settings with the old name of `notes.directory` taken for the new one, unless that is set. */
-export function renamed(values: Values, inspectOld: Inspected | undefined): Values {
-  const old = inspectOld?.workspaceFolderValue ?? inspectOld?.workspaceValue ?? inspectOld?.globalValue;
-  return typeof old !== "string" || "notes.directory" in values ? values : { ...values, "notes.directory": notesDirectory(old) };
+/** A whole number with bounds, as `package.json` declares a setting. */
+export interface Bounds {
+  minimum: number;
+  maximum: number;
 }
 
-/** The server's keys among the extension's settings (`kato.` taken off). */
+/** The settings, with the value of the earlier name of `notes.directory` where only that is set. */
+export function renamed(values: Values, inspectOld: Inspected | undefined): Values {
+  const old = inspectOld?.workspaceFolderValue ?? inspectOld?.workspaceValue ?? inspectOld?.globalValue;
+  return typeof old !== "string" || "notes.directory" in values
+    ? values
+    : { ...values, "notes.directory": notesDirectory(old) };
+}
+
+/** The server's settings among those that the extension contributes, without the prefix `kato.`. */
 export function serverKeys(contributed: readonly string[]): string[] {
   return contributed.map((name) => name.replace(/^kato\./, "")).filter((name) => !CLIENT_KEYS.has(name));
 }
 
-/** What the user set, strongest layer first. Empty texts, lists and objects mean "not set". */
+/** The settings that the user set, from the strongest layer. An empty text, list or object means "not set". */
 export function chosen(keys: readonly string[], inspect: (key: string) => Inspected | undefined): Values {
   const values: Values = {};
   for (const key of keys) {
     const found = inspect(key);
     const layers = [found?.workspaceFolderValue, found?.workspaceValue, found?.globalValue];
-    // What the user allowed once stays allowed in a workspace that allows more.
-    const value = key === "allowedWriteRoots" ? layers.filter(Array.isArray).flat() : layers.find((layer) => layer !== undefined && layer !== null);
-    if (value !== undefined && value !== null && !isEmpty(value)) {
+    // A folder that the user allowed stays allowed in a workspace that allows others.
+    const value: unknown =
+      key === "allowedWriteRoots"
+        ? layers.filter(Array.isArray).flat()
+        : layers.find((layer) => layer !== undefined && layer !== null);
+    if (value !== undefined && !isEmpty(value)) {
       values[key] = value;
     }
   }
@@ -43,9 +58,9 @@ export function chosen(keys: readonly string[], inspect: (key: string) => Inspec
 }
 
 /**
- * A live change. The server lays it over what it was started with: a key that was taken back is sent with its default,
- * and where there is none to send the server has to be started anew. (Of keys that count at the start only the server
- * itself tells.)
+ * What to send when a setting changed. The server merges it with the settings that it was started with. So a setting that the
+ * user removed is sent with its default; if there is no default to send, the server must be restarted. (The server itself
+ * reports settings that only count at its start.)
  */
 export function change(started: Values, now: Values, defaults: Values): { settings: Values; restart: boolean } {
   const settings: Values = { ...now };
@@ -63,7 +78,7 @@ export function change(started: Values, now: Values, defaults: Values): { settin
   return { settings, restart };
 }
 
-/** `kato.captureDirectory`, the old setting, as `kato.notes.directory`: empty meant the folder, relative was below it. */
+/** The value of `kato.captureDirectory` as one of `kato.notes.directory`: empty meant the workspace's folder, relative paths began there. */
 export function notesDirectory(old: string): string {
   const text = old.trim();
   if (/^(\$\{workspaceFolder\}|~)?($|[\\/])|^[A-Za-z]:[\\/]/.test(text) && text !== "") {
@@ -72,14 +87,15 @@ export function notesDirectory(old: string): string {
   return text === "" ? "${workspaceFolder}" : `\${workspaceFolder}/${text}`;
 }
 
-/** Whether a user's text is a memory limit, in the range that the setting has. */
-export function isLimit(text: string): boolean {
-  return /^[1-9]\d{0,6}$/.test(text.trim()) && Number(text) <= 1_000_000;
+/** Whether what the user typed is a whole number within these bounds. */
+export function isWithin(text: string, { minimum, maximum }: Bounds): boolean {
+  const number = /^\d{1,15}$/.test(text.trim()) ? Number(text) : NaN;
+  return number >= minimum && number <= maximum;
 }
 
-/** What the server says of a wrong setting: to the user of an editor it does not matter how settings were handed over. */
-export function forUsers(message: string): string {
-  return message.replace(" (initializationOptions):", "").replace(" (didChangeConfiguration):", "");
+/** Why the server rejected a setting, in the words of a user's editor. */
+export function rejection({ key, rule, got }: SettingFault): string {
+  return `kato.${key} ${rule}; got ${got === undefined ? "nothing" : JSON.stringify(got)}`;
 }
 
 function isEmpty(value: unknown): boolean {

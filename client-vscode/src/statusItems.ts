@@ -1,4 +1,4 @@
-// The status bar item and the language status item: thin, what they say is in appearance.ts.
+// The status bar item and the language status item. appearance.ts has their texts.
 
 import * as vscode from "vscode";
 import { appearance } from "./appearance";
@@ -14,13 +14,22 @@ export function showStatus(server: Server): vscode.Disposable {
     item.text = text;
     item.tooltip = new vscode.MarkdownString(tooltip, true);
     item.accessibilityInformation = { label };
-    item.backgroundColor = background === "none" ? undefined : new vscode.ThemeColor(`statusBarItem.${background}Background`);
+    item.backgroundColor =
+      background === "none" ? undefined : new vscode.ThemeColor(`statusBarItem.${background}Background`);
     item.command = server.state.kind === "stopped" ? "kato.startServer" : "kato.showSessions";
     language.text = text;
     language.detail = label;
     language.busy = server.state.kind === "starting";
-    language.severity = background === "error" ? vscode.LanguageStatusSeverity.Error : background === "warning" ? vscode.LanguageStatusSeverity.Warning : vscode.LanguageStatusSeverity.Information;
-    language.command = server.state.kind === "stopped" ? { command: "kato.startServer", title: "Start" } : { command: "kato.showSessions", title: "Sessions" };
+    language.severity =
+      background === "error"
+        ? vscode.LanguageStatusSeverity.Error
+        : background === "warning"
+          ? vscode.LanguageStatusSeverity.Warning
+          : vscode.LanguageStatusSeverity.Information;
+    language.command =
+      server.state.kind === "stopped"
+        ? { command: "kato.startServer", title: "Start" }
+        : { command: "kato.showSessions", title: "Sessions" };
     void vscode.commands.executeCommand("setContext", "kato.serverState", server.state.kind);
   };
   draw();

@@ -1,4 +1,6 @@
-// Figures, ages and names for people. Pure.
+// Figures, ages and names as people read them. Pure.
+
+import type { ProviderStatus } from "./structs";
 
 const MIB = 1024 * 1024;
 
@@ -34,6 +36,15 @@ export function age(moment: string | undefined, now: number): string {
   }
   const days = Math.floor(minutes / (24 * 60));
   return days === 1 ? "1 day" : days < 14 ? `${days} days` : new Date(then).toISOString().slice(0, 10);
+}
+
+/** Gives an assistant's name for people. */
+export type NameOf = (provider: string) => string;
+
+/** The names that a status gives; the id of an assistant that it does not name. */
+export function assistantNames(providers: readonly ProviderStatus[]): NameOf {
+  const titles = new Map(providers.map(({ provider, title }) => [provider, title]));
+  return (provider) => titles.get(provider) ?? provider;
 }
 
 /** `1 event`, `2 events`. */

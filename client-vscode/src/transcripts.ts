@@ -1,10 +1,11 @@
-// A conversation as a read-only Markdown document, followed while it is open.
+// A conversation as a read-only Markdown document, which follows the conversation while it is open.
 
 import * as vscode from "vscode";
-import { Method, type RenderedSession, type SessionKey, type SessionStatus } from "./protocol";
+import { RenderSession } from "./protocol";
 import type { Server } from "./server";
-import { workspaceSessions } from "./sessionList";
+import { NO_SESSIONS, workspaceSessions } from "./sessionList";
 import { keyOf, titleOf } from "./sessions";
+import type { SessionParams, SessionStatus } from "./structs";
 
 const SCHEME = "kato-session";
 
@@ -27,7 +28,10 @@ export class Transcripts implements vscode.TextDocumentContentProvider, vscode.D
   }
 
   async open(session: SessionStatus): Promise<void> {
-    const name = titleOf(session).replace(/[\\/:*?"<>|\s]+/g, " ").trim().slice(0, 60);
+    const name = titleOf(session)
+      .replace(/[\\/:*?"<>|\s]+/g, " ")
+      .trim()
+      .slice(0, 60);
     const query = JSON.stringify({ provider: session.provider, sessionId: session.sessionId });
     const uri = vscode.Uri.from({ scheme: SCHEME, path: `/${session.provider}/${name || "conversation"}.md`, query });
     const document = await vscode.workspace.openTextDocument(uri);
@@ -35,12 +39,14 @@ export class Transcripts implements vscode.TextDocumentContentProvider, vscode.D
   }
 
   async provideTextDocumentContent(uri: vscode.Uri): Promise<string> {
-    const key = JSON.parse(uri.query) as SessionKey;
+    const key = JSON.parse(uri.query) as SessionParams;
     if (this.server.state.kind === "starting") {
       await this.server.start();
     }
-    const { markdown, truncated } = await this.server.request<RenderedSession>(Method.renderSession, key);
-    return truncated ? `${markdown}\n\n---\n\n*The rest is not shown here: export or capture the conversation to read all of it.*\n` : markdown;
+    const { markdown, truncated } = await this.server.request(RenderSession, key);
+    return truncated
+      ? `${markdown}\n\n---\n\n*The rest is not shown here: export or capture the conversation to read all of it.*\n`
+      : markdown;
   }
 
   async #follow(): Promise<void> {
@@ -48,10 +54,10 @@ export class Transcripts implements vscode.TextDocumentContentProvider, vscode.D
     if (open.length === 0) {
       return;
     }
-    const sessions = await workspaceSessions(this.server).catch(() => []);
+    const { sessions } = await workspaceSessions(this.server).catch(() => NO_SESSIONS);
     const now = new Map(sessions.map((session) => [keyOf(session), session.eventCount + session.truncatedEvents]));
     for (const { uri } of open) {
-      const key = keyOf(JSON.parse(uri.query) as SessionKey);
+      const key = keyOf(JSON.parse(uri.query) as SessionParams);
       const events = now.get(key);
       if (events !== undefined && this.#shown.get(key) !== events) {
         this.#shown.set(key, events);

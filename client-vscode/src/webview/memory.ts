@@ -1,4 +1,4 @@
-// The memory view's page: draws what is posted to it.
+// The page of the memory view: draws the data that are posted to it.
 
 import { chart } from "../chart";
 import type { MemoryPage } from "../memoryView";
@@ -38,11 +38,16 @@ function draw({ samples }: MemoryPage): void {
   const { rss, snapshots, limit, evictions, grid, ticks } = chart(samples, { width: WIDTH, height: HEIGHT });
   const plot = shape("g", { transform: `translate(${LEFT} ${TOP})` });
   for (const { y, bytes: value } of grid) {
-    plot.append(shape("line", { class: "grid", x1: 0, x2: WIDTH, y1: y, y2: y }), shape("text", { class: "axis", x: -8, y: y + 4, "text-anchor": "end" }, bytes(value)));
+    plot.append(
+      shape("line", { class: "grid", x1: 0, x2: WIDTH, y1: y, y2: y }),
+      shape("text", { class: "axis", x: -8, y: y + 4, "text-anchor": "end" }, bytes(value)),
+    );
   }
   for (const [index, { x, time }] of ticks.entries()) {
     const anchor = ["start", "middle", "end"][index] ?? "middle";
-    plot.append(shape("text", { class: "axis", x, y: HEIGHT + 18, "text-anchor": anchor }, new Date(time).toLocaleTimeString()));
+    plot.append(
+      shape("text", { class: "axis", x, y: HEIGHT + 18, "text-anchor": anchor }, new Date(time).toLocaleTimeString()),
+    );
   }
   for (const { x, count: number } of evictions) {
     const mark = shape("line", { class: "evicted", x1: x, x2: x, y1: 0, y2: HEIGHT });
@@ -79,13 +84,15 @@ function list({ largest }: MemoryPage): void {
   element("none").toggleAttribute("hidden", rows.length > 0);
 }
 
-/** The figures change every few seconds: a screen reader finds them here, but only hears of a server that stopped. */
+/** The figures change every few seconds: a screen reader can read them, and announces only that the server stopped. */
 function summarise({ samples, state }: MemoryPage): void {
   const last = samples.at(-1);
   const isRunning = state === "running";
   const takes = isRunning ? "takes" : "took";
   const figures =
-    last === undefined ? "" : `The process ${takes} ${bytes(last.rss)} of ${bytes(last.limit)}; snapshots ${isRunning ? "take" : "took"} ${bytes(last.snapshots)} of that.`;
+    last === undefined
+      ? ""
+      : `The process ${takes} ${bytes(last.rss)} of ${bytes(last.limit)}; snapshots ${isRunning ? "take" : "took"} ${bytes(last.snapshots)} of that.`;
   element("summary").textContent = figures;
   const stopped = isRunning ? "" : `Kato's server is ${state === "overBudget" ? "stopped: over budget" : state}.`;
   const news = element("state");

@@ -16,6 +16,9 @@ const ENTRY = path.join(KATO_EDITOR, "node_modules/code-server/out/node/entry.js
 
 export const STORAGE = "user/User/globalStorage/kato.kato";
 
+/** The editors that are open, for a picture of each when a condition is not met in time. */
+const openEditors = new Set();
+
 /** Waits until `condition` gives something truthy; its last failure is the reason. */
 export async function until(condition, what, seconds = 30) {
   const deadline = Date.now() + seconds * 1000;
@@ -28,7 +31,11 @@ export async function until(condition, what, seconds = 30) {
     } catch (error) {
       reason = error.message;
     }
-    if (Date.now() > deadline) assert.fail(`${what} did not come within ${seconds} s: ${reason}`);
+    if (Date.now() > deadline) {
+      for (const editor of openEditors)
+        await editor.screenshot(`failed-${what.replaceAll(/\W+/g, "-").slice(0, 60)}`).catch(() => undefined);
+      assert.fail(`${what} did not come within ${seconds} s: ${reason}`);
+    }
     await new Promise((resolve) => setTimeout(resolve, 100));
   }
 }
@@ -43,13 +50,16 @@ async function freePort() {
 
 /** The tests' own PATH without any `kato`. */
 function pathWithoutKato() {
-  return process.env.PATH.split(":").filter((folder) => folder && !existsSync(path.join(folder, "kato"))).join(":");
+  return process.env.PATH.split(":")
+    .filter((folder) => folder && !existsSync(path.join(folder, "kato")))
+    .join(":");
 }
 
 /** A folder for the PATH that holds these programs. */
 export async function folderWith(programs) {
   const folder = await fs.mkdtemp(path.join(process.env.KATO_EDITOR, "path-"));
-  for (const [name, script] of Object.entries(programs)) await fs.writeFile(path.join(folder, name), `#!/bin/sh\n${script}\n`, { mode: 0o755 });
+  for (const [name, script] of Object.entries(programs))
+    await fs.writeFile(path.join(folder, name), `#!/bin/sh\n${script}\n`, { mode: 0o755 });
   return folder;
 }
 
@@ -66,17 +76,31 @@ export class Editor {
     editor.workspace = path.join(editor.root, "my-project");
     editor.state = path.join(editor.root, "state");
     editor.isTrusted = isTrusted;
-    for (const folder of ["home", "my-project", "user/User", "extensions", "state"]) await fs.mkdir(path.join(editor.root, folder), { recursive: true });
+    for (const folder of ["home", "my-project", "user/User", "extensions", "state"])
+      await fs.mkdir(path.join(editor.root, folder), { recursive: true });
     await fs.writeFile(path.join(editor.root, "config.toml"), "");
     for (const [name, text] of Object.entries(files)) {
       await fs.mkdir(path.dirname(path.join(editor.root, name)), { recursive: true });
       await fs.writeFile(path.join(editor.root, name), text);
     }
-    const defaults = { "workbench.colorTheme": "Default Dark Modern", "workbench.startupEditor": "none", "chat.disableAIFeatures": true, "workbench.secondarySideBar.defaultVisibility": "hidden", "workbench.tips.enabled": false, "window.commandCenter": false, "security.workspace.trust.enabled": !isTrusted, "security.workspace.trust.startupPrompt": "never" };
+    const defaults = {
+      "workbench.colorTheme": "Default Dark Modern",
+      "workbench.startupEditor": "none",
+      "chat.disableAIFeatures": true,
+      "workbench.secondarySideBar.defaultVisibility": "hidden",
+      "workbench.tips.enabled": false,
+      "window.commandCenter": false,
+      "security.workspace.trust.enabled": !isTrusted,
+      "security.workspace.trust.startupPrompt": "never",
+    };
     await fs.writeFile(editor.settingsFile, JSON.stringify({ ...defaults, ...settings }));
     editor.port = await freePort();
     editor.testPort = await freePort();
-    const kept = Object.fromEntries(Object.entries(process.env).filter(([key]) => !/^(KATO_|CLAUDE_|CODEX_|GEMINI_|COPILOT_|XDG_|NODE_|VSCODE_)/.test(key)));
+    const kept = Object.fromEntries(
+      Object.entries(process.env).filter(
+        ([key]) => !/^(KATO_|CLAUDE_|CODEX_|GEMINI_|COPILOT_|XDG_|NODE_|VSCODE_)/.test(key),
+      ),
+    );
     editor.environment = {
       ...kept,
       HOME: path.join(editor.root, "home"),
@@ -88,7 +112,11 @@ export class Editor {
       VSCODE_CLI: "1", // else the login shell's PATH is put in place of ours
       ...environment,
     };
-    for (const vsix of [KATO_VSIX, KATO_TEST_VSIX]) execFileSync(NODE, [ENTRY, ...editor.folders, "--install-extension", vsix], { env: editor.environment, stdio: "pipe" });
+    for (const vsix of [KATO_VSIX, KATO_TEST_VSIX])
+      execFileSync(NODE, [ENTRY, ...editor.folders, "--install-extension", vsix], {
+        env: editor.environment,
+        stdio: "pipe",
+      });
     await editor.#serve();
     return editor;
   }
@@ -112,25 +140,54 @@ export class Editor {
   }
 
   async #serve() {
-    const args = [ENTRY, "--auth", "none", "--bind-addr", `127.0.0.1:${this.port}`, ...this.folders, "--disable-telemetry", "--disable-update-check", ...(this.isTrusted ? ["--disable-workspace-trust"] : []), "--disable-getting-started-override", "--ignore-last-opened", "--reconnection-grace-time", "5", this.workspace];
+    const args = [
+      ENTRY,
+      "--auth",
+      "none",
+      "--bind-addr",
+      `127.0.0.1:${this.port}`,
+      ...this.folders,
+      "--disable-telemetry",
+      "--disable-update-check",
+      ...(this.isTrusted ? ["--disable-workspace-trust"] : []),
+      "--disable-getting-started-override",
+      "--ignore-last-opened",
+      "--reconnection-grace-time",
+      "5",
+      this.workspace,
+    ];
     this.process = spawn(NODE, args, { env: this.environment, stdio: ["ignore", "pipe", "pipe"], detached: true });
     this.output = "";
-    for (const stream of [this.process.stdout, this.process.stderr]) stream.on("data", (chunk) => (this.output = (this.output + chunk).slice(-20_000)));
+    for (const stream of [this.process.stdout, this.process.stderr])
+      stream.on("data", (chunk) => (this.output = (this.output + chunk).slice(-20_000)));
     await until(async () => (await fetch(`http://127.0.0.1:${this.port}/healthz`)).ok, "the editor's server");
   }
 
   async open({ width = 1280, height = 800, scale = 1 } = {}) {
-    this.browser = await chromium.launch({ executablePath: "/usr/bin/chromium", args: ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking", "--disable-component-update", "--disable-sync"] });
+    this.browser = await chromium.launch({
+      executablePath: "/usr/bin/chromium",
+      args: [
+        "--no-sandbox",
+        "--disable-gpu",
+        "--disable-quic",
+        "--no-first-run",
+        "--disable-background-networking",
+        "--disable-component-update",
+        "--disable-sync",
+      ],
+    });
     const context = await this.browser.newContext({ viewport: { width, height }, deviceScaleFactor: scale });
     this.page = await context.newPage();
     this.console = [];
     this.page.on("console", (message) => this.console.push(`${message.type()}: ${message.text()}`));
     await this.page.goto(`http://127.0.0.1:${this.port}/?folder=${this.workspace}`);
+    openEditors.add(this);
     await this.page.locator(".part.statusbar").waitFor({ timeout: 60_000 });
   }
 
-  /** Closes the window as a user does: the extension host is told. */
+  /** Closes the window as a user does: the extension host is notified. */
   async close() {
+    openEditors.delete(this);
     await this.page?.goto("about:blank").catch(() => undefined);
     await this.browser?.close().catch(() => undefined);
     this.page = this.browser = undefined;
@@ -149,7 +206,10 @@ export class Editor {
   // --- The test extension ---------------------------------------------------------------------------
 
   async call(call, ...args) {
-    const response = await fetch(`http://127.0.0.1:${this.testPort}/`, { method: "POST", body: JSON.stringify({ call, args }) });
+    const response = await fetch(`http://127.0.0.1:${this.testPort}/`, {
+      method: "POST",
+      body: JSON.stringify({ call, args }),
+    });
     const { result, error } = await response.json();
     if (error !== undefined) throw new Error(error);
     return result;
@@ -188,14 +248,18 @@ export class Editor {
 
   /** Runs a command from the palette, as a user does. */
   async palette(title) {
-    await until(async () => {
-      await this.page.keyboard.press("Escape");
-      await this.page.keyboard.press("F1");
-      await this.input.waitFor({ timeout: 3000 });
-      await this.input.fill(`>${title}`);
-      await this.picks.filter({ hasText: title }).first().click({ timeout: 3000 });
-      return true;
-    }, `the palette's ${title}`, 40);
+    await until(
+      async () => {
+        await this.page.keyboard.press("Escape");
+        await this.page.keyboard.press("F1");
+        await this.input.waitFor({ timeout: 3000 });
+        await this.input.fill(`>${title}`);
+        await this.picks.filter({ hasText: title }).first().click({ timeout: 3000 });
+        return true;
+      },
+      `the palette's ${title}`,
+      40,
+    );
   }
 
   async clearToasts() {
@@ -204,7 +268,10 @@ export class Editor {
 
   async screenshot(name, options = {}) {
     await fs.mkdir(KATO_RESULTS, { recursive: true });
-    const isStill = () => [...document.querySelectorAll(".notifications-toasts .notification-toast, .quick-input-widget, .monaco-hover")].every((one) => getComputedStyle(one).opacity === "1" && one.getAnimations().length === 0);
+    const isStill = () =>
+      [
+        ...document.querySelectorAll(".notifications-toasts .notification-toast, .quick-input-widget, .monaco-hover"),
+      ].every((one) => getComputedStyle(one).opacity === "1" && one.getAnimations().length === 0);
     await this.page.waitForFunction(isStill, undefined, { timeout: 3000 }).catch(() => undefined);
     await this.page.screenshot({ path: path.join(KATO_RESULTS, `${name}.png`), ...options });
   }
@@ -215,15 +282,21 @@ export class Editor {
 
   /** Process ids of Kato servers of this editor, by their environment. */
   servers() {
-    return readdirSync("/proc").filter((pid) => {
-      if (!/^\d+$/.test(pid)) return false;
-      try {
-        const words = readFileSync(`/proc/${pid}/cmdline`, "utf8").split("\0");
-        return words.includes("serve") && words.some((word) => path.basename(word) === "kato") && readFileSync(`/proc/${pid}/environ`, "utf8").split("\0").includes(`KATO_STATE_DIR=${this.state}`);
-      } catch {
-        return false;
-      }
-    }).map(Number);
+    return readdirSync("/proc")
+      .filter((pid) => {
+        if (!/^\d+$/.test(pid)) return false;
+        try {
+          const words = readFileSync(`/proc/${pid}/cmdline`, "utf8").split("\0");
+          return (
+            words.includes("serve") &&
+            words.some((word) => path.basename(word) === "kato") &&
+            readFileSync(`/proc/${pid}/environ`, "utf8").split("\0").includes(`KATO_STATE_DIR=${this.state}`)
+          );
+        } catch {
+          return false;
+        }
+      })
+      .map(Number);
   }
 
   /** The status that the server itself wrote. */
@@ -243,9 +316,18 @@ const base = Date.now() - 10 * 60_000;
 
 /** Events as an assistant's extension would send them. */
 export function says(provider, sessionId) {
-  const event = (kind, fields) => ({ eventId: `event-${++number}`, provider, sessionId, timestamp: new Date(base + number * 1000).toISOString(), kind, source: { providerEventType: kind }, ...fields });
+  const event = (kind, fields) => ({
+    eventId: `event-${++number}`,
+    provider,
+    sessionId,
+    timestamp: new Date(base + number * 1000).toISOString(),
+    kind,
+    source: { providerEventType: kind },
+    ...fields,
+  });
   return {
     user: (content) => event("message.user", { role: "user", content }),
-    assistant: (content, model = "claude-sonnet-5") => event("message.assistant", { role: "assistant", content, model }),
+    assistant: (content, model = "claude-sonnet-5") =>
+      event("message.assistant", { role: "assistant", content, model }),
   };
 }

@@ -1,4 +1,4 @@
-// The first start on machines that lack something or have something of their own, and what the user is told.
+// The first start on machines that lack something or have something of their own, and what the user is shown.
 
 import assert from "node:assert/strict";
 import { promises as fs, readdirSync, readFileSync } from "node:fs";
@@ -22,53 +22,76 @@ function ofStorage() {
   });
 }
 
-test("without a Python that is new enough the user is told what was found, and can choose one", { timeout: 120_000 }, async () => {
-  const folder = await folderWith({ python3: "echo 3.8.10; echo /usr/bin/python3" });
-  editor = await Editor.start({ environment: { PATH: `${folder}:/nonexistent` } });
-  await editor.open();
-  const toast = editor.toast("Kato needs Python 3.10 or newer").first();
-  await until(() => toast.isVisible(), "the notification", 60);
-  assert.match(await toast.innerText(), /found only: python3 is 3\.8\.10/);
-  for (const name of ["Choose Python…", "Retry", "Show Log"]) assert.ok(await toast.getByRole("button", { name }).isVisible(), name);
-  assert.match(await editor.statusBar.innerText(), /Kato stopped/);
-  await editor.screenshot("20-no-python");
-});
+test(
+  "without a Python that is new enough the user sees which Python was found, and can choose one",
+  { timeout: 120_000 },
+  async () => {
+    const folder = await folderWith({ python3: "echo 3.8.10; echo /usr/bin/python3" });
+    editor = await Editor.start({ environment: { PATH: `${folder}:/nonexistent` } });
+    await editor.open();
+    const toast = editor.toast("Kato needs Python 3.10 or newer").first();
+    await until(() => toast.isVisible(), "the notification", 60);
+    assert.match(await toast.innerText(), /found only: python3 is 3\.8\.10/);
+    for (const name of ["Choose Python…", "Retry", "Show Log"])
+      assert.ok(await toast.getByRole("button", { name }).isVisible(), name);
+    await until(
+      async () => /Kato stopped/.test(await editor.statusBar.innerText()),
+      "the stopped server in the status bar",
+    );
+    await editor.screenshot("20-no-python");
+  },
+);
 
-test("without a network the user is told so; Retry works once it is there; what breaks later is mended", { timeout: 240_000 }, async () => {
-  // pip asks an index that nobody answers, and finds nothing beside it.
-  const config = path.join(process.env.KATO_EDITOR, "no-network.conf");
-  await fs.writeFile(config, "[global]\nindex-url = http://127.0.0.1:9/simple\nextra-index-url =\nfind-links =\nretries = 0\n");
-  editor = await Editor.start({ environment: { PIP_CONFIG_FILE: config, PIP_FIND_LINKS: "", PIP_RETRIES: "0" } });
-  await editor.open();
-  const toast = editor.toast("could not download").first();
-  await until(() => toast.isVisible(), "the notification", 100);
-  await editor.screenshot("21-no-network");
-  assert.deepEqual(await editor.stored(), [], "nothing half-made is left");
-  await fs.writeFile(config, "");
-  await toast.getByRole("button", { name: "Retry" }).click();
-  await until(figures, "the server after all", 150);
+test(
+  "without a network the user is notified; Retry works once it is there; an environment that breaks later is replaced",
+  { timeout: 240_000 },
+  async () => {
+    // No process answers at the index that pip uses, and pip has no other source.
+    const config = path.join(process.env.KATO_EDITOR, "no-network.conf");
+    await fs.writeFile(
+      config,
+      "[global]\nindex-url = http://127.0.0.1:9/simple\nextra-index-url =\nfind-links =\nretries = 0\n",
+    );
+    editor = await Editor.start({ environment: { PIP_CONFIG_FILE: config, PIP_FIND_LINKS: "", PIP_RETRIES: "0" } });
+    await editor.open();
+    const toast = editor.toast("could not download").first();
+    await until(() => toast.isVisible(), "the notification", 100);
+    await editor.screenshot("21-no-network");
+    assert.deepEqual(await editor.stored(), [], "nothing half-made is left");
+    await fs.writeFile(config, "");
+    await toast.getByRole("button", { name: "Retry" }).click();
+    await until(figures, "the server after all", 150);
 
-  // As when the system's Python was replaced: the interpreter starts, and finds nothing of what was installed.
-  const [environment] = await editor.stored();
-  const library = path.join(editor.storage, environment, "lib");
-  const [python] = await fs.readdir(library);
-  await fs.rename(path.join(library, python), path.join(library, "python2.5"));
-  const [pid] = editor.servers();
-  process.kill(pid, "SIGKILL");
-  await until(async () => editor.servers().some((one) => one !== pid) && (await figures()), "a server from an environment that was made anew", 100);
-});
+    // As when the system's Python was replaced: the interpreter starts, and finds nothing of what was installed.
+    const [environment] = await editor.stored();
+    const library = path.join(editor.storage, environment, "lib");
+    const [python] = await fs.readdir(library);
+    await fs.rename(path.join(library, python), path.join(library, "python2.5"));
+    const [pid] = editor.servers();
+    process.kill(pid, "SIGKILL");
+    await until(
+      async () => editor.servers().some((one) => one !== pid) && (await figures()),
+      "a server from an environment that was made again",
+      100,
+    );
+  },
+);
 
-test("a window that is closed while it installs leaves nothing behind, and the next one does not wait for it", { timeout: 240_000 }, async () => {
-  editor = await Editor.start();
-  await editor.open();
-  await until(() => editor.toast("downloading").first().isVisible(), "the download", 60);
-  assert.ok(ofStorage().length > 0, "an installer runs");
-  await editor.close();
-  await until(() => ofStorage().length === 0, "the end of the installer", 20);
-  await until(async () => (await editor.stored()).length === 0, "the end of what it made", 20);
-  await editor.open();
-  await until(figures, "the server in the next window", 100);
-});
+test(
+  "a window that is closed while it installs leaves nothing behind, and the next one does not wait for it",
+  { timeout: 240_000 },
+  async () => {
+    editor = await Editor.start();
+    await editor.open();
+    await until(() => editor.toast("downloading").first().isVisible(), "the download", 60);
+    assert.ok(ofStorage().length > 0, "an installer runs");
+    await editor.close();
+    await until(() => ofStorage().length === 0, "the end of the installer", 20);
+    await until(async () => (await editor.stored()).length === 0, "the end of what it made", 20);
+    await editor.open();
+    await until(figures, "the server in the next window", 100);
+  },
+);
 
 test("a kato on the PATH is used, and nothing is installed beside it", { timeout: 120_000 }, async () => {
   editor = await Editor.start({ environment: { PATH: await pathWithKato() } });
@@ -78,20 +101,33 @@ test("a kato on the PATH is used, and nothing is installed beside it", { timeout
   assert.deepEqual(await editor.stored(), []);
 });
 
-test("a setting that is wrong from the start is named, nothing restarts by itself, and the right one starts the server", { timeout: 120_000 }, async () => {
-  editor = await Editor.start({ environment: { PATH: await pathWithKato() }, settings: { "kato.markdown.timezone": "Mars/Olympus" } });
-  await editor.open();
-  const toast = editor.toast("does not start").first();
-  await until(() => toast.isVisible(), "the notification", 60);
-  assert.match(await toast.innerText(), /markdown\.timezone must be an IANA time zone such as Europe\/Berlin; got 'Mars\/Olympus'/);
-  assert.ok(await toast.getByRole("button", { name: "Open Settings" }).isVisible());
-  assert.match(await editor.statusBar.innerText(), /Kato stopped/);
-  await until(() => editor.servers().length === 0, "its end");
-  assert.equal(await editor.toast("does not start").count(), 1, "it is told once");
-  await editor.screenshot("22-wrong-setting");
-  await editor.setting("kato.markdown.timezone", "Europe/Berlin");
-  await until(figures, "the server", 60);
-});
+test(
+  "a setting that is wrong from the start is named, nothing restarts by itself, and the right one starts the server",
+  { timeout: 120_000 },
+  async () => {
+    editor = await Editor.start({
+      environment: { PATH: await pathWithKato() },
+      settings: { "kato.markdown.timezone": "Mars/Olympus" },
+    });
+    await editor.open();
+    const toast = editor.toast("does not start").first();
+    await until(() => toast.isVisible(), "the notification", 60);
+    assert.match(
+      await toast.innerText(),
+      /markdown\.timezone must be an IANA time zone such as Europe\/Berlin; got "Mars\/Olympus"/,
+    );
+    assert.ok(await toast.getByRole("button", { name: "Open Settings" }).isVisible());
+    await until(
+      async () => /Kato stopped/.test(await editor.statusBar.innerText()),
+      "the stopped server in the status bar",
+    );
+    await until(() => editor.servers().length === 0, "its end");
+    assert.equal(await editor.toast("does not start").count(), 1, "it is shown once");
+    await editor.screenshot("22-wrong-setting");
+    await editor.setting("kato.markdown.timezone", "Europe/Berlin");
+    await until(figures, "the server", 60);
+  },
+);
 
 test("a workspace that is not trusted changes how a note reads, and nothing else", { timeout: 120_000 }, async () => {
   const settings = {
@@ -106,7 +142,11 @@ test("a workspace that is not trusted changes how a note reads, and nothing else
     "kato.markdown.timezone": "Mars/Olympus",
     "kato.markdown.includeThinking": true,
   };
-  editor = await Editor.start({ environment: { PATH: await pathWithKato() }, files: { "my-project/.vscode/settings.json": JSON.stringify(settings) }, isTrusted: false });
+  editor = await Editor.start({
+    environment: { PATH: await pathWithKato() },
+    files: { "my-project/.vscode/settings.json": JSON.stringify(settings) },
+    isTrusted: false,
+  });
   await editor.open();
   await until(figures, "figures in the status bar: neither the time zone nor the limit stop the server", 60);
   assert.equal(await editor.call("isTrusted"), false);
@@ -115,7 +155,11 @@ test("a workspace that is not trusted changes how a note reads, and nothing else
   assert.equal(await editor.call("get", "kato.markdown.includeThinking"), true, "the others count");
   await editor.append("claude", "s", [says("claude", "s").user("Hello")]);
   assert.notEqual((await editor.call("memory")).journal, null, "the journal is on");
-  const outside = await editor.call("capture", { provider: "claude", sessionId: "s", path: path.join(editor.root, "outside.md") });
+  const outside = await editor.call("capture", {
+    provider: "claude",
+    sessionId: "s",
+    path: path.join(editor.root, "outside.md"),
+  });
   assert.deepEqual([outside.status, outside.error.code], ["error", -32012]);
   const captured = await editor.call("capture", { provider: "claude", sessionId: "s" });
   assert.equal(path.dirname(captured.outputPath), path.join(editor.workspace, "notes"));

@@ -24,12 +24,12 @@ async function environment(name: string, madeAt: number): Promise<string> {
   return folder;
 }
 
-/** A process id that was somebody's and is nobody's now. */
+/** The id of a process that has ended. */
 function gonePid(): number {
   return spawnSync(process.execPath, ["-e", ""]).pid;
 }
 
-test("an environment is whole when all was installed and its Python is still there", async () => {
+test("an environment is complete once all was installed, as long as its Python exists", async () => {
   const folder = await environment("server-1", 1);
   assert.equal(await isWhole(folder, "linux"), true);
   rmSync(path.join(folder, "bin", "python"));
@@ -40,7 +40,7 @@ test("an environment is whole when all was installed and its Python is still the
   assert.equal(await isWhole(path.join(storage, "server-3"), "linux"), false);
 });
 
-test("an upgrade removes the environments before it, and what was left half-made", async () => {
+test("an upgrade removes older environments and incomplete ones", async () => {
   await environment("server-old", 1);
   mkdirSync(path.join(storage, "server-old.2.new"));
   const now = await environment("server-new", 2);
@@ -62,48 +62,77 @@ test("an older environment from which another window runs its server stays until
   assert.ok(!existsSync(old));
 });
 
-test("a window that still runs the older version leaves the newer environment alone", async () => {
+test("a window that runs the older version does not remove the newer environment", async () => {
   const old = await environment("server-old", 1);
   const now = await environment("server-new", 2);
   await removeOlder(storage, old);
   assert.ok(existsSync(now));
 });
 
-test("the marks of windows that are gone are forgotten", async () => {
+test("the marks of windows that are gone are removed", async () => {
   const folder = await environment("server-1", 1);
   writeFileSync(path.join(folder, `used-by-${gonePid()}`), "");
   await use(folder);
-  assert.deepEqual(readdirSync(folder).filter((name) => name.startsWith("used-by-")), [`used-by-${process.pid}`]);
+  assert.deepEqual(
+    readdirSync(folder).filter((name) => name.startsWith("used-by-")),
+    [`used-by-${process.pid}`],
+  );
 });
 
-test("two windows that install at once do it one after the other", async () => {
+test("two windows that install at the same time do it one after the other", async () => {
   const lock = path.join(storage, "installing");
   const order: string[] = [];
   let waits = 0;
   let finish = (): void => assert.fail();
-  const first = alone(lock, never, () => assert.fail("nobody is before the first"), async () => {
-    order.push("first begins");
-    await new Promise<void>((resolve) => (finish = resolve));
-    order.push("first ends");
-  });
-  const second = alone(lock, never, () => ++waits === 2 && finish(), async () => void order.push("second"));
+  const first = alone(
+    lock,
+    never,
+    () => assert.fail("no window is before the first"),
+    async () => {
+      order.push("first begins");
+      await new Promise<void>((resolve) => (finish = resolve));
+      order.push("first ends");
+    },
+  );
+  const second = alone(
+    lock,
+    never,
+    () => ++waits === 2 && finish(),
+    async () => void order.push("second"),
+  );
   await Promise.all([first, second]);
   assert.deepEqual(order, ["first begins", "first ends", "second"]);
   assert.ok(!existsSync(lock));
 });
 
-test("the lock of a window that was closed over its work holds nobody up", async () => {
+test("the lock of a window that was closed during its work expires", async () => {
   const lock = path.join(storage, "installing");
   mkdirSync(lock);
   const old = Date.now() / 1000 - 60;
   utimesSync(lock, old, old);
-  assert.equal(await alone(lock, never, () => undefined, async () => "done"), "done");
+  assert.equal(
+    await alone(
+      lock,
+      never,
+      () => undefined,
+      async () => "done",
+    ),
+    "done",
+  );
 });
 
-test("who waits for another window can give up", async () => {
+test("a window that waits for another one can give up", async () => {
   const lock = path.join(storage, "installing");
   mkdirSync(lock);
   const abort = new AbortController();
-  await assert.rejects(alone(lock, abort.signal, () => abort.abort(new Error("cancelled")), async () => assert.fail()), /cancelled/);
-  assert.ok(existsSync(lock), "it is the other one's");
+  await assert.rejects(
+    alone(
+      lock,
+      abort.signal,
+      () => abort.abort(new Error("cancelled")),
+      async () => assert.fail(),
+    ),
+    /cancelled/,
+  );
+  assert.ok(existsSync(lock), "the lock belongs to the other window");
 });

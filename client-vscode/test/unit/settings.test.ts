@@ -1,49 +1,82 @@
 import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import { test } from "node:test";
-import { change, chosen, forUsers, isLimit, notesDirectory, renamed, serverKeys } from "../../src/settings";
+import { change, chosen, isWithin, notesDirectory, rejection, renamed } from "../../src/settings";
 
 const DEFAULTS = { daemonMaxMemoryMb: 200, journal: true, stateDir: "", allowedWriteRoots: [] };
 
-test("only what the user set is sent, the workspace's word before the user's", () => {
-  const inspected = { maxSessions: { defaultValue: 200 }, daemonMaxMemoryMb: { defaultValue: 200, globalValue: 300, workspaceValue: 400 }, logLevel: { globalValue: "debug" } };
-  assert.deepEqual(chosen(Object.keys(inspected), (key) => inspected[key as keyof typeof inspected]), { daemonMaxMemoryMb: 400, logLevel: "debug" });
+test("only settings that the user set are sent; the workspace's override the user's", () => {
+  const inspected = {
+    maxSessions: { defaultValue: 200 },
+    daemonMaxMemoryMb: { defaultValue: 200, globalValue: 300, workspaceValue: 400 },
+    logLevel: { globalValue: "debug" },
+  };
+  assert.deepEqual(
+    chosen(Object.keys(inspected), (key) => inspected[key as keyof typeof inspected]),
+    { daemonMaxMemoryMb: 400, logLevel: "debug" },
+  );
 });
 
-test("empty texts, lists and maps mean that nothing was set; an empty list inside a map switches an assistant off", () => {
-  const values: Record<string, unknown> = { stateDir: "", allowedWriteRoots: [], providerSessionRoots: { codex: [] }, journal: false };
-  assert.deepEqual(chosen(Object.keys(values), (key) => ({ globalValue: values[key] })), { providerSessionRoots: { codex: [] }, journal: false });
+test("an empty text, list or object means that nothing was set; an empty list in an object switches an assistant off", () => {
+  const values: Record<string, unknown> = {
+    stateDir: "",
+    allowedWriteRoots: [],
+    providerSessionRoots: { codex: [] },
+    journal: false,
+  };
+  assert.deepEqual(
+    chosen(Object.keys(values), (key) => ({ globalValue: values[key] })),
+    { providerSessionRoots: { codex: [] }, journal: false },
+  );
 });
 
-test("a setting that was taken back is sent with its default", () => {
-  assert.deepEqual(change({ daemonMaxMemoryMb: 300 }, {}, DEFAULTS), { settings: { daemonMaxMemoryMb: 200 }, restart: false });
+test("a setting that was removed is sent with its default", () => {
+  assert.deepEqual(change({ daemonMaxMemoryMb: 300 }, {}, DEFAULTS), {
+    settings: { daemonMaxMemoryMb: 200 },
+    restart: false,
+  });
 });
 
-test("a setting without a default that can be sent needs a new start to be taken back", () => {
+test("the removal of a setting without a default that can be sent needs a restart", () => {
   assert.equal(change({ allowedWriteRoots: ["/a"] }, {}, DEFAULTS).restart, true);
   assert.equal(change({ allowedWriteRoots: ["/a"] }, { allowedWriteRoots: ["/b"] }, DEFAULTS).restart, false);
 });
 
-test("of keys that count at the start only the server tells: it is not said twice", () => {
+test("the client does not ask for a restart that the server asks for itself", () => {
   assert.equal(change({}, { journal: false, stateDir: "/x" }, DEFAULTS).restart, false);
   assert.deepEqual(change({ journal: false }, {}, DEFAULTS), { settings: { journal: true }, restart: false });
 });
 
-test("a limit is a whole number in the range of the setting", () => {
-  assert.deepEqual(["1", " 300 ", "1000000"].map(isLimit), [true, true, true]);
-  assert.deepEqual(["0", "-1", "1.5", "1000001", "9999999", "", "2e3"].map(isLimit), [false, false, false, false, false, false, false]);
+test("a limit is a whole number within the bounds of the setting", () => {
+  const fits = (text: string): boolean => isWithin(text, { minimum: 1, maximum: 1_000_000 });
+  for (const text of ["1", " 300 ", "1000000"]) {
+    assert.ok(fits(text), text);
+  }
+  for (const text of ["0", "-1", "1.5", "1000001", "9999999", "", "2e3", "9".repeat(400)]) {
+    assert.ok(!fits(text), text);
+  }
 });
 
-test("what the server says of a wrong setting is told in the words of a user's editor", () => {
-  assert.equal(forUsers("Kato keeps its settings: maxSessions (initializationOptions): must be a positive integer; got 0"), "Kato keeps its settings: maxSessions must be a positive integer; got 0");
-  assert.equal(forUsers("maxSessions (KATO_MAX): must be a positive integer; got 0"), "maxSessions (KATO_MAX): must be a positive integer; got 0");
+test("a rejected setting is described with its rule and its value", () => {
+  const fault = { key: "markdown.timezone", rule: "must be an IANA time zone", got: "Mars/Olympus" };
+  assert.equal(rejection(fault), 'kato.markdown.timezone must be an IANA time zone; got "Mars/Olympus"');
+  assert.match(rejection({ ...fault, got: undefined }), /got nothing$/);
 });
 
 test("folders that the user allowed stay allowed in a workspace that allows others", () => {
   const inspected = { globalValue: ["/vault"], workspaceValue: ["/shared"] };
-  assert.deepEqual(chosen(["allowedWriteRoots"], () => inspected), { allowedWriteRoots: ["/shared", "/vault"] });
-  assert.deepEqual(chosen(["allowedWriteRoots"], () => ({ globalValue: ["/vault"] })), { allowedWriteRoots: ["/vault"] });
-  assert.deepEqual(chosen(["allowedWriteRoots"], () => ({})), {});
+  assert.deepEqual(
+    chosen(["allowedWriteRoots"], () => inspected),
+    { allowedWriteRoots: ["/shared", "/vault"] },
+  );
+  assert.deepEqual(
+    chosen(["allowedWriteRoots"], () => ({ globalValue: ["/vault"] })),
+    { allowedWriteRoots: ["/vault"] },
+  );
+  assert.deepEqual(
+    chosen(["allowedWriteRoots"], () => ({})),
+    {},
+  );
 });
 
 for (const [old, now] of [
@@ -63,25 +96,31 @@ for (const [old, now] of [
   });
 }
 
-test("the old name of notes.directory counts only where the new one is not set", () => {
+test("the earlier name of notes.directory applies only if the new one is not set", () => {
   assert.deepEqual(renamed({ "notes.directory": "/new" }, { workspaceValue: "/old" }), { "notes.directory": "/new" });
-  assert.deepEqual(renamed({}, { workspaceValue: "/project", globalValue: "/user" }), { "notes.directory": "/project" });
+  assert.deepEqual(renamed({}, { workspaceValue: "/project", globalValue: "/user" }), {
+    "notes.directory": "/project",
+  });
   assert.deepEqual(renamed({}, {}), {});
 });
 
-/** What a workspace that is not trusted may set: these change how a note reads, and nothing else. */
+/** The settings that a workspace which is not trusted may set: they only change how a note looks. */
 const HARMLESS = [
   "kato.markdown.includeFrontmatter",
   "kato.markdown.includeCommentary",
   "kato.markdown.includeBoundaries",
   "kato.markdown.includeThinking",
   "kato.markdown.includeToolCalls",
+  "kato.markdown.toolCalls",
+  "kato.markdown.toolLines",
+  "kato.markdown.headingStyle",
+  "kato.markdown.frontmatterFields",
   "kato.markdown.includeSystemEvents",
   "kato.markdown.includeSubAgents",
   "kato.markdown.italicizeUserMessages",
 ];
 
-test("a workspace that is not trusted sets what was found harmless, and nothing else", () => {
+test("a workspace that is not trusted sets harmless settings only", () => {
   const { capabilities, contributes } = JSON.parse(readFileSync("package.json", "utf8")) as {
     capabilities: { untrustedWorkspaces: { restrictedConfigurations: string[] } };
     contributes: { configuration: { properties: Record<string, unknown> } };
@@ -90,45 +129,62 @@ test("a workspace that is not trusted sets what was found harmless, and nothing 
   assert.deepEqual([...restricted, ...HARMLESS].sort(), Object.keys(contributes.configuration.properties).sort());
 });
 
-test("the extension contributes every setting of the server, with its default", () => {
-  const manifest = JSON.parse(readFileSync("package.json", "utf8")) as { contributes: { configuration: { properties: Record<string, { default: unknown }> } } };
-  const { properties } = manifest.contributes.configuration;
-  const source = readFileSync("../server/kato/core/settings.py", "utf8");
-  const table = source.slice(source.indexOf("TABLE: Final"), source.indexOf("_BY_NAME: Final"));
-  const names = [...table.matchAll(/Key\(\s*"([\w.]+)"/g)].map((match) => match[1] ?? "");
-  assert.ok(names.length > 15);
-  assert.deepEqual(serverKeys(Object.keys(properties)).sort(), names.sort());
-});
-
-test("every setting has a description, a scope, and its type's bounds", () => {
-  const manifest = JSON.parse(readFileSync("package.json", "utf8")) as { contributes: { configuration: { properties: Record<string, Record<string, unknown>> } } };
-  for (const [name, setting] of Object.entries(manifest.contributes.configuration.properties)) {
-    assert.ok(setting["description"] ?? setting["markdownDescription"], `${name} is described`);
-    assert.ok(setting["scope"], `${name} has a scope`);
-    if (setting["type"] === "integer" || setting["type"] === "number") {
-      assert.ok("minimum" in setting || "exclusiveMinimum" in setting, `${name} has a least value`);
-      assert.ok("maximum" in setting, `${name} has a greatest value`);
-    }
-  }
-});
-
-for (const [text, fits] of [["${workspaceFolder}", true], ["${workspaceFolder}/notes", true], ["~/vault", true], ["/vault", true], ["C:\\vault", true], ["", false], ["notes", false], ["${workspaceFolder}notes", false], ["x/${workspaceFolder}", false]] as const) {
+for (const [text, fits] of [
+  ["${workspaceFolder}", true],
+  ["${workspaceFolder}/notes", true],
+  ["~/vault", true],
+  ["/vault", true],
+  ["C:\\vault", true],
+  ["", false],
+  ["notes", false],
+  ["${workspaceFolder}notes", false],
+  ["x/${workspaceFolder}", false],
+] as const) {
   test(`the settings editor ${fits ? "takes" : "refuses"} ${JSON.stringify(text)} as the folder for notes`, () => {
-    const manifest = JSON.parse(readFileSync("package.json", "utf8")) as { contributes: { configuration: { properties: Record<string, { pattern: string }> } } };
-    assert.equal(new RegExp(manifest.contributes.configuration.properties["kato.notes.directory"]?.pattern ?? assert.fail()).test(text), fits);
+    const manifest = JSON.parse(readFileSync("package.json", "utf8")) as {
+      contributes: { configuration: { properties: Record<string, { pattern: string }> } };
+    };
+    assert.equal(
+      new RegExp(manifest.contributes.configuration.properties["kato.notes.directory"]?.pattern ?? assert.fail()).test(
+        text,
+      ),
+      fits,
+    );
   });
 }
 
-for (const [text, fits] of [["", true], ["/notes", true], ["~", true], ["~/notes", true], ["C:\\notes", true], ["\\\\host\\notes", true], ["notes", false], ["./notes", false], ["~other/notes", false]] as const) {
+for (const [text, fits] of [
+  ["", true],
+  ["/notes", true],
+  ["~", true],
+  ["~/notes", true],
+  ["C:\\notes", true],
+  ["\\\\host\\notes", true],
+  ["notes", false],
+  ["./notes", false],
+  ["~other/notes", false],
+] as const) {
   test(`the settings editor ${fits ? "takes" : "refuses"} ${JSON.stringify(text)} as a folder`, () => {
-    const manifest = JSON.parse(readFileSync("package.json", "utf8")) as { contributes: { configuration: { properties: Record<string, { pattern: string }> } } };
-    assert.equal(new RegExp(manifest.contributes.configuration.properties["kato.stateDir"]?.pattern ?? assert.fail()).test(text), fits);
+    const manifest = JSON.parse(readFileSync("package.json", "utf8")) as {
+      contributes: { configuration: { properties: Record<string, { pattern: string }> } };
+    };
+    assert.equal(
+      new RegExp(manifest.contributes.configuration.properties["kato.stateDir"]?.pattern ?? assert.fail()).test(text),
+      fits,
+    );
   });
 }
 
 test("a folder can be set for any assistant, also for one that another package adds", () => {
-  const manifest = JSON.parse(readFileSync("package.json", "utf8")) as { contributes: { configuration: { properties: Record<string, { patternProperties?: object }> } } };
-  const [pattern] = Object.keys(manifest.contributes.configuration.properties["kato.providerSessionRoots"]?.patternProperties ?? {});
+  const manifest = JSON.parse(readFileSync("package.json", "utf8")) as {
+    contributes: { configuration: { properties: Record<string, { patternProperties?: object }> } };
+  };
+  const roots = manifest.contributes.configuration.properties["kato.providerSessionRoots"];
+  const [pattern] = Object.keys(roots?.patternProperties ?? {});
   assert.ok(pattern !== undefined);
-  assert.deepEqual(["claude", "my-own_2", "", "Claude", "a/b"].map((name) => new RegExp(pattern).test(name)), [true, true, false, false, false]);
+  const names = ["claude", "my-own_2", "", "Claude", "a/b"];
+  assert.deepEqual(
+    names.map((name) => new RegExp(pattern).test(name)),
+    [true, true, false, false, false],
+  );
 });

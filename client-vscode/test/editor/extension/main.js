@@ -13,12 +13,21 @@ exports.activate = async (context) => {
     status: () => kato.status() ?? null,
     statusCount: () => statuses.length,
     version: () => kato.version,
-    set: (name, value, target) => vscode.workspace.getConfiguration().update(name, value ?? undefined, vscode.ConfigurationTarget[target]),
+    set: (name, value, target) =>
+      vscode.workspace.getConfiguration().update(name, value ?? undefined, vscode.ConfigurationTarget[target]),
     isTrusted: () => vscode.workspace.isTrusted,
     get: (name) => vscode.workspace.getConfiguration().get(name) ?? null,
     activeEditor: () => {
       const editor = vscode.window.activeTextEditor;
-      return editor ? { isDirty: editor.document.isDirty, scheme: editor.document.uri.scheme, path: editor.document.uri.path, language: editor.document.languageId, text: editor.document.getText() } : null;
+      return editor
+        ? {
+            isDirty: editor.document.isDirty,
+            scheme: editor.document.uri.scheme,
+            path: editor.document.uri.path,
+            language: editor.document.languageId,
+            text: editor.document.getText(),
+          }
+        : null;
     },
     open: (path) => vscode.window.showTextDocument(vscode.Uri.file(path)).then(() => null),
     reveal: (path) => vscode.commands.executeCommand("revealInExplorer", vscode.Uri.file(path)),
