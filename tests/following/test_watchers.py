@@ -2,7 +2,6 @@
 
 import asyncio
 import os
-import resource
 import shutil
 import sys
 import time
@@ -17,6 +16,9 @@ from kato.logs.inotify import InotifyWatcher
 from kato.logs.trees import TreeWatcher
 from kato.logs.watcher import Watcher
 from logs import overflow_the_queue, watches
+
+if sys.platform != "win32":
+    import resource
 
 LINUX = pytest.mark.skipif(sys.platform != "linux", reason="inotify")
 Make = Callable[[type[Watcher]], "Reports"]
