@@ -13,8 +13,9 @@ import pytest
 from kato.app import process
 from kato.core.errors import PathDenied, WriteFailed
 from kato.notes import policy as policies
-from kato.notes.files import NoteMissing, NoteWriter
+from kato.notes.files import NoteWriter
 from kato.notes.leftovers import Leftovers
+from kato.notes.opening import NoteMissing
 from kato.notes.policy import AuditLog, WritePolicy
 
 if sys.platform != "win32":

@@ -457,8 +457,6 @@ def _capture(arguments: argparse.Namespace) -> int:
     from kato.cli import catalog  # noqa: PLC0415
     from kato.core.text import printable  # noqa: PLC0415
     from kato.notes.images import Pictures  # noqa: PLC0415
-    from kato.notes.rendering import BEGINNING, render  # noqa: PLC0415
-    from kato.notes.transcript import Transcript  # noqa: PLC0415
     from kato.storage.journal import Journal  # noqa: PLC0415
 
     wanted, path = arguments.session, arguments.path
@@ -510,7 +508,7 @@ def _capture(arguments: argparse.Namespace) -> int:
         if path == "-":
             target = ""
         elif path is None:
-            target = str(Path.cwd() / notebook.default_file_name(session))
+            target = str(Path.cwd() / notebook.heads.default_file_name(session))
         else:
             target = _absolute(path)
         pictures: Pictures | None = None
@@ -525,17 +523,9 @@ def _capture(arguments: argparse.Namespace) -> int:
         for _ in events if arguments.sub_agents else ():
             pass  # what the log tells of its sub-agents is known after a run through it
         agents.know(session.key, events.started, found)
-        notebook.sub_agents = agents
+        notebook.transcripts.sub_agents = agents
         if not target:
-            pieces = render(
-                Transcript(notebook.options, notebook.tz, folder=session.cwd or "", tools=notebook.tools),
-                events.pieces(),
-                BEGINNING,
-                None,
-                notebook.fold(session.key),
-                is_over=True,
-            )
-            terminal.write(pieces, partial(printable, keep="\n\t"))
+            terminal.write(notebook.markdown(session, events.pieces()), partial(printable, keep="\n\t"))
             return EXIT_OK
         whole = catalog.capture(target, session, events, notebook)
     finally:

@@ -230,6 +230,34 @@ class Ledger(Protocol):
         ...
 
 
+class NoteLedger(Protocol):
+    """What the notes ask of the ledger: what was last written to a file, sessions and recordings."""
+
+    def note(self, path: str) -> NoteRecord | None:
+        """None for a file that Kato never wrote."""
+        ...
+
+    def session(self, key: SessionKey) -> SessionRecord | None:
+        """A session's record; None for one that was never stored."""
+        ...
+
+    def put_note(self, note: NoteRecord) -> None:
+        """Stores what was written to a file, in the place of an earlier record."""
+        ...
+
+    def open_recordings_at(self, path: str) -> list[Recording]:
+        """The recordings of all sessions that may still write to a file."""
+        ...
+
+    def put_recording(self, recording: Recording) -> None:
+        """Stores a recording, in the place of an earlier state."""
+        ...
+
+    def exclusive(self) -> AbstractContextManager[None]:
+        """A block in which no other process commits. Changes made in it are committed at its end, or undone if it raises."""
+        ...
+
+
 class LogLedger(Protocol):
     """What the log follower asks the ledger. It changes nothing: the engine stores events and how far a log was read, in one
     transaction.

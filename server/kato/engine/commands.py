@@ -174,7 +174,7 @@ def _capture_in_editor(tools: Tools, run: Run, path: str) -> Result:
     if not is_whole and known is not None and known.body_bytes:
         raise NoteUnsaved(path)
     tools.recordings.flush(run.key, run.at)
-    events = run.at.seq + (run.at.line > 0)
+    events = run.at.end
     if is_whole:
         assert recording is not None
         return Result(path=path, recording_id=recording.recording_id, events=events)

@@ -111,8 +111,10 @@ class Engine:
         )
         self.claims = Claims(ledger, listener, owner=owner, is_alive=is_alive, run=self._executor.run_claim)
         self._status = StatusReporter(ledger, store, self._budget, memory, listener, process, now_ms)
-        notebook.sub_agents = self._reader.sub_agents
-        notebook.repaired = lambda recording: listener.notify(notices.older_version_saved(recording))
+        notebook.transcripts.sub_agents = self._reader.sub_agents
+        notebook.appending.repaired = lambda recording: listener.notify(
+            notices.older_version_saved(recording)
+        )
         ledger.make_room = partial(self._budget.make_room, what=EVENT)
         self._apply(settings)
 
@@ -127,7 +129,8 @@ class Engine:
     def _apply(self, settings: EngineSettings) -> None:
         self._residency.max_events = settings.max_events_per_session
         self._destinations.locations = settings.locations
-        self.notebook.options, self.notebook.tz = settings.markdown, settings.tz
+        transcripts = self.notebook.transcripts
+        transcripts.options, transcripts.tz = settings.markdown, settings.tz
         self.notebook.writer.policy = settings.policy
         self._budget.resize(
             settings.bounds,

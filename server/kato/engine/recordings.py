@@ -21,9 +21,9 @@ from kato.core.records import Recording, SessionRecord
 from kato.engine import notices
 from kato.engine.failures import guarded, log_failure
 from kato.engine.reading import SessionReader
-from kato.notes.files import NoteMissing
 from kato.notes.held import HeldNotes, at_end
 from kato.notes.notebook import NoteBook
+from kato.notes.opening import NoteMissing
 from kato.notes.policy import RootUnavailable
 from kato.notes.rendering import Position
 
@@ -91,12 +91,14 @@ class Recordings:
             path = recording.output_path
             if self._held.is_held_elsewhere(path):
                 return False
-            if self._held.goes_through_editor(path, is_changed=lambda: self._notebook.has_changed(recording)):
+            if self._held.goes_through_editor(
+                path, is_changed=lambda: self._notebook.changes.has_changed(recording)
+            ):
                 self._held.append(recording, end)
                 return False
             if self._held.reconcile(path):
                 return True
-            for moved in self._notebook.append(recording, self._reader.events(key), end):
+            for moved in self._notebook.appending.append(recording, self._reader.events(key), end):
                 self._ledger.put_recording(at_end(moved))
                 return (moved.seq, moved.line) < end
         return False
@@ -159,7 +161,9 @@ class Recordings:
         for recording in recordings:
             with guarded(f"recording {recording.recording_id}"):
                 try:
-                    is_due = recording.recording_id in self._paused or self._notebook.has_changed(recording)
+                    is_due = recording.recording_id in self._paused or self._notebook.changes.has_changed(
+                        recording
+                    )
                 except RootUnavailable as error:
                     self._pause(recording, error.message)
                 else:
