@@ -27,7 +27,7 @@ export interface KatoApi {
   /** The server's memory, in bytes. */
   memory(): Promise<MemoryStatus>;
 
-  /** What the server last told of itself; undefined before it did. */
+  /** The server's latest status; undefined before the first one. */
   status(): StatusSnapshot | undefined;
 
   /** Fires when a count, a session, a recording or the process' memory changed; at most a few times a second. */

@@ -1,5 +1,5 @@
 // One window at a time: a lock that its holder keeps fresh. A window that was closed over its work leaves a lock that
-// grows old within seconds, so that the next window does not wait for nobody. (A process id would not do: windows in
+// grows old within seconds, so that the next window does not wait for a window that is gone. (A process id would not do: windows in
 // containers may share a folder, not their ids.)
 
 import { promises as fs } from "node:fs";

@@ -1,4 +1,4 @@
-// The commands, one function each. Rule: when the server is stopped, each says so and offers to start it.
+// The commands, one function each. Rule: when the server is stopped, each reports that and offers to start it.
 
 import { promises as fs } from "node:fs";
 import * as path from "node:path";
@@ -264,7 +264,7 @@ async function isThere(file: string): Promise<boolean> {
   return fs.access(file).then(() => true, () => false);
 }
 
-/** The note; a failure was told by whoever hears of every outcome. */
+/** Opens the note. A failure was shown already, by the handler of all outcomes. */
 async function open({ status, outputPath }: CommandOutcome): Promise<void> {
   if (status !== "error" && outputPath !== undefined) {
     await vscode.window.showTextDocument(vscode.Uri.file(outputPath));

@@ -15,7 +15,7 @@ export async function isWhole(folder: string, platform: string): Promise<boolean
   return (await exists(path.join(folder, MARK))) && (await exists(pythonOf(folder, platform)));
 }
 
-/** Puts what was made beside an environment's place there. */
+/** Moves a new environment to its place. */
 export async function putInPlace(made: string, folder: string, platform: string): Promise<void> {
   await fs.writeFile(path.join(made, MARK), "");
   if (!(await isWhole(folder, platform))) {
@@ -44,7 +44,7 @@ export async function removeHalfMade(storage: string): Promise<void> {
   await remove(storage, async (name) => name.endsWith(".new"));
 }
 
-/** Removes the environments that came before this one and that nobody uses. */
+/** Removes earlier environments that no process uses. */
 export async function removeOlder(storage: string, folder: string): Promise<void> {
   const ours = await madeAt(folder);
   await remove(storage, async (name) => {

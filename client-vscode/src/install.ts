@@ -1,6 +1,6 @@
 // Finds the server, or makes one: the setting, `kato` on the PATH, else a private environment in the extension's storage.
 //
-// Rule: an environment is made beside its place and moved there when it is whole, by one window at a time. Its name holds
+// Rule: an environment is made next to its place and moved there when it is complete, by one window at a time. Its name holds
 // the wheel's hash: another wheel is another environment. Python runs isolated (-I): what the user's PYTHONPATH or the
 // folder it happens to run in hold is not ours.
 
@@ -64,7 +64,7 @@ export async function findServer(place: Place, installing: (work: (progress: Pro
   if (!(await isWhole(folder, place.platform))) {
     await installing((progress) => install(place, wheel, folder, progress));
   }
-  await use(folder).catch((error: unknown) => place.log(String(error))); // a full disk is no reason not to start
+  await use(folder).catch((error: unknown) => place.log(String(error))); // a full disk does not prevent the start
   await removeOlder(place.storage, folder);
   return [...isolated(pythonOf(folder, place.platform)), "-m", "kato", "serve"];
 }

@@ -36,7 +36,7 @@ export function pythonOf(folder: string, platform: string): string {
   return platform === "win32" ? `${folder}\\Scripts\\python.exe` : `${folder}/bin/python`;
 }
 
-/** Why an installer failed, as far as its words tell. */
+/** Why an installer failed, as far as its output shows. */
 export function installFailure(output: string): "network" | "noVenv" | "noSpace" | "other" {
   if (/ensurepip is not|No module named '?(venv|ensurepip)|python3-venv/i.test(output)) {
     return "noVenv";

@@ -25,7 +25,7 @@ export class Samples {
       rss: process.rss,
       snapshots: snapshots.estimatedBytes,
       limit: daemonMaxMemoryBytes,
-      // A server that was started anew counts from zero.
+      // A server that was restarted counts from zero.
       evicted: Math.max(0, snapshots.evictionsTotal - before),
     });
     this.#evictions = snapshots.evictionsTotal;
@@ -38,7 +38,7 @@ export class Samples {
     return this.#samples;
   }
 
-  /** Up to this moment: the server tells of changes only, so what it told last still holds. */
+  /** Up to this moment: the server reports changes only, so its latest report still holds. */
   until(now: number): readonly Sample[] {
     const last = this.#samples.at(-1);
     return last === undefined || now <= last.time ? this.#samples : [...this.#samples, { ...last, time: now, evicted: 0 }];

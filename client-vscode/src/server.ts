@@ -1,7 +1,7 @@
 // The server's life as this window sees it: found or installed, started, restarted after a crash, stopped.
 //
 // Rules: one start at a time and one more queued; a process that ended by itself is started again a few times, never after
-// it went over its budget or refused its settings; nothing polls, everything follows what the server tells.
+// it went over its budget or refused its settings; nothing polls, everything follows what the server reports.
 
 import { spawn, type ChildProcess } from "node:child_process";
 import { once } from "node:events";
@@ -32,7 +32,7 @@ interface Message {
 
 const SEVERITIES: Record<number, Notice["severity"]> = { 1: "error", 2: "warning" };
 
-/** Why the last start failed, for whoever offers a cure. */
+/** Why the last start failed, for the part that offers a cure. */
 export type Failure = { kind: "setup"; error: SetupError } | { kind: "settings"; fault?: { key: string; message: string } } | { kind: "crash"; reason: string } | { kind: "budget"; reason: string };
 
 const STOP_MS = 3000;
@@ -41,7 +41,7 @@ const START_MS_MAX = 120_000;
 /** From the end of a server that refused its settings until its last words are surely read. */
 const LAST_WORDS_MS = 500;
 
-/** Errors are told by us, with a cure; the base class would show popups of its own. */
+/** The extension shows errors itself, with a cure; the base class would show popups of its own. */
 class QuietClient extends LanguageClient {
   override error(message: string, data?: unknown): void {
     this.outputChannel.appendLine(`${message} ${data instanceof Error ? data.message : ""}`.trimEnd());
@@ -98,7 +98,7 @@ export class Server implements vscode.Disposable {
     return this.#state;
   }
 
-  /** What the server last told of itself; undefined before it did. */
+  /** The server's latest status; undefined before the first one. */
   get status(): StatusSnapshot | undefined {
     return this.#status;
   }
@@ -129,7 +129,7 @@ export class Server implements vscode.Disposable {
     return this.#starts !== start && this.#state.kind === "running";
   }
 
-  /** Starts it anew because the user wants it: what crashed before does not count any more. */
+  /** Restarts it because the user wants it: what crashed before does not count any more. */
   restart(): Promise<void> {
     this.#crashes = [];
     this.#queued = this.#restarting !== undefined;
@@ -234,7 +234,7 @@ export class Server implements vscode.Disposable {
     client.onRequest(ApplyWorkspaceEditRequest.type, (params) => this.#edits.apply(params, (edit) => client.protocol2CodeConverter.asWorkspaceEdit(edit)));
     client.registerFeature(ANNOUNCES);
     this.#client = client;
-    // What never answers is ended; its end is told as any other.
+    // What never answers is ended; its end is reported as any other.
     let patience = setTimeout(() => this.#process?.kill("SIGKILL"), START_MS_MAX);
     // The client itself may wait for an answer of a process that is gone.
     const ended = new Promise<never>((_, reject) => (this.#giveUp = reject));
@@ -304,7 +304,7 @@ export class Server implements vscode.Disposable {
     return new Promise((resolve, reject) => {
       const child = spawn(program, args, { cwd: folder, stdio: "pipe", windowsHide: true });
       // When a pipe closes, the client drops what it has read, and takes a start that fails then for a good one. Why a
-      // server ended at once is in there: the client sees the end a moment later.
+      // server ended immediately is in there: the client sees the end a moment later.
       const [reader, writer] = [new PassThrough(), new PassThrough()];
       writer.pipe(child.stdin);
       child.stdout.pipe(reader, { end: false });
@@ -319,7 +319,7 @@ export class Server implements vscode.Disposable {
         resolve({ reader, writer });
       });
       child.once("exit", (code, signal) => this.#ended(child, code, signal));
-      child.stdin.on("error", () => undefined); // it went away while it was spoken to: `exit` tells
+      child.stdin.on("error", () => undefined); // it went away while it was spoken to: `exit` reports it
     });
   }
 
@@ -347,7 +347,7 @@ export class Server implements vscode.Disposable {
       const reason = `${command[0]} ${isMissing ? "was not found" : `could not be started: ${reasonOf(error)}`}`;
       this.#fail(reason, { kind: "setup", error: new SetupError(`Kato's server does not start: ${reason}.`, "settings") });
     }
-    // Else it answers nobody, and its end is told by itself.
+    // Otherwise it answers no request, and its end is reported by itself.
   }
 
   #ended(child: ChildProcess, code: number | null, signal: string | null): void {
@@ -357,7 +357,7 @@ export class Server implements vscode.Disposable {
     this.#process = undefined;
     this.output.warn(`the server ended (${code ?? signal})`);
     if (code === ExitCode.invalidConfiguration) {
-      // Its answer names the setting and may still be on its way: whoever waits for it tells. It is not started again.
+      // Its answer names the setting and may still be on its way: the part that waits for it reports it. It is not started again.
       this.#isRefused = true;
       if (this.#state.kind === "running") {
         this.#forget();
@@ -388,7 +388,7 @@ export class Server implements vscode.Disposable {
     this.#timer = setTimeout(() => void this.#again(), pause);
   }
 
-  /** After a crash. The start that it ended may not have been told yet: then one more follows it. */
+  /** After a crash. The start that it ended may not have been reported yet: then one more follows it. */
   #again(): Promise<void> {
     this.#queued = this.#restarting !== undefined;
     return this.#startAnew();
@@ -401,7 +401,7 @@ export class Server implements vscode.Disposable {
     this.#failed.fire({ kind: "budget", reason });
   }
 
-  /** Lets go of the client of a process that ended. */
+  /** Drops the client of a process that ended. */
   #forget(): void {
     this.#giveUp(new Error("it ended"));
     const client = this.#client;

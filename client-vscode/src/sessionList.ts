@@ -1,4 +1,4 @@
-// This window's conversations, asked for when the server says that something changed and somebody looks.
+// This window's conversations, requested when the server reports a change while the view is visible.
 
 import * as vscode from "vscode";
 import { Method, type StatusParams, type StatusSnapshot } from "./protocol";
@@ -7,7 +7,7 @@ import { named, ofWorkspace, type NamedSession } from "./sessions";
 
 const SESSIONS_MAX = 1000;
 
-/** All of them, also those that nobody spoke in lately. */
+/** All of them, also those without recent messages. */
 export async function workspaceSessions(server: Server): Promise<NamedSession[]> {
   const asked: StatusParams = { includeStale: true, limit: SESSIONS_MAX };
   const status = await server.request<StatusSnapshot>(Method.status, asked);

@@ -105,7 +105,7 @@ export function tree(sessions: readonly NamedSession[], now: number): AssistantE
   }));
 }
 
-/** Beside the title, what matters most first, as a narrow side bar cuts it: age, size in memory or where else it is, events, recording. */
+/** Next to the title, what matters most first, as a narrow side bar cuts it: age, size in memory or where else it is, events, recording. */
 export function describe(session: SessionStatus, now: number): string {
   const parts = [
     age(session.lastMessageAt ?? session.updatedAt, now),
@@ -138,7 +138,7 @@ function byTime<S extends SessionStatus>(sessions: readonly S[]): S[] {
 }
 
 /**
- * What of the view has to be drawn anew: the ids of nodes whose own row changed, or "all" when nodes came, went or moved.
+ * What of the view has to be drawn again: the ids of nodes whose own row changed, or "all" when nodes came, went or moved.
  * So a tree of 200 sessions stays still when one of them grows.
  */
 export function changes(before: readonly Entry[], after: readonly Entry[]): "all" | string[] {

@@ -1,4 +1,4 @@
-// The sessions view. Rule: a row is drawn anew only when it says something else; the tree only when rows come, go or move.
+// The sessions view. Rule: a row is drawn again only when it says something else; the tree only when rows come, go or move.
 
 import * as vscode from "vscode";
 import type { Server } from "./server";
@@ -86,7 +86,7 @@ export class SessionsView implements vscode.TreeDataProvider<Entry>, vscode.Disp
   #look(): void {
     clearInterval(this.#tick);
     if (this.#view.visible) {
-      this.#tick = setInterval(() => this.#draw(), AGE_TICK_MS); // "5 min" becomes "6 min"; nobody is asked for it
+      this.#tick = setInterval(() => this.#draw(), AGE_TICK_MS); // "5 min" becomes "6 min"; without a request
       void this.refresh();
     }
   }

@@ -8,7 +8,7 @@ export const OLD_DIRECTORY = "captureDirectory";
 
 const CLIENT_KEYS = new Set(["server.command", "server.python", OLD_DIRECTORY]);
 
-/** What `WorkspaceConfiguration.inspect` tells of a key. */
+/** The values of a key that `WorkspaceConfiguration.inspect` gives. */
 export interface Inspected {
   defaultValue?: unknown;
   globalValue?: unknown;
@@ -44,8 +44,8 @@ export function chosen(keys: readonly string[], inspect: (key: string) => Inspec
 
 /**
  * A live change. The server lays it over what it was started with: a key that was taken back is sent with its default,
- * and where there is none to send the server has to be started anew. (Of keys that count at the start only the server
- * itself tells.)
+ * and where there is none to send the server has to be restarted. (The server itself reports keys that count only
+ * at the start.)
  */
 export function change(started: Values, now: Values, defaults: Values): { settings: Values; restart: boolean } {
   const settings: Values = { ...now };

@@ -224,7 +224,7 @@ def test_a_compaction_is_a_boundary_with_the_summary_and_without_the_kept_turns(
     assert subtypes == ["compaction", "summary"]
 
 
-def test_a_list_of_known_messages_after_a_rewind_is_no_compaction() -> None:
+def test_a_list_of_known_messages_after_a_rewind_is_not_a_compaction() -> None:
     records = [*RESUMED, message("user", "again", "m3"), {"$rewindTo": "m3"}, {"$set": {"messages": RESUMED}}]
     assert [words for kind, words in emitted(*records) if kind == "info"] == ["Rewound to before “again”."]
 

@@ -1,4 +1,4 @@
-"""A file of the journal that is removed or replaced under a running server: noticed, told, and nothing acknowledged into it."""
+"""A file of the journal that is removed or replaced under a running server: Kato notices it, notifies the user, and acknowledges nothing into it."""
 
 import shutil
 import sqlite3
@@ -176,7 +176,7 @@ def test_a_journal_whose_files_stay_is_never_lost(tmp_path: Path) -> None:
     journal.close()
 
 
-def test_a_lost_journal_says_so_each_time_and_does_not_grow(tmp_path: Path) -> None:
+def test_a_lost_journal_is_an_error_each_time_and_does_not_grow(tmp_path: Path) -> None:
     journal = Journal.open(tmp_path, now_ms=lambda: START_MS)
     append(journal, 0)
     remove_database(tmp_path)

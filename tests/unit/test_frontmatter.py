@@ -140,7 +140,7 @@ def test_what_is_missing_is_said_and_taken_back_when_it_is_whole() -> None:
 @pytest.mark.parametrize(
     "yaml", ["a: [", "- list", "just text", "a: 1\na: 2", "a: !!python/object:x {}\n- b", "\tx: 1"]
 )
-def test_what_is_no_mapping_is_an_error_that_leaves_it_alone(yaml: str) -> None:
+def test_frontmatter_that_is_not_a_mapping_is_an_error_and_stays_as_it_is(yaml: str) -> None:
     with pytest.raises(FrontmatterInvalid):
         adopt(yaml, FIELDS)
 

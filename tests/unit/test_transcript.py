@@ -403,5 +403,5 @@ def test_a_boundary_is_one_line_in_italics(subtype: str) -> None:
     assert render(*said, options=MarkdownOptions(include_boundaries=False)) == f"# m_{T0}\n\na\n\nb\n"
 
 
-def test_another_provider_info_is_no_boundary() -> None:
+def test_another_provider_info_is_not_a_boundary() -> None:
     assert render(info("unknown", subtype="other")) == ""

@@ -13,7 +13,7 @@ from kato.notes.policy import AuditLog, RootUnavailable, WritePolicy, as_on_disk
 
 @pytest.fixture
 def workspace(tmp_path: Path) -> Path:
-    """`ws` with folders, links and dot folders; `outside` beside it."""
+    """`ws` with folders, links and dot folders; `outside` next to it."""
     ws, outside = tmp_path / "ws", tmp_path / "outside"
     for folder in ("notes/deep", "src", ".git/hooks", ".notes", "notes/.obsidian"):
         (ws / folder).mkdir(parents=True)

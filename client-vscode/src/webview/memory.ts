@@ -79,7 +79,7 @@ function list({ largest }: MemoryPage): void {
   element("none").toggleAttribute("hidden", rows.length > 0);
 }
 
-/** The figures change every few seconds: a screen reader finds them here, but only hears of a server that stopped. */
+/** The figures change every few seconds: a screen reader finds them here, but announces only a server that stopped. */
 function summarise({ samples, state }: MemoryPage): void {
   const last = samples.at(-1);
   const isRunning = state === "running";

@@ -24,7 +24,7 @@ async function environment(name: string, madeAt: number): Promise<string> {
   return folder;
 }
 
-/** A process id that was somebody's and is nobody's now. */
+/** The id of a process that has ended. */
 function gonePid(): number {
   return spawnSync(process.execPath, ["-e", ""]).pid;
 }

@@ -1,6 +1,6 @@
-"""Puts the parts together for one process: settings in, an engine out, for the server and for the terminal alike.
+"""Makes the engine of a process from its settings: ledger, store, notebook, write policy and assistants.
 
-Rule: settings are put in force in one place, at the start and live (`Assembly.apply`).
+Rule: `Assembly.apply` is the only place that puts settings in force, at the start and when they change.
 """
 
 import logging
@@ -122,7 +122,7 @@ class Assembly:
         in_force = self._engine_settings(chosen, folders)
         if not in_force.bounds.whole_process:
             log.warning(
-                "daemonMaxMemoryMb (%d) leaves too little beside the process' own %d MB: it bounds the snapshots alone",
+                "daemonMaxMemoryMb (%d) leaves too little above the process' own %d MB: it bounds the snapshots alone",
                 chosen.daemon_max_memory_mb,
                 self._footprint // limits.MIB,
             )

@@ -132,7 +132,7 @@ def _parser() -> argparse.ArgumentParser:
     capture.add_argument(
         "--sub-agents", action="store_true", help="with sub-agents, folded under the calls that started them"
     )
-    capture.add_argument("--images", action="store_true", help="with pictures, as files beside the note")
+    capture.add_argument("--images", action="store_true", help="with pictures, as files next to the note")
     capture.add_argument("--state-dir")
     capture.set_defaults(run=_capture)
 
@@ -279,7 +279,7 @@ def _status_view(servers: Sequence[Mapping[str, Any]]) -> "RenderableType":
 def _days(text: str) -> int:
     """`90d` as days."""
     if not text.endswith("d") or not text[:-1].isdecimal() or int(text[:-1]) < 1:
-        raise argparse.ArgumentTypeError(f"{text!r} is no number of days such as 90d")
+        raise argparse.ArgumentTypeError(f"{text!r} is not a number of days such as 90d")
     return int(text[:-1])
 
 
@@ -325,7 +325,7 @@ def _journal_export(arguments: argparse.Namespace) -> int:
     if arguments.session is not None:
         provider, slash, session_id = arguments.session.partition("/")
         if not slash:
-            raise CommandRefused(f"{arguments.session!r} is no provider/session-id")
+            raise CommandRefused(f"{arguments.session!r} is not a provider/session-id")
         key = SessionKey(provider, session_id)
     problems: list[str] = []
     with _journal(arguments) as journal:
@@ -521,7 +521,7 @@ def _capture(arguments: argparse.Namespace) -> int:
             since_ms=session.created_at,
         )
         for _ in events if arguments.sub_agents else ():
-            pass  # what the log tells of its sub-agents is known after a run through it
+            pass  # the log's sub-agents are known once it was read to its end
         agents.know(session.key, events.started, found)
         notebook.transcripts.sub_agents = agents
         if not target:
@@ -542,7 +542,7 @@ def _capture(arguments: argparse.Namespace) -> int:
 
 
 def _absolute(path: str) -> str:
-    """The path from the current folder or `~`. Raises CommandRefused where `~` names nobody."""
+    """The path from the current folder or `~`. Raises CommandRefused where `~` names no user."""
     try:
         return str(Path(path).expanduser().absolute())
     except RuntimeError:
@@ -579,7 +579,7 @@ def _moment(text: str) -> int:
             moment = moment if moment.tzinfo is not None else moment.astimezone()
     except (ValueError, OverflowError):
         raise CommandRefused(
-            f"--since: {text!r} is no moment; write 30m, 2h, 3d, 14:30, 2026-11-24 or 2026-11-24T14:30"
+            f"--since: {text!r} is not a moment; write 30m, 2h, 3d, 14:30, 2026-11-24 or 2026-11-24T14:30"
         ) from None
     return int(moment.timestamp() * 1000)
 
@@ -593,7 +593,7 @@ def _watch(arguments: argparse.Namespace) -> int:
     folders = [str(Path(_absolute(folder)).resolve()) for folder in arguments.folder]
     for folder in folders:
         if not Path(folder).is_dir():
-            raise CommandRefused(f"{folder} is no folder")
+            raise CommandRefused(f"{folder} is not a folder")
     return Watch(_settings(arguments), os.environ, folders, Screen()).run()
 
 

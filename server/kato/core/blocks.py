@@ -1,12 +1,12 @@
-"""The block structure of a Markdown text, line by line, as CommonMark 0.31 reads it (spec.commonmark.org/0.31.2).
+"""Finds the blocks of a Markdown text, line by line, by the rules of CommonMark 0.31 (spec.commonmark.org/0.31.2).
 
     containers   block quotes and list items, outermost first
-    leaf         what the innermost container holds now: a paragraph, a fence, an HTML block, indented code, or nothing
+    leaf         the content of the innermost container: a paragraph, a fence, an HTML block, indented code, or nothing
 
-One reading of blocks for the whole program: which lines may hold a command, which text of the user would change a note's
-structure, what a message leaves open at its end. Inline structure is read only as far as code spans and tags.
+The whole program uses this one implementation: it decides which lines may be commands, which text of the user would change a
+note's structure, and what a message leaves open at its end. The only inline structure that it reads are code spans and tags.
 
-Rule: linear in the length of the text; never raises.
+Rules: takes time in proportion to the length of the text; never raises.
 """
 
 import re

@@ -9,7 +9,7 @@
     │   ├── PathDenied           -32012  data: path, rule
     │   └── WriteFailed          -32013  data: path
     │       └── NoteUnsaved              data: path, rule
-    └── OperatorError        whoever runs the process
+    └── OperatorError        the person who runs the process
         ├── SettingsInvalid      -32602  data: key, rule, got   (exit 78)
         ├── BudgetExceeded       -32010  data: neededBytes, budgetBytes
         └── JournalUnavailable   -32603  data: path

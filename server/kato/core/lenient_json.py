@@ -1,7 +1,7 @@
-"""JSON text to values, as forgiving as the programs that write it are careless, and values to JSON text.
+"""Decodes JSON as other programs write it, and encodes values as valid JSON.
 
-Rule: one reading of JSON for the wire and for session logs; what cannot be read raises ValueError, which never shows
-the text. What is written is valid JSON, whatever its texts hold.
+Rules: the wire and the session logs use this one decoder. It raises ValueError for invalid text, without quoting the text. The
+encoder writes valid JSON whatever characters its texts contain.
 """
 
 import json
@@ -57,9 +57,9 @@ def without_surrogates(value: Any) -> Any:
 
 
 def decoded_bytes(text: bytes | bytearray) -> int:
-    """An upper estimate of what reading and storing this text takes beside its own bytes.
+    """An upper estimate of the memory that reading and storing this text takes in addition to its own bytes.
 
-    Measured on CPython 3.11: a member or element costs at most about 110 bytes beside its text, an object 240 more; text
+    Measured on CPython 3.11: a member or element costs at most about 110 bytes in addition to its text, an object 240 more; text
     takes its length, or up to four times that once it holds characters outside Latin-1; writing it again takes as
     much twice (a growing buffer). Counts inside strings make the estimate too high, never too low.
     """

@@ -1,7 +1,7 @@
-"""Events' JSON, a line each: from the wire to the store and the journal without being taken apart.
+"""Events as lines of JSON in one buffer, passed from the wire to the store and the journal without being split.
 
-Rule: every line ends with a newline, and none holds another. Whoever needs a single line pays for it; passing lines on
-costs one copy of the bytes, into the chunk where they stay, however many lines they are and whatever they came in.
+Rules: every line ends with a newline and contains no other. Passing lines on copies their bytes once, into the chunk that keeps
+them, whatever their number. Splitting off a single line costs its copy.
 """
 
 import codecs
@@ -75,7 +75,7 @@ class Lines:
 
 
 def cut(data: bytes, low: int, high: int, count: int) -> bytes:
-    """Of `count` lines in one piece, those from `low` to before `high`."""
+    """The lines from `low` to before `high` of a piece of `count` lines."""
     if (low, high) == (0, count):
         return data
     return _NEWLINE.join([*data.split(_NEWLINE)[low:high], b""])

@@ -118,7 +118,7 @@ def from_uri(uri: object, *, windows: bool = False) -> str | None:
     try:
         path = unquote(found["path"], errors="strict")
     except UnicodeDecodeError:
-        return None  # a name that is no text
+        return None  # the name is not valid text
     if "\0" in path:
         return None
     if not windows:

@@ -24,7 +24,7 @@ from kato.core.views import JournalStats, ProcessMemory
 
 class Ledger(Protocol):
     """The store of sessions: the journal, or memory if the journal is off. Both behave the same while the process runs; where
-    they differ, the method says so. A method of the journal raises JournalUnavailable if the database fails.
+    they differ, the method's description names the difference. A method of the journal raises JournalUnavailable if the database fails.
 
     A transaction is either the *group*, which the first `append` opens and `commit` ends, or an `exclusive` block.
     """

@@ -3,13 +3,16 @@
 State, and what may change it:
 
     append / load   the session becomes the newest; may drop its oldest events (cap), then evict others
-    resize          new bounds; evicts at once
-    shrink          evicts until the figure given, never the newest session
+    resize          new bounds; evicts immediately
+    shrink          evicts down to a given size, never the newest session
 
-Rules: events lie in chunks of JSON lines, never as object trees; what is claimed as `estimated_bytes` is the real
-size of what is retained (buffers as they are allocated, plus a constant a chunk and a session) and is kept current
-in O(new events); eviction goes from the least recently updated, `max_sessions` first, then `memory_pressure`;
-the session that is being updated is never evicted, so that a store over its budget holds one session and says so.
+Rules:
+
+- Events are kept as JSON lines in chunks, never as objects.
+- `estimated_bytes` is the size of everything that is kept: the buffers as they are allocated, and a constant for each chunk and
+  session. Keeping it current takes time in proportion to the new events.
+- Eviction begins with the session that was updated least recently: first for `max_sessions`, then for `memory_pressure`.
+- The session that is being updated is never evicted. So a store above its budget contains one session, and reports that.
 """
 
 import sys
@@ -173,7 +176,7 @@ class SnapshotStore:
     ) -> list[Eviction]:
         """Adds events, the first of which has the number `first_seq`; says which sessions had to go for them.
 
-        A gap between what is held and `first_seq` starts the snapshot anew: what is held is always contiguous.
+        A gap between what is held and `first_seq` starts a new snapshot, because a snapshot is always contiguous.
         `extra_bytes` is what is kept elsewhere for this session and counts as its cost (its whole, not a change).
         """
         session = self._sessions.get(key)
@@ -235,7 +238,7 @@ class SnapshotStore:
             self._remove(key)
 
     def resize(self, *, budget_bytes: int, max_sessions: int, max_events_per_session: int) -> list[Eviction]:
-        """New bounds, in force at once."""
+        """Puts new bounds in force immediately, and returns the evictions that they cause."""
         self._budget_bytes = budget_bytes
         self._max_sessions = max_sessions
         self._max_events = max_events_per_session

@@ -1,13 +1,12 @@
-"""Texts as Kato needs them: which Markdown lines lie inside fenced code, what a word may have been meant as, what may be
-printed as it is.
+"""Functions on texts: fences of Markdown, lines and words, the nearest known word, and texts that are safe to print.
 
 Rules:
 
-- One reading of fences for the whole program, CommonMark's: an opening run of at least three backticks or tildes, indented
-  by at most three spaces, is closed by a run of the same character at least as long, with nothing after it; a backtick
-  fence's info string holds no backtick.
-- A text is not split into all of its lines or words: 8 MB of short lines take 150 MB as a list. What is looked for is found
-  in the text, and each function takes time in proportion to the length of the text.
+- The whole program uses one definition of fences, CommonMark's: an opening run of at least three backticks or tildes, indented
+  by at most three spaces, is closed by a run of the same character at least as long, with nothing after it. The info string
+  of a backtick fence contains no backtick.
+- No function splits a text into all of its lines or words, because 8 MB of short lines take 150 MB as a list. Each takes time in
+  proportion to the length of the text.
 """
 
 import re

@@ -1,18 +1,18 @@
-"""The engine: owns all state and keeps the one order.
+"""The engine: owns all state, and does all work in one order.
 
     append ──► open group ──► … more appends … ──► commit:  ledger ─► snapshots ─► commands ─► recordings
 
 Rules:
 
 - Durable before visible: nothing enters the store, runs a command or is answered before the ledger has committed it.
-- Reads show what is committed. They do not commit what is open: the caller does, for it has to answer the appends.
+- Reads show what is committed. They do not commit open appends: the caller does, because it has to answer them.
 - Live events and replayed ones take this same path; a replayed one runs no command.
 - Commands run once over all processes, in the order of their lines (`claims`); no recording writes beyond the first line
   whose command has not run.
 - A command sees the conversation as it stood at its line. Its failure changes no state and is always reported.
 - A command in a message that is not proven to be typed is not run. It is claimed like any other, so that it is reported
   once over all processes.
-- The engine knows no LSP and no JSON of the wire; the server, the command line and the demo drive it directly.
+- The engine does not depend on LSP. The server, the command line and the demo call the same methods.
 - After the commit, a failure of one session (a note that cannot be written, a full disk) stops no other session.
 """
 

@@ -1,4 +1,4 @@
-"""What happens to a failure after the commit: it is logged, and the work of other sessions goes on."""
+"""Handles failures after the commit: logs them, so that the work of other sessions goes on."""
 
 import logging
 from collections.abc import Iterator

@@ -2,10 +2,10 @@
 
     up to date ──new events──► behind ──flush──► up to date
                                  │  note cannot be written ──► paused:  the user is notified, each heartbeat tries again
-                                 │  note is gone ────────────► missing: searched where it was renamed to, then the user decides
+                                 │  note is missing ─────────► missing: searched under another name, then the user decides
 
-A failure of one recording stops no other session. The recordings of one session are written in their order, for two of
-them may write to the same note.
+A failure of one recording stops no other session. The recordings of one session are written in their order, because
+two of them may write to the same note.
 """
 
 import logging

@@ -48,7 +48,7 @@ class _Attempt:
         return is_there and change.text.replace("\r\n", "\n") == self.text
 
     def confirm(self) -> None:
-        """The text is in the document. The answer and the document's change both say so: the first of them counts."""
+        """The text is in the document. The client's answer and the document's change both confirm it; the first of them counts."""
         if not self._is_confirmed:
             self._is_confirmed = True
             self._done(self.text)

@@ -60,7 +60,7 @@ class Progress:
         self._work = _Work(token, self._clock())
 
     def report(self, done: int, total: int) -> None:
-        """So many of so many events are written."""
+        """Reports that `done` of `total` events are written."""
         now = self._clock()
         if self._work is None:
             self._work = _Work(self._spare, now)

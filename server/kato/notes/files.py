@@ -1,6 +1,6 @@
 """The files of notes: read, appended to, and replaced, as far as the write policy allows it.
 
-    whole    `prepare` writes a new file beside the old one, `Prepared.commit` puts it in its place (`replacing`)
+    whole    `prepare` writes a temporary file in the same folder, `Prepared.commit` puts it in its place (`replacing`)
     append   one write at the end; a partial one (disk full) is taken back
 
 Rule: after a crash the old content or the new one is there, as a whole.

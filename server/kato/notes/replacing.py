@@ -1,4 +1,4 @@
-"""Writes a new content of a note: beside the file first, then in its place.
+"""Replaces a note's content: writes a temporary file in the same folder, then renames it to the note.
 
     prepare   temporary file in the same folder, fsync
     commit    a copy of the old file if it is wanted, rename, fsync of the folder
