@@ -49,7 +49,10 @@ RULES: Final = (
     _rule(r"\b(?:told|tells?|telling)\b(?! apart)", '"emits", "logs", "reports", "notifies", "shows", "distinguishes"'),
     _rule(r"\bsays? so\b|\b(?:is|are) said (?:of|to)\b", '"reports", "shows", "names"'),
     _rule(r"(?-i:(?:^|\n\s*(?:[-*] )?|[.:;(] |#:? |\"{3})Of (?!course\b))[^.,;:]{1,90}, ", "actor, verb, object: do not front the genitive"),
+    _rule(r"(?-i:(?:^|\n\s*(?:[-*] )?|[.:;(] |#:? |\"{3})Of (?:everything|what|all|each|an?|the|those|these|several|more|many|two|both)\b)", "actor, verb, object: do not front the genitive"),
     _rule(r"(?:^|\n\s*|[.:;,(] |#:? |\"{3})so (?:much|many|long|often|deep)\b(?! as\b| that\b)", "name the figure: at most N bytes, every N seconds"),
+    _rule(r"^test of ", "actor, verb, object: do not front the genitive"),
+    _rule(r"\b(?:is|are|was|were) (?:waited for|passed over|looked (?:at|for)|spoken to|lied)\b", "active voice: Kato waits for, skips, checks, searches"),
     _rule(r"\bthat is all\b|\bso be it\b|\bcome what may\b", "state the guarantee and its limits"),
 )  # fmt: skip
 

@@ -319,7 +319,7 @@ export class Server implements vscode.Disposable {
         resolve({ reader, writer });
       });
       child.once("exit", (code, signal) => this.#ended(child, code, signal));
-      child.stdin.on("error", () => undefined); // it went away while it was spoken to: `exit` reports it
+      child.stdin.on("error", () => undefined); // it ended while the client wrote to it: `exit` reports it
     });
   }
 

@@ -2,7 +2,6 @@
 
 import asyncio
 import os
-import resource
 import shutil
 import sys
 import time
@@ -17,6 +16,9 @@ from kato.logs.inotify import InotifyWatcher
 from kato.logs.trees import TreeWatcher
 from kato.logs.watcher import Watcher
 from logs import overflow_the_queue, watches
+
+if sys.platform != "win32":
+    import resource
 
 LINUX = pytest.mark.skipif(sys.platform != "linux", reason="inotify")
 Make = Callable[[type[Watcher]], "Reports"]
@@ -183,6 +185,7 @@ async def test_a_tree_is_watched_as_one(
         assert watches(os.getpid()) > 0, "the system's events, whatever watchfiles' environment asks for"
 
 
+@pytest.mark.skipif(sys.platform == "win32", reason="needs limits of descriptors")
 async def test_a_tree_that_cannot_be_watched_is_a_failure_until_there_are_others(
     watch_with: Make, tmp_path: Path
 ) -> None:

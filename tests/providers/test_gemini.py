@@ -87,7 +87,7 @@ def test_a_document_that_grows_emits_only_what_is_new() -> None:
     assert brief([*first, *more]) == [("user", "hi"), ("assistant", "hello")]
 
 
-def test_a_document_that_is_being_written_is_waited_for() -> None:
+def test_a_document_that_is_being_written_is_read_once_it_is_complete() -> None:
     reader = reader_of("gemini", document=True)
     whole = json.dumps({"sessionId": "g", "messages": [message("user", "hi")]}).encode()
     half, problems = read(reader, [whole[:30]])

@@ -38,7 +38,7 @@ _LATER_FOOTPRINT_BYTES: Final = 8 * limits.MIB
 
 class Assembly:
     """An engine with all it needs. Raises SettingsInvalid or JournalNotOpened when it cannot be put together. While
-    `hurried` is true, other processes are waited for briefly. `owner` and `is_alive` name this process and know the others;
+    `hurried` is true, it waits for other processes only briefly. `owner` and `is_alive` name this process and know the others;
     tests run several of them in one process.
     """
 

@@ -145,7 +145,7 @@ def _parser() -> argparse.ArgumentParser:
     watch.set_defaults(run=_watch)
 
     doctor = commands.add_parser(
-        "doctor", help="show where conversations are looked for and what was not understood"
+        "doctor", help="show where Kato searches conversations, and what it did not understand"
     )
     doctor.add_argument(
         "--all", action="store_true", help="read all sessions; otherwise the newest 20 of each place"

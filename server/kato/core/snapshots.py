@@ -289,7 +289,7 @@ class SnapshotStore:
             if any(chunk.count < 1 or bytes(chunk.data[-1:]) != b"\n" for chunk in session.chunks):
                 problems.append(f"{key}: a chunk does not hold whole lines")
             if session.chunks and not 0 <= session.skip < session.chunks[0].count:
-                problems.append(f"{key}: {session.skip} events are passed over in a chunk that has fewer")
+                problems.append(f"{key}: {session.skip} events are skipped in a chunk that has fewer")
             total_bytes += cost
             total_events += counted
         if total_bytes != self._bytes:
