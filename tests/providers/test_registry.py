@@ -164,7 +164,7 @@ def test_a_setting_may_name_a_plugin_also_one_that_cannot_be_loaded(folder: Path
     assert registry.unknown_name("claude") is None
     rule = registry.unknown_name("brocken")
     assert rule is not None
-    assert rule.endswith("('brocken' is none: broken?)")
+    assert rule.endswith("('brocken' is not one of them: did you mean broken?)")
 
 
 def test_titles_name_what_is_loaded(folder: Path) -> None:

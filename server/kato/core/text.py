@@ -104,7 +104,7 @@ def lines_outside_fences(text: str) -> Iterator[tuple[int, str]]:
 
 
 def one_line(text: str, chars_max: int) -> str:
-    """A text's words in one line, cut at so many characters."""
+    """A text's words in one line, of at most the given number of characters."""
     line = " ".join(text[: chars_max * 4].split())
     return line if len(line) <= chars_max else line[: chars_max - 1].rstrip() + "…"
 

@@ -73,7 +73,7 @@ class KatoProtocol(LanguageServerProtocol):
         end: Callable[[int], None],
     ) -> None:
         """Connects the protocol; to be called before `receive`. `handlers` get plain JSON; `make_room` raises BudgetExceeded
-        when there is no memory for so many bytes; `note_initialize` returns the params that pygls is to read; `end` ends the
+        when memory has no room for that number of bytes; `note_initialize` returns the params that pygls is to read; `end` ends the
         process with an exit code.
         """
         self._connection = connection
