@@ -21,6 +21,7 @@ NOT_READ: Final = (
     "LICENSE",
     "requirements/",
     "tools/check_prose.py",
+    "tests/test_prose.py",
     "package-lock.json",
     ".github/",
 )

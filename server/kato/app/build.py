@@ -32,12 +32,12 @@ from kato.storage.memory import MemoryLedger
 
 log = logging.getLogger("kato")
 
-#: What the process will still grow by when parts that are loaded on first use are there (YAML, outside Linux watchfiles; measured: 7 MB).
+#: Bytes by which the process grows when it first uses parts that are loaded late: YAML, outside Linux watchfiles (measured: 7 MB).
 _LATER_FOOTPRINT_BYTES: Final = 8 * limits.MIB
 
 
 class Assembly:
-    """An engine with all it needs. Raises SettingsInvalid or JournalNotOpened when it cannot be put together. While
+    """An engine with all its parts. Raises SettingsInvalid or JournalNotOpened if they cannot be made. While
     `hurried` is true, it waits for other processes only briefly. `owner` and `is_alive` name this process and know the others;
     tests run several of them in one process.
     """
@@ -78,7 +78,7 @@ class Assembly:
             max_events_per_session=chosen.max_events_per_session,
         )
         self._identity = processes.identity(os.getpid())
-        #: What was recovered of a damaged journal, in a sentence.
+        #: A sentence about what was recovered from a damaged journal, for the user.
         self.recovery: str | None = None
         ledger: Ledger
         if chosen.journal:
@@ -109,7 +109,7 @@ class Assembly:
             now_ms=now_ms,
             new_id=lambda: frontmatter.make_id(os.urandom(32)),
         )
-        # What the process takes without a snapshot is measured last, when all that stays is there.
+        # The footprint is measured last, when everything that stays is loaded.
         processes.settle_heap()
         later = _LATER_FOOTPRINT_BYTES + (limits.JOURNAL_CACHE_BYTES if chosen.journal else 0)
         self._footprint = processes.rss_bytes() + later

@@ -43,7 +43,7 @@ class LinePattern:
         yield from self._others.finditer(text)
 
 
-#: List markers and quotes before a line's own text. Deeper nesting means nothing, and each level takes memory to match.
+#: List markers and quotes before a line's own text. Each level takes memory to match, so deeper nesting is not read.
 _IN_LISTS: Final = r"(?:[^\S\r\n]*(?:[-*+>]|\d{1,9}[.)])(?=\s)){0,64}[^\S\r\n]*"
 _INSIDE_LIST: Final = re.compile(_IN_LISTS)
 _FENCES_IN_LISTS: Final = LinePattern(rf"{_IN_LISTS}((?:```|~~~)[^\r\n]*)")
@@ -92,8 +92,8 @@ def _after_lines(text: str, position: int, count: int) -> int:
 
 
 def lines_outside_fences(text: str) -> Iterator[tuple[int, str]]:
-    """Number (from 1) and text of the lines that are neither inside a fence nor its delimiters, where fences inside lists
-    and quotes, and indented ones, count too.
+    """Number (from 1) and text of the lines that are neither in a fence nor a fence's delimiter. Fences in lists and quotes, and
+    indented ones, count too.
     """
     fence: Fence | None = None
     for number, line in enumerate(each_line(text), start=1):
@@ -110,9 +110,7 @@ def one_line(text: str, chars_max: int) -> str:
 
 
 def visible(name: str) -> str:
-    """A name with what is not printable (line breaks, control characters, marks that turn the direction of text) as
-    escapes.
-    """
+    """A name with escapes for everything that is not printable: line breaks, control characters, marks of text direction."""
     if name.isprintable():
         return name
     return "".join(char if char.isprintable() else ascii(char)[1:-1] for char in name)
@@ -137,12 +135,12 @@ def found_outside_fences(text: str, wanted: LinePattern) -> Iterator[tuple[int, 
 
 
 def _line_ends(text: str, low: int, high: int) -> int:
-    """How many lines end between the beginnings of two lines: with CR LF, LF or CR."""
+    """The number of line ends between the beginnings of two lines. CR LF, LF and CR end a line."""
     return text.count("\n", low, high) + text.count("\r", low, high) - text.count("\r\n", low, high)
 
 
 def with_newlines(text: str) -> str:
-    """The text with its lines ended as here: what ends one is counted alike everywhere."""
+    """The text with LF as its only line end, as all of Kato counts lines."""
     return text.replace("\r\n", "\n").replace("\r", "\n") if "\r" in text else text
 
 
@@ -150,7 +148,7 @@ _BLOCK_CHARS: Final = 64 * 1024
 
 
 def words_of(text: str) -> str:
-    """The words of a text, a blank between each."""
+    """The words of a text, joined by single spaces."""
     if len(text) <= _BLOCK_CHARS:
         return " ".join(text.split())
     parts: list[str] = []
@@ -171,7 +169,7 @@ def fence_longer_than_any_in(text: str, char: str = "`", at_least: int = 3) -> s
     longest = at_least - 1
     run = re.compile(re.escape(char) + "+")
     at = text.find(char * at_least)
-    while at >= 0:  # each run that is found is longer than the one before: they are few
+    while at >= 0:  # each match is longer than the one before, so there are few
         found = run.match(text, at)
         assert found is not None
         longest = found.end() - at
@@ -180,13 +178,13 @@ def fence_longer_than_any_in(text: str, char: str = "`", at_least: int = 3) -> s
 
 
 def nearest(word: str, choices: Iterable[str], *, likeness: float = 0.6) -> str | None:
-    """The choice that a mistyped word comes closest to (`likeness` from 0 to 1), None if none is close."""
-    # What two words have in common is at most the shorter one: a long word is close to none, and takes long to compare.
+    """The choice that is most similar to a mistyped word; None if none is similar enough (`likeness` from 0 to 1)."""
+    # A word that is much longer than every choice is similar to none, and takes long to compare.
     close = [one for one in choices if 2 * min(len(word), len(one)) >= likeness * (len(word) + len(one))]
     return _nearest(word, tuple(close), likeness) if close else None
 
 
-@lru_cache(maxsize=256)  # 40 µs a word, and a text can repeat it in each line
+@lru_cache(maxsize=256)  # takes 40 µs a word, and a text can repeat a word in each line
 def _nearest(word: str, choices: tuple[str, ...], likeness: float) -> str | None:
     from difflib import get_close_matches  # noqa: PLC0415 - 0.2 MB, for mistakes alone
 

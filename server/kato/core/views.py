@@ -57,7 +57,7 @@ class RecordingStatus(Struct, frozen=True, kw_only=True, rename="camel", omit_de
 
 
 class SessionStatus(Struct, frozen=True, kw_only=True, rename="camel"):
-    """A session as a client sees it. `event_count` + `truncated_events` is all it ever had."""
+    """A session as a client sees it. `event_count` + `truncated_events` is the number of all its events."""
 
     provider: str
     session_id: str

@@ -159,7 +159,7 @@ class Engine:
     # --- Events -----------------------------------------------------------------------------------------
 
     def append(self, request: AppendRequest) -> Ticket:
-        """Takes events in. Nothing is done with them, and nothing may be answered, before `commit`."""
+        """Adds events to the open group. They take effect, and may be answered, after `commit` only."""
         group = self._open.get(request.key)
         if group is None:
             group = self._open[request.key] = Group(request.key)
@@ -175,7 +175,7 @@ class Engine:
         return ticket
 
     def commit(self) -> None:
-        """Commits what was appended and does what follows from it. Every ticket has its answer or error afterwards."""
+        """Commits the open groups, fills snapshots, runs commands and flushes recordings. Every ticket has its answer or error then."""
         if not self._open and not self._log_tickets:
             return
         groups, self._open = list(self._open.values()), {}
@@ -183,7 +183,7 @@ class Engine:
         tickets, self._with_candidates = self._with_candidates, []
         if not self._store_groups(groups, tickets, logs) or not groups:
             return
-        # The events are stored: from here on nothing may refuse them, and one session's failure is its own.
+        # The events are stored: from here on they count as accepted, and a failure concerns one session only.
         for group in groups:
             self._residency.add(group)
         over_budget = self._budget.fatal_error
@@ -196,7 +196,7 @@ class Engine:
         for group in groups:
             if group.error is None:
                 self._continuations.follow(group)
-                # Also where nothing was new: a process that stored it first may not write where this one may.
+                # Also without new events: the process that stored them first may not be allowed to write this note.
                 self.flush(group.key)
         self._budget.count_ingested(sum(lines.size for group in groups for lines in group.lines))
         self._listener.changed()
@@ -245,8 +245,8 @@ class Engine:
             self.claims.run_due(key, by_message)
 
     def _forget_removed(self) -> None:
-        """Drops what is in memory of sessions that another process removed (`kato clean`). Called before anything is served
-        from memory, and in the transaction that adds events, for nothing can be removed during it.
+        """Drops the snapshots of sessions that another process removed (`kato clean`). Called before anything is served from
+        memory, and in the transaction that adds events, during which no process can remove a session.
         """
         removed = set(self.ledger.newly_removed())
         if not removed:
@@ -260,7 +260,7 @@ class Engine:
         self._listener.changed()
 
     def _report_loss(self, error: KatoError) -> None:
-        """Notifies the user, once, that the journal's file is gone: nothing is stored until the process is restarted."""
+        """Notifies the user once that the journal's file is lost, and that nothing is stored until the process is restarted."""
         if isinstance(error, JournalLost) and not self._is_loss_reported:
             self._is_loss_reported = True
             log.error("%s", error.message)
@@ -280,7 +280,7 @@ class Engine:
     # --- Commands ---------------------------------------------------------------------------------------
 
     def run_editor_command(self, key: SessionKey, command: Command) -> CommandOutcome:
-        """Runs a command of the editor on the conversation as it stands now."""
+        """Runs a command of the editor on the whole conversation so far."""
         self.commit()
         self.claims.run_due(key)
         record = self.ledger.session(key)
@@ -290,7 +290,7 @@ class Engine:
         return outcome
 
     def resume(self) -> None:
-        """Continues what this process, or one that is gone, could not finish: commands first, then recordings."""
+        """Continues the work that this process, or one that ended, could not finish: commands first, then recordings."""
         with guarded("unfinished commands"):
             self.claims.resume()
         self._recordings.resume()
@@ -313,11 +313,11 @@ class Engine:
         self._recordings.flush(key)
 
     def move_notes(self, old: str, new: str) -> None:
-        """A note, or a folder with notes, was renamed: recordings and destinations go with it."""
+        """A note, or a folder with notes, was renamed: its recordings and destinations follow."""
         self._recordings.move_notes(old, new)
 
     def delete_notes(self, path: str) -> None:
-        """A note, or a folder with notes, was deleted: what records there waits until the user decides."""
+        """A note, or a folder with notes, was deleted: its recordings wait until the user decides."""
         self._recordings.delete_notes(path)
 
     def destination(self, key: SessionKey, export_format: ExportFormat | None) -> str:
@@ -339,7 +339,7 @@ class Engine:
     def status(
         self, *, include_stale: bool = False, limit: int | None = None, running: bool = True
     ) -> StatusSnapshot:
-        """Everything, as of now. Its cost grows with the sessions that it shows, not with those that there are."""
+        """The status now. Its cost grows with the sessions that it shows, not with all sessions."""
         self._forget_removed()
         return self._status.snapshot(
             include_stale=include_stale,
@@ -350,7 +350,7 @@ class Engine:
         )
 
     def note_watching(self, watching: WatchingStatus, remedy: str) -> None:
-        """Takes how session logs are watched now. The user is notified of the first failure."""
+        """Stores how session logs are watched now, for the status. Notifies the user of the first failure."""
         self._status.note_watching(watching, remedy)
 
     def read_session(self, key: SessionKey, *, after: int, limit: int) -> Page:
@@ -383,7 +383,7 @@ class Engine:
         self._budget.guard()
 
     def close(self) -> None:
-        """Commits what is open and closes the ledger, even if the commit raises."""
+        """Commits the open groups and closes the ledger, even if the commit raises."""
         try:
             self.commit()
         finally:

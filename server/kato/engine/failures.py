@@ -35,5 +35,5 @@ def log_defect(to: logging.Logger, what: str, error: Exception) -> None:
 
 
 def internal_error(error: Exception) -> str:
-    """The reason for the user where Kato has a defect."""
+    """The reason that the user sees for a defect of Kato."""
     return f"an internal error ({type(error).__name__}); see Kato's log"

@@ -29,7 +29,7 @@ class Page(NamedTuple):
 
 
 class SessionReader:
-    """Reads from memory where it holds everything that is asked for, else from the ledger. `forget_removed` drops sessions
+    """Reads from memory if all requested events are resident, else from the ledger. `forget_removed` drops sessions
     that another process removed; it is called before anything is served from memory.
     """
 

@@ -50,7 +50,7 @@ class Recordings:
         self._now_ms = now_ms
         #: Ids of recordings whose last write failed; the user was notified.
         self._paused: set[str] = set()
-        #: Ids of recordings whose note is gone: since when, None once the user was asked.
+        #: Ids of recordings whose note is missing, with the moment since which it is; None once the user was notified.
         self._missing: dict[str, int | None] = {}
 
     # --- Writing ----------------------------------------------------------------------------------------
@@ -144,7 +144,7 @@ class Recordings:
     # --- Heartbeat --------------------------------------------------------------------------------------
 
     def resume(self) -> None:
-        """Writes what an earlier process or write left behind, and looks after the notes of the other recordings."""
+        """Flushes recordings that lack text from an earlier process or a failed write, and checks the notes of the others."""
         with guarded("recordings"):
             for key in self._ledger.sessions_behind():
                 self.flush(key)
@@ -171,16 +171,16 @@ class Recordings:
                         self.flush(recording.key)
 
     def forget_removed(self) -> None:
-        """Drops what is in memory of recordings whose sessions were removed."""
+        """Drops the state in memory of recordings whose sessions were removed."""
         self._paused &= {recording.recording_id for recording in self._ledger.active_recordings()}
 
     # --- Notes that move --------------------------------------------------------------------------------
 
     def _find_note(self, recording: Recording, until: Position | None) -> bool:
-        """Follows a note that is gone to where it was renamed to; else the recording waits and the user decides."""
+        """Follows a missing note to its new name, if it was renamed; otherwise the recording waits and the user decides."""
         since = self._missing.setdefault(recording.recording_id, self._now_ms())
         if since is None:
-            return False  # the user was asked
+            return False  # the user was notified
         is_overdue = self._now_ms() - since >= limits.NOTE_MISSING_GRACE_MS
         # An editor that renames a note with unsaved changes closes it before it opens and reports the new one.
         may_search = is_overdue or not self._held.holds(recording)
@@ -194,7 +194,7 @@ class Recordings:
         return False
 
     def move_notes(self, old: str, new: str) -> None:
-        """A note, or a folder with notes, was renamed: recordings and destinations go with it."""
+        """A note, or a folder with notes, was renamed: its recordings and destinations follow."""
         with self._ledger.exclusive():
             changed = self._ledger.move_notes(old, new)
         if not changed:
@@ -207,7 +207,7 @@ class Recordings:
         self._listener.changed()
 
     def delete_notes(self, path: str) -> None:
-        """A note, or a folder with notes, was deleted: what records there waits until the user decides."""
+        """A note, or a folder with notes, was deleted: its recordings wait until the user decides."""
         for recording in self._ledger.active_recordings():
             is_gone = paths.is_at_or_in(recording.output_path, path) and not self._notebook.is_there(
                 recording

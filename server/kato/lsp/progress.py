@@ -56,7 +56,7 @@ class Progress:
         self._make_token(token, accepted)
 
     def begin(self, token: Token) -> None:
-        """What follows is done for a request that brought this token."""
+        """Begins work for a request that brought this token."""
         self._work = _Work(token, self._clock())
 
     def report(self, done: int, total: int) -> None:
