@@ -1,7 +1,7 @@
 """Whatever fails, and wherever the process dies: nothing acknowledged is lost, and each command runs once.
 
-An undisturbed run of the scenario (see `scenario`) is recorded first. Then the scenario runs again for each of the steps,
-which fails or at which the process dies; `Drive.problems` says what must be true in the end.
+A first run of the scenario (see `scenario`), without faults, is recorded. Then the scenario runs again for each step: the step
+fails, or the process dies there. `Drive.problems` lists what must be true in the end.
 """
 
 import sys

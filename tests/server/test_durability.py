@@ -1,6 +1,6 @@
-"""Nothing acknowledged is lost, nothing runs or stands twice: real processes, killed, crowded, out of space.
+"""Nothing acknowledged is lost, no command runs twice, no line is written twice: real processes, killed, under load, out of space.
 
-KATO_FAULT_ROUNDS (default 3) says how often the random faults are tried; a hundred rounds are run before a release.
+KATO_FAULT_ROUNDS (default 3) is the number of rounds of random faults; a release takes a hundred.
 """
 
 import os

@@ -86,7 +86,7 @@ def test_nothing_is_acknowledged_from_then_on_and_the_user_is_notified_once(
 
 
 @pytest.mark.parametrize("lose", LOSSES)
-def test_the_heartbeat_notices_it_where_nothing_is_said(start: Start, tmp_path: Path, lose: Loss) -> None:
+def test_the_heartbeat_notices_it_without_messages(start: Start, tmp_path: Path, lose: Loss) -> None:
     client = start({"heartbeatSeconds": 0.05}, capabilities=NOTICES)
     client.request("kato/appendEvents", request(conversation(3)))
     lose(tmp_path / "state")

@@ -1,4 +1,4 @@
-"""The process starts with the state folder it is given, or says in one sentence why not, and ends."""
+"""The process starts with the given state folder, or reports in one sentence why it cannot, and ends."""
 
 import os
 import stat

@@ -1,4 +1,4 @@
-"""The terminal and the log show what others wrote as text: it gives no orders, forges no lines and ends no command."""
+"""The terminal and the log show foreign text as text: it controls no terminal, forges no lines and ends no command."""
 
 import json
 import os

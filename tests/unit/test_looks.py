@@ -1,4 +1,4 @@
-"""What a note's text shows of what Kato wrote to it."""
+"""Which of Kato's text a note still has, and which is missing."""
 
 import time
 from itertools import combinations

@@ -1,4 +1,4 @@
-"""Times: whatever a client, a log, a journal or a file system holds, nothing that is made of it raises."""
+"""Times: no time from a client, a log, a journal or a file system makes Kato raise an error."""
 
 from datetime import datetime, timedelta, timezone, tzinfo
 from zoneinfo import ZoneInfo

@@ -81,7 +81,7 @@ def test_memory_pressure_evicts_until_the_rest_fits() -> None:
     assert not stats.over_budget
 
 
-def test_one_session_that_alone_exceeds_the_budget_is_kept_and_said() -> None:
+def test_one_session_that_alone_exceeds_the_budget_is_kept_and_reported() -> None:
     store = make(budget=50_000)
     put(store, A, KB)
     evicted = put(store, B, *[KB] * 100)
