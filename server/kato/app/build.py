@@ -110,7 +110,7 @@ class Assembly:
             new_id=lambda: frontmatter.make_id(os.urandom(32)),
         )
         # The footprint is measured last, when everything that stays is loaded.
-        processes.settle_heap()
+        processes.freeze_heap()
         later = _LATER_FOOTPRINT_BYTES + (limits.JOURNAL_CACHE_BYTES if chosen.journal else 0)
         self._footprint = processes.rss_bytes() + later
         self.apply(chosen, folders)

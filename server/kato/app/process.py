@@ -67,7 +67,7 @@ def tame_allocator() -> None:
         libc.mallopt(_M_ARENA_MAX, 1)
 
 
-def settle_heap() -> None:
+def freeze_heap() -> None:
     """Call when everything that stays is loaded. Collections skip it from then on (a full one took 20 ms, now 0.5 ms), and the
     source texts that attrs generated for lsprotocol's classes are freed (1.4 MB, for tracebacks only).
     """

@@ -1,7 +1,8 @@
-"""Every bound of Kato, with its unit at the end of its name and the reason for its figure.
+"""The bounds of Kato, each with its unit at the end of its name and the reason for its figure.
 
-Rule: every queue, buffer, table, file and wait has a bound, and all bounds are declared here. The code relies on relations between
-some of them; these are asserted at import, so that Kato does not start with an edit that breaks one.
+Rule: every queue, buffer, table, file and wait has a bound. It is declared here, unless it concerns a single function; then it is a
+constant of that function's module. The code relies on relations between some bounds; these are asserted at import, so that Kato does
+not start with an edit that breaks one.
 """
 
 from typing import Final

@@ -1,14 +1,13 @@
-"""Conversation events to Markdown: every rule of headings, fences and escapes.
+"""Renders conversation events as Markdown: the rules of headings, runs of messages, boundaries and blocks.
 
     # Speaker_YYYY-MM-DD_HHMM_SS        a run of messages of one speaker, verbatim, a blank line between them
     *The session was compacted.*        a boundary: a rewind, a compaction, an interruption, a session that goes on elsewhere
     > **Decision** (accepted by user): … what was asked, chosen and on offer
     <details>…</details>                tool calls, results, thinking, when they are switched on
 
-Rules: deterministic, and resumable: the text of a conversation is the concatenation of its pieces, wherever it is cut
-and whichever process goes on (`state`). After each piece the note is well-formed: no fence is left open, no block can
-end what it does not own. What is hidden leaves no trace, not even a new heading. Secrets are masked in a whole text, before
-it is cut.
+Rules: rendering is deterministic and resumable: the text of a conversation is the concatenation of its pieces, wherever it is cut
+and whichever process continues it (`state`). After each piece the note is well-formed: no fence and no block is open. A hidden event
+leaves no trace, not even a new heading.
 """
 
 import hashlib
@@ -140,9 +139,8 @@ class Transcript:
     def fold(self, event: ToolResult, title: str, body: str) -> str:
         """The piece after a tool's result: a sub-agent's transcript, folded. All its fences are closed, as in any piece."""
         before = self._show_waiting()
-        return before + self._folded(
-            event.timestamp, details(f"Sub-agent: {self._masked(title)}", body.strip("\n"))
-        )
+        block = details(f"Sub-agent: {self._masked(title)}", body.strip("\n"))
+        return before + self._folded(event.timestamp, block)
 
     def finish(self) -> str:
         """The last piece of a conversation that is over: what the assistant did since the turn began."""
@@ -156,9 +154,8 @@ class Transcript:
         continued = after_line > 0 and self._state.cut == event.event_id
         part = line_part(text, 0 if continued else after_line, through_line)
         if len(part) < len(text):
-            self.facts.redactions = secrets_before + redaction.count_marks(
-                part, self.facts.redactions - secrets_before
-            )
+            secrets = self.facts.redactions - secrets_before
+            self.facts.redactions = secrets_before + redaction.count_marks(part, secrets)
         whole = self._shown_user(part)
         if continued:
             # The note has the first part already: write only what the longer text adds to it.
