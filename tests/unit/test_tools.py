@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from kato.notes import summary, tool_blocks
-from kato.notes.actions import (
+from kato.notes.tools import (
     Action,
     Agent,
     Change,
@@ -22,9 +22,9 @@ from kato.notes.actions import (
     Read,
     Search,
     Todo,
+    action_of,
     lines_changed,
 )
-from kato.notes.tools import action_of
 
 PATCH = """*** Begin Patch
 *** Update File: src/a.py

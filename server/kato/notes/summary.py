@@ -19,7 +19,8 @@ from typing import Final, Literal
 from msgspec import Struct
 
 from kato.core.events import ToolOutcome
-from kato.notes.actions import (
+from kato.notes.markup import code_span, cut, details
+from kato.notes.tools import (
     Action,
     Agent,
     Command,
@@ -35,7 +36,6 @@ from kato.notes.actions import (
     Todo,
     lines_changed,
 )
-from kato.notes.markup import code_span, cut, details
 
 Family = Literal[
     "edit", "create", "delete", "run", "read", "search", "fetch", "web", "agent", "question", "todo", "other"

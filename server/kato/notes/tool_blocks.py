@@ -13,7 +13,21 @@ import msgspec
 from msgspec import Struct
 
 from kato.core.events import ToolOutcome
-from kato.notes.actions import (
+from kato.notes.markup import (
+    code_span,
+    cut,
+    details,
+    fenced,
+    head_and_tail,
+    language_of,
+    literal,
+    normalised,
+    prose,
+    quoted,
+    table,
+)
+from kato.notes.summary import changed, how_it_ended, line_range, shown_path
+from kato.notes.tools import (
     Action,
     Agent,
     Change,
@@ -31,20 +45,6 @@ from kato.notes.actions import (
     Todo,
     lines_changed,
 )
-from kato.notes.markup import (
-    code_span,
-    cut,
-    details,
-    fenced,
-    head_and_tail,
-    language_of,
-    literal,
-    normalised,
-    prose,
-    quoted,
-    table,
-)
-from kato.notes.summary import changed, how_it_ended, line_range, shown_path
 
 #: Lines that are compared, which takes quadratic time. A larger change is shown as all old and all new lines.
 _DIFF_LINES_MAX: Final = 2_000

@@ -34,7 +34,6 @@ from kato.core.events import (
 from kato.core.moments import in_zone
 from kato.core.text import line_part
 from kato.notes import decisions, redaction, summary, tool_blocks
-from kato.notes.actions import Action
 from kato.notes.brief_events import (
     BriefCall,
     BriefResult,
@@ -49,7 +48,7 @@ from kato.notes.markup import cut, details, literal, normalised, one_line, prose
 from kato.notes.masking import Masking
 from kato.notes.options import MarkdownOptions
 from kato.notes.safe_markdown import enclosed, typed
-from kato.notes.tools import ReadArguments, action_of
+from kato.notes.tools import Action, ReadArguments, action_of
 from kato.notes.transcript_state import TranscriptState, WaitingCall
 
 #: Calls without a result whose names are remembered. Beyond this the oldest name is dropped, and its result is shown with the
