@@ -25,6 +25,7 @@ check: $(STAMP) ## formatting, lint, types, import contracts, spelling and langu
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 	$(BIN)/codespell
+	$(BIN)/python tools/check_prose.py
 
 format: $(STAMP) ## format, and fix what can be fixed
 	$(BIN)/ruff format .

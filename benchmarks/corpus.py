@@ -1,4 +1,4 @@
-"""Conversations to measure with: made from a seed, in the mix of kinds and sizes that coding sessions have.
+"""Conversations for measurements: made from a seed, in the mix of kinds and sizes that coding sessions have.
 
 About 1 kB of JSON an event, as in the sessions of the four assistants: short questions, long tool results, Markdown with
 code in the replies, some text beyond ASCII.

@@ -1,4 +1,4 @@
-"""Which row layout the journal should have: a row an event, or events packed in chunks beside an index of ids.
+"""Which row layout the journal should have: a row an event, or events packed in chunks with an index of ids.
 
     python benchmarks/journal_layouts.py [events]
 

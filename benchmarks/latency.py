@@ -1,4 +1,4 @@
-"""How long somebody waits: a request in a flood, a line until it stands in the note, a whole capture."""
+"""How long a user waits: for a request in a flood, for a line until it is in the note, for a whole capture."""
 
 import os
 import tempfile

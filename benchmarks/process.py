@@ -1,4 +1,4 @@
-"""The process itself: its start, its size when nothing happens, its idle hour, its first look at the logs on disk."""
+"""The process itself: its start, its size and its use of the processor when idle, and its first scan of the logs on disk."""
 
 import os
 import subprocess

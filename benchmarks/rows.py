@@ -1,4 +1,4 @@
-"""What a measurement says: a ratio, what it was measured against, and the goal."""
+"""The result of a measurement: a ratio, what it was measured against, and the goal."""
 
 import statistics
 from collections.abc import Callable, Sequence

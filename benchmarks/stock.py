@@ -1,4 +1,4 @@
-"""A server as pygls' documentation shows it: handlers that do nothing. Of the same pygls, without anything of Kato."""
+"""A server as pygls' documentation shows it: handlers that do nothing, on the same pygls, without code of Kato's."""
 
 from typing import Any
 
@@ -14,7 +14,7 @@ def on_events(_params: Any) -> None:
 
 @server.feature("kato/memory")
 def on_memory(_params: Any) -> dict[str, int]:
-    """The request that tells when all before it was taken."""
+    """The request whose answer shows that all messages before it were handled."""
     return {}
 
 

@@ -1,4 +1,4 @@
-"""An editor as Kato meets it over LSP: documents with texts, unsaved changes, saving, and edits that the server asks for.
+"""An editor as Kato sees it over LSP: documents with texts, unsaved changes, saving, and edits that the server asks for.
 
 It is strict where a user would lose something: saving over a file that changed behind the editor's back is a conflict,
 and an edit must be for the document's version and lie at its very end.

@@ -1,4 +1,4 @@
-"""What the notes of a conversation must hold: the rules of `::` commands, played line by line without Kato's code.
+"""What the notes of a conversation must contain: the rules of `::` commands, applied line by line without Kato's code.
 
     spoken    every line so far
     note      after `::capture`: all that was spoken up to its line; while recording: each further line, once

@@ -132,7 +132,7 @@ class CodexLog:
 
 
 def overflow_the_queue(folder: Path) -> None:
-    """More changes than Linux keeps for whoever watches this folder."""
+    """More changes than Linux keeps for a watcher of this folder."""
     allowed = int(Path("/proc/sys/fs/inotify/max_queued_events").read_text())
     for _ in range(allowed // 2 + 1):  # two files in turn: the kernel joins what is the same
         for name in ("a", "b"):

@@ -16,12 +16,12 @@ from pathlib import Path
 from typing import Final, NamedTuple
 
 ROOT: Final = Path(__file__).resolve().parents[1]
-#: Histories, texts of others and texts that play a conversation are not ours to rewrite.
+#: Texts of others, and the rules themselves.
 NOT_READ: Final = (
-    "CHANGELOG.md",
     "LICENSE",
     "requirements/",
     "tools/check_prose.py",
+    "tests/test_prose.py",
     "package-lock.json",
     ".github/",
 )
@@ -39,19 +39,47 @@ def _rule(pattern: str, instead: str) -> Rule:
 
 
 RULES: Final = (
-    _rule(r"\b(?:is|are|was|were) no (?:[a-z]+ )?(?:of|file|folder|path|event|command|number|markup|regular|JSON|note)\b", '"is not a …" or "invalid …"'),
+    _rule(r"(?<!there )(?<!which )\b(?:is|are|was|were) no (?!(?:longer|more|less|fewer|other|better|worse|later|earlier|larger|such|one|good)\b)\w+", '"is not a …", "has no …" or "invalid …"'),
     _rule(r"\banew\b", '"again"'),
-    _rule(r"\blet(?:s|ting)? go of\b|\bis let go\b", '"releases", "removes"'),
-    _rule(r"\bnobody\b", "name the actor: the user, the client, no process"),
+    _rule(r"\blet(?:s|ting)? go\b(?! (?:on|back|to|through|ahead|into)\b)|\bis let go\b", '"releases", "removes"'),
+    _rule(r"\b(?:nobody|somebody|anybody|whoever)\b", "name the actor: the user, the client, no process"),
     _rule(r"\bat once\b", '"immediately" or "together"'),
-    _rule(r"\b(?:hears?|heard) of\b", '"receives", "is notified of"'),
-    _rule(r"\b(?:is|are|was|were) (?:told|heard)\b(?! apart)", '"emitted", "logged", "reported", "notified"'),
-    _rule(r"\btell(?:s|ing)? (?:it|them|what|that|whether|of)\b", '"reports", "states", "shows"'),
-    _rule(r"(?:^|[.:] )Of (?:what|a|an|the|each|all|many|more|several|those|these)\b[^.]*,", "actor, verb, object: do not front the genitive"),
+    _rule(r"\bbesides?\b(?! the| this)|\bbeside\b", '"next to", "in addition to", "in the background"'),
+    _rule(r"\b(?:hears?|heard|hearing)\b", '"receives", "is notified of"'),
+    _rule(r"\b(?:told|tells?|telling)\b(?! apart)", '"emits", "logs", "reports", "notifies", "shows", "distinguishes"'),
+    _rule(r"\bsays? so\b|\b(?:is|are) said (?:of|to)\b", '"reports", "shows", "names"'),
+    _rule(r"(?-i:(?:^|\n\s*(?:[-*] )?|[.:;(] +|#:? |\"{3})Of (?!course\b))[^.,;:]{1,90}, ", "actor, verb, object: do not front the genitive"),
+    _rule(r"(?-i:(?:^|\n\s*(?:[-*] )?|[.:;(] +|#:? |\"{3})Of (?:everything|what|all|each|an?|the|those|these|several|more|many|two|both)\b)", "actor, verb, object: do not front the genitive"),
+    _rule(r"(?:^|\n\s*|[.:;,(] +|#:? |\"{3})so (?:much|many|long|often|deep)\b(?! as\b| that\b)", "name the figure: at most N bytes, every N seconds"),
+    _rule(r"^test of ", "actor, verb, object: do not front the genitive"),
+    _rule(r"\b(?:is|are|was|were) (?:waited for|passed over|looked (?:at|for)|spoken to|lied)\b", "active voice: Kato waits for, skips, checks, searches"),
     _rule(r"\bthat is all\b|\bso be it\b|\bcome what may\b", "state the guarantee and its limits"),
 )  # fmt: skip
 
+#: A line break within a paragraph, with the indentation and the mark of a comment.
+_BREAK: Final = re.compile(r"(?<!\n)\n[ \t]*(?:(?:#:?|//|\*|>)[ \t]?)?(?=\w|`|\()")
 _CODE: Final = re.compile(r"```.*?```|~~~.*?~~~|`[^`\n]*`", re.DOTALL)
+
+
+def _python_texts(source: str, *, with_messages: bool) -> Iterator[tuple[int, str]]:
+    """Comments, docstrings and the names of functions; with messages, also string literals of several words."""
+    last, comment, first = "", "", 0
+    for token in tokenize.generate_tokens(io.StringIO(source).readline):
+        if token.type == tokenize.COMMENT:
+            if not comment:
+                first = token.start[0]
+            comment += f"{token.string}\n"
+            continue
+        if comment and token.type != tokenize.NL:
+            yield first, comment
+            comment = ""
+        elif token.type == tokenize.STRING:
+            if '"""' in token.string[:4] or (with_messages and token.string.count(" ") > 1):
+                yield token.start[0], token.string
+        elif token.type == tokenize.NAME:
+            if last == "def":
+                yield token.start[0], token.string.replace("_", " ")
+            last = token.string
 
 
 class Finding(NamedTuple):
@@ -72,11 +100,7 @@ def texts(path: Path) -> Iterator[tuple[int, str]]:
     if path.suffix == ".md":
         yield 1, _CODE.sub(lambda found: "\n" * found[0].count("\n"), source)
     elif path.suffix == ".py":
-        for token in tokenize.generate_tokens(io.StringIO(source).readline):
-            if token.type == tokenize.COMMENT or (
-                token.type == tokenize.STRING and token.string[:3] == '"""'
-            ):
-                yield token.start[0], token.string
+        yield from _python_texts(source, with_messages="server/kato" in path.as_posix())
     else:
         for found in re.finditer(r"/\*.*?\*/|//[^\n]*", source, re.DOTALL):
             yield source.count("\n", 0, found.start()) + 1, found[0]
@@ -85,8 +109,9 @@ def texts(path: Path) -> Iterator[tuple[int, str]]:
 def findings(path: Path) -> Iterator[Finding]:
     """What in a file breaks a rule."""
     for first, text in texts(path):
+        flat = _BREAK.sub(lambda found: " " * len(found[0]), text)
         for rule in RULES:
-            for found in rule.pattern.finditer(text):
+            for found in rule.pattern.finditer(flat):
                 line = first + text.count("\n", 0, found.start())
                 yield Finding(path, line, " ".join(found[0].split())[:60], rule.instead)
 

@@ -1,4 +1,4 @@
-"""`python -m kato` and the console script."""
+"""The entry point of `python -m kato` and of the console script `kato`."""
 
 import sys
 

@@ -77,7 +77,7 @@ Fails = Callable[[int, str, Any], bool]
 
 
 class FaultyConnection:
-    """A connection whose statements fail where `fails` says so."""
+    """A connection whose statements fail where `fails` is true."""
 
     def __init__(self, real: sqlite3.Connection, message: str) -> None:
         self.statements: list[str] = []

@@ -1,5 +1,5 @@
 """Notes that are open in an editor while they record: no text of the user and no message gets lost,
-nothing stands there twice, and saving never conflicts.
+no text is there twice, and saving never conflicts.
 """
 
 from collections.abc import Callable

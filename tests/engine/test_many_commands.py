@@ -1,4 +1,4 @@
-"""A request with more commands than anybody types: the first run, the rest are reported, and nothing takes the square of it."""
+"""A request with more commands than a user types: the first ones run, the others are reported, and the time stays linear."""
 
 from builders import user
 from engine.machine import MakeWindow, faulty

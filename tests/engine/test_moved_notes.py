@@ -66,7 +66,7 @@ def test_a_recording_follows_a_note_that_another_tool_renamed_in_its_folder(wind
     assert here.kinds == []
 
 
-def test_of_two_copies_the_one_that_was_changed_last_is_followed(window: MakeWindow) -> None:
+def test_the_newer_of_two_copies_is_followed(window: MakeWindow) -> None:
     here = window()
     note = recording(here)
     for name, age in (("old.md", 100), ("new.md", 10), ("older.md", 1000)):

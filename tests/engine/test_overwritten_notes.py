@@ -1,4 +1,4 @@
-"""A user edits a note while it records: every message stands in it once and in order, whatever the editor saves."""
+"""A user edits a note while it records: every message is in it once and in order, whatever the editor saves."""
 
 from collections.abc import Callable
 from itertools import count

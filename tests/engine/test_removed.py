@@ -1,4 +1,4 @@
-"""`kato clean` while windows are open: nothing of a removed conversation comes out of their memory, what is new does."""
+"""`kato clean` while windows are open: they show nothing of a removed conversation from memory, and everything new."""
 
 import sqlite3
 from collections.abc import Callable

@@ -1,4 +1,4 @@
-"""`kato clean` and the assistants' own logs, which have the removed words still: reading them again brings nothing back."""
+"""`kato clean` and the assistants' own logs, which still have the removed text: reading them again restores nothing."""
 
 import json
 import os

@@ -1,4 +1,4 @@
-"""Two conversations and one note: none replaces the other, or mixes with it, without a copy and a notice."""
+"""Two conversations and one note: neither replaces the other without a copy and a notice, and they never mix."""
 
 from pathlib import Path
 

@@ -41,7 +41,7 @@ _write = os.write  # before it is wrapped
 class Plan(NamedTuple):
     """`step` 0: nothing but counting. `times` steps in a row fail. `thread`: the only thread whose steps count.
 
-    Beside the steps: every write to a file below `slow` takes `delay_ms` longer; no file may grow beyond `file_bytes`,
+    In addition to the steps: every write to a file below `slow` takes `delay_ms` longer; no file may grow beyond `file_bytes`,
     where a write fails or, with `file_kill`, kills the process in its middle; the journal's checkpointer is woken each
     `checkpoint_bytes`.
     """

@@ -1,7 +1,7 @@
-"""The power fails: what the last heartbeat made durable is there, and what came after it is there as far as it goes.
+"""Power loss: everything up to the last heartbeat is stored, and of later events an undamaged beginning.
 
-The disk after a power loss is played: of the write-ahead log, all up to its size at the heartbeat has reached the disk, and
-of each later sector of 512 bytes either the new content or none.
+The tests simulate the disk after a power loss: the write-ahead log is complete up to its size at the heartbeat, and each later
+sector of 512 bytes has either its new content or none.
 """
 
 import random

@@ -1,7 +1,7 @@
 """Whatever fails, and wherever the process dies: nothing acknowledged is lost, and each command runs once.
 
-An undisturbed run of the scenario (see `scenario`) is recorded first. Then the scenario runs again for each of the steps,
-which fails or at which the process dies; `Drive.problems` says what must be true in the end.
+A first run of the scenario (see `scenario`), without faults, is recorded. Then the scenario runs again for each step: the step
+fails, or the process dies there. `Drive.problems` lists what must be true in the end.
 """
 
 import sys
@@ -32,7 +32,7 @@ def test_an_error_at_any_step_loses_nothing_and_each_command_runs_once(
 
 
 @pytest.mark.parametrize("group", range(2))
-def test_an_error_that_lasts_is_no_different(run: Run, recorded: list[str], group: int) -> None:
+def test_an_error_that_lasts_has_the_same_outcome(run: Run, recorded: list[str], group: int) -> None:
     check(run, list(points(recorded, 0, "ioerror", times=25))[group::2])
 
 
@@ -107,7 +107,7 @@ def test_a_checkpoint_that_fails_or_dies_loses_nothing(run: Run, tmp_path: Path,
 
 
 @pytest.mark.parametrize("action", ["full", "kill-before"])
-def test_a_server_that_was_not_forked_is_no_different(
+def test_a_server_that_was_not_forked_behaves_the_same(
     plain_environment: Mapping[str, str], recorded: list[str], tmp_path: Path, action: Action
 ) -> None:
     """A sample of the sweeps in processes of their own, started as an editor starts them."""

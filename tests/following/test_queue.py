@@ -74,7 +74,7 @@ def test_more_logs_than_the_bound_drop_the_oldest_with_one_warning(
     ]
 
 
-def test_of_more_logs_than_the_bound_the_newest_are_followed(
+def test_the_newest_logs_are_followed_if_there_are_more_than_the_bound(
     scene: Scene, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(limits, "LOGS_MAX", 3)

@@ -185,6 +185,7 @@ async def test_a_tree_is_watched_as_one(
         assert watches(os.getpid()) > 0, "the system's events, whatever watchfiles' environment asks for"
 
 
+@pytest.mark.skipif(sys.platform == "win32", reason="needs limits of descriptors")
 async def test_a_tree_that_cannot_be_watched_is_a_failure_until_there_are_others(
     watch_with: Make, tmp_path: Path
 ) -> None:

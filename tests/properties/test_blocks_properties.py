@@ -26,7 +26,7 @@ def parsed(text: str) -> list[Token]:
 
 
 def kinds_by_the_parser(text: str) -> dict[int, str]:
-    """Of each line that the parser gives to a leaf, the kind; of headings, that they are one."""
+    """The kind of each line that the parser gives to a leaf; headings are one kind."""
     kinds: dict[int, str] = {}
     for token in parsed(text):
         if token.map is None:

@@ -29,7 +29,7 @@ class StoreMachine(RuleBasedStateMachine):
         self.order: list[SessionKey] = []
         self.evicted = 0
 
-    def let_go(self, evictions: list[object]) -> None:
+    def check_evictions(self, evictions: list[object]) -> None:
         for eviction in evictions:
             key = eviction.key  # type: ignore[attr-defined]
             assert key == self.order[0], "the least recently updated goes first"
@@ -43,13 +43,13 @@ class StoreMachine(RuleBasedStateMachine):
             self.order.remove(key)
         self.order.append(key)
         lines = Lines.joined([Lines.of(part) for part in parts])
-        self.let_go(list(self.store.append(key, lines, first_seq=len(history))))
+        self.check_evictions(list(self.store.append(key, lines, first_seq=len(history))))
         history.extend(lines)
 
     @rule(budget=st.integers(1, 600_000), sessions=st.integers(1, 4), events=st.integers(1, 60))
     def resize(self, budget: int, sessions: int, events: int) -> None:
         self.bounds = {"budget_bytes": budget, "max_sessions": sessions, "max_events_per_session": events}
-        self.let_go(list(self.store.resize(**self.bounds)))
+        self.check_evictions(list(self.store.resize(**self.bounds)))
 
     @rule(key=st.sampled_from(KEYS))
     def forget(self, key: SessionKey) -> None:
@@ -67,7 +67,9 @@ class StoreMachine(RuleBasedStateMachine):
             self.order.remove(key)
         self.order.append(key)
         chunk = b"".join(line + b"\n" for line in newest)
-        self.let_go(list(self.store.load(key, [(chunk, len(newest))], first_seq=len(history) - len(newest))))
+        self.check_evictions(
+            list(self.store.load(key, [(chunk, len(newest))], first_seq=len(history) - len(newest)))
+        )
 
     @rule(key=st.sampled_from(KEYS), after=st.integers(0, 130), until=st.integers(0, 130))
     def any_cut_is_that_of_the_history(self, key: SessionKey, after: int, until: int) -> None:

@@ -1,4 +1,4 @@
-"""What is found in a text without splitting it is what stands in its lines; what is printed is text."""
+"""Functions that search a text without splitting it find the same as reading its lines; what is printed is text."""
 
 import json
 import re

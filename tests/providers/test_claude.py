@@ -281,7 +281,7 @@ def test_broken_lines_are_counted_and_the_next_ones_read() -> None:
     assert [problem.kind for problem in problems] == ["broken_line", "invalid_record", "invalid_record"]
 
 
-def test_one_absurd_line_is_passed_over_in_bounded_memory() -> None:
+def test_one_absurd_line_is_skipped_in_bounded_memory() -> None:
     chunk = b"x" * limits.MIB
     pieces = [chunk] * (limits.LOG_LINE_BYTES_MAX // limits.MIB + 2) + [b"\n", lines(user("hi"))]
     events, problems = read(reader_of("claude"), pieces)

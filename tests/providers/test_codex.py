@@ -141,7 +141,7 @@ def test_a_plan_is_emitted_once_without_its_tags() -> None:
     assert brief_of(text_item(quoted)) == [("assistant", quoted)]
 
 
-def test_a_citation_of_the_memory_is_no_part_of_an_answer() -> None:
+def test_a_citation_of_the_memory_is_not_part_of_an_answer() -> None:
     cited = "Port 8080.\n\n<oai-mem-citation>\n<citation_entries>\nMEMORY.md:1\n</citation_entries>\n</oai-mem-citation>"
     shown = event("agent_message", message="Port 8080.")
     for records in ([shown, text_item(cited)], [text_item(cited), shown], [text_item(cited)]):

@@ -305,7 +305,7 @@ def test_a_question_in_a_namespace_comes_with_the_answer() -> None:
     assert brief_of(call, answer)[-1] == ("decision", "B")
 
 
-def test_a_picture_that_was_made_is_named_and_a_pause_is_no_call() -> None:
+def test_a_picture_that_was_made_is_named_and_a_pause_is_not_a_call() -> None:
     drawn = [("call", "image_generation"), ("result", "[image: /w/x.png]")]
     made = {
         "id": "g1",

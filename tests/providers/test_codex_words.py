@@ -1,4 +1,4 @@
-"""Codex's rollouts: whose words stand in a message."""
+"""Codex's rollouts: whose words a message contains."""
 
 import pytest
 from msgspec import UNSET

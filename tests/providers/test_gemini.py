@@ -87,7 +87,7 @@ def test_a_document_that_grows_emits_only_what_is_new() -> None:
     assert brief([*first, *more]) == [("user", "hi"), ("assistant", "hello")]
 
 
-def test_a_document_that_is_being_written_is_waited_for() -> None:
+def test_a_document_that_is_being_written_is_read_once_it_is_complete() -> None:
     reader = reader_of("gemini", document=True)
     whole = json.dumps({"sessionId": "g", "messages": [message("user", "hi")]}).encode()
     half, problems = read(reader, [whole[:30]])
@@ -224,7 +224,7 @@ def test_a_compaction_is_a_boundary_with_the_summary_and_without_the_kept_turns(
     assert subtypes == ["compaction", "summary"]
 
 
-def test_a_list_of_known_messages_after_a_rewind_is_no_compaction() -> None:
+def test_a_list_of_known_messages_after_a_rewind_is_not_a_compaction() -> None:
     records = [*RESUMED, message("user", "again", "m3"), {"$rewindTo": "m3"}, {"$set": {"messages": RESUMED}}]
     assert [words for kind, words in emitted(*records) if kind == "info"] == ["Rewound to before “again”."]
 

@@ -113,7 +113,7 @@ def test_a_name_that_is_taken_is_refused(folder: Path) -> None:
     assert refusals() == {"claude": "another assistant has this name"}
 
 
-def test_of_two_plugins_with_one_name_the_second_is_refused(folder: Path) -> None:
+def test_the_second_of_two_plugins_with_one_name_is_refused(folder: Path) -> None:
     install(folder, "example", package="first")
     install(folder, "example", package="second")
     assert [one.name for one in registry.assistants()] == [*BUILT_IN, "example"]
@@ -164,7 +164,7 @@ def test_a_setting_may_name_a_plugin_also_one_that_cannot_be_loaded(folder: Path
     assert registry.unknown_name("claude") is None
     rule = registry.unknown_name("brocken")
     assert rule is not None
-    assert rule.endswith("('brocken' is none: broken?)")
+    assert rule.endswith("('brocken' is not one of them: did you mean broken?)")
 
 
 def test_titles_name_what_is_loaded(folder: Path) -> None:

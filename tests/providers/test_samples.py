@@ -183,7 +183,7 @@ def test_copilot_mutations(name: str, expected: list[tuple[str, str]]) -> None:
     assert brief(events) == expected
 
 
-def test_copilot_a_rewritten_log_tells_only_what_is_new() -> None:
+def test_copilot_a_rewritten_log_gives_only_what_is_new() -> None:
     folder = SAMPLES / "copilot" / "mutation-log-edge-cases"
     reader = opened(folder / "compacted_rewrite_before.jsonl")
     before, _ = read(reader, [(folder / "compacted_rewrite_before.jsonl").read_bytes()])

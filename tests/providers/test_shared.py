@@ -1,4 +1,4 @@
-"""What the readers share: names of attachments, times that come late, files with a mark beside a log."""
+"""What the readers share: names of attachments, times that come late, small files with a byte order mark next to a log."""
 
 import codecs
 from pathlib import Path
@@ -124,7 +124,7 @@ def test_a_doubt_is_kept_where_a_text_could_hold_a_command() -> None:
     assert [kind for kind, _ in brief(agent)] == ["assistant"]
 
 
-def test_the_small_files_beside_a_log_may_begin_with_a_mark(tmp_path: Path) -> None:
+def test_the_small_files_next_to_a_log_may_begin_with_a_mark(tmp_path: Path) -> None:
     project = tmp_path / ".gemini" / "tmp" / "p"
     (project / "chats").mkdir(parents=True)
     (project / ".project_root").write_bytes(codecs.BOM_UTF8 + b"/work/app\n")

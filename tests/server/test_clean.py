@@ -1,4 +1,4 @@
-"""`kato clean`, `kato journal check` and `kato journal export` at the command line, beside servers that run."""
+"""`kato clean`, `kato journal check` and `kato journal export` at the command line, while servers run."""
 
 import os
 import sqlite3

@@ -202,7 +202,7 @@ def test_tools_thinking_and_since(terminal: Terminal) -> None:
         "one file",
     ):
         assert text in full
-    assert "is no moment" in terminal.run("capture", "--since", "soon", code=1)
+    assert "is not a moment" in terminal.run("capture", "--since", "soon", code=1)
     terminal.run("capture", "--latest", "e.jsonl")
     kinds = [json.loads(line)["kind"] for line in (terminal.cwd / "e.jsonl").read_text().splitlines()]
     assert kinds == [
@@ -272,7 +272,7 @@ def test_sub_agents_whose_own_log_names_the_parent_are_folded_too(terminal: Term
     assert "I looked." not in terminal.run("capture", parent.session, "-")
 
 
-def test_pictures_become_files_beside_the_note(terminal: Terminal) -> None:
+def test_pictures_become_files_next_to_the_note(terminal: Terminal) -> None:
     log = ClaudeLog(terminal.home, terminal.cwd)
     data = b"\x89PNG not really"
     source = {"type": "base64", "media_type": "image/png", "data": base64.b64encode(data).decode()}
@@ -304,7 +304,7 @@ def test_compressed_rollouts_are_read_and_a_plain_one_wins(terminal: Terminal) -
     assert "and read" in terminal.run("capture", log.session, "-")
 
 
-def test_the_doctor_tells_where_it_looked_and_what_it_did_not_understand(terminal: Terminal) -> None:
+def test_the_doctor_shows_where_it_looked_and_what_it_did_not_understand(terminal: Terminal) -> None:
     log = ClaudeLog(terminal.home, terminal.cwd)
     log.write(log.user("hi"), log.line("novelty", {}))
     with log.path.open("a") as file:
@@ -393,7 +393,7 @@ def test_drift_lists_unknown_kinds_and_no_text(terminal: Terminal) -> None:
         assert text not in json.dumps(report) + "\n".join(shown)
 
 
-def test_drift_says_so_when_all_is_known(terminal: Terminal) -> None:
+def test_drift_reports_when_all_is_known(terminal: Terminal) -> None:
     log = CodexLog(terminal.home, terminal.cwd)
     log.write(*log.start, *log.user("hi"))
     assert "Codex: 1 log, every kind of record is known" in terminal.run("doctor", "--drift")
@@ -433,7 +433,7 @@ def test_watch_runs_commands_without_an_editor_and_ends_on_interrupt(terminal: T
     assert terminal.run("status") == "No Kato server is running.\n"
 
 
-def test_codexs_sub_agents_are_folded_and_are_no_conversations_of_their_own(terminal: Terminal) -> None:
+def test_codexs_sub_agents_are_folded_and_not_listed_as_conversations(terminal: Terminal) -> None:
     log, agent = CodexLog(terminal.home, terminal.cwd), CodexLog(terminal.home, terminal.cwd)
     inner = CodexLog(terminal.home, terminal.cwd)
 
@@ -470,7 +470,7 @@ def test_codexs_sub_agents_are_folded_and_are_no_conversations_of_their_own(term
     assert len(json.loads(terminal.run("sessions", "--json", "--all"))["sessions"]) == 3
 
 
-def test_an_older_sub_agents_log_beside_its_session_is_folded_too(terminal: Terminal) -> None:
+def test_an_older_sub_agents_log_next_to_its_session_is_folded_too(terminal: Terminal) -> None:
     """Claude Code 2.0 kept them in the folder of the sessions."""
     log = ClaudeLog(terminal.home, terminal.cwd)
     call = {"type": "tool_use", "id": "t1", "name": "Task", "input": {"prompt": "Look around."}}

@@ -1,6 +1,6 @@
-"""Nothing acknowledged is lost, nothing runs or stands twice: real processes, killed, crowded, out of space.
+"""Nothing acknowledged is lost, no command runs twice, no line is written twice: real processes, killed, under load, out of space.
 
-KATO_FAULT_ROUNDS (default 3) says how often the random faults are tried; a hundred rounds are run before a release.
+KATO_FAULT_ROUNDS (default 3) is the number of rounds of random faults; a release takes a hundred.
 """
 
 import os
@@ -260,7 +260,7 @@ def test_two_windows_fed_the_same_conversation_give_one_note(
     checked(tmp_path / "state").close()
 
 
-def test_a_process_that_is_stopped_while_it_holds_the_lock_blocks_nobody_for_long(
+def test_a_process_that_is_stopped_while_it_holds_the_lock_blocks_others_only_briefly(
     start: Start, tmp_path: Path
 ) -> None:
     client = start()
@@ -287,9 +287,7 @@ def test_a_process_that_is_stopped_while_it_holds_the_lock_blocks_nobody_for_lon
     assert client.wait_for(asked)["accepted"] == 1
 
 
-def test_a_lock_that_is_held_too_long_is_an_error_that_says_so_and_passes(
-    start: Start, tmp_path: Path
-) -> None:
+def test_a_lock_that_is_held_too_long_is_a_clear_error_and_passes(start: Start, tmp_path: Path) -> None:
     client = start()
     append(client, user("one"))
     journal = Journal.open(tmp_path / "state", now_ms=lambda: 0)

@@ -282,7 +282,7 @@ BROKEN = [
     "kato.engine.engine.Engine.commit",
     "kato.engine.engine.Engine.status",
     "kato.engine.engine.Engine.close",
-    "kato.notes.notebook.NoteBook.append",
+    "kato.notes.appending.Appending.append",
     "kato.logs.driver.LogFeed.stop",
     "kato.lsp.transport.Input.stop",
     "kato.lsp.transport.Output.drain",

@@ -1,6 +1,6 @@
 """A message that breaks a rule affects no other message: each request has exactly one answer, and those behind it are handled.
 
-KATO_FAULT_ROUNDS (default 3) says how many servers the random messages are tried on.
+KATO_FAULT_ROUNDS (default 3) is the number of servers that get random messages.
 """
 
 import os

@@ -1,4 +1,4 @@
-"""A file of the journal that is removed or replaced under a running server: noticed, told, and nothing acknowledged into it."""
+"""A file of the journal that is removed or replaced under a running server: Kato notices it, notifies the user, and acknowledges nothing into it."""
 
 import shutil
 import sqlite3
@@ -86,7 +86,7 @@ def test_nothing_is_acknowledged_from_then_on_and_the_user_is_notified_once(
 
 
 @pytest.mark.parametrize("lose", LOSSES)
-def test_the_heartbeat_notices_it_where_nothing_is_said(start: Start, tmp_path: Path, lose: Loss) -> None:
+def test_the_heartbeat_notices_it_without_messages(start: Start, tmp_path: Path, lose: Loss) -> None:
     client = start({"heartbeatSeconds": 0.05}, capabilities=NOTICES)
     client.request("kato/appendEvents", request(conversation(3)))
     lose(tmp_path / "state")
@@ -176,7 +176,7 @@ def test_a_journal_whose_files_stay_is_never_lost(tmp_path: Path) -> None:
     journal.close()
 
 
-def test_a_lost_journal_says_so_each_time_and_does_not_grow(tmp_path: Path) -> None:
+def test_a_lost_journal_is_an_error_each_time_and_does_not_grow(tmp_path: Path) -> None:
     journal = Journal.open(tmp_path, now_ms=lambda: START_MS)
     append(journal, 0)
     remove_database(tmp_path)

@@ -144,7 +144,7 @@ def test_a_page_beyond_the_end_is_empty(start: Start) -> None:
         assert page == {"events": [], "nextAfter": None, "total": 3}
 
 
-def test_a_rendered_session_that_is_cut_says_so(start: Start) -> None:
+def test_a_rendered_session_that_is_cut_is_marked_as_cut(start: Start) -> None:
     client = start()
     append(client, assistant("é" * 3 * limits.RENDERED_BYTES_MAX))
     rendered = client.request("kato/renderSession", KEY)

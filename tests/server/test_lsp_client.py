@@ -69,7 +69,7 @@ async def test_a_conversation_is_captured_by_command(client: LanguageClient, tmp
     assert (tmp_path / "talk.md").read_text().endswith("and on\n")
 
 
-async def test_a_failed_command_is_shown_and_told(client: LanguageClient) -> None:
+async def test_a_failed_command_is_shown_and_reported(client: LanguageClient) -> None:
     await client.protocol.send_request_async("kato/appendEvents", request([user("::capture /etc/x.md")]))
     await client.protocol.send_request_async("kato/memory", None)
     assert [message.type for message in client.messages] == [types.MessageType.Error]

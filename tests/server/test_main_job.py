@@ -1,4 +1,4 @@
-"""The main job against the real process: events in, commands run, notes written, memory and status told."""
+"""The main job against the real process: events in, commands run, notes written, memory and status reported."""
 
 from pathlib import Path
 from typing import Any
@@ -217,7 +217,7 @@ def test_a_generated_name_says_what_the_conversation_is_about(start: Start) -> N
         ("::capture /dev/null", -32012, "holds no notes"),
     ],
 )
-def test_a_refused_command_changes_nothing_and_is_told(
+def test_a_refused_command_changes_nothing_and_is_reported(
     start: Start, notes: Path, line: str, code: int, words: str
 ) -> None:
     import os
@@ -344,7 +344,7 @@ def test_the_users_edits_stay_while_a_recording_appends(start: Start, notes: Pat
     assert text.endswith("without a newline\n\n# Assistant_2026-02-25_0613_21\n\nnext\n")
 
 
-def test_a_recording_that_cannot_write_is_told_once_and_catches_up(start: Start, notes: Path) -> None:
+def test_a_recording_that_cannot_write_is_reported_once_and_catches_up(start: Start, notes: Path) -> None:
     note = notes / "conv.md"
     client = start({"heartbeatSeconds": 0.1})
     append(client, user("hi\n::capture conv.md"), cwd=str(notes))

@@ -78,7 +78,7 @@ def test_only_a_regular_file_is_opened(tmp_path: Path, make: Make, flags: int) -
     assert open_descriptors() == before, "no descriptor is left open"
 
 
-def test_a_pipe_that_somebody_writes_to_is_not_opened_either(tmp_path: Path) -> None:
+def test_a_pipe_that_another_process_writes_to_is_not_opened_either(tmp_path: Path) -> None:
     pipe(tmp_path / "x")
     other_end = os.open(tmp_path / "x", os.O_RDWR)
     for flags in (os.O_RDONLY, os.O_WRONLY, os.O_RDWR):
@@ -143,7 +143,7 @@ def test_a_compressed_log_that_was_replaced_is_an_error(tmp_path: Path, make: Ma
 
 
 @pytest.mark.parametrize("make", OTHERS)
-def test_a_file_beside_a_log_that_is_none_is_passed_over(tmp_path: Path, make: Make) -> None:
+def test_a_companion_that_is_not_a_regular_file_is_skipped(tmp_path: Path, make: Make) -> None:
     parent = ClaudeLog(tmp_path, tmp_path)
     agents = parent.path.with_suffix("") / "subagents"
     agents.mkdir(parents=True)
@@ -214,7 +214,7 @@ def test_an_audit_log_that_is_a_pipe_fails_no_command(tmp_path: Path) -> None:
     assert policy.check(str(root / "n.md")).path == str(root / "n.md")
 
 
-def test_a_server_goes_on_beside_pipes_in_every_place(
+def test_a_server_goes_on_with_pipes_in_every_place(
     start: Start, tmp_path: Path, environment: dict[str, str]
 ) -> None:
     home, work = Path(environment["HOME"]), tmp_path / "work"

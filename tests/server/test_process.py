@@ -148,7 +148,7 @@ def test_explicit_comes_before_environment_before_file_before_default(start: Sta
     assert limit({"daemonMaxMemoryMb": 170}, {"KATO_DAEMON_MAX_MEMORY_MB": "160"}) == 170
 
 
-def test_settings_change_live_and_a_lower_budget_evicts_at_once(start: Start) -> None:
+def test_settings_change_live_and_a_lower_budget_evicts_immediately(start: Start) -> None:
     client = start()
     for name in range(20):
         events = conversation(100, session=f"s{name}", size=10_000)
@@ -255,7 +255,7 @@ def test_memory_that_eviction_frees_goes_back_to_the_system(start: Start) -> Non
     assert full - psutil.Process(client.process.pid).memory_info().rss > 45 * MB
 
 
-def test_the_status_is_told_after_changes_and_not_otherwise(start: Start, tmp_path: Path) -> None:
+def test_the_status_is_sent_after_changes_and_not_otherwise(start: Start, tmp_path: Path) -> None:
     client = start({"heartbeatSeconds": 0.2})
     first = client.read_message()
     assert first["method"] == "kato/statusChanged", "once after initialized"

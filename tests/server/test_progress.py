@@ -1,7 +1,7 @@
-"""A note that takes longer than a second is told of while it is written.
+"""A note that takes longer than a second is reported while it is written.
 
 How long a note takes is the machine's business. So the servers here have a bound of their own for "long": with none, every
-note is told of from its first piece on; with that of `limits`, one of three events is not.
+note is reported from its first piece on; with that of `limits`, one of three events is not.
 """
 
 import sys
@@ -41,7 +41,7 @@ def fill(client: Client, count: int = EVENTS) -> None:
     client.request("kato/memory")
 
 
-def told(client: Client, token: str) -> list[dict[str, Any]]:
+def progress_of(client: Client, token: str) -> list[dict[str, Any]]:
     return [
         one["params"]["value"]
         for one in client.notifications
@@ -63,7 +63,7 @@ def test_a_long_export_reports_its_progress(start: Start, export: Callable[[Clie
     client = start(command=IMPATIENT)
     fill(client)
     export(client, "long", "mine")
-    values = told(client, "mine")
+    values = progress_of(client, "mine")
     assert [one["kind"] for one in values] == ["begin", *["report"] * (len(values) - 2), "end"]
     assert len(values) > 3, "several pieces, each told"
     shares = [one["percentage"] for one in values[:-1]]
@@ -78,7 +78,7 @@ def test_a_short_export_reports_no_progress(start: Start, export: Callable[[Clie
     short = conversation(3, session="short")
     client.request("kato/appendEvents", {"provider": "claude", "sessionId": "short", "events": short})
     export(client, "short", "mine")
-    assert told(client, "mine") == []
+    assert progress_of(client, "mine") == []
 
 
 def test_a_capture_from_a_chat_uses_a_token_that_the_client_accepted(start: Start, notes: Path) -> None:
@@ -104,7 +104,7 @@ def test_a_capture_from_a_chat_uses_a_token_that_the_client_accepted(start: Star
         "content": f"::capture {notes / 'long.md'}",
     }
     client.request("kato/appendEvents", {"provider": "claude", "sessionId": "long", "events": [capture]})
-    kinds = [one["kind"] for one in told(client, made["params"]["token"])]
+    kinds = [one["kind"] for one in progress_of(client, made["params"]["token"])]
     assert kinds[0] == "begin"
     assert kinds[-1] == "end"
     client.request("kato/memory")

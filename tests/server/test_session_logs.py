@@ -401,7 +401,7 @@ def test_a_sub_agents_session_names_its_parent_and_its_task_runs_no_command(
     assert not (work / "stolen.md").exists()
 
 
-def test_a_note_shows_sub_agents_under_their_calls_if_the_settings_say_so(
+def test_a_note_shows_sub_agents_under_their_calls_if_the_settings_want_them(
     start: Start, tmp_path: Path, home: Path, work: Path
 ) -> None:
     client = launch(start, tmp_path, work, **{"markdown.includeSubAgents": True})

@@ -1,4 +1,4 @@
-"""The process starts with the state folder it is given, or says in one sentence why not, and ends."""
+"""The process starts with the given state folder, or reports in one sentence why it cannot, and ends."""
 
 import os
 import stat
@@ -90,7 +90,7 @@ def refused(environment: dict[str, str], state: Path, command: list[str]) -> Req
     return failure.value
 
 
-def is_told(error: RequestFailed, state: Path) -> None:
+def is_reported(error: RequestFailed, state: Path) -> None:
     assert error.code == -32602
     assert set(error.data) == {"key", "rule", "got"}
     assert error.data["key"] == "stateDir"
@@ -105,11 +105,11 @@ def test_a_state_folder_that_cannot_be_used_is_named(
     environment: dict[str, str], state: Path, fault: Callable[[Path], None]
 ) -> None:
     fault(state)
-    is_told(refused(environment, state, SERVE), state)
+    is_reported(refused(environment, state, SERVE), state)
 
 
 def test_a_disk_without_space_is_named(environment: dict[str, str], state: Path) -> None:
-    is_told(refused(environment, state, NO_SPACE + SERVE), state)
+    is_reported(refused(environment, state, NO_SPACE + SERVE), state)
 
 
 @pytest.mark.skipif(
@@ -123,7 +123,7 @@ def test_a_state_folder_that_is_read_only_is_named(environment: dict[str, str], 
     for folder in (state / "logs", state):
         folder.chmod(0o500)
     try:
-        is_told(refused(environment, state, SERVE), state)
+        is_reported(refused(environment, state, SERVE), state)
     finally:
         for folder in (state, state / "logs"):
             folder.chmod(0o700)

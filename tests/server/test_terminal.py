@@ -1,4 +1,4 @@
-"""The terminal and the log show what others wrote as text: it gives no orders, forges no lines and ends no command."""
+"""The terminal and the log show foreign text as text: it controls no terminal, forges no lines and ends no command."""
 
 import json
 import os
@@ -272,7 +272,7 @@ def test_signs_fall_back_to_ascii(tmp_path: Path, environment: dict[str, str]) -
 @pytest.mark.parametrize(
     "command", ["sessions --all", "doctor", "status", "journal export", "capture --latest -", "--help"]
 )
-def test_a_reader_that_goes_away_is_no_defect(home: Home, command: str) -> None:
+def test_a_reader_that_goes_away_is_not_a_defect(home: Home, command: str) -> None:
     script = f"{{ {sys.executable} -m kato {command}; echo $? >&3; }} 3>code | exec true"
     done = subprocess.run(
         ["/bin/sh", "-c", script],

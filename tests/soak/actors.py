@@ -1,5 +1,5 @@
-"""The actors of a soak: threads, each with its own random numbers. One that is asked to stop finishes what it began, so that all
-that was said is acknowledged in the end.
+"""The actors of a soak: threads, each with its own random numbers. A thread that is asked to stop finishes its work, so that
+everything that was said is acknowledged in the end.
 """
 
 import random

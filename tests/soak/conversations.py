@@ -1,4 +1,4 @@
-"""What was said in a soak and what Kato reported: the oracles' half of the truth."""
+"""What was said in a soak, and what Kato reported: the data that the oracles compare."""
 
 import threading
 from collections import Counter

@@ -34,7 +34,7 @@ class Texts:
         return gap.join(self.line() for _ in range(count))
 
     def said(self) -> str:
-        """What somebody says: some lines, rarely a very long one or very many."""
+        """What a speaker says: some lines, rarely a very long one or very many."""
         if self.chance.random() < _LARGE_SHARE:
             size = self.chance.randint(*_LARGE_CHARS)
             if self.chance.random() < 0.5:

@@ -1,4 +1,4 @@
-"""The windows of an editor: a real `kato serve` each, restarted when it is gone."""
+"""The windows of an editor: a real `kato serve` each, restarted when it has ended."""
 
 import signal
 import subprocess

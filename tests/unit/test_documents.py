@@ -1,4 +1,4 @@
-"""Where an open document ends, followed by its changes alone."""
+"""The end of an open document, computed from its changes alone."""
 
 import re
 

@@ -58,7 +58,7 @@ def test_only_the_users_lines_are_commands() -> None:
 
 
 @pytest.mark.parametrize("line", ["::recrod", "::stop now", "::export", "::capture /etc/n.md"])
-def test_what_is_no_valid_command_must_be_reported_as_an_error(line: str) -> None:
+def test_an_invalid_command_must_be_reported_as_an_error(line: str) -> None:
     (world,) = worlds([user(line)], FOLDER, {})
     assert world == World(predicted={Place("e0", 1): "error"})
 

@@ -1,4 +1,4 @@
-"""Frontmatter: found, made, adopted, and what must survive it."""
+"""Frontmatter: how Kato finds, makes and adopts it, and what has to stay."""
 
 import pytest
 
@@ -129,7 +129,7 @@ def test_adopting_twice_changes_nothing() -> None:
     assert adopt(once.removeprefix("---\n").removesuffix("---\n\n"), FIELDS) == once
 
 
-def test_what_is_missing_is_said_and_taken_back_when_it_is_whole() -> None:
+def test_missing_events_are_counted_until_the_note_is_whole() -> None:
     lacking = NoteFields(
         id="i", title="t", updated=2, created=1, provider="p", session_id="s", truncated_events=7
     )
@@ -140,7 +140,7 @@ def test_what_is_missing_is_said_and_taken_back_when_it_is_whole() -> None:
 @pytest.mark.parametrize(
     "yaml", ["a: [", "- list", "just text", "a: 1\na: 2", "a: !!python/object:x {}\n- b", "\tx: 1"]
 )
-def test_what_is_no_mapping_is_an_error_that_leaves_it_alone(yaml: str) -> None:
+def test_frontmatter_that_is_not_a_mapping_is_an_error_and_stays_as_it_is(yaml: str) -> None:
     with pytest.raises(FrontmatterInvalid):
         adopt(yaml, FIELDS)
 
@@ -172,7 +172,7 @@ def test_frontmatter_is_found_with_its_end(text: bytes, yaml: str | None, body: 
     assert text[found.body_offset :] == body
 
 
-def test_frontmatter_that_is_too_long_is_none() -> None:
+def test_frontmatter_that_is_too_long_counts_as_text() -> None:
     assert find(b"---\n" + b"a: 1\n" * limits.FRONTMATTER_BYTES_MAX + b"---\n").yaml is None
 
 

@@ -28,7 +28,7 @@ from kato.lsp.framing import FrameReader, encode_frame
 from kato.notes.redaction import masked
 
 MIB = 1024 * 1024
-#: What a function may take whatever the text is: below this, no ratio is looked at.
+#: The time that a function may take for any text, in seconds. The test compares no ratios below it.
 FREE_SECONDS = 0.004
 
 Act = Callable[[Any], object]
@@ -194,7 +194,7 @@ def test_joined_words_are_the_words_of_the_whole_text() -> None:
     assert words_of(text) == " ".join(text.split())
 
 
-def test_a_title_is_looked_for_in_the_first_lines() -> None:
+def test_a_title_is_searched_in_the_first_lines() -> None:
     assert paths.title_from_text("::stop\n" * 20 + "a title", is_command_line) == "a title"
     assert paths.title_from_text("::stop\n" * 40 + "a title", is_command_line) is None
 

@@ -1,4 +1,4 @@
-"""The log: one line a record, its tracebacks indented below, nothing in it that a terminal obeys."""
+"""The log: one line a record, tracebacks indented below it, and no character that controls a terminal."""
 
 import logging
 import sys

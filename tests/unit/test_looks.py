@@ -1,4 +1,4 @@
-"""What a note's text shows of what Kato wrote to it."""
+"""Which of Kato's text a note still has, and which is missing."""
 
 import time
 from itertools import combinations
@@ -83,7 +83,7 @@ def test_short_lines_count_only_where_a_piece_has_no_longer_one() -> None:
     assert present(look(), written, CONTEXT + written[0] + b"\nOK\n") == 2
 
 
-def test_a_short_line_that_is_said_twice_is_looked_for_twice() -> None:
+def test_a_short_line_that_occurs_twice_has_to_be_there_twice() -> None:
     written = pieces("# Assistant_2026-02-25_0613_20\n\nOK", "OK", "OK")
     for count in range(4):
         assert present(look(), written, CONTEXT + b"".join(written[:count]) + b"\nmy remark\n") == count
@@ -172,7 +172,7 @@ def test_what_stands_at_the_end_is_surplus_if_nothing_that_was_written_needs_it(
         (b"my remark\nThe first block.\n", [(10, 17)]),
     ],
 )
-def test_a_write_that_was_not_remembered_is_looked_for(after: bytes, found: list[tuple[int, int]]) -> None:
+def test_a_write_that_was_not_remembered_is_found(after: bytes, found: list[tuple[int, int]]) -> None:
     data = b"The first block.\nThe second block.\n"
     text = CONTEXT + after
     places = list(dict.fromkeys(written_before(text, len(CONTEXT), data, [17, 35])))

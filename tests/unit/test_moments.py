@@ -1,4 +1,4 @@
-"""Times: whatever a client, a log, a journal or a file system holds, nothing that is made of it raises."""
+"""Times: no time from a client, a log, a journal or a file system makes Kato raise an error."""
 
 from datetime import datetime, timedelta, timezone, tzinfo
 from zoneinfo import ZoneInfo
@@ -136,7 +136,7 @@ def test_a_log_line_beyond_the_calendar_has_the_time_of_the_line_before_and_is_c
     assert problems == ["invalid_record"]
 
 
-def test_a_log_line_without_a_usable_time_is_no_problem_of_the_calendar() -> None:
+def test_a_log_line_without_a_usable_time_is_not_a_problem_of_the_calendar() -> None:
     events, problems = times("null", "-5", '"yesterday"', "true")
     assert [event.timestamp for event in events] == [utc(0)] * 4
     assert problems == []

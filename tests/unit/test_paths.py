@@ -71,7 +71,7 @@ def test_a_title_comes_from_the_file_name(path: str, title: str) -> None:
         ("word " * 20, ("word " * 11).strip() + "…"),
     ],
 )
-def test_a_title_comes_from_the_first_line_that_is_no_command(text: str, title: str | None) -> None:
+def test_a_title_comes_from_the_first_line_that_is_not_a_command(text: str, title: str | None) -> None:
     assert title_from_text(text, lambda line: line.startswith("::")) == title
 
 

@@ -40,7 +40,7 @@ def test_a_process_that_ended_is_gone_before_its_parent_asks(
     deadline = time.monotonic() + 10
     while identity(sleeper.pid) is not None:
         assert time.monotonic() < deadline, "a zombie counts as alive"
-    os.kill(sleeper.pid, 0)  # its id is still taken: nobody waited for it
+    os.kill(sleeper.pid, 0)  # its id is still taken, because no process waited for it
 
 
 @pytest.mark.parametrize("identity", IDENTITIES)

@@ -21,7 +21,7 @@ ENDED_BY_ITS_OWNER = 7
 
 
 class Owner:
-    """Whoever runs a runtime: notes what it is called for."""
+    """The owner of a runtime: records the calls that it gets."""
 
     def __init__(self, tmp_path: Path, **more: Any) -> None:
         self.calls: list[str] = []

@@ -1,4 +1,4 @@
-"""Status: which sessions are shown, in which order, and what is said of them."""
+"""Status: which sessions are shown, in which order, and which figures each one has."""
 
 from collections.abc import Mapping
 

@@ -1,4 +1,4 @@
-"""The snapshot store: what it keeps, what it lets go of, and that its figures are true."""
+"""The snapshot store: what it keeps, what it evicts, and that its figures are true."""
 
 import sys
 
@@ -81,7 +81,7 @@ def test_memory_pressure_evicts_until_the_rest_fits() -> None:
     assert not stats.over_budget
 
 
-def test_one_session_that_alone_exceeds_the_budget_is_kept_and_said() -> None:
+def test_one_session_that_alone_exceeds_the_budget_is_kept_and_reported() -> None:
     store = make(budget=50_000)
     put(store, A, KB)
     evicted = put(store, B, *[KB] * 100)
@@ -91,7 +91,7 @@ def test_one_session_that_alone_exceeds_the_budget_is_kept_and_said() -> None:
     assert B in store
 
 
-def test_lowering_the_bounds_evicts_at_once() -> None:
+def test_lowering_the_bounds_evicts_immediately() -> None:
     store = make()
     for key in (A, B, C):
         put(store, key, *[KB] * 50)
@@ -103,7 +103,7 @@ def test_lowering_the_bounds_evicts_at_once() -> None:
     assert store.check() == []
 
 
-def test_a_gap_starts_the_snapshot_anew_so_that_it_is_always_contiguous() -> None:
+def test_a_gap_starts_a_new_snapshot_so_that_it_is_always_contiguous() -> None:
     store = make()
     put(store, A, b"0", b"1")
     store.append(A, Lines.of([b"5"]), first_seq=5)

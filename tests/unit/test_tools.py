@@ -249,7 +249,7 @@ def test_what_has_nothing_to_unfold_is_a_line() -> None:
     assert tool_blocks.block(Deleted("/w/a.py"), RESULT(), style) == "*Deleted a.py*"
 
 
-def test_of_a_long_output_the_head_and_the_tail_are_shown() -> None:
+def test_a_long_output_shows_its_head_and_its_tail() -> None:
     output = "\n".join(f"line {number}" for number in range(1, 101))
     text = tool_blocks.block(Command("x"), RESULT(output), tool_blocks.Style(lines_max=6))
     assert "line 4\n… 94 lines omitted …\nline 99\nline 100\n```" in text

@@ -202,7 +202,7 @@ def test_a_call_and_its_result_are_one_block() -> None:
     )
 
 
-def test_calls_stand_in_their_order_each_with_its_own_result() -> None:
+def test_calls_are_shown_in_their_order_each_with_its_own_result() -> None:
     text = render(
         tool_call("Bash", 1, call="a", input={"command": "first"}),
         tool_call("Bash", 2, call="b", input={"command": "second"}),
@@ -239,7 +239,7 @@ def test_large_arguments_do_not_wait_for_the_result() -> None:
     assert len(transcript.state) < 1000
 
 
-def test_what_was_done_stands_at_the_end_of_a_turn_in_one_block() -> None:
+def test_a_turn_ends_with_one_block_of_what_was_done() -> None:
     turn = [
         user("fix it"),
         assistant("Now let me look.", 1, model="m", phase="commentary"),
@@ -306,7 +306,7 @@ def test_readable_headings_give_an_outline() -> None:
     ]
 
 
-def test_a_block_never_stands_in_the_users_run() -> None:
+def test_a_block_is_never_in_the_users_run() -> None:
     text = render(user("go"), thinking("hm", 1), assistant("ok", 2), options=ALL)
     headings = [line for line in text.splitlines() if line.startswith("# ")]
     assert headings == [f"# User_{T0}", "# Assistant_2026-02-25_0613_21"]
@@ -403,5 +403,5 @@ def test_a_boundary_is_one_line_in_italics(subtype: str) -> None:
     assert render(*said, options=MarkdownOptions(include_boundaries=False)) == f"# m_{T0}\n\na\n\nb\n"
 
 
-def test_another_provider_info_is_no_boundary() -> None:
+def test_another_provider_info_is_not_a_boundary() -> None:
     assert render(info("unknown", subtype="other")) == ""

@@ -6,14 +6,14 @@ import orjson
 import pytest
 
 from kato.core.errors import PathDenied
-from kato.notes import files as writers
+from kato.notes import opening
 from kato.notes.files import NoteWriter
 from kato.notes.policy import AuditLog, RootUnavailable, WritePolicy, as_on_disk
 
 
 @pytest.fixture
 def workspace(tmp_path: Path) -> Path:
-    """`ws` with folders, links and dot folders; `outside` beside it."""
+    """`ws` with folders, links and dot folders; `outside` next to it."""
     ws, outside = tmp_path / "ws", tmp_path / "outside"
     for folder in ("notes/deep", "src", ".git/hooks", ".notes", "notes/.obsidian"):
         (ws / folder).mkdir(parents=True)
@@ -139,7 +139,7 @@ def test_a_root_that_is_swapped_between_check_and_use_is_caught(tmp_path: Path, 
     else:
         root.rename(tmp_path / "aside")
         (outside / "root").rename(root) if swap == "folder" else root.symlink_to(outside / "root")
-    with pytest.raises(RootUnavailable), writers._folder_of(place, create=True):
+    with pytest.raises(RootUnavailable), opening.folder_of(place, create=True):
         pass
     for action in (lambda: writer.append(f"{root}/x.md", b"bad\n"), lambda: writer.state(f"{root}/x.md")):
         with pytest.raises(RootUnavailable):

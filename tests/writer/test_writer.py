@@ -13,8 +13,9 @@ import pytest
 from kato.app import process
 from kato.core.errors import PathDenied, WriteFailed
 from kato.notes import policy as policies
-from kato.notes.files import NoteMissing, NoteWriter
+from kato.notes.files import NoteWriter
 from kato.notes.leftovers import Leftovers
+from kato.notes.opening import NoteMissing
 from kato.notes.policy import AuditLog, WritePolicy
 
 
@@ -163,7 +164,7 @@ def test_an_append_is_on_a_line_of_its_own(writer: NoteWriter, root: Path) -> No
         writer.append(str(root / "missing.md"), b"x")
 
 
-def test_what_stands_in_a_file_is_told(writer: NoteWriter, root: Path) -> None:
+def test_inspect_shows_the_content_of_a_file(writer: NoteWriter, root: Path) -> None:
     note = root / "x.md"
     assert not writer.inspect(str(note)).exists
     body = b"body\n" * 200_000
@@ -354,7 +355,7 @@ def test_what_a_killed_process_left_is_removed_and_what_a_live_one_writes_is_not
     assert sorted(path.name for path in root.iterdir()) == [*kept[:2], "other.md", *kept[2:]]
 
 
-def test_writing_a_note_removes_what_a_killed_process_left_beside_it(root: Path, tmp_path: Path) -> None:
+def test_writing_a_note_removes_what_a_killed_process_left_in_its_folder(root: Path, tmp_path: Path) -> None:
     leftovers = Leftovers(process.mark(), process.is_mark_gone, lambda: 0)
     left = root / leftovers.name("x.md").replace(f"-{os.getpid()}-", f"-{2**22 + 1}-")
     left.write_text("half of a conversation")

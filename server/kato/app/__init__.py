@@ -1,1 +1,6 @@
-"""The process: configuration, assembly of the parts, status files, its memory and its end."""
+"""The process: makes the parts from the settings, runs them and ends them. The server and `kato watch` share it.
+
+build     settings to an engine           runtime    engine, session logs, heartbeat, status file
+config    the machine's folders, logging  process    memory, and which processes are alive
+ending    signals, last steps, exit code  statusfiles, cleaning
+"""

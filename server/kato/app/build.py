@@ -1,6 +1,6 @@
-"""Puts the parts together for one process: settings in, an engine out, for the server and for the terminal alike.
+"""Makes the engine of a process from its settings: ledger, store, notebook, write policy and assistants.
 
-Rule: settings are put in force in one place, at the start and live (`Assembly.apply`).
+Rule: `Assembly.apply` is the only place that puts settings in force, at the start and when they change.
 """
 
 import logging
@@ -32,13 +32,13 @@ from kato.storage.memory import MemoryLedger
 
 log = logging.getLogger("kato")
 
-#: What the process will still grow by when parts that are loaded on first use are there (YAML, outside Linux watchfiles; measured: 7 MB).
+#: Bytes by which the process grows when it first uses parts that are loaded late: YAML, outside Linux watchfiles (measured: 7 MB).
 _LATER_FOOTPRINT_BYTES: Final = 8 * limits.MIB
 
 
 class Assembly:
-    """An engine with all it needs. Raises SettingsInvalid or JournalNotOpened when it cannot be put together. While
-    `hurried` is true, other processes are waited for briefly. `owner` and `is_alive` name this process and know the others;
+    """An engine with all its parts. Raises SettingsInvalid or JournalNotOpened if they cannot be made. While
+    `hurried` is true, it waits for other processes only briefly. `owner` and `is_alive` name this process and know the others;
     tests run several of them in one process.
     """
 
@@ -78,7 +78,7 @@ class Assembly:
             max_events_per_session=chosen.max_events_per_session,
         )
         self._identity = processes.identity(os.getpid())
-        #: What was recovered of a damaged journal, in a sentence.
+        #: A sentence about what was recovered from a damaged journal, for the user.
         self.recovery: str | None = None
         ledger: Ledger
         if chosen.journal:
@@ -109,8 +109,8 @@ class Assembly:
             now_ms=now_ms,
             new_id=lambda: frontmatter.make_id(os.urandom(32)),
         )
-        # What the process takes without a snapshot is measured last, when all that stays is there.
-        processes.settle_heap()
+        # The footprint is measured last, when everything that stays is loaded.
+        processes.freeze_heap()
         later = _LATER_FOOTPRINT_BYTES + (limits.JOURNAL_CACHE_BYTES if chosen.journal else 0)
         self._footprint = processes.rss_bytes() + later
         self.apply(chosen, folders)
@@ -122,7 +122,7 @@ class Assembly:
         in_force = self._engine_settings(chosen, folders)
         if not in_force.bounds.whole_process:
             log.warning(
-                "daemonMaxMemoryMb (%d) leaves too little beside the process' own %d MB: it bounds the snapshots alone",
+                "daemonMaxMemoryMb (%d) leaves too little above the process' own %d MB: it bounds the snapshots alone",
                 chosen.daemon_max_memory_mb,
                 self._footprint // limits.MIB,
             )

@@ -4,8 +4,8 @@ conversation text.
     find     lists the files of each kind, those to remove and those to keep; a dry run ends here
     remove   removes files
 
-Rules: a file is removed when it was last changed before the moment that the user gave, or when the process that wrote it is
-gone. Notes belong to the user: none is read or removed, wherever it is.
+Rules: a file is removed when it was last changed before the moment that the user gave, or when the process that wrote it
+ended. Notes belong to the user: Kato reads and removes none of them here.
 """
 
 from collections.abc import Iterable, Sequence

@@ -146,7 +146,7 @@ class LocalZone(tzinfo):
             return clock.tzname[0]
 
     def fromutc(self, dt: datetime) -> datetime:
-        """Exact: the system converts. Offsets change at quarters of an hour only; each is asked for once."""
+        """The offset of a moment, as the system converts it. Offsets change at quarters of an hour only, so each quarter is cached."""
         try:
             return dt + _offset(dt.toordinal(), dt.hour, dt.minute // 15)
         except OverflowError:
@@ -196,7 +196,7 @@ def log_to_stderr() -> None:
     """Kato's own log on stderr; that of pygls, asyncio and the rest only where it holds no message bodies."""
     handler = logging.StreamHandler()
     handler.setFormatter(LogFormatter("kato %(levelname)s %(name)s: %(message)s"))
-    logging.getLogger().addHandler(handler)  # what libraries log, whose texts are not Kato's
+    logging.getLogger().addHandler(handler)  # records of libraries, whose texts are not Kato's
     own = logging.getLogger("kato")
     own.addHandler(handler)
     own.propagate = False
@@ -207,7 +207,7 @@ def log_to_stderr() -> None:
 
 
 def log_to_file(state_dir: Path) -> None:
-    """The same in `<stateDir>/logs/kato-<pid>.log`, bounded by rotation. Raises OSError."""
+    """Logs to `<stateDir>/logs/kato-<pid>.log` as well, bounded by rotation. Raises OSError."""
     for one in [one for one in log.handlers if isinstance(one, _LogFile)]:
         log.removeHandler(one)
         one.close()

@@ -24,7 +24,7 @@ from kato.engine import log_defect
 
 log = logging.getLogger("kato")
 
-#: Those that ask a process to end; which there are depends on the system.
+#: The signals that ask a process to end; which of them exist depends on the system.
 _SIGNALS: Final = tuple(
     number
     for name in ("SIGTERM", "SIGINT", "SIGHUP", "SIGBREAK")
@@ -41,14 +41,14 @@ class Ending:
 
     def __init__(self) -> None:
         self.code: int | None = None
-        #: True from the first sign of the end: whatever waits, waits only briefly from then on.
+        #: True from the first sign of the end: all waits are short from then on.
         self.is_wanted = False
         self._done = threading.Event()
         self._bounded = False
         self._handlers: dict[int, object] = {}
 
     def listen(self, end: Callable[[int], object]) -> None:
-        """From now on a signal calls `end` with its exit code, between two steps of whatever runs; it must return quickly.
+        """Handles signals from now on: calls `end` with the signal's exit code. `end` interrupts other code and must return quickly.
         SIGHUP stays ignored where it is (nohup).
         """
 
@@ -67,7 +67,7 @@ class Ending:
                 self._handlers[number] = signal.signal(number, take)
 
     def begin(self, code: int) -> bool:
-        """True for the first call, which decides the exit code."""
+        """Decides the exit code. True for the first call, which counts."""
         if self.code is not None:
             return False
         self.code, self.is_wanted = code, True
@@ -86,7 +86,7 @@ class Ending:
                 log_defect(log, f"at the end, {name}", error)
 
     def close(self) -> None:
-        """The end was reached in time. Signals are handled as before `listen`."""
+        """Stops the timer of the end, and handles signals as before `listen`."""
         self._done.set()
         for number, handler in self._handlers.items():
             signal.signal(number, handler)  # type: ignore[arg-type]

@@ -67,7 +67,7 @@ def tame_allocator() -> None:
         libc.mallopt(_M_ARENA_MAX, 1)
 
 
-def settle_heap() -> None:
+def freeze_heap() -> None:
     """Call when everything that stays is loaded. Collections skip it from then on (a full one took 20 ms, now 0.5 ms), and the
     source texts that attrs generated for lsprotocol's classes are freed (1.4 MB, for tracebacks only).
     """
@@ -199,8 +199,8 @@ def _proc_status() -> tuple[int, int, int]:
 
 
 def _linux_uss(rss: int) -> int | None:
-    """Unique set size, summed by the kernel (smaps_rollup, Linux 4.14); None where it is not to be had. The sum takes
-    the kernel a millisecond or two: it is asked for once a second at most, and not while RSS is what it was.
+    """Unique set size, summed by the kernel (smaps_rollup, Linux 4.14); None where the system has none. The kernel takes one or
+    two milliseconds for the sum, so it is read at most once a second, and only after RSS changed.
     """
     global _uss  # noqa: PLW0603 - the last sum
     now = time.monotonic()

@@ -42,14 +42,14 @@ class Hooks(NamedTuple):
     end: Callable[[int], None]
     #: One session outgrew the memory budget: must end the process.
     over_budget: Callable[[BudgetExceeded], None]
-    #: After `commit`, whatever it raised: each append has its result.
+    #: Called after `commit`, also if it raised: each append has its result.
     committed: Callable[[], None] = _nothing
-    #: After work that no message of a client asked for: a log was read, a timer came.
+    #: Called after work that no message of a client caused: a log was read, a timer fired.
     turn_ended: Callable[[], None] = _nothing
-    #: On each heartbeat, before and after the runtime's own duties.
+    #: Called on each heartbeat, before and after the runtime's own work.
     before_beat: Callable[[], None] = _nothing
     after_beat: Callable[[], None] = _nothing
-    #: Logs below these folders are followed from now on.
+    #: Called with the folders whose logs are followed from now on.
     logs_followed: Callable[[Sequence[str]], None] = lambda _: None
 
 
@@ -203,14 +203,14 @@ class Runtime:
             self._hooks.over_budget(error)
 
     def turn(self) -> None:
-        """To be called after what came together was handled: messages of one read, a piece of a log."""
+        """Commits after a round of work: the messages of one read, or a piece of a log."""
         if not self.is_ending:
             self.commit()
             self._hooks.turn_ended()
             self._wait_for_others(limits.OTHERS_COMMANDS_SECONDS_MIN)
 
     def _wait_for_others(self, pause: float) -> None:
-        """While commands of this window wait for those of another window, looks again, less and less often."""
+        """Checks repeatedly, with growing pauses, while commands of this window wait for those of another window."""
         if self._assembly is None or not self.engine.is_waiting or self._others_timer is not None:
             return
 

@@ -409,7 +409,7 @@ class BaseReader(ABC):
 
     def count_unknown(self, name: str, record: Json, event_id: str | None, at: datetime | None) -> None:
         """Counts a record of a kind that this reader does not know, and keeps nothing of it. For attachments and bookkeeping:
-        what the host adds can be long, and is not what anybody said. Takes what `emit_unknown` takes, so that either can be
+        what the host adds can be long, and neither the user nor the assistant said it. Takes what `emit_unknown` takes, so that either can be
         the default of a `Dispatch`.
         """
         del record, at

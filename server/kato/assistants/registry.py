@@ -85,7 +85,7 @@ def unknown_name(name: str) -> str | None:
     if name in known:
         return None
     near = nearest(name, known) or known[0]
-    return f"a map whose keys are {', '.join(known)} ({brief(name)} is none: {near}?)"
+    return f"a map whose keys are {', '.join(known)} ({brief(name)} is not one of them: did you mean {near}?)"
 
 
 def load(points: "Iterable[EntryPoint]") -> Plugins:

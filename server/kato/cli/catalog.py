@@ -26,7 +26,7 @@ from kato.notes.notebook import NoteBook, Whole
 from kato.notes.rendering import Position, SubAgent
 from kato.system.regular import open_regular
 
-#: Of a log, so much is read to list it: the first words of the user lie there, and at the end the newest title.
+#: Bytes at the beginning and at the end of a log that listing reads: they contain the user's first words, and the newest title.
 _HEAD_BYTES: Final = 1 * limits.MIB
 _END_BYTES: Final = 64 * limits.KIB
 

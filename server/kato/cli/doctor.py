@@ -240,7 +240,7 @@ def _not_understood(reports: Sequence[RootReport]) -> Iterator[str]:
             " them for a report."
         )
     if "broken_line" in kinds:
-        yield "! Broken lines are passed over. A log's last line may be broken while it is being written."
+        yield "! Broken lines are skipped. A log's last line may be broken while it is being written."
 
 
 # --- For programs ------------------------------------------------------------------------------------

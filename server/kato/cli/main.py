@@ -132,7 +132,7 @@ def _parser() -> argparse.ArgumentParser:
     capture.add_argument(
         "--sub-agents", action="store_true", help="with sub-agents, folded under the calls that started them"
     )
-    capture.add_argument("--images", action="store_true", help="with pictures, as files beside the note")
+    capture.add_argument("--images", action="store_true", help="with pictures, as files next to the note")
     capture.add_argument("--state-dir")
     capture.set_defaults(run=_capture)
 
@@ -145,7 +145,7 @@ def _parser() -> argparse.ArgumentParser:
     watch.set_defaults(run=_watch)
 
     doctor = commands.add_parser(
-        "doctor", help="show where conversations are looked for and what was not understood"
+        "doctor", help="show where Kato searches conversations, and what it did not understand"
     )
     doctor.add_argument(
         "--all", action="store_true", help="read all sessions; otherwise the newest 20 of each place"
@@ -279,7 +279,7 @@ def _status_view(servers: Sequence[Mapping[str, Any]]) -> "RenderableType":
 def _days(text: str) -> int:
     """`90d` as days."""
     if not text.endswith("d") or not text[:-1].isdecimal() or int(text[:-1]) < 1:
-        raise argparse.ArgumentTypeError(f"{text!r} is no number of days such as 90d")
+        raise argparse.ArgumentTypeError(f"{text!r} is not a number of days such as 90d")
     return int(text[:-1])
 
 
@@ -325,7 +325,7 @@ def _journal_export(arguments: argparse.Namespace) -> int:
     if arguments.session is not None:
         provider, slash, session_id = arguments.session.partition("/")
         if not slash:
-            raise CommandRefused(f"{arguments.session!r} is no provider/session-id")
+            raise CommandRefused(f"{arguments.session!r} is not a provider/session-id")
         key = SessionKey(provider, session_id)
     problems: list[str] = []
     with _journal(arguments) as journal:
@@ -457,8 +457,6 @@ def _capture(arguments: argparse.Namespace) -> int:
     from kato.cli import catalog  # noqa: PLC0415
     from kato.core.text import printable  # noqa: PLC0415
     from kato.notes.images import Pictures  # noqa: PLC0415
-    from kato.notes.rendering import BEGINNING, render  # noqa: PLC0415
-    from kato.notes.transcript import Transcript  # noqa: PLC0415
     from kato.storage.journal import Journal  # noqa: PLC0415
 
     wanted, path = arguments.session, arguments.path
@@ -510,7 +508,7 @@ def _capture(arguments: argparse.Namespace) -> int:
         if path == "-":
             target = ""
         elif path is None:
-            target = str(Path.cwd() / notebook.default_file_name(session))
+            target = str(Path.cwd() / notebook.heads.default_file_name(session))
         else:
             target = _absolute(path)
         pictures: Pictures | None = None
@@ -523,19 +521,11 @@ def _capture(arguments: argparse.Namespace) -> int:
             since_ms=session.created_at,
         )
         for _ in events if arguments.sub_agents else ():
-            pass  # what the log tells of its sub-agents is known after a run through it
+            pass  # the log's sub-agents are known once it was read to its end
         agents.know(session.key, events.started, found)
-        notebook.sub_agents = agents
+        notebook.transcripts.sub_agents = agents
         if not target:
-            pieces = render(
-                Transcript(notebook.options, notebook.tz, folder=session.cwd or "", tools=notebook.tools),
-                events.pieces(),
-                BEGINNING,
-                None,
-                notebook.fold(session.key),
-                is_over=True,
-            )
-            terminal.write(pieces, partial(printable, keep="\n\t"))
+            terminal.write(notebook.markdown(session, events.pieces()), partial(printable, keep="\n\t"))
             return EXIT_OK
         whole = catalog.capture(target, session, events, notebook)
     finally:
@@ -552,7 +542,7 @@ def _capture(arguments: argparse.Namespace) -> int:
 
 
 def _absolute(path: str) -> str:
-    """The path from the current folder or `~`. Raises CommandRefused where `~` names nobody."""
+    """The path from the current folder or `~`. Raises CommandRefused where `~` names no user."""
     try:
         return str(Path(path).expanduser().absolute())
     except RuntimeError:
@@ -589,7 +579,7 @@ def _moment(text: str) -> int:
             moment = moment if moment.tzinfo is not None else moment.astimezone()
     except (ValueError, OverflowError):
         raise CommandRefused(
-            f"--since: {text!r} is no moment; write 30m, 2h, 3d, 14:30, 2026-11-24 or 2026-11-24T14:30"
+            f"--since: {text!r} is not a moment; write 30m, 2h, 3d, 14:30, 2026-11-24 or 2026-11-24T14:30"
         ) from None
     return int(moment.timestamp() * 1000)
 
@@ -603,7 +593,7 @@ def _watch(arguments: argparse.Namespace) -> int:
     folders = [str(Path(_absolute(folder)).resolve()) for folder in arguments.folder]
     for folder in folders:
         if not Path(folder).is_dir():
-            raise CommandRefused(f"{folder} is no folder")
+            raise CommandRefused(f"{folder} is not a folder")
     return Watch(_settings(arguments), os.environ, folders, Screen()).run()
 
 

@@ -1,4 +1,4 @@
-"""The terminal's edge: every line that Kato prints goes through here, every table through `display.Screen`.
+"""The terminal's edge: every line that Kato prints goes through here, every table through `tables.Screen`.
 
 Rule: what comes out of a conversation, a path or a client reaches the terminal as text: no control character is printed but
 rich's own styling, and nothing is markup. Printing never fails because of the terminal's encoding.

@@ -1,12 +1,12 @@
-"""The block structure of a Markdown text, line by line, as CommonMark 0.31 reads it (spec.commonmark.org/0.31.2).
+"""Finds the blocks of a Markdown text, line by line, by the rules of CommonMark 0.31 (spec.commonmark.org/0.31.2).
 
     containers   block quotes and list items, outermost first
-    leaf         what the innermost container holds now: a paragraph, a fence, an HTML block, indented code, or nothing
+    leaf         the content of the innermost container: a paragraph, a fence, an HTML block, indented code, or nothing
 
-One reading of blocks for the whole program: which lines may hold a command, which text of the user would change a note's
-structure, what a message leaves open at its end. Inline structure is read only as far as code spans and tags.
+The whole program uses this one implementation: it decides which lines may be commands, which text of the user would change a
+note's structure, and what a message leaves open at its end. The only inline structure that it reads are code spans and tags.
 
-Rule: linear in the length of the text; never raises.
+Rules: takes time in proportion to the length of the text; never raises.
 """
 
 import re
@@ -18,7 +18,7 @@ from kato.core.text import with_newlines
 Kind = Literal["blank", "text", "code", "html", "heading", "underline", "break"]
 
 _TAB_STOP: Final = 4
-#: Containers in each other; what looks like more is text. Parsers have such a limit too (markdown-it: 100).
+#: Nested containers. Deeper marks are read as text. Markdown parsers have such a limit too (markdown-it: 100).
 _DEPTH_MAX: Final = 64
 _FENCE: Final = re.compile(r"(?P<run>`{3,}|~{3,})(?P<info>.*)$", re.DOTALL)
 _ATX: Final = re.compile(r"#{1,6}(?: |$)")
@@ -50,13 +50,13 @@ class Fence(NamedTuple):
 
 
 class Html(NamedTuple):
-    """An HTML block. `end` is the text that ends it; "" where a blank line does."""
+    """An HTML block. `end` is the text that ends it, "" if a blank line ends it."""
 
     end: str
 
 
 class _Item:
-    """A list item: the columns its content is indented by, and whether it has content yet."""
+    """A list item: the columns by which its content is indented, and whether it has content yet."""
 
     __slots__ = ("has_content", "indent")
 
@@ -73,12 +73,12 @@ Leaf = Fence | Html | Literal["paragraph", "indented"] | None
 
 
 class BlockReader:
-    """Reads a text a line at a time: `read` gives each line's kind, the attributes where it stands.
+    """Reads a text line by line. `read` returns a line's kind; the attributes describe its place.
 
-    `content` is the line's text inside its containers, without indentation, tabs expanded. `is_continued` is true for a line
-    of the same paragraph or HTML block as the line before; `is_lazy` for one that continues a paragraph of containers whose
-    marks it lacks. With `escaped`, headings and HTML blocks are reported,
-    and what follows is read as if they were escaped: as the text of a paragraph.
+    `content` is the line's text inside its containers, without indentation, with tabs expanded. `is_continued` is true for a
+    line of the same paragraph or HTML block as the line before. `is_lazy` is true for a line that continues a paragraph
+    without the marks of the paragraph's containers. With `escaped`, headings and HTML blocks are reported, but the lines that
+    follow are read as if their marks were escaped, which makes them the text of a paragraph.
     """
 
     __slots__ = ("_containers", "_escaped", "_leaf", "content", "is_continued", "is_lazy")
@@ -93,22 +93,22 @@ class BlockReader:
 
     @property
     def in_quote(self) -> bool:
-        """Whether the line read last lies in a block quote."""
+        """Whether the line that was read last is in a block quote."""
         return _QUOTE in self._containers
 
     @property
     def in_list(self) -> bool:
-        """Whether the line read last lies in a list item."""
+        """Whether the line that was read last is in a list item."""
         return any(one is not _QUOTE for one in self._containers)
 
     @property
     def leaf(self) -> Leaf:
-        """What the innermost container holds after the line read last."""
+        """The content of the innermost container after the line that was read last."""
         return self._leaf
 
     def closing_line(self) -> str | None:
-        """The line that ends the block which a text leaves open and which no blank line ends; None if there is none. A
-        fence inside a container ends with the container.
+        """The line that is needed to close the block that a text leaves open; None if the text leaves none open, or a blank line
+        ends it. A fence in a container ends with the container.
         """
         leaf = self._leaf
         if isinstance(leaf, Fence):
@@ -134,7 +134,7 @@ class BlockReader:
         return self._start_blocks(line, at, matched)
 
     def _read_quickly(self, line: str) -> Kind | None:
-        """What most lines are, outside containers: plain text, or a line inside a fence."""
+        """The kind of a line outside containers in the two usual cases: plain text, or a line in a fence. None in all others."""
         leaf = self._leaf
         if isinstance(leaf, Fence):
             if leaf.char * 3 in line:
@@ -149,7 +149,7 @@ class BlockReader:
         return None
 
     def _match_containers(self, line: str) -> tuple[int, int]:
-        """How many containers the line continues, and where its content begins."""
+        """The number of containers that the line continues, and the offset of its content."""
         at = 0
         for index, one in enumerate(self._containers):
             indent = _indent(line, at)
@@ -238,7 +238,7 @@ class BlockReader:
             matched += 1
 
     def _item_width(self, content: str, *, interrupts: bool) -> tuple[int, int] | None:
-        """The widths of a list item's marker and of the blanks behind it; None where no item begins."""
+        """The widths of a list item's marker and of the spaces behind it; None if no item begins."""
         found = _MARKER.match(content)
         if found is None:
             return None
@@ -285,7 +285,7 @@ class BlockReader:
 
 _HTML_NAME: Final = re.compile(r"<(?P<name>[A-Za-z][A-Za-z0-9-]*)")
 _END_NAME: Final = re.compile(r"</(?P<name>[A-Za-z][A-Za-z0-9-]*)")
-#: Elements that hold nothing.
+#: Void elements.
 _VOID: Final = frozenset("area base br col embed hr img input link meta source track wbr".split())
 
 
@@ -294,12 +294,12 @@ _BEGINS_BLOCK: Final = re.compile(r"(?:^|[\r\n])(?: {4}|[ ]{0,3}(?:\t|[-+*>]|\d{
 
 
 def prose_among(text: str, numbers: Sequence[int]) -> set[int]:
-    """Those of the lines with these numbers (from 1, ascending) that are prose of the message itself: in no list item, block
-    quote, code or HTML.
+    """Selects from the lines with these numbers (from 1, ascending) those that are the message's own prose: not in a list item,
+    a block quote, code or HTML.
 
-    Beyond CommonMark: white space before the whole text does not count; an unindented line behind a list is not the list's,
-    although CommonMark lets it continue the last item; what an HTML element encloses is HTML up to its end tag, although
-    CommonMark ends most HTML blocks at a blank line.
+    Three rules differ from CommonMark. White space before the whole text is ignored. An unindented line behind a list is prose,
+    although CommonMark lets it continue the last item. Everything up to an HTML element's end tag is HTML, although CommonMark
+    ends most HTML blocks at a blank line.
     """
     if not numbers or _BEGINS_BLOCK.search(text) is None:
         return set(numbers)
@@ -334,7 +334,7 @@ class _Elements:
         self._depth = 0
 
     def read(self, reader: BlockReader, kind: Kind, start: int) -> bool:
-        """Whether the line that was read, which begins at `start`, is enclosed."""
+        """Whether the element encloses the line that was read, which begins at offset `start`."""
         content = reader.content.lower()
         if not self._name:
             opening = _HTML_NAME.match(content) if kind == "html" and not reader.is_continued else None
@@ -348,7 +348,7 @@ class _Elements:
 
 
 def _indent(line: str, at: int) -> int:
-    """The blanks from `at` on."""
+    """The number of columns of white space from `at` on."""
     end = at
     while line[end : end + 1] == " ":
         end += 1

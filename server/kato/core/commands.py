@@ -30,12 +30,12 @@ class CommandDeclaration(Struct, frozen=True):
 
     @property
     def editor_name(self) -> str:
-        """Its name in `workspace/executeCommand`."""
+        """The command's name in `workspace/executeCommand`."""
         return f"kato.{self.name}"
 
     @property
     def usage(self) -> str:
-        """How it is typed in a chat."""
+        """The command as the user types it in a chat."""
         return f"::{self.name}" + {"none": "", "optional": " [path]", "required": " path"}[self.path]
 
 
@@ -79,7 +79,7 @@ class Command(Struct, frozen=True):
 
 
 class CommandProblem(Struct, frozen=True):
-    """A line that was meant as a command and is not a valid one. `message` names the rule and, if close, the right name."""
+    """A line that is meant as a command but is invalid. `message` names the rule and, if there is one, the similar name."""
 
     line: int
     name: str
@@ -98,7 +98,7 @@ class DoubtfulCommand(Struct, frozen=True):
     omitted: int = 0
 
 
-#: A line of a message that is a command, or was meant as one.
+#: A line of a message that is a command, or is meant as one.
 CommandLine = Command | CommandProblem | DoubtfulCommand
 
 

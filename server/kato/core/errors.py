@@ -9,7 +9,7 @@
     │   ├── PathDenied           -32012  data: path, rule
     │   └── WriteFailed          -32013  data: path
     │       └── NoteUnsaved              data: path, rule
-    └── OperatorError        whoever runs the process
+    └── OperatorError        the person who runs the process
         ├── SettingsInvalid      -32602  data: key, rule, got   (exit 78)
         ├── BudgetExceeded       -32010  data: neededBytes, budgetBytes
         └── JournalUnavailable   -32603  data: path
@@ -44,12 +44,12 @@ _SHOWN_CHARS_MAX: Final = 1000
 
 
 def brief(value: Any) -> str:
-    """A value as text, cut where it is long or deep: a message must not grow with what is wrong."""
+    """A value as text, cut if it is long or deeply nested, so that error messages have a bounded length."""
     return _BRIEF.repr(value)
 
 
 def shown(value: Any) -> Any:
-    """A JSON value for an error's data: as it is where it is small, else as text."""
+    """A JSON value for an error's data: a small value as it is, a large one as cut text."""
     parts, chars, waiting = 0, 0, [value]
     while waiting:
         one = waiting.pop()
@@ -65,7 +65,7 @@ def shown(value: Any) -> Any:
 
 
 class KatoError(Exception):
-    """Anything Kato refuses or fails at. `code` is the JSON-RPC error code, `data` its JSON data."""
+    """The base of all errors that Kato raises. `code` is the JSON-RPC error code, `data` its JSON data."""
 
     code: ClassVar[int] = INTERNAL_ERROR
 
@@ -90,7 +90,7 @@ class InvalidParams(ClientError):
 
 
 class UnknownSession(ClientError):
-    """No session of this provider and id was ever seen."""
+    """No session with this provider and id was ever stored."""
 
     code = UNKNOWN_SESSION
 
@@ -111,7 +111,7 @@ class CommandRefused(UserError):
 
 
 class PathDenied(UserError):
-    """The write policy says no. `rule` is "outside" where another folder in `allowedWriteRoots` would change that."""
+    """The write policy refuses a path. `rule` is "outside" if an entry in `allowedWriteRoots` would allow the path."""
 
     code = PATH_DENIED
 
@@ -120,7 +120,7 @@ class PathDenied(UserError):
 
 
 class WriteFailed(UserError):
-    """The file system says no: full, read-only, gone."""
+    """The file system refuses a write: it is full or read-only, or the file is missing."""
 
     code = WRITE_FAILED
 
@@ -129,7 +129,7 @@ class WriteFailed(UserError):
 
 
 class NoteUnsaved(WriteFailed):
-    """An editor shows the note with changes that are not on disk; replacing it would set the two against each other."""
+    """An editor has changes of the note that are not on disk. Replacing the file would conflict with them."""
 
     def __init__(self, path: str, where: str = "the editor") -> None:
         message = f"{path} has changes in {where} that are not saved: save it, then try again"

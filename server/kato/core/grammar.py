@@ -35,7 +35,7 @@ from kato.core.commands import (
 from kato.core.events import UserMessage
 from kato.core.text import LinePattern, found_outside_fences, line_part, nearest, one_line, with_newlines
 
-#: A line that can be a command; all others are passed over.
+#: A line that can be a command; all others are skipped.
 _LINES: Final = LinePattern(r"[^\S\r\n]*::(?=[A-Za-z])")
 _HEAD: Final = re.compile(r"(?P<name>[A-Za-z]+)(?P<glued>[^\sA-Za-z]\S*)?[^\S\r\n]*")
 _REST: Final = re.compile(r"[^\r\n]*")

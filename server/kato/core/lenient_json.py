@@ -1,7 +1,7 @@
-"""JSON text to values, as forgiving as the programs that write it are careless, and values to JSON text.
+"""Decodes JSON as other programs write it, and encodes values as valid JSON.
 
-Rule: one reading of JSON for the wire and for session logs; what cannot be read raises ValueError, which never shows
-the text. What is written is valid JSON, whatever its texts hold.
+Rules: the wire and the session logs use this one decoder. It raises ValueError for invalid text, without quoting the text. The
+encoder writes valid JSON whatever characters its texts contain.
 """
 
 import json
@@ -57,18 +57,18 @@ def without_surrogates(value: Any) -> Any:
 
 
 def decoded_bytes(text: bytes | bytearray) -> int:
-    """An upper estimate of what reading and storing this text takes beside its own bytes.
+    """An upper estimate of the memory that reading and storing this text takes in addition to its own bytes.
 
-    Measured on CPython 3.11: a member or element costs at most about 110 bytes beside its text, an object 240 more; text
-    takes its length, or up to four times that once it holds characters outside Latin-1; writing it again takes as
-    much twice (a growing buffer). Counts inside strings make the estimate too high, never too low.
+    Measured on CPython 3.11: a member or element costs at most about 110 bytes in addition to its text, an object 240 more; text
+    takes its length, or up to four times that if it has characters outside Latin-1; writing it takes twice as
+    much (a growing buffer). Counts inside strings make the estimate too high, never too low.
     """
     wide = not text.isascii() or b"\\u" in text
     return _structure_bytes(text) + (7 if wide else 4) * len(text)
 
 
 def rendered_bytes(text: bytes | bytearray) -> int:
-    """The same for an event's line that becomes Markdown: its text, a copy with its heading, and the bytes of that."""
+    """The same estimate for an event's line that is rendered: its text, a copy with its heading, and the encoded bytes."""
     copies = 3 if b"\\r" in text else 2
     chars = len(text) if text.isascii() else len(text.translate(None, _INNER_BYTES))
     return _structure_bytes(text) + 2 * len(text) + copies * _char_bytes(text) * chars
@@ -79,13 +79,13 @@ def _structure_bytes(text: bytes | bytearray) -> int:
 
 
 def _char_bytes(text: bytes | bytearray) -> int:
-    """What CPython takes for each character of this text: as much as the widest one needs."""
+    """The bytes that CPython stores for each character of this text: the size of the widest one."""
     if any(first in text for first in _BEYOND_16_BITS):
         return 4
     return 1 if text.isascii() and b"\\u" not in text else 2
 
 
-#: How a character beyond U+FFFF begins: in UTF-8, or escaped in two halves.
+#: The beginning of a character beyond U+FFFF: in UTF-8, or escaped as a surrogate pair.
 _BEYOND_16_BITS: Final = (b"\xf0", b"\xf1", b"\xf2", b"\xf3", b"\xf4", b"\\ud", b"\\uD")
-#: The bytes of UTF-8 that begin no character.
+#: The bytes of UTF-8 that continue a character.
 _INNER_BYTES: Final = bytes(range(0x80, 0xC0))

@@ -1,7 +1,8 @@
-"""Every bound, with its unit last in the name and where its figure comes from.
+"""The bounds of Kato, each with its unit at the end of its name and the reason for its figure.
 
-Rule: nothing in Kato grows without a bound, and no bound stands anywhere but here. The relations between
-bounds that the code relies on are asserted at import, so that an edit that breaks one cannot run.
+Rule: every queue, buffer, table, file and wait has a bound. It is declared here, unless it concerns a single function; then it is a
+constant of that function's module. The code relies on relations between some bounds; these are asserted at import, so that Kato does
+not start with an edit that breaks one.
 """
 
 from typing import Final
@@ -15,318 +16,333 @@ SESSIONS_MAX_DEFAULT: Final = 200
 EVENTS_PER_SESSION_MAX_DEFAULT: Final = 10_000
 MESSAGE_MB_MAX_DEFAULT: Final = 32
 HEARTBEAT_SECONDS_DEFAULT: Final = 5.0
-#: A heartbeat costs about a millisecond: more than 20 a second are a slip of the pen. It also bounds what a power loss can
-#: take, so that more than a day is one as well.
+#: Bounds of the setting `heartbeatSeconds`. A heartbeat takes about a millisecond, so more than 20 a second would be a mistake. A
+#: power loss can take what came since the last heartbeat, so a pause of more than a day would be one too.
 HEARTBEAT_SECONDS_MIN: Final = 0.05
 HEARTBEAT_SECONDS_MAX: Final = 86_400
 
 # --- Budget ---------------------------------------------------------------------------------------------
-#: Below this the process cannot be bounded as a whole: the figure then bounds the snapshots alone (behaviour.md).
+#: The least that snapshots get. If `daemonMaxMemoryMb` leaves less, it bounds the snapshots alone and not the whole process.
 SNAPSHOT_BUDGET_BYTES_MIN: Final = 16 * MIB
-#: The part of the memory left beside the footprint that is kept for requests in flight.
+#: The share of the memory above the footprint that is reserved for requests in flight. Snapshots get the rest.
 WORKING_RESERVE_SHARE: Final = 0.4
-#: The least that is kept so, where the process as a whole is bounded.
+#: The smallest reserve of a process that is bounded as a whole; follows from the two figures above.
 WORKING_RESERVE_BYTES_MIN: Final = int(
     SNAPSHOT_BUDGET_BYTES_MIN * WORKING_RESERVE_SHARE / (1 - WORKING_RESERVE_SHARE)
 )
-#: How far RSS may come to the limit before freed memory is trimmed and, if that does not help, sessions are evicted.
+#: The distance from RSS to the limit at which Kato returns freed memory to the system and, if that is not enough, evicts sessions.
 RSS_GUARD_BYTES: Final = 8 * MIB
-#: From this size on, what a message, a line of a log or an event takes in memory is weighed before it is read.
+#: The size from which on Kato estimates the memory that a message, a line of a log or an event takes, and makes room before it
+#: reads it. Smaller ones fit into `RSS_GUARD_BYTES`.
 LARGE_BYTES: Final = 1 * MIB
-#: RSS is looked at again after this many bytes of ingested frames; a look costs two microseconds.
+#: Bytes of frames between two measurements of RSS; a measurement takes 2 µs.
 RSS_CHECK_INTERVAL_BYTES: Final = 1 * MIB
-#: Process memory that moved by this much since the last notification is news (wire contract).
+#: The change of the process' memory that is worth a notification (wire contract).
 PROCESS_MEMORY_NEWS_BYTES: Final = 1 * MIB
 
 # --- Store ----------------------------------------------------------------------------------------------
-#: Events of a session lie together in chunks of about this size: small enough that dropping the oldest
-#: events gives memory back soon, large enough that the object headers do not matter.
+#: The usual size of a chunk of events in memory: small enough that dropping the oldest events frees memory soon, large enough that
+#: the objects' headers do not matter.
 CHUNK_BYTES: Final = 32 * KIB
-#: What a chunk costs beside its bytes: the object header, its record and its place in the list.
+#: The cost of a chunk in addition to its bytes: the object's header, its record and its entry in the list.
 CHUNK_OVERHEAD_BYTES: Final = 160
-#: What a resident session costs beside its events: key, record, dictionary entry, title and folder.
+#: The cost of a resident session in addition to its events: key, record, dictionary entry, title and folder.
 SESSION_OVERHEAD_BYTES: Final = 1 * KIB
-#: Events of another process that are fetched one after the other; of more, the session is loaded anew.
+#: Events that another process stored and this one fetches one by one into a resident snapshot. If it lacks more, it loads the
+#: snapshot again.
 CATCH_UP_EVENTS_MAX: Final = 1000
 
 # --- Journal ---------------------------------------------------------------------------------------------
-#: SQLite's page cache; counted in the process' footprint.
+#: SQLite's page cache, which counts as part of the process' footprint.
 JOURNAL_CACHE_BYTES: Final = 4 * MIB
-#: So much is logged before the log is copied into the database beside the work; in line only from so many pages of
-#: `JOURNAL_PAGE_BYTES` on (128 MiB: a flood; each time writers wait 10 to 60 ms, so that it must be rare).
+#: Bytes of commits after which a thread copies the write-ahead log into the database.
 JOURNAL_CHECKPOINT_BYTES: Final = 4 * MIB
+#: The size of a database page.
 JOURNAL_PAGE_BYTES: Final = 8 * KIB
+#: Pages of the write-ahead log (128 MiB) at which a commit copies it itself, because the thread cannot keep up with a flood. Writers
+#: wait 10 to 60 ms for that, so it has to be rare.
 JOURNAL_WAL_PAGES_MAX: Final = 16_384
-#: The write-ahead log is cut back to this after it grew.
+#: The size to which the write-ahead log's file is cut after it was larger.
 JOURNAL_WAL_BYTES_MAX: Final = 64 * MIB
-#: How long a process waits for another's transaction; one that dies lets go at once. The wait is made of steps: SQLite's
-#: own wait cannot be ended by a signal.
+#: How long a process waits for the transaction of another one. SQLite releases the lock of a process that dies.
 JOURNAL_BUSY_MS: Final = 5_000
+#: The steps of that wait, because a signal cannot end a wait of SQLite's own.
 JOURNAL_BUSY_STEP_MS: Final = 50
-#: How long a process waits while another opens, migrates or recovers.
+#: How long a process waits while another one opens, migrates or recovers the journal.
 JOURNAL_OPEN_SECONDS_MAX: Final = 60
-#: Events of one append lie together in rows of at most this size (or one event).
+#: The size of a row of events. A single larger event has a row of its own.
 JOURNAL_CHUNK_BYTES: Final = 256 * KIB
-#: Rows in memory at a time while a session streams: so many of the usual size, or as many bytes.
+#: Rows of that size that a reader of a session holds in memory. Larger rows count by their bytes.
 JOURNAL_READ_CHUNKS: Final = 8
-#: What reading a row takes: SQLite's copy and ours.
+#: The memory that reading a row takes, as a multiple of its bytes: SQLite's copy and Kato's.
 JOURNAL_ROW_COST: Final = 2
+#: Problems that `kato journal check` lists.
 JOURNAL_PROBLEMS_MAX: Final = 1000
-#: Commands that wait for an earlier command of another process look again after this time, doubled up to the maximum.
+#: The pause after which a command that waits for an earlier command of another process looks again; doubles up to the maximum.
 OTHERS_COMMANDS_SECONDS_MIN: Final = 0.02
 OTHERS_COMMANDS_SECONDS_MAX: Final = 1.0
-#: `kato clean` holds the lock for about this long, or for so many pages, and then pauses for longer than another process
-#: that waits for the lock sleeps between two tries (SQLite: at most 0.1 s).
+#: How long, or for how many freed pages, `kato clean` holds the journal's lock at a time.
 JOURNAL_HOLD_SECONDS: Final = 0.25
 JOURNAL_HOLD_PAGES: Final = 4096
+#: The pause between two such holds. SQLite sleeps at most 0.1 s between two tries to get the lock, so others get their turn.
 JOURNAL_TURN_SECONDS: Final = 0.11
-#: Up to this size `kato clean` rewrites the journal while other processes wait: for less than `JOURNAL_BUSY_MS` (measured:
-#: 880 MB in 2.5 s, in 6.5 s on a busy machine).
+#: The largest journal that `kato clean` rewrites while other processes use it. It must take less than `JOURNAL_BUSY_MS`: 880 MB took
+#: 2.5 s, on a busy machine 6.5 s.
 JOURNAL_REWRITE_BYTES_MAX: Final = 512 * MIB
-#: No temporary file of a process that runs is older.
+#: The age from which on a temporary file is unused for certain: no process writes one for an hour.
 TEMPORARY_SECONDS_MAX: Final = 3600
 
-# --- Session logs ------------------------------------------------------------------------------------------
-#: One line of a log is decoded at once; a longer one is passed over and counted. Pictures of some MB occur inside.
+# --- Session logs: reading ---------------------------------------------------------------------------------
+#: A line of a log, which is decoded as a whole. Longer lines are skipped and counted. Lines with pictures have some MB.
 LOG_LINE_BYTES_MAX: Final = 16 * MIB
-#: Records on one line: two or three where a program crashed. A line of more is not a line of records.
+#: Records on one line. Crashes of assistants leave two or three; a line with more is not a line of records.
 LOG_LINE_RECORDS_MAX: Final = 256
-#: Places of a damaged line from which reading is tried again. A record that was torn holds some dozens.
+#: Offsets of a damaged line at which decoding is tried again. A torn record has some dozens of candidates.
 LOG_LINE_TRIES_MAX: Final = 64
-#: Lines that one string with raw line breaks may span (a page that a tool fetched).
+#: Lines of a string with raw line breaks, for example a page that a tool fetched.
 LOG_JOINED_LINES_MAX: Final = 8192
-#: Events that wait until the log gives its first time: a log's first records have theirs.
+#: Events without a time that wait for the first time in the log. The first records of all known formats have one.
 LOG_UNDATED_EVENTS_MAX: Final = 64
-#: What keeping the events of a large line takes beside reading it, in times its bytes: their lines, and SQLite's copy.
+#: The memory that storing the events of a large line takes in addition to decoding it, as a multiple of its bytes: the events'
+#: lines, and SQLite's copy.
 LOG_LARGE_COST: Final = 2
-#: A log that is one JSON document.
+#: A log that is one JSON document, which is decoded as a whole.
 LOG_DOCUMENT_BYTES_MAX: Final = 32 * MIB
-#: Maximum bytes stored for a record of an unknown kind.
+#: Bytes that are stored for a record of an unknown kind.
 LOG_UNKNOWN_BYTES_MAX: Final = 4 * KIB
-#: Unknown kinds of one log that are counted by name; a format has some dozens of kinds.
+#: Unknown kinds of one log that are counted by name. A format has some dozens of kinds.
 LOG_UNKNOWN_KINDS_MAX: Final = 256
-#: Bytes of a log that are read before others get their turn.
+#: Bytes of one log that are read before the event loop does other work.
 LOG_READ_BYTES: Final = 256 * KIB
-#: A small file beside a log (a name, a folder, an index of names).
+#: A small file that belongs to a log: a name, a folder, an index of names.
 LOG_COMPANION_BYTES_MAX: Final = 4 * MIB
-#: A log that did not change for so long is over: an answer without an end was cut off.
+#: The time without changes after which a log counts as abandoned: an unfinished answer at its end was cut off.
 LOG_ABANDONED_MS: Final = 10 * 60 * 1000
-#: Of a long log, so much is searched from its end for the line that names its session (1 GB/s).
+#: Bytes at the end of a long log that are searched for the record with its title; takes 0.3 s.
 LOG_TITLE_BYTES_MAX: Final = 256 * MIB
-#: Logs that are known by name, size and time, or wait to be read; of more, the newest.
+#: Logs whose name, size and time are remembered, and logs that wait to be read. The oldest are dropped.
 LOGS_MAX: Final = 50_000
-#: Sessions of one log (its own and its sub-agents') whose titles and folders are remembered as handed over.
+#: Sessions of one log (its own and its sub-agents') whose title and folder were handed over and need not be again.
 LOG_SESSIONS_MAX: Final = 4096
-#: Kinds of problems in logs that are counted and logged; further kinds are not (`kato doctor` shows all).
+#: Kinds of problems in logs that are counted and logged. `kato doctor` reads the logs itself and shows all.
 LOG_PROBLEMS_MAX: Final = 1000
-#: Paths that could not be read and are counted; of more, the newest.
+#: Unreadable paths that are counted. The oldest are dropped.
 LOG_UNREADABLE_MAX: Final = 1000
-#: Bytes of a log's beginning and before its last position, by which a log that was replaced is recognised.
+#: Bytes at a log's beginning, and before the position that was read, whose change shows that the log was replaced.
 LOG_COMPARED_BYTES: Final = 1024
-#: Logs that are under way at once; of more, those that changed last.
+#: Logs with an open reader. The one that changed least recently is closed.
 TAILS_MAX: Final = 64
-#: At the start, sessions that changed in this time are read; older ones when they change.
+#: The age of a log's last change up to which it is read at the start. Older ones are read when they change.
 LOG_RECENT_SECONDS: Final = 24 * 3600
-#: A command that was typed this long before the start still runs, if its session was known then.
+#: How long before the start a command may have been typed that still runs, if the journal knows its session.
 COMMAND_GRACE_MS: Final = 10 * 60 * 1000
-#: The wall clock was set when it moved by this much more or less than the monotonic one; NTP slews by 0.5 ms a second at most.
+#: The difference between wall clock and monotonic clock that shows that the wall clock was set. NTP slews by at most 0.5 ms a second.
 CLOCK_STEP_MS: Final = 1000
-#: What is dated later than this after now was dated by a clock that was ahead. Machines that share a home differ by less.
+#: How far in the future a time may be. A later one was taken from a clock that was ahead. Machines that share a home folder differ
+#: by less.
 CLOCK_SKEW_MS: Final = 60 * 1000
-#: Spans between settings of the clock that are kept apart; what was typed in older ones was read long ago.
+#: Spans between settings of the clock that are remembered. Events from earlier spans were read long ago.
 CLOCK_SPANS_MAX: Final = 16
-#: Of logs whose readers hold all of their content (a state that is changed in place), so much is open at once; decoded it
-#: takes this many times its size (measured: 5 to 6).
+#: The total size of open logs whose readers hold their whole content (a state that the assistant changes in place).
 LOG_HELD_BYTES_MAX: Final = 8 * MIB
+#: The memory of such a log's content, as a multiple of its size; measured 5 to 6.
 LOG_HELD_COST: Final = 6
-#: Of a session that was known, so many events are looked at for a text that was shorter then: a reply has some dozens.
+#: The last events of a known session among which a reply is searched whose text has grown since. A reply has some dozens.
 LOG_RESUMED_EVENTS: Final = 64
-#: Where no folder is open, so long a session is left to a window that has its folder open.
+#: How long a process without an open folder leaves a session to a window that has its folder open.
 LOG_PATIENCE_SECONDS: Final = 1.0
-#: A log that was quiet for this long is complete for now.
+#: The time without changes after which a log is complete for now.
 LOG_SETTLE_SECONDS: Final = 0.25
-#: Logs that changed in the last minutes are looked at this often, whoever tells of changes or not; in the last seconds,
-#: so that a line is in the note before the next one is written, more often than the watcher wakes.
+#: Bytes of a log that are read before a session without a folder counts as one of another folder.
+LOG_FOLDERLESS_BYTES_MAX: Final = 4 * MIB
+#: The same in events, for a log that is quiet.
+LOG_FOLDERLESS_EVENTS_MAX: Final = 100
+
+# --- Session logs: watching --------------------------------------------------------------------------------
+#: Logs that changed within `LOG_ACTIVE_SECONDS` are checked every `LOG_LOOK_SECONDS`, even if nothing reports a change.
 LOG_ACTIVE_SECONDS: Final = 600
 LOG_LOOK_SECONDS: Final = 0.5
+#: Logs that changed within `LOG_QUICK_SECONDS` are checked more often than the watcher wakes, so that a line is in the note before
+#: the assistant writes the next one.
 LOG_QUICK_SECONDS: Final = 10
 LOG_QUICK_LOOK_SECONDS: Final = 0.03
+#: The interval at which watchfiles collects changes.
 LOG_WATCH_STEP_MS: Final = 150
-#: The watcher's thread returns to Python this often while nothing changes.
+#: The interval at which the watcher's thread returns to Python while nothing changes, so that it can end.
 LOG_WATCH_WAIT_MS: Final = 30_000
-#: The kernel queues at most `max_queued_events` (16,384) events of some 50 bytes: one read takes a whole queue.
+#: A read from inotify. The kernel queues at most 16,384 events (`max_queued_events`) of about 50 bytes, so one read empties it.
 LOG_WATCH_QUEUE_BYTES: Final = 1 * MIB
-#: A tree is watched a moment after it was asked for: scans after these times find what was made in that moment.
+#: Times after the start of a tree's watch at which the roots are scanned, because the watch begins with a delay.
 LOG_WATCH_START_SECONDS: Final = (0.5, 2.0)
-#: Changes that the system reports are gathered this long: a program that writes lines without pause is read 50 times a second.
+#: How long reported changes are collected. A log that is written without pause is read 50 times a second.
 LOG_GATHER_SECONDS: Final = 0.02
-#: Folders that can hold logs and are watched and looked at; a watch takes about 1 kB of the kernel's memory.
+#: Folders that are watched. A watch takes about 1 kB of the kernel's memory.
 LOG_FOLDERS_MAX: Final = 16_384
-#: The first scan leaves the start to the client's first requests.
+#: The delay of the first scan, so that the client's first requests are answered before it.
 LOG_FIRST_SCAN_SECONDS: Final = 0.05
-#: After the system dropped changes, all roots are listed; not sooner, as it may drop more.
+#: The delay of a scan after the system dropped changes, because it may drop more meanwhile.
 LOG_OVERFLOW_SCAN_SECONDS: Final = 1.0
-#: A scan that is due while folders are listed waits this long.
+#: The delay of a scan that is due while folders are still being listed.
 LOG_BUSY_SCAN_SECONDS: Final = 1.0
-#: All roots are listed this often, or less often where that takes long (a share of the time), but not less often than that.
+#: The interval of scans of all roots. It grows until scans take at most `LOG_SCAN_SHARE` of the time, up to the maximum.
 LOG_SCAN_SECONDS: Final = 20
 LOG_SCAN_SHARE: Final = 0.0002
 LOG_SCAN_SECONDS_MAX: Final = 300
-#: Listing holds the loop for this long at a time; so many logs or folders are listed between two looks at the clock.
+#: How long listing keeps the event loop at a time, and how many logs or folders are listed between two looks at the clock.
 LOG_PIECE_SECONDS: Final = 0.01
 LOG_PIECE_LOGS: Final = 64
-#: The folders' times are looked at this often, for folders that the system reports nothing about (a network's) or that are
-#: not there yet; less often where that takes long, as above.
+#: The interval at which the folders' times are checked, for folders whose changes the system does not report (network drives, folders
+#: that do not exist yet). It grows like the interval of scans, up to the maximum.
 LOG_FOLDERS_SECONDS: Final = 3.0
 LOG_FOLDERS_SECONDS_MAX: Final = 20
-#: The same, and the scan's bounds, where the watcher failed: a new session is found within two seconds.
+#: The same figures for a watcher that failed: Kato finds a new session within two seconds.
 LOG_BLIND_FOLDERS_SECONDS: Final = 1.0
 LOG_BLIND_SCAN_SECONDS: Final = 5
 LOG_BLIND_SCAN_SECONDS_MAX: Final = 60
 LOG_BLIND_SHARE: Final = 0.02
-#: Folders with sessions of this window: where the watcher failed, all logs in them are looked at.
+#: Folders with sessions of this window in which all logs are checked while the watcher fails.
 LOG_BLIND_FOLDERS_MAX: Final = 64
-#: A folder that changed less than this ago may change again without a later time (FAT counts in two seconds).
+#: The age of a folder's time from which on a further change gives another time: FAT counts in steps of two seconds.
 LOG_FOLDER_SETTLED_MS: Final = 2000
-#: So much of a log is read and waits until it tells which folder its session belongs to.
-LOG_FOLDERLESS_BYTES_MAX: Final = 4 * MIB
-#: A log that is quiet and has told so many events without a folder tells none.
-LOG_FOLDERLESS_EVENTS_MAX: Final = 100
 
 # --- Wire -----------------------------------------------------------------------------------------------
-#: One header line of an LSP frame; the longest real one is about 60 bytes.
+#: A header line of an LSP frame; real ones have at most about 60 bytes.
 HEADER_LINE_BYTES_MAX: Final = 4 * KIB
-#: A read from the client, and how much is read before what it held is committed and answered: also how far a request
-#: can wait behind bytes that are already in the process. A commit costs about seven pages whatever it holds.
+#: A single read from the client.
 READ_BYTES: Final = 64 * KIB
+#: Bytes that are read before their messages are committed and answered, so that a request waits for at most that much. A commit
+#: writes about seven pages whatever it contains, so smaller rounds would cost more.
 READ_ROUND_BYTES: Final = 128 * KIB
-#: Answers that the client does not read: beyond this the server handles no message of it.
+#: Answers that the client has not read. Beyond this the server handles no further message.
 OUTGOING_BYTES_MAX: Final = 4 * MIB
-#: Beyond this, notifications are not sent: one request or one line of a log can cause many.
+#: Beyond this the server drops notifications, of which one request or one line of a log can cause many.
 UNREAD_NOTIFICATIONS_BYTES_MAX: Final = 2 * OUTGOING_BYTES_MAX
-#: How long a client that ends may read nothing before its answers are given up: within the two seconds of the end.
+#: How long a client that ends may read nothing before its answers are dropped; part of the two seconds of the end.
 UNREAD_SECONDS_MAX: Final = 1.0
-#: What one answer holds of a list: events of a session, sessions of a status. More is asked for with further requests.
+#: A page: the part of a list (events of a session, sessions of a status) in one answer. Clients request the next page.
 PAGE_BYTES_MAX: Final = 2 * MIB
-#: What sending a single event that is larger takes: a copy as it is encoded, and one that waits for the client.
+#: The memory that a page with a single larger event takes, as a multiple of its bytes: the encoder's copy, and the queued one.
 PAGE_COST: Final = 2
-#: orjson gives up at this depth of nesting when it writes (its own limit; 255 fails).
+#: The depth of nesting that orjson can write (255 fails).
 JSON_DEPTH_MAX: Final = 254
 READ_SESSION_LIMIT_DEFAULT: Final = 200
 READ_SESSION_LIMIT_MAX: Final = 1000
-#: Work that takes longer than this is told of with `$/progress`, this often.
+#: Work that takes longer than `PROGRESS_AFTER_SECONDS` is reported with `$/progress`, every `PROGRESS_EVERY_SECONDS`.
 PROGRESS_AFTER_SECONDS: Final = 1.0
 PROGRESS_EVERY_SECONDS: Final = 0.25
-#: A session shown read-only in the editor; more would make the editor slow, not the server.
+#: The Markdown of a session that an editor shows read-only. A longer document would make editors slow.
 RENDERED_BYTES_MAX: Final = 2 * MIB
-#: What sending it takes: its bytes, joined, as text of wide characters, as JSON.
+#: The memory that sending it takes, as a multiple of its bytes: pieces, the joined text, text of wide characters, JSON.
 RENDERED_COST: Final = 8
 
 # --- Model ----------------------------------------------------------------------------------------------
-#: Identifiers: event, session, provider, turn, tool call. Real ones have at most 120 characters.
+#: An identifier: of an event, a session, a provider, a turn, a tool call. Real ones have at most 120 characters.
 ID_CHARS_MAX: Final = 512
 TITLE_CHARS_MAX: Final = 60
-#: Lines that are looked at for a title: those before it are commands, and a mistyped one takes 40 µs to judge.
+#: Lines of a message that are searched for a title. Lines before the title are commands; judging a mistyped one takes 40 µs.
 TITLE_LINES_MAX: Final = 32
-#: A session is stale when its last message is older than this (wire contract).
+#: The age of a session's last message from which on the session is stale (wire contract).
 STALE_AFTER_MS: Final = 5 * 60 * 1000
-#: Commands in one message beyond this are reported and not run: nobody types them, a loop does.
+#: Commands of one message that run. More are reported and not run: a user does not type them, a program does.
 COMMANDS_PER_MESSAGE_MAX: Final = 32
 #: The same for the messages of one request, or of one piece of a log.
 COMMANDS_PER_APPEND_MAX: Final = 1000
-#: Commands of one message that is not proven to be typed, reported one by one; the last report counts the rest. Hostile
-#: text can hold thousands, and each report interrupts the user.
+#: Commands in a doubtful message that are reported one by one; the last report counts the rest. Hostile text can contain thousands,
+#: and each report interrupts the user.
 DOUBTFUL_COMMANDS_MAX: Final = 4
-#: The reason for a doubt, in a report.
+#: The reason of a doubt, in a report.
 DOUBT_CHARS_MAX: Final = 200
-#: Lines of a message that look like commands and are examined.
+#: Lines of a message that look like commands and are parsed.
 COMMAND_LINES_MAX: Final = 1024
-#: Lines of a message that begin with `::` and another word: so many are compared with the commands' names, at 40 µs each.
-#: A message that holds more is code.
+#: Lines of a message that begin with `::` and an unknown word and are compared with the commands' names, which takes 40 µs a line. A
+#: message with more such lines is code.
 OTHER_WORDS_MAX: Final = 256
 PATH_CHARS_MAX: Final = 4096
 
 # --- Transcript -----------------------------------------------------------------------------------------
-#: End tags that are written behind a message that leaves elements open.
+#: End tags that are added to a message that leaves HTML elements open.
 OPEN_ELEMENTS_MAX: Final = 64
 
 # --- The end --------------------------------------------------------------------------------------------
-#: From the first sign of the end (a signal, the end of input, `exit`) the process takes at most this long: editors wait
-#: about two seconds before they kill. Everything acknowledged is safe by then, so that being cut off loses nothing.
+#: How long the process takes from the first sign of its end (a signal, the end of input, `exit`). Editors kill a server after about
+#: two seconds. Everything that was acknowledged is safe by then, so being cut off loses nothing.
 END_SECONDS_MAX: Final = 1.8
-#: Within that: how long all waits for the journal's lock take together, and how long a slow client is written to.
+#: The parts of that time for all waits for the journal's lock together, and for writing to a slow client.
 END_LOCK_SECONDS_MAX: Final = 0.5
 END_DRAIN_SECONDS_MAX: Final = 1.0
 
 # --- Status ---------------------------------------------------------------------------------------------
-#: Changes are told to the client at most this often; the contract asks for "within a second".
+#: The shortest interval of `kato/statusChanged`; the contract promises "within a second".
 STATUS_COALESCE_SECONDS: Final = 0.5
-#: Sessions in a status that was not asked for and in the status file. A client that shows more asks for them.
+#: Sessions in `kato/statusChanged` and in the status file. Clients request more with `kato/status`.
 STATUS_NEWS_SESSIONS_MAX: Final = 200
-#: Sessions of which a status is made at most; `PAGE_BYTES_MAX` holds some 8,000.
+#: Sessions in a status. A page of `PAGE_BYTES_MAX` has room for about 8,000.
 STATUS_SESSIONS_MAX: Final = 10_000
-#: Counts over all sessions take at most this share of a core.
+#: The share of a core that counts over all sessions may take; a count that takes longer is repeated less often.
 COUNTING_SHARE: Final = 0.02
-#: A count that takes no longer than this is taken each time.
+#: A count that takes no longer than this is repeated whenever it is needed.
 COUNTING_SECONDS_FREE: Final = 0.002
-
-#: A status file that is read; one that lists 50,000 sessions has 39 MiB.
+#: A status file that is read. One with 50,000 sessions, which earlier versions wrote, has 39 MiB.
 STATUS_FILE_BYTES_MAX: Final = 64 * MIB
 
 # --- Texts for people -----------------------------------------------------------------------------------
-#: One line of the log or of the terminal, a notice, an error's message: two paths and a sentence.
+#: A line of the log or the terminal, a notice, or an error's message: two paths and a sentence.
 MESSAGE_CHARS_MAX: Final = 10_000
 
-# --- Logs -----------------------------------------------------------------------------------------------
-#: Each process has a log file of its own, and keeps one older piece of it.
+# --- Kato's own log files -------------------------------------------------------------------------------
+#: The log file of a process, and how many older pieces of it are kept.
 LOG_FILE_BYTES_MAX: Final = 2 * MIB
 LOG_FILES_MAX: Final = 1
-#: Of processes that ended, at most this many files are kept, the newest.
+#: Log files and status files of ended processes that are kept. The oldest are removed.
 ENDED_LOGS_MAX: Final = 10
 ENDED_STATUS_FILES_MAX: Final = 20
+#: `audit.jsonl`; one older file of this size is kept.
 AUDIT_FILE_BYTES_MAX: Final = 4 * MIB
 
 # --- Writer ---------------------------------------------------------------------------------------------
-#: Transcripts are rendered and written in pieces of about this size, however long the conversation is.
+#: The pieces in which transcripts are rendered and written, however long a conversation is.
 WRITE_PIECE_BYTES: Final = 256 * KIB
-#: The frontmatter of a note that is adopted; a longer one is no frontmatter.
+#: The frontmatter of a note that Kato adopts. A longer block counts as text.
 FRONTMATTER_BYTES_MAX: Final = 256 * KIB
+#: Backups of one note from the same second.
 BACKUPS_PER_NAME_MAX: Final = 1000
-#: Bytes of a note's name that stay in the names of its temporary files and copies. File systems allow 255 bytes a name,
-#: eCryptfs 143; a mark or a time and an ending are added (at most 60 bytes).
+#: Bytes of a note's name in the names of its temporary files and copies. File systems allow names of 255 bytes, eCryptfs of 143; the
+#: process' mark or the time, and an ending, add at most 60.
 TEMPORARY_NAME_BYTES: Final = 60
-#: How much of a note's end is read to see what is left of what Kato wrote, how many of its lines are remembered, and how
-#: much Kato writes before it looks again: an older version of the note that an editor saved can lack at most so much for
-#: Kato to find all that is missing. Comparing takes about 0.1 s for this much.
+#: Bytes of a changed note's end that are compared with what Kato wrote; takes about 0.1 s.
 LOOK_TEXT_BYTES: Final = 1 * MIB
+#: Lines, and bytes, of a note's end that Kato remembers when it looks at the note.
 LOOK_CONTEXT_LINES: Final = 256
 LOOK_CONTEXT_BYTES: Final = 32 * KIB
+#: Bytes that Kato writes to a note before it looks at it again: the most that an older version of the note, saved by an editor, can
+#: lack for Kato to find all that is missing.
 LOOK_WRITTEN_BYTES_MAX: Final = 256 * KIB
-#: A temporary file whose process cannot be seen from here (another machine, another container) is removed when it has
-#: not changed for this long; a note is written within seconds.
+#: The age at which a temporary file of an unknown process (on another machine, in another container) is removed. A note is written
+#: within seconds.
 FOREIGN_LEFTOVER_SECONDS: Final = 3600
-#: Notes that are remembered as unchanged, so that a heartbeat passes over them.
+#: Notes that are remembered as unchanged, so that the heartbeat does not read their records.
 NOTES_SEEN_MAX: Final = 10_000
-#: Two changes within this time may leave the same time of change: 2 s on FAT, 10 ms on others.
+#: Two changes within this time may give a file the same time: 2 s on FAT, 10 ms on other file systems.
 MTIME_GRAIN_NS: Final = 2_000_000_000
 #: Folders that are remembered as free of temporary files.
 SWEPT_FOLDERS_MAX: Final = 1000
 
 # --- Notes in editors -----------------------------------------------------------------------------------
-#: Open documents of which an editor's changes are followed; a window has some dozens. Others are written on disk.
+#: Open documents whose changes are followed. A window has some dozens; Kato writes further ones as files.
 OPEN_DOCUMENTS_MAX: Final = 1000
-#: An edit that the editor did not answer by then is asked for again; VS Code takes as long to save a note that a formatter formats.
+#: How long Kato waits for the answer to an edit before it sends the edit again. VS Code takes that long to save a note with a
+#: formatter.
 EDIT_ANSWER_SECONDS: Final = 10.0
-#: Refusals of an edit in a row after which the user is notified: the first ones come from keys that are typed just then.
+#: Consecutive refusals of an edit after which the user is notified. The first ones are due to keys that the user is typing.
 EDIT_REFUSALS_MAX: Final = 3
-#: How long a note that a dead process' editor held is left alone: an editor that restarts brings its unsaved text back.
+#: How long the hold of a process that ended lasts: an editor that restarts restores its unsaved text.
 HOLD_GRACE_MS: Final = 30_000
-#: How far from its end a note is searched for what the editor saved: first a little, then more.
+#: Bytes of a note's end that are searched for what the editor saved: first a little, and if that is not enough, more.
 HELD_TEXT_BYTES: Final = 128 * KIB
 HELD_TEXT_BYTES_MAX: Final = 2 * MIB
-#: A missing note is reported after this long: editors that save by renaming leave a gap of milliseconds.
+#: How long a note is missing before that is reported. Editors that save by renaming leave a gap of milliseconds.
 NOTE_MISSING_GRACE_MS: Final = 1000
-#: Notes of a folder whose beginnings are read to find one that was renamed.
+#: Notes of a folder whose first bytes are searched for a recording's id when a note was renamed.
 MOVED_NOTES_MAX: Final = 500
 MOVED_NOTE_HEAD_BYTES: Final = 16 * KIB
 
@@ -335,7 +351,7 @@ assert READ_BYTES <= READ_ROUND_BYTES < MESSAGE_MB_MAX_DEFAULT * MIB
 assert CHUNK_BYTES < SNAPSHOT_BUDGET_BYTES_MIN // 64
 assert SNAPSHOT_BUDGET_BYTES_MIN < DAEMON_MAX_MEMORY_MB_DEFAULT * MIB
 assert 0 < WORKING_RESERVE_SHARE < 1
-# A page is read, encoded and queued behind what waits already.
+# A page is read, encoded and queued behind the answers that wait.
 assert OUTGOING_BYTES_MAX + 3 * PAGE_BYTES_MAX <= WORKING_RESERVE_BYTES_MIN
 assert STATUS_NEWS_SESSIONS_MAX <= STATUS_SESSIONS_MAX
 assert READ_SESSION_LIMIT_DEFAULT <= READ_SESSION_LIMIT_MAX

@@ -1,7 +1,7 @@
-"""Events' JSON, a line each: from the wire to the store and the journal without being taken apart.
+"""Events as lines of JSON in one buffer, passed from the wire to the store and the journal without being split.
 
-Rule: every line ends with a newline, and none holds another. Whoever needs a single line pays for it; passing lines on
-costs one copy of the bytes, into the chunk where they stay, however many lines they are and whatever they came in.
+Rules: every line ends with a newline and contains no other. Passing lines on copies their bytes once, into the chunk that keeps
+them, whatever their number. Splitting off a single line costs its copy.
 """
 
 import codecs
@@ -13,7 +13,7 @@ _NEWLINE = b"\n"
 
 
 class Lines:
-    """`count` lines of `size` bytes in all, newlines included. They lie in one or more parts of whole lines."""
+    """`count` lines of `size` bytes in total, newlines included, in one or more parts of whole lines."""
 
     __slots__ = ("count", "parts", "size")
 
@@ -24,14 +24,14 @@ class Lines:
 
     @classmethod
     def of(cls, lines: Iterable[bytes]) -> "Lines":
-        """Lines that come without their newlines."""
+        """Makes Lines from lines without newlines."""
         each = list(lines)
         data = _NEWLINE.join([*each, b""])
         return cls([data], len(each), len(data))
 
     @classmethod
     def joined(cls, several: "Sequence[Lines]") -> "Lines":
-        """All of them, one after the other; nothing is copied."""
+        """Concatenates Lines without copying their bytes."""
         if len(several) == 1:
             return several[0]
         parts = [part for lines in several for part in lines.parts]
@@ -39,7 +39,7 @@ class Lines:
 
     @property
     def json_bytes(self) -> int:
-        """What the lines hold, without the newlines."""
+        """The number of bytes without the newlines."""
         return self.size - self.count
 
     def __iter__(self) -> Iterator[bytes]:
@@ -54,7 +54,7 @@ class Lines:
         return Lines.of(each[index] for index in indices)
 
     def pieces(self, size: int) -> Iterator[tuple[bytes, int]]:
-        """The same, with their counts, in pieces of at most `size` bytes, or of one line that is longer."""
+        """The lines in pieces of at most `size` bytes, each with its number of lines. A longer line is a piece of its own."""
         small: list[bytes | bytearray] = []
         held = 0
         for part in self.parts:
@@ -75,14 +75,14 @@ class Lines:
 
 
 def cut(data: bytes, low: int, high: int, count: int) -> bytes:
-    """Of `count` lines in one piece, those from `low` to before `high`."""
+    """The lines from `low` to before `high` of a piece of `count` lines."""
     if (low, high) == (0, count):
         return data
     return _NEWLINE.join([*data.split(_NEWLINE)[low:high], b""])
 
 
 def first_lines(data: bytes, size: int, *, one_at_least: bool) -> bytes:
-    """The first whole lines of at most `size` bytes in all, or one that is longer."""
+    """The first whole lines with at most `size` bytes in total, or the first line if it is longer."""
     if len(data) <= size:
         return data
     end = data.rfind(_NEWLINE, 0, max(size, 0)) + 1
@@ -90,13 +90,13 @@ def first_lines(data: bytes, size: int, *, one_at_least: bool) -> bytes:
 
 
 def numbered(pieces: Iterable[tuple[int, bytes]]) -> Iterator[tuple[int, bytes]]:
-    """Number and line, without its newline, out of pieces of whole lines with the number of their first."""
+    """Number and line, without its newline, of each line in pieces that carry the number of their first line."""
     for first, data in pieces:
         yield from enumerate(data.split(_NEWLINE)[:-1], first)
 
 
 class _AnyObject(msgspec.Struct):
-    """A JSON object of which nothing is read."""
+    """A JSON object whose members are not decoded."""
 
 
 _SKIM = msgspec.json.Decoder(_AnyObject).decode_lines
@@ -106,7 +106,7 @@ _DECODE_BYTES = 64 * 1024
 def are_sound(data: bytes) -> bool:
     """Whether these are whole lines of JSON objects: syntax and UTF-8 are checked, no values are made (1 ms a MB)."""
     try:
-        # msgspec skips what is inside without looking at its UTF-8.
+        # msgspec skips the members without checking their UTF-8.
         if len(_SKIM(data)) != data.count(_NEWLINE) or not data.endswith(_NEWLINE):
             return False
         decoder = codecs.getincrementaldecoder("utf-8")()

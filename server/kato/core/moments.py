@@ -5,8 +5,8 @@ from typing import Final
 
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=timezone.utc)
 
-#: The moments that Kato supports: a day less than the calendar has at each end, so that a moment can be written in every
-#: time zone. Programs write the ends themselves where they mean "no date".
+#: The moments that Kato supports: the calendar without its first and last day, so that a moment can be written in every time zone.
+#: Programs use the ends of the calendar for "no date".
 MOMENT_MIN: Final = datetime(1, 1, 2, tzinfo=timezone.utc)
 
 MOMENT_MAX: Final = datetime(9999, 12, 30, 23, 59, 59, 999_000, tzinfo=timezone.utc)
@@ -18,7 +18,7 @@ def is_supported(moment: datetime) -> bool:
     """Whether every conversion of this moment is possible."""
     return (
         1 < moment.year < 9999 or MOMENT_MIN <= moment <= MOMENT_MAX
-    )  # the year decides nearly always: 40 ns
+    )  # the year decides in nearly all cases, in 40 ns
 
 
 def clamped(moment: datetime) -> datetime:
@@ -38,8 +38,8 @@ _MS_MAX: Final = epoch_ms(MOMENT_MAX)
 
 
 def utc(ms: int) -> datetime:
-    """The moment `ms` milliseconds after the Unix epoch, in UTC; the nearest supported one, for a journal of an earlier
-    Kato and the clock of a file system can hold others.
+    """The moment `ms` milliseconds after the Unix epoch, in UTC; the nearest supported one, because journals of earlier versions
+    and file systems can contain others.
     """
     return _EPOCH + timedelta(milliseconds=min(max(ms, _MS_MIN), _MS_MAX))
 

@@ -6,8 +6,8 @@ from msgspec import UNSET, Struct, UnsetType
 
 
 class OutcomeError(Struct, frozen=True, rename="camel", omit_defaults=True):
-    """Why a command failed: a code of the wire contract, a sentence for the user, the path it is about, and for what a client
-    can cure which rule said no (`outside`, `unsaved`).
+    """Why a command failed: a code of the wire contract, a sentence for the user, and the path it is about. `rule` is set if a
+    client can offer a remedy (`outside`, `unsaved`).
     """
 
     code: int
@@ -17,7 +17,7 @@ class OutcomeError(Struct, frozen=True, rename="camel", omit_defaults=True):
 
 
 class CommandOutcome(Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=True):
-    """What became of a command; sent to the client whatever it was."""
+    """The outcome of a command, sent to the client for every command."""
 
     command: str
     provider: str

@@ -17,7 +17,7 @@ from kato.core.errors import CommandRefused
 from kato.core.events import SessionKey
 from kato.core.moments import in_zone, utc
 
-#: Words that stay small in a title, unless they come first.
+#: Words that stay in lower case in a title, unless they come first.
 _SMALL_WORDS: Final = frozenset(
     [
         "a",
@@ -51,9 +51,9 @@ _SMALL_WORDS: Final = frozenset(
 )
 #: The endings of the files that Kato writes: notes, and events one a line.
 NOTE_SUFFIXES: Final = (".md", ".markdown", ".txt", ".jsonl")
-#: The ending of a page, which the terminal writes and no recording.
+#: The ending of a page, which `kato capture` writes; recordings do not.
 PAGE_SUFFIXES: Final = (".html",)
-#: Names that Windows keeps for devices, with any extension.
+#: Names that Windows reserves for devices, with any extension.
 _DEVICES: Final = frozenset(
     [
         "con",
@@ -77,12 +77,12 @@ _LINE_END: Final = re.compile(r"[\r\n]")
 
 
 def resolve(argument: str, *, cwd: str | None, home: str, windows: bool = False) -> str:
-    """The absolute path that a command's argument means: absolute, from the home folder (`~`), or relative to `cwd`.
+    """The absolute path of a command's argument, which is absolute, from the home folder (`~`), or relative to `cwd`.
 
     `..` stays on POSIX, where it means the parent of the folder that a link leads to: the write policy resolves it.
-    Windows removes it by letters, and so does this function.
+    Windows resolves it by the text, and so does this function.
 
-    Raises CommandRefused for what cannot be meant: another user's home, a relative path without a folder, a folder.
+    Raises CommandRefused for another user's home, a relative path without a `cwd`, and a folder.
     """
     flavour: type[PurePath] = PureWindowsPath if windows else PurePosixPath
     if "\0" in argument or len(argument) > limits.PATH_CHARS_MAX:
@@ -108,8 +108,8 @@ def resolve(argument: str, *, cwd: str | None, home: str, windows: bool = False)
 def from_uri(uri: object, *, windows: bool = False) -> str | None:
     """The path that a `file:` URI names on this system; None for everything else. It is decoded once.
 
-    A `?` or `#` that comes without its escape belongs to the path: files have no queries, and who forgets the escape
-    means the folder. Cut off there, the path would name a folder above it, which would be one to write in.
+    A `?` or `#` without its escape is part of the path, because files have no queries. If the path were cut there, it would name
+    a folder above, and Kato would be allowed to write to that one.
     """
     found = _FILE_URI.match(uri) if isinstance(uri, str) else None
     if found is None:
@@ -118,7 +118,7 @@ def from_uri(uri: object, *, windows: bool = False) -> str | None:
     try:
         path = unquote(found["path"], errors="strict")
     except UnicodeDecodeError:
-        return None  # a name that is no text
+        return None  # the name is not valid text
     if "\0" in path:
         return None
     if not windows:
@@ -140,8 +140,8 @@ def to_uri(path: str, *, windows: bool = False) -> str:
 
 
 def comparable(path: str, platform: str) -> str:
-    """A path for a comparison by the rules of its system: on Windows regardless of case and of the slash, on macOS of how
-    accented letters are composed. To be compared only, never to be opened.
+    """A path in the form in which its system compares paths: Windows ignores case and the kind of slash, macOS the composition of
+    accented letters. For comparisons only, never for opening.
     """
     if platform == "win32":
         return path.replace("/", "\\").lower()
@@ -149,7 +149,7 @@ def comparable(path: str, platform: str) -> str:
 
 
 def parts_below(folder: str, path: str, *, platform: str) -> list[str] | None:
-    """The names that lead from a folder to a path, as the path writes them; None if it does not lie there."""
+    """The names on the way from a folder to a path, as the path spells them; None if the path is not in the folder."""
     separator = "\\" if platform == "win32" else "/"
     outer, inner = comparable(folder, platform).rstrip(separator), comparable(path, platform)
     if inner.rstrip(separator) == outer:
@@ -161,7 +161,7 @@ def parts_below(folder: str, path: str, *, platform: str) -> list[str] | None:
 
 
 def folder_of(cwd: str | None, folders: Sequence[str]) -> str | None:
-    """The innermost of these folders that a session's `cwd` lies in; the first one if it lies in none."""
+    """The innermost of these folders that contains a session's `cwd`; the first one if none does."""
     around = [folder for folder in folders if cwd is not None and is_at_or_in(cwd, folder.rstrip("/\\"))]
     return max(around, key=len) if around else next(iter(folders), None)
 
@@ -188,7 +188,7 @@ def title_from_filename(path: str) -> str:
     )
 
 
-#: Names of files that say nothing of a conversation.
+#: Names of files that do not describe a conversation.
 _EMPTY_WORDS: Final = frozenset(
     "ai agent answer capture chat claude codex conv conversation copilot export gemini log md new note notes out output record"
     " recording session talk test tmp transcript untitled".split()
@@ -210,13 +210,13 @@ def says_nothing(path: str, key: SessionKey) -> bool:
     )
 
 
-#: A line that is not blank, as much of it as a title may need.
+#: A line that is not blank, cut to the length that a title may need.
 _TITLE_LINE: Final = re.compile(r"\S[^\r\n]{0,1023}")
 
 
 def title_from_text(content: str, is_command_line: Callable[[str], bool]) -> str | None:
-    """The first line of a message that is neither blank nor a command, 60 characters; None if the first lines hold none. A
-    slash command of the assistant with at most one word (`/clear`, `/model opus`) says nothing of what follows.
+    """The first line of a message that is neither blank nor a command, cut to 60 characters; None if the first lines have none.
+    Skips slash commands of the assistant with at most one word (`/clear`, `/model opus`), which describe nothing.
     """
     found = _TITLE_LINE.search(content)
     for _ in range(limits.TITLE_LINES_MAX):
@@ -241,7 +241,7 @@ def shorten(text: str, chars: int) -> str:
     return cut.rstrip(" ,;:.-") + "…"
 
 
-#: What `notes.fileName` may hold.
+#: The placeholders of `notes.fileName`.
 NAME_TOKENS: Final = ("date", "time", "title", "assistant", "folder", "id", "branch")
 NAME_TEMPLATE: Final = "${date}_${time}-${title}-${id}"
 _TOKEN: Final = re.compile(r"\$\{(\w+)\}")
@@ -287,13 +287,17 @@ def default_file_name(
     stem, dot, suffix = name.rpartition(".")
     if not dot or f".{suffix.lower()}" not in NOTE_SUFFIXES:
         stem, suffix = name, "md"
-    stem = re.sub(r"([-_. ])[-_. ]*(?=[-_. ])", "", stem).strip("-_. ")  # what a missing value leaves
+    stem = re.sub(r"([-_. ])[-_. ]*(?=[-_. ])", "", stem).strip(
+        "-_. "
+    )  # the separators around a missing value
     stem = cut_to_bytes(stem, _NAME_BYTES_MAX).rstrip(". ") or "note"
     return f"note-{stem}.{suffix}" if stem.partition(".")[0].lower() in _DEVICES else f"{stem}.{suffix}"
 
 
 def slug(text: str) -> str:
-    """Letters and digits of any script in lower case, hyphens between them; never empty, never a device's name."""
+    """A text as a part of a file name: letters and digits of any script in lower case, joined by hyphens. Never empty, never the
+    name of a device.
+    """
     plain = unicodedata.normalize("NFC", text).lower()
     words = "".join(char if char.isalnum() else "-" for char in plain)
     short = cut_to_bytes("-".join(filter(None, words.split("-"))), _SLUG_BYTES_MAX).strip("-")
@@ -315,7 +319,7 @@ def is_note(name: str) -> bool:
 
 
 def policy_refusal(path: str, *, windows: bool = False) -> str | None:
-    """Why this path can never be written to, judged by its letters alone; None if they say nothing against it."""
+    """The reason why Kato never writes to this path, judged by its text alone; None if there is no such reason."""
     pure: PurePath = PureWindowsPath(path) if windows else PurePosixPath(path)
     if "\0" in path:
         return "a path must not contain NUL"
@@ -335,7 +339,7 @@ def policy_refusal(path: str, *, windows: bool = False) -> str | None:
 
 
 def _windows_name_refusal(name: str) -> str | None:
-    """Windows drops dots and blanks at the end of a name, takes a colon for a stream, and keeps some names for itself."""
+    """The reason why Windows would change or reserve this name: dots and spaces at its end, a colon (a stream), a device's name."""
     if name == "..":
         return None
     if name.partition(".")[0].strip().lower() in _DEVICES:
@@ -348,7 +352,7 @@ def _windows_name_refusal(name: str) -> str | None:
 
 
 def suffix_refusal(path: str, suffixes: Sequence[str] = NOTE_SUFFIXES) -> str | None:
-    """Why a file of this name cannot be one that Kato writes; None if its suffix is one of these, in any case."""
+    """The reason why Kato does not write files with this name; None if its suffix is one of these, in any case."""
     name = re.split(r"[/\\]", path)[-1]
     stem, dot, suffix = name.rpartition(".")
     if stem and (dot + suffix).lower() in suffixes:
@@ -359,17 +363,17 @@ def suffix_refusal(path: str, suffixes: Sequence[str] = NOTE_SUFFIXES) -> str | 
 
 
 def dot_name(parts: Sequence[str]) -> str | None:
-    """The first of these names that begins with a dot: what programs keep for themselves."""
+    """The first of these names that begins with a dot, as programs name their own folders; None if none does."""
     return next((part for part in parts if part.startswith(".") and part not in (".", "..")), None)
 
 
 def same_name(one: str, other: str) -> bool:
-    """True for names that differ only in how their characters are composed (`é` as one code point or as two): file
-    systems disagree on whether these are the same, people do not.
+    """Whether two names differ only in the composition of characters (`é` as one code point or as two). They are the same for
+    people, and on some file systems.
     """
     return unicodedata.normalize("NFC", one) == unicodedata.normalize("NFC", other)
 
 
 def cut_to_bytes(name: str, count: int) -> str:
-    """As many whole characters from the start as fit into `count` bytes of UTF-8: file systems count bytes."""
+    """The longest beginning of a text with at most `count` bytes of UTF-8, cut between characters. File systems count bytes."""
     return name.encode(errors="surrogateescape")[:count].decode(errors="ignore")

@@ -24,7 +24,7 @@ from kato.core.views import JournalStats, ProcessMemory
 
 class Ledger(Protocol):
     """The store of sessions: the journal, or memory if the journal is off. Both behave the same while the process runs; where
-    they differ, the method says so. A method of the journal raises JournalUnavailable if the database fails.
+    they differ, the method's description names the difference. A method of the journal raises JournalUnavailable if the database fails.
 
     A transaction is either the *group*, which the first `append` opens and `commit` ends, or an `exclusive` block.
     """
@@ -227,6 +227,34 @@ class Ledger(Protocol):
 
     def close(self) -> None:
         """Rolls the open group back and closes the ledger."""
+        ...
+
+
+class NoteLedger(Protocol):
+    """What the notes ask of the ledger: what was last written to a file, sessions and recordings."""
+
+    def note(self, path: str) -> NoteRecord | None:
+        """None for a file that Kato never wrote."""
+        ...
+
+    def session(self, key: SessionKey) -> SessionRecord | None:
+        """A session's record; None for one that was never stored."""
+        ...
+
+    def put_note(self, note: NoteRecord) -> None:
+        """Stores what was written to a file, in the place of an earlier record."""
+        ...
+
+    def open_recordings_at(self, path: str) -> list[Recording]:
+        """The recordings of all sessions that may still write to a file."""
+        ...
+
+    def put_recording(self, recording: Recording) -> None:
+        """Stores a recording, in the place of an earlier state."""
+        ...
+
+    def exclusive(self) -> AbstractContextManager[None]:
+        """A block in which no other process commits. Changes made in it are committed at its end, or undone if it raises."""
         ...
 
 

@@ -50,7 +50,7 @@ def merge_meta(stored: SessionMeta | SessionRecord, added: SessionMeta) -> Sessi
 
     - `updated_at` and `last_message_at` never go back.
     - The first snippet stays: it is the beginning of the conversation.
-    - Of everything else the latest value that is not empty counts.
+    - Every other field has the latest value that is not empty.
     """
     last_message_at = stored.last_message_at
     if last_message_at is None:

@@ -1,7 +1,7 @@
-"""The rules of settings: for each kind of value its words, its JSON Schema, and the check.
+"""The kinds of values that settings have: for each kind its rule in words, its JSON Schema, and its check.
 
-A check returns the value to keep, or raises ValueError, with the rule in other words where those of the kind do not say
-enough.
+A check returns the value in the form that Kato uses. It raises ValueError; the error's message replaces the rule where that
+is not precise enough.
 """
 
 import re

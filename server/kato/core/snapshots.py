@@ -3,13 +3,16 @@
 State, and what may change it:
 
     append / load   the session becomes the newest; may drop its oldest events (cap), then evict others
-    resize          new bounds; evicts at once
-    shrink          evicts until the figure given, never the newest session
+    resize          new bounds; evicts immediately
+    shrink          evicts down to a given size, never the newest session
 
-Rules: events lie in chunks of JSON lines, never as object trees; what is claimed as `estimated_bytes` is the real
-size of what is retained (buffers as they are allocated, plus a constant a chunk and a session) and is kept current
-in O(new events); eviction goes from the least recently updated, `max_sessions` first, then `memory_pressure`;
-the session that is being updated is never evicted, so that a store over its budget holds one session and says so.
+Rules:
+
+- Events are kept as JSON lines in chunks, never as objects.
+- `estimated_bytes` is the size of everything that is kept: the buffers as they are allocated, and a constant for each chunk and
+  session. Keeping it current takes time in proportion to the new events.
+- Eviction begins with the session that was updated least recently: first for `max_sessions`, then for `memory_pressure`.
+- The session that is being updated is never evicted. So a store above its budget contains one session, and reports that.
 """
 
 import sys
@@ -26,7 +29,7 @@ from kato.core.views import EvictionReason, SnapshotStats
 
 
 class Eviction(NamedTuple):
-    """A session that had to go, why, and how many bytes it gave back."""
+    """A session that was evicted, the reason, and the bytes that this freed."""
 
     key: SessionKey
     reason: EvictionReason
@@ -34,7 +37,7 @@ class Eviction(NamedTuple):
 
 
 class Held(Struct, frozen=True):
-    """What of a session is in memory: events `first_seq` to `first_seq + event_count - 1`."""
+    """The events of a session in memory: numbers `first_seq` to `first_seq + event_count - 1`."""
 
     first_seq: int
     event_count: int
@@ -83,7 +86,7 @@ class _Session:
                 self.count += lines.count
                 self.cost += tail.cost - before
                 return
-            tail.data = bytes(tail.data)  # sealed: gives back what a growing buffer holds in reserve
+            tail.data = bytes(tail.data)  # a sealed chunk returns the reserve of a growing buffer
             self.cost += tail.cost - before
         for data, count in lines.pieces(limits.CHUNK_BYTES):
             self.add_chunk(_Chunk(data, count))
@@ -115,7 +118,7 @@ class _Session:
     def pieces(self, after: int, until: int) -> Iterator[tuple[int, bytes]]:
         first, seq = max(after, self.first_seq), self.next_seq
         wanted: list[tuple[int, _Chunk]] = []
-        for chunk in reversed(self.chunks):  # what is asked for most often stands at the end
+        for chunk in reversed(self.chunks):  # most reads want the newest events, at the end
             if seq <= first:
                 break
             seq -= chunk.count
@@ -128,7 +131,7 @@ class _Session:
 
 
 class SnapshotStore:
-    """See the module. Bounds are positive; bytes are the store's whole cost, not the JSON's length alone."""
+    """See the module. Bounds are positive. Bytes are the whole cost of the store, not only the length of the JSON."""
 
     def __init__(self, *, budget_bytes: int, max_sessions: int, max_events_per_session: int) -> None:
         self._sessions: OrderedDict[SessionKey, _Session] = OrderedDict()
@@ -159,22 +162,22 @@ class SnapshotStore:
         return self._bytes > self._budget_bytes
 
     def held(self, key: SessionKey) -> Held | None:
-        """What of the session is in memory, None if nothing is."""
+        """The range of the session's events in memory; None if the session is not resident."""
         session = self._sessions.get(key)
         return None if session is None else Held(session.first_seq, session.count, session.cost)
 
     def next_seq(self, key: SessionKey) -> int | None:
-        """The number that the session's next event must have to follow what is held."""
+        """The number that the session's next event must have to follow the events in memory."""
         session = self._sessions.get(key)
         return None if session is None else session.next_seq
 
     def append(
         self, key: SessionKey, lines: Lines, *, first_seq: int, extra_bytes: int = 0
     ) -> list[Eviction]:
-        """Adds events, the first of which has the number `first_seq`; says which sessions had to go for them.
+        """Adds events, the first of which has the number `first_seq`, and returns the evictions that they cause.
 
-        A gap between what is held and `first_seq` starts the snapshot anew: what is held is always contiguous.
-        `extra_bytes` is what is kept elsewhere for this session and counts as its cost (its whole, not a change).
+        A gap between the events in memory and `first_seq` starts a new snapshot, because a snapshot is always contiguous.
+        `extra_bytes` are bytes that other parts keep for this session and that count as its cost: the total, not a change.
         """
         session = self._sessions.get(key)
         if session is not None and session.next_seq != first_seq:
@@ -196,7 +199,7 @@ class SnapshotStore:
         return self._enforce()
 
     def load(self, key: SessionKey, chunks: Sequence[tuple[bytes, int]], *, first_seq: int) -> list[Eviction]:
-        """Puts a session back: chunks of whole lines (each ended by a newline) with their counts."""
+        """Loads a session from chunks of whole lines (each ended by a newline) with their counts."""
         if key in self._sessions:
             self._remove(key)
         session = _Session(first_seq)
@@ -211,13 +214,13 @@ class SnapshotStore:
     def read(
         self, key: SessionKey, *, after: int = 0, until: int | None = None
     ) -> Iterator[tuple[int, bytes]]:
-        """Number and line of the events held, from number `after` to before `until`. The lines are copies."""
+        """Number and line of the events in memory, from number `after` to before `until`. The lines are copies."""
         return numbered(self.read_pieces(key, after=after, until=until))
 
     def read_pieces(
         self, key: SessionKey, *, after: int = 0, until: int | None = None
     ) -> Iterator[tuple[int, bytes]]:
-        """The same in pieces of whole lines, each ended by a newline, with the number of their first."""
+        """The same events in pieces of whole lines, each line ended by a newline, with the number of the first event."""
         session = self._sessions.get(key)
         if session is None:
             return iter(())
@@ -225,17 +228,17 @@ class SnapshotStore:
         return session.pieces(after, last if until is None else min(until, last))
 
     def covers(self, key: SessionKey, after: int, until: int) -> bool:
-        """Whether all events from number `after` to before `until` are held."""
+        """Whether all events from number `after` to before `until` are in memory."""
         session = self._sessions.get(key)
         return session is not None and session.first_seq <= after and until <= session.next_seq
 
     def forget(self, key: SessionKey) -> None:
-        """Drops a session on purpose: no eviction is counted."""
+        """Drops a session without counting an eviction."""
         if key in self._sessions:
             self._remove(key)
 
     def resize(self, *, budget_bytes: int, max_sessions: int, max_events_per_session: int) -> list[Eviction]:
-        """New bounds, in force at once."""
+        """Puts new bounds in force immediately, and returns the evictions that they cause."""
         self._budget_bytes = budget_bytes
         self._max_sessions = max_sessions
         self._max_events = max_events_per_session
@@ -247,7 +250,7 @@ class SnapshotStore:
         return self._enforce()
 
     def shrink(self, to_bytes: int) -> list[Eviction]:
-        """Evicts by memory pressure until at most `to_bytes` are held or one session is left."""
+        """Evicts because of memory pressure, until the store takes at most `to_bytes` or one session is left."""
         evictions = []
         while self._bytes > to_bytes and len(self._sessions) > 1:
             evictions.append(self._evict("memory_pressure"))
@@ -271,7 +274,7 @@ class SnapshotStore:
         )
 
     def check(self) -> list[str]:
-        """Recounts every figure the store claims; each difference in a sentence, none if all is well."""
+        """Recounts every figure of the store. Returns a sentence for each difference."""
         problems = []
         total_bytes = total_events = 0
         for key, session in self._sessions.items():
@@ -286,7 +289,7 @@ class SnapshotStore:
             if any(chunk.count < 1 or bytes(chunk.data[-1:]) != b"\n" for chunk in session.chunks):
                 problems.append(f"{key}: a chunk does not hold whole lines")
             if session.chunks and not 0 <= session.skip < session.chunks[0].count:
-                problems.append(f"{key}: {session.skip} events are passed over in a chunk that has fewer")
+                problems.append(f"{key}: {session.skip} events are skipped in a chunk that has fewer")
             total_bytes += cost
             total_events += counted
         if total_bytes != self._bytes:

@@ -25,12 +25,12 @@ from kato.core.views import (
 )
 
 SCHEMA_VERSION: Final = 1
-#: Most moments of a status are also in the previous one; 200 sessions have two each.
+#: Moments whose text is cached. Most moments of a status are also in the previous one; 200 sessions have two each.
 _rfc3339: Final = lru_cache(maxsize=512)(rfc3339)
 
 
 class SessionView(Struct, frozen=True):
-    """A session as it stands: its record, how many of its events are resident (None if the session is not) in how many
+    """A session for a status: its record, the number of its resident events (None if the session is not resident) and their
     bytes, and its newest recording.
     """
 
@@ -93,8 +93,8 @@ def snapshot(
     watching: WatchingStatus | UnsetType = UNSET,
     titles: Mapping[str, str] | None = None,
 ) -> StatusSnapshot:
-    """Everything as of now. Takes sessions in the order in which they come, as many as fit into an answer, and sorts them:
-    active recordings first, then by the most recent message, then by provider and id.
+    """The status at a moment. Takes sessions in the given order, as many as fit into an answer, and sorts them: active
+    recordings first, then by the most recent message, then by provider and id.
     """
     chosen: list[tuple[SessionView, SessionStatus]] = []
     size = 0

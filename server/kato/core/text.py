@@ -1,13 +1,12 @@
-"""Texts as Kato needs them: which Markdown lines lie inside fenced code, what a word may have been meant as, what may be
-printed as it is.
+"""Functions on texts: fences of Markdown, lines and words, the nearest known word, and texts that are safe to print.
 
 Rules:
 
-- One reading of fences for the whole program, CommonMark's: an opening run of at least three backticks or tildes, indented
-  by at most three spaces, is closed by a run of the same character at least as long, with nothing after it; a backtick
-  fence's info string holds no backtick.
-- A text is not split into all of its lines or words: 8 MB of short lines take 150 MB as a list. What is looked for is found
-  in the text, and each function takes time in proportion to the length of the text.
+- The whole program uses one definition of fences, CommonMark's: an opening run of at least three backticks or tildes, indented
+  by at most three spaces, is closed by a run of the same character at least as long, with nothing after it. The info string
+  of a backtick fence contains no backtick.
+- No function splits a text into all of its lines or words, because 8 MB of short lines take 150 MB as a list. Each takes time in
+  proportion to the length of the text.
 """
 
 import re
@@ -44,7 +43,7 @@ class LinePattern:
         yield from self._others.finditer(text)
 
 
-#: List markers and quotes before a line's own text. Deeper nesting means nothing, and each level takes memory to match.
+#: List markers and quotes before a line's own text. Each level takes memory to match, so deeper nesting is not read.
 _IN_LISTS: Final = r"(?:[^\S\r\n]*(?:[-*+>]|\d{1,9}[.)])(?=\s)){0,64}[^\S\r\n]*"
 _INSIDE_LIST: Final = re.compile(_IN_LISTS)
 _FENCES_IN_LISTS: Final = LinePattern(rf"{_IN_LISTS}((?:```|~~~)[^\r\n]*)")
@@ -93,8 +92,8 @@ def _after_lines(text: str, position: int, count: int) -> int:
 
 
 def lines_outside_fences(text: str) -> Iterator[tuple[int, str]]:
-    """Number (from 1) and text of the lines that are neither inside a fence nor its delimiters, where fences inside lists
-    and quotes, and indented ones, count too.
+    """Number (from 1) and text of the lines that are neither in a fence nor a fence's delimiter. Fences in lists and quotes, and
+    indented ones, count too.
     """
     fence: Fence | None = None
     for number, line in enumerate(each_line(text), start=1):
@@ -105,15 +104,13 @@ def lines_outside_fences(text: str) -> Iterator[tuple[int, str]]:
 
 
 def one_line(text: str, chars_max: int) -> str:
-    """A text's words in one line, cut at so many characters."""
+    """A text's words in one line, of at most the given number of characters."""
     line = " ".join(text[: chars_max * 4].split())
     return line if len(line) <= chars_max else line[: chars_max - 1].rstrip() + "…"
 
 
 def visible(name: str) -> str:
-    """A name with what is not printable (line breaks, control characters, marks that turn the direction of text) as
-    escapes.
-    """
+    """A name with escapes for everything that is not printable: line breaks, control characters, marks of text direction."""
     if name.isprintable():
         return name
     return "".join(char if char.isprintable() else ascii(char)[1:-1] for char in name)
@@ -138,12 +135,12 @@ def found_outside_fences(text: str, wanted: LinePattern) -> Iterator[tuple[int, 
 
 
 def _line_ends(text: str, low: int, high: int) -> int:
-    """How many lines end between the beginnings of two lines: with CR LF, LF or CR."""
+    """The number of line ends between the beginnings of two lines. CR LF, LF and CR end a line."""
     return text.count("\n", low, high) + text.count("\r", low, high) - text.count("\r\n", low, high)
 
 
 def with_newlines(text: str) -> str:
-    """The text with its lines ended as here: what ends one is counted alike everywhere."""
+    """The text with LF as its only line end, as all of Kato counts lines."""
     return text.replace("\r\n", "\n").replace("\r", "\n") if "\r" in text else text
 
 
@@ -151,7 +148,7 @@ _BLOCK_CHARS: Final = 64 * 1024
 
 
 def words_of(text: str) -> str:
-    """The words of a text, a blank between each."""
+    """The words of a text, joined by single spaces."""
     if len(text) <= _BLOCK_CHARS:
         return " ".join(text.split())
     parts: list[str] = []
@@ -172,7 +169,7 @@ def fence_longer_than_any_in(text: str, char: str = "`", at_least: int = 3) -> s
     longest = at_least - 1
     run = re.compile(re.escape(char) + "+")
     at = text.find(char * at_least)
-    while at >= 0:  # each run that is found is longer than the one before: they are few
+    while at >= 0:  # each match is longer than the one before, so there are few
         found = run.match(text, at)
         assert found is not None
         longest = found.end() - at
@@ -181,13 +178,13 @@ def fence_longer_than_any_in(text: str, char: str = "`", at_least: int = 3) -> s
 
 
 def nearest(word: str, choices: Iterable[str], *, likeness: float = 0.6) -> str | None:
-    """The choice that a mistyped word comes closest to (`likeness` from 0 to 1), None if none is close."""
-    # What two words have in common is at most the shorter one: a long word is close to none, and takes long to compare.
+    """The choice that is most similar to a mistyped word; None if none is similar enough (`likeness` from 0 to 1)."""
+    # A word that is much longer than every choice is similar to none, and takes long to compare.
     close = [one for one in choices if 2 * min(len(word), len(one)) >= likeness * (len(word) + len(one))]
     return _nearest(word, tuple(close), likeness) if close else None
 
 
-@lru_cache(maxsize=256)  # 40 µs a word, and a text can repeat it in each line
+@lru_cache(maxsize=256)  # takes 40 µs a word, and a text can repeat a word in each line
 def _nearest(word: str, choices: tuple[str, ...], likeness: float) -> str | None:
     from difflib import get_close_matches  # noqa: PLC0415 - 0.2 MB, for mistakes alone
 

@@ -57,7 +57,7 @@ class RecordingStatus(Struct, frozen=True, kw_only=True, rename="camel", omit_de
 
 
 class SessionStatus(Struct, frozen=True, kw_only=True, rename="camel"):
-    """A session as a client sees it. `event_count` + `truncated_events` is all it ever had."""
+    """A session as a client sees it. `event_count` + `truncated_events` is the number of all its events."""
 
     provider: str
     session_id: str
@@ -122,7 +122,7 @@ class WatchingStatus(Struct, frozen=True, kw_only=True, rename="camel"):
 
 class StatusSnapshot(Struct, frozen=True, kw_only=True, rename="camel"):
     """The answer to `kato/status` and the content of the status file. Sessions without a destination are recorded in
-    `recordings_dir`. Of many sessions, `sessions` holds the first; `omitted_sessions` is how many it lacks.
+    `recordings_dir`. `sessions` lists at most a page of sessions; `omitted_sessions` counts the others.
     """
 
     schema_version: int

@@ -1,4 +1,12 @@
-"""The owner of all state: appends, commands, recordings and the memory budget. Knows no protocol and no log file."""
+"""The engine owns all state: appends, commands, recordings and the memory budget. It depends on no protocol and no log format.
+
+engine                       the order of work: append, commit, flush
+appends, claims, execution   requests in groups, commands in their order, what became of them
+commands, destinations       what each command does, and where notes go
+recordings, continuations    notes that grow, and conversations that go on in another session
+residency, budget, reading   what is in memory, how much, and reads
+status, notices, failures    what clients and users see
+"""
 
 from kato.engine.appends import AppendAnswer, AppendRequest, Ticket
 from kato.engine.budget import MemoryBounds

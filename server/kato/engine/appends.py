@@ -48,7 +48,7 @@ class AppendAnswer(Struct, frozen=True, rename="camel"):
 
 
 class Group:
-    """What was appended to one session since the last commit: the ledger and the store get it as one append."""
+    """Everything that was appended to one session since the last commit. Ledger and store get it as one append."""
 
     __slots__ = (
         "continues",

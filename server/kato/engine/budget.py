@@ -18,13 +18,13 @@ from kato.core.snapshots import Eviction, SnapshotStore
 
 log = logging.getLogger("kato.engine")
 
-#: What room is made for, in errors.
+#: The purposes for which room is made, as errors name them.
 MESSAGE: Final = "the message"
 EVENT: Final = "an event of this session"
 
 
 class MemoryBounds(Struct, frozen=True):
-    """What the process and the store may take. `footprint_bytes` is what the process needs without any snapshot."""
+    """The memory bounds of the process and the store. `footprint_bytes` is the memory of the process without snapshots."""
 
     daemon_max_bytes: int
     footprint_bytes: int
@@ -43,7 +43,7 @@ class MemoryBounds(Struct, frozen=True):
 
     @property
     def reserve_bytes(self) -> int:
-        """What requests in flight may take in addition to the snapshots."""
+        """The memory that requests in flight may take in addition to the snapshots."""
         return self.daemon_max_bytes - self.footprint_bytes - self.snapshot_bytes
 
     @property
@@ -143,8 +143,8 @@ class MemoryBudget:
         self._has_freed = True
 
     def trim(self) -> None:
-        """Gives freed memory back to the system. While events pour in, they reuse it: it is given back at the heartbeat,
-        or when the process comes near its ceiling (giving back 8 MiB took 3 ms, thirty times a second).
+        """Returns freed memory to the system. During a flood new events reuse it, so it is returned only at the heartbeat or when
+        the process comes near its ceiling. Returning 8 MiB took 3 ms, thirty times a second.
         """
         if self._has_freed:
             self._has_freed = False

@@ -37,7 +37,7 @@ log = logging.getLogger("kato.engine")
 
 
 class ClaimState(Enum):
-    """Where a claimed command stands, as this process sees it (see the module)."""
+    """The state of a claimed command, as this process sees it (see the module)."""
 
     CLAIMED = "runs when its turn comes"
     DELAYED = "runs at the next heartbeat"
@@ -69,8 +69,8 @@ class Completion:
         self.state = ClaimState.FINISHED
 
 
-#: Runs what stands in a line, calls the completion and reports it. None if there is no outcome: the line was only
-#: reported, or its message is gone. Raises JournalUnavailable if it has to run again.
+#: Runs the command in a line, calls the completion and reports the outcome. None without an outcome: the line was only
+#: reported, or its message was removed. Raises JournalUnavailable if it has to run again.
 RunClaim = Callable[[Claim, CommandLine | None, Completion], CommandOutcome | None]
 
 _NO_TICKETS: Final[Mapping[tuple[SessionKey, str], Ticket]] = MappingProxyType({})
@@ -95,7 +95,7 @@ class Claims:
         self._owner = owner
         self._is_alive = is_alive
         self._run = run
-        #: Claims of this process that are not finished, with what stands in their lines.
+        #: Claims of this process that are not finished, with the commands in their lines.
         self._lines: dict[ClaimId, CommandLine] = {}
         #: Those of them that are DELAYED; the user was notified.
         self._delayed: set[ClaimId] = set()
@@ -165,7 +165,7 @@ class Claims:
             log_failure(f"running the commands of {key.session_id}", error)
 
     def resume(self) -> None:
-        """Runs what this process, or one that is gone, could not finish."""
+        """Runs the commands that this process, or one that ended, could not finish."""
         for key in {claim.key: None for claim in self._ledger.unfinished_claims()} | dict.fromkeys(
             self._waiting
         ):
@@ -198,7 +198,7 @@ class Claims:
         return outcome
 
     def _stored_line(self, claim: Claim) -> CommandLine | None:
-        """What stands in the line of a claim that another process made; None if the message is gone."""
+        """The command in the line of a claim that another process made; None if its message was removed."""
         for _, data in self._ledger.read(claim.key, after=claim.seq, until=claim.seq + 1):
             event = decode_line(data)
             if isinstance(event, UserMessage):

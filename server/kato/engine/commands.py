@@ -161,7 +161,7 @@ def capture(tools: Tools, run: Run) -> Result:
 
 def _capture_in_editor(tools: Tools, run: Run, path: str) -> Result:
     """Captures onto a note that is open with unsaved changes: the conversation goes below what the user typed, and the user
-    saves both together. Raises NoteUnsaved if a transcript stands there already: it must not be replaced unseen.
+    saves both together. Raises NoteUnsaved if the note has a transcript already, which must not be replaced unseen.
     """
     recording = tools.ledger.recording(run.key)
     is_whole = (
@@ -174,7 +174,7 @@ def _capture_in_editor(tools: Tools, run: Run, path: str) -> Result:
     if not is_whole and known is not None and known.body_bytes:
         raise NoteUnsaved(path)
     tools.recordings.flush(run.key, run.at)
-    events = run.at.seq + (run.at.line > 0)
+    events = run.at.end
     if is_whole:
         assert recording is not None
         return Result(path=path, recording_id=recording.recording_id, events=events)
@@ -205,7 +205,7 @@ def export(tools: Tools, run: Run) -> Result:
     if jsonl:
         whole = tools.notebook.write_jsonl(path, run.key, events, run.at)
     else:
-        # The session's own recording to this note goes on below what is exported, so it must have reached the same line.
+        # The session's own recording continues below the exported text, so it must have reached the same line.
         tools.recordings.flush(run.key, run.at)
         whole = tools.notebook.write_markdown(
             path, run.session, events, run.at, goes_on=lambda one: one.active and one.key == run.key
@@ -262,7 +262,7 @@ def _refuse_shared(tools: Tools, key: SessionKey, path: str) -> None:
 
 
 def _refuse_held_elsewhere(tools: Tools, path: str) -> None:
-    """Raises NoteUnsaved for a note whose unsaved changes another window shows: it must not be replaced under them."""
+    """Raises NoteUnsaved for a note with unsaved changes in another window, which a replaced file would conflict with."""
     if tools.held.is_held_elsewhere(path):
         raise NoteUnsaved(path, where="another window")
 

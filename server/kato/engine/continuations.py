@@ -1,4 +1,4 @@
-"""Conversations that go on in another session, which begins with a copy of the first: their recordings move along.
+"""Moves recordings to another session when a conversation goes on there. That session begins with a copy of the first one.
 
 An assistant forks or moves a session when the user resumes it. The note has the copied events already, so that the moved
 recording starts at the new session's own events.

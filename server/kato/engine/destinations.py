@@ -48,5 +48,5 @@ class Destinations:
         locations = self.locations
         folder = paths.folder_of(session.cwd, locations.workspace_folders)
         directory = paths.notes_directory(locations.notes_directory, folder, locations.home)
-        name = PurePath(self._notebook.default_file_name(session)).with_suffix(f".{suffix}")
+        name = PurePath(self._notebook.heads.default_file_name(session)).with_suffix(f".{suffix}")
         return str(PurePath(directory or locations.recordings_dir) / name)

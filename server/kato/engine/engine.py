@@ -1,18 +1,18 @@
-"""The engine: owns all state and keeps the one order.
+"""The engine: owns all state, and does all work in one order.
 
     append ──► open group ──► … more appends … ──► commit:  ledger ─► snapshots ─► commands ─► recordings
 
 Rules:
 
 - Durable before visible: nothing enters the store, runs a command or is answered before the ledger has committed it.
-- Reads show what is committed. They do not commit what is open: the caller does, for it has to answer the appends.
+- Reads show what is committed. They do not commit open appends: the caller does, because it has to answer them.
 - Live events and replayed ones take this same path; a replayed one runs no command.
 - Commands run once over all processes, in the order of their lines (`claims`); no recording writes beyond the first line
   whose command has not run.
 - A command sees the conversation as it stood at its line. Its failure changes no state and is always reported.
 - A command in a message that is not proven to be typed is not run. It is claimed like any other, so that it is reported
   once over all processes.
-- The engine knows no LSP and no JSON of the wire; the server, the command line and the demo drive it directly.
+- The engine does not depend on LSP. The server, the command line and the demo call the same methods.
 - After the commit, a failure of one session (a note that cannot be written, a full disk) stops no other session.
 """
 
@@ -111,8 +111,10 @@ class Engine:
         )
         self.claims = Claims(ledger, listener, owner=owner, is_alive=is_alive, run=self._executor.run_claim)
         self._status = StatusReporter(ledger, store, self._budget, memory, listener, process, now_ms)
-        notebook.sub_agents = self._reader.sub_agents
-        notebook.repaired = lambda recording: listener.notify(notices.older_version_saved(recording))
+        notebook.transcripts.sub_agents = self._reader.sub_agents
+        notebook.appending.repaired = lambda recording: listener.notify(
+            notices.older_version_saved(recording)
+        )
         ledger.make_room = partial(self._budget.make_room, what=EVENT)
         self._apply(settings)
 
@@ -127,7 +129,8 @@ class Engine:
     def _apply(self, settings: EngineSettings) -> None:
         self._residency.max_events = settings.max_events_per_session
         self._destinations.locations = settings.locations
-        self.notebook.options, self.notebook.tz = settings.markdown, settings.tz
+        transcripts = self.notebook.transcripts
+        transcripts.options, transcripts.tz = settings.markdown, settings.tz
         self.notebook.writer.policy = settings.policy
         self._budget.resize(
             settings.bounds,
@@ -156,7 +159,7 @@ class Engine:
     # --- Events -----------------------------------------------------------------------------------------
 
     def append(self, request: AppendRequest) -> Ticket:
-        """Takes events in. Nothing is done with them, and nothing may be answered, before `commit`."""
+        """Adds events to the open group. They take effect, and may be answered, after `commit` only."""
         group = self._open.get(request.key)
         if group is None:
             group = self._open[request.key] = Group(request.key)
@@ -172,7 +175,7 @@ class Engine:
         return ticket
 
     def commit(self) -> None:
-        """Commits what was appended and does what follows from it. Every ticket has its answer or error afterwards."""
+        """Commits the open groups, fills snapshots, runs commands and flushes recordings. Every ticket has its answer or error then."""
         if not self._open and not self._log_tickets:
             return
         groups, self._open = list(self._open.values()), {}
@@ -180,7 +183,7 @@ class Engine:
         tickets, self._with_candidates = self._with_candidates, []
         if not self._store_groups(groups, tickets, logs) or not groups:
             return
-        # The events are stored: from here on nothing may refuse them, and one session's failure is its own.
+        # The events are stored: from here on they count as accepted, and a failure concerns one session only.
         for group in groups:
             self._residency.add(group)
         over_budget = self._budget.fatal_error
@@ -193,7 +196,7 @@ class Engine:
         for group in groups:
             if group.error is None:
                 self._continuations.follow(group)
-                # Also where nothing was new: a process that stored it first may not write where this one may.
+                # Also without new events: the process that stored them first may not be allowed to write this note.
                 self.flush(group.key)
         self._budget.count_ingested(sum(lines.size for group in groups for lines in group.lines))
         self._listener.changed()
@@ -242,8 +245,8 @@ class Engine:
             self.claims.run_due(key, by_message)
 
     def _forget_removed(self) -> None:
-        """Drops what is in memory of sessions that another process removed (`kato clean`). Called before anything is served
-        from memory, and in the transaction that adds events, for nothing can be removed during it.
+        """Drops the snapshots of sessions that another process removed (`kato clean`). Called before anything is served from
+        memory, and in the transaction that adds events, during which no process can remove a session.
         """
         removed = set(self.ledger.newly_removed())
         if not removed:
@@ -257,7 +260,7 @@ class Engine:
         self._listener.changed()
 
     def _report_loss(self, error: KatoError) -> None:
-        """Notifies the user, once, that the journal's file is gone: nothing is stored until the process is restarted."""
+        """Notifies the user once that the journal's file is lost, and that nothing is stored until the process is restarted."""
         if isinstance(error, JournalLost) and not self._is_loss_reported:
             self._is_loss_reported = True
             log.error("%s", error.message)
@@ -277,7 +280,7 @@ class Engine:
     # --- Commands ---------------------------------------------------------------------------------------
 
     def run_editor_command(self, key: SessionKey, command: Command) -> CommandOutcome:
-        """Runs a command of the editor on the conversation as it stands now."""
+        """Runs a command of the editor on the whole conversation so far."""
         self.commit()
         self.claims.run_due(key)
         record = self.ledger.session(key)
@@ -287,7 +290,7 @@ class Engine:
         return outcome
 
     def resume(self) -> None:
-        """Continues what this process, or one that is gone, could not finish: commands first, then recordings."""
+        """Continues the work that this process, or one that ended, could not finish: commands first, then recordings."""
         with guarded("unfinished commands"):
             self.claims.resume()
         self._recordings.resume()
@@ -310,11 +313,11 @@ class Engine:
         self._recordings.flush(key)
 
     def move_notes(self, old: str, new: str) -> None:
-        """A note, or a folder with notes, was renamed: recordings and destinations go with it."""
+        """A note, or a folder with notes, was renamed: its recordings and destinations follow."""
         self._recordings.move_notes(old, new)
 
     def delete_notes(self, path: str) -> None:
-        """A note, or a folder with notes, was deleted: what records there waits until the user decides."""
+        """A note, or a folder with notes, was deleted: its recordings wait until the user decides."""
         self._recordings.delete_notes(path)
 
     def destination(self, key: SessionKey, export_format: ExportFormat | None) -> str:
@@ -336,7 +339,7 @@ class Engine:
     def status(
         self, *, include_stale: bool = False, limit: int | None = None, running: bool = True
     ) -> StatusSnapshot:
-        """Everything, as of now. Its cost grows with the sessions that it shows, not with those that there are."""
+        """The status now. Its cost grows with the sessions that it shows, not with all sessions."""
         self._forget_removed()
         return self._status.snapshot(
             include_stale=include_stale,
@@ -347,7 +350,7 @@ class Engine:
         )
 
     def note_watching(self, watching: WatchingStatus, remedy: str) -> None:
-        """Takes how session logs are watched now. The user is notified of the first failure."""
+        """Stores how session logs are watched now, for the status. Notifies the user of the first failure."""
         self._status.note_watching(watching, remedy)
 
     def read_session(self, key: SessionKey, *, after: int, limit: int) -> Page:
@@ -380,7 +383,7 @@ class Engine:
         self._budget.guard()
 
     def close(self) -> None:
-        """Commits what is open and closes the ledger, even if the commit raises."""
+        """Commits the open groups and closes the ledger, even if the commit raises."""
         try:
             self.commit()
         finally:

@@ -31,7 +31,7 @@ class Executor:
         self._listener = listener
 
     def run_claim(self, claim: Claim, line: CommandLine | None, finish: Completion) -> CommandOutcome | None:
-        """Runs what stands in the line of a claim; see `claims.RunClaim`. Raises JournalUnavailable."""
+        """Runs the command in the line of a claim; see `claims.RunClaim`. Raises JournalUnavailable."""
         if isinstance(line, Command):
             at = Position(claim.seq, claim.line)
             return self.run(claim.key, line, at, finish, origin="chat", event_id=claim.event_id)

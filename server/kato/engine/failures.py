@@ -1,4 +1,4 @@
-"""What happens to a failure after the commit: it is logged, and the work of other sessions goes on."""
+"""Handles failures after the commit: logs them, so that the work of other sessions goes on."""
 
 import logging
 from collections.abc import Iterator
@@ -35,5 +35,5 @@ def log_defect(to: logging.Logger, what: str, error: Exception) -> None:
 
 
 def internal_error(error: Exception) -> str:
-    """The reason for the user where Kato has a defect."""
+    """The reason that the user sees for a defect of Kato."""
     return f"an internal error ({type(error).__name__}); see Kato's log"

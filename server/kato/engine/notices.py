@@ -78,8 +78,8 @@ def text_backed_up(ledger: Ledger, path: str, replaced: Replaced) -> Notice:
 
 
 def recording_stopped(ledger: Ledger, stopped: Recording, key: SessionKey, backup_path: str | None) -> Notice:
-    """A command of session `key` replaced the note of a recording. A note holds one conversation: the user must know that
-    the first one goes on unrecorded.
+    """A command of session `key` replaced the note of a recording, which stopped. A note has one conversation: the user must
+    know that the first one is not recorded any more.
     """
     cause = "it was exported" if stopped.key == key else f"{name_of(ledger, key)} was written"
     message = (
@@ -108,7 +108,7 @@ def recording_resumed(recording: Recording) -> Notice:
 
 
 def note_missing(recording: Recording) -> Notice:
-    """A recording's note is gone, and Kato did not find it elsewhere."""
+    """A recording's note is missing, and Kato did not find it under another name."""
     message = (
         f"Recording is paused: {recording.output_path} is gone. "
         "Put the note back, capture the conversation again, or stop the recording."
@@ -117,7 +117,7 @@ def note_missing(recording: Recording) -> Notice:
 
 
 def older_version_saved(recording: Recording) -> Notice:
-    """Something saved an older version of a note over what Kato had appended."""
+    """An editor saved an older version of a note over text that Kato had appended."""
     message = (
         f"An older version of {recording.output_path} was saved over what Kato had appended. Kato appended the missing "
         "lines again. If you deleted them on purpose, delete them again: then they stay deleted."
@@ -126,7 +126,7 @@ def older_version_saved(recording: Recording) -> Notice:
 
 
 def saved_without_text(recording: Recording) -> Notice:
-    """An editor saved a note without text that Kato had handed to it."""
+    """An editor saved a note without text that Kato had sent to it."""
     message = f"{recording.output_path} was saved without text that Kato had added to it: Kato adds it again."
     return Notice("note_repaired", "info", message, _recording(recording))
 

@@ -17,8 +17,7 @@ from kato.core.records import SessionRecord
 from kato.core.snapshots import SnapshotStore
 from kato.engine.budget import EVENT, MemoryBudget
 from kato.notes.notebook import NoteBook
-from kato.notes.rendering import BEGINNING, Events, Position, SubAgent, render
-from kato.notes.transcript import Transcript
+from kato.notes.rendering import Events, Position, SubAgent
 
 
 class Page(NamedTuple):
@@ -30,7 +29,7 @@ class Page(NamedTuple):
 
 
 class SessionReader:
-    """Reads from memory where it holds everything that is asked for, else from the ledger. `forget_removed` drops sessions
+    """Reads from memory if all requested events are resident, else from the ledger. `forget_removed` drops sessions
     that another process removed; it is called before anything is served from memory.
     """
 
@@ -104,11 +103,8 @@ class SessionReader:
         record = self._known(key)
         self._budget.make_room(limits.RENDERED_COST * bytes_max, "showing this session")
         pieces, size = [], 0
-        notebook = self._notebook
-        transcript = Transcript(notebook.options, notebook.tz, folder=record.cwd or "", tools=notebook.tools)
-        end = Position(record.event_count)
         events = self.events(key)(after=0, until=record.event_count)
-        for piece in render(transcript, events, BEGINNING, end, notebook.fold(key), is_over=True):
+        for piece in self._notebook.markdown(record, events, Position(record.event_count)):
             pieces.append(piece[: bytes_max - size])
             size += len(piece)
             if size > bytes_max:

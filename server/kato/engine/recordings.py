@@ -2,10 +2,10 @@
 
     up to date ──new events──► behind ──flush──► up to date
                                  │  note cannot be written ──► paused:  the user is notified, each heartbeat tries again
-                                 │  note is gone ────────────► missing: searched where it was renamed to, then the user decides
+                                 │  note is missing ─────────► missing: searched under another name, then the user decides
 
-A failure of one recording stops no other session. The recordings of one session are written in their order, for two of
-them may write to the same note.
+A failure of one recording stops no other session. The recordings of one session are written in their order, because
+two of them may write to the same note.
 """
 
 import logging
@@ -21,9 +21,9 @@ from kato.core.records import Recording, SessionRecord
 from kato.engine import notices
 from kato.engine.failures import guarded, log_failure
 from kato.engine.reading import SessionReader
-from kato.notes.files import NoteMissing
 from kato.notes.held import HeldNotes, at_end
 from kato.notes.notebook import NoteBook
+from kato.notes.opening import NoteMissing
 from kato.notes.policy import RootUnavailable
 from kato.notes.rendering import Position
 
@@ -50,7 +50,7 @@ class Recordings:
         self._now_ms = now_ms
         #: Ids of recordings whose last write failed; the user was notified.
         self._paused: set[str] = set()
-        #: Ids of recordings whose note is gone: since when, None once the user was asked.
+        #: Ids of recordings whose note is missing, with the moment since which it is; None once the user was notified.
         self._missing: dict[str, int | None] = {}
 
     # --- Writing ----------------------------------------------------------------------------------------
@@ -91,12 +91,14 @@ class Recordings:
             path = recording.output_path
             if self._held.is_held_elsewhere(path):
                 return False
-            if self._held.goes_through_editor(path, is_changed=lambda: self._notebook.has_changed(recording)):
+            if self._held.goes_through_editor(
+                path, is_changed=lambda: self._notebook.changes.has_changed(recording)
+            ):
                 self._held.append(recording, end)
                 return False
             if self._held.reconcile(path):
                 return True
-            for moved in self._notebook.append(recording, self._reader.events(key), end):
+            for moved in self._notebook.appending.append(recording, self._reader.events(key), end):
                 self._ledger.put_recording(at_end(moved))
                 return (moved.seq, moved.line) < end
         return False
@@ -142,7 +144,7 @@ class Recordings:
     # --- Heartbeat --------------------------------------------------------------------------------------
 
     def resume(self) -> None:
-        """Writes what an earlier process or write left behind, and looks after the notes of the other recordings."""
+        """Flushes recordings that lack text from an earlier process or a failed write, and checks the notes of the others."""
         with guarded("recordings"):
             for key in self._ledger.sessions_behind():
                 self.flush(key)
@@ -159,7 +161,9 @@ class Recordings:
         for recording in recordings:
             with guarded(f"recording {recording.recording_id}"):
                 try:
-                    is_due = recording.recording_id in self._paused or self._notebook.has_changed(recording)
+                    is_due = recording.recording_id in self._paused or self._notebook.changes.has_changed(
+                        recording
+                    )
                 except RootUnavailable as error:
                     self._pause(recording, error.message)
                 else:
@@ -167,16 +171,16 @@ class Recordings:
                         self.flush(recording.key)
 
     def forget_removed(self) -> None:
-        """Drops what is in memory of recordings whose sessions were removed."""
+        """Drops the state in memory of recordings whose sessions were removed."""
         self._paused &= {recording.recording_id for recording in self._ledger.active_recordings()}
 
     # --- Notes that move --------------------------------------------------------------------------------
 
     def _find_note(self, recording: Recording, until: Position | None) -> bool:
-        """Follows a note that is gone to where it was renamed to; else the recording waits and the user decides."""
+        """Follows a missing note to its new name, if it was renamed; otherwise the recording waits and the user decides."""
         since = self._missing.setdefault(recording.recording_id, self._now_ms())
         if since is None:
-            return False  # the user was asked
+            return False  # the user was notified
         is_overdue = self._now_ms() - since >= limits.NOTE_MISSING_GRACE_MS
         # An editor that renames a note with unsaved changes closes it before it opens and reports the new one.
         may_search = is_overdue or not self._held.holds(recording)
@@ -190,7 +194,7 @@ class Recordings:
         return False
 
     def move_notes(self, old: str, new: str) -> None:
-        """A note, or a folder with notes, was renamed: recordings and destinations go with it."""
+        """A note, or a folder with notes, was renamed: its recordings and destinations follow."""
         with self._ledger.exclusive():
             changed = self._ledger.move_notes(old, new)
         if not changed:
@@ -203,7 +207,7 @@ class Recordings:
         self._listener.changed()
 
     def delete_notes(self, path: str) -> None:
-        """A note, or a folder with notes, was deleted: what records there waits until the user decides."""
+        """A note, or a folder with notes, was deleted: its recordings wait until the user decides."""
         for recording in self._ledger.active_recordings():
             is_gone = paths.is_at_or_in(recording.output_path, path) and not self._notebook.is_there(
                 recording

@@ -1,4 +1,4 @@
-"""Which sessions are resident: committed events go into the snapshot store, sessions that are missing there come back."""
+"""Keeps sessions resident: puts committed events into the snapshot store, and loads sessions that were evicted."""
 
 from kato.core import limits
 from kato.core.lines import Lines

@@ -1,4 +1,4 @@
-"""What can change while the engine runs."""
+"""The settings of the engine, which can change while it runs."""
 
 from datetime import tzinfo
 

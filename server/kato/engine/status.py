@@ -53,7 +53,7 @@ class StatusReporter:
     def snapshot(
         self, *, include_stale: bool, limit: int | None, running: bool, recordings_dir: str, max_events: int
     ) -> StatusSnapshot:
-        """Everything, as of now. Its cost grows with the sessions that it shows, not with those that there are."""
+        """The status now. Its cost grows with the sessions that it shows, not with all sessions."""
         now = self._now_ms()
         fresh = now - limits.STALE_AFTER_MS
         since = None if include_stale else fresh
@@ -84,7 +84,7 @@ class StatusReporter:
             )
 
     def note_watching(self, watching: WatchingStatus, remedy: str) -> None:
-        """Takes how session logs are watched now. The user is notified of the first failure."""
+        """Stores how session logs are watched now. Notifies the user of the first failure."""
         before, self._watching = self._watching, watching
         if watching.unreadable != (UNSET if before is UNSET else before.unreadable):
             self._listener.changed()

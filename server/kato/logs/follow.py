@@ -39,7 +39,7 @@ log = logging.getLogger("kato.logs")
 
 class LogFollower:
     """See the module. `store` stores events durably or raises KatoError; `make_room` raises BudgetExceeded when the memory limit
-    leaves no room for so many bytes. `clock` is monotonic, in seconds; `now_ms` is the wall clock; `started_ms` is when the
+    leaves no room for that number of bytes. `clock` is monotonic, in seconds; `now_ms` is the wall clock; `started_ms` is when the
     process, or the editor's folder, began.
     """
 
@@ -289,7 +289,7 @@ class LogFollower:
             self._drop(path)
 
     def _drop_held(self, read_now: str, bytes_max: int) -> None:
-        """Drops logs whose readers hold the whole content until the others hold at most so many bytes."""
+        """Drops logs whose readers hold the whole content until the others hold at most that number of bytes."""
         held = [path for path in self._idle(read_now) if self._open[path].found.log.is_held]
         size = sum(self._open[path].tail.size for path in held)
         for path in held:

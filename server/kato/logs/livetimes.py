@@ -1,4 +1,4 @@
-"""Which times lie after a moment, although the wall clock may be set while the process runs.
+"""Decides which times are after a moment, although the wall clock may be set while the process runs.
 
 Assistants date what the user types by the wall clock. When the clock is set back, new messages are dated before the start. When
 it was behind at the start and is corrected, old messages are dated after the start. So each span in which the clock ran steadily

@@ -17,7 +17,7 @@ def part_order(path: str) -> list[tuple[int, str]]:
 
 
 def first_part(path: str, logs: Mapping[str, LogFile]) -> str:
-    """Of the logs of this log's session, which is one of `logs` (by path), the path of the earliest part."""
+    """The path of the earliest part of a log's session. `logs` are the known logs by path, this one among them."""
     log = logs[path]
     if not log.is_later_part:
         return path

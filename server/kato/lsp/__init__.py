@@ -1,1 +1,8 @@
-"""The language server: framing, transport, JSON encoding and handlers. The only package that imports pygls."""
+"""The language server: bytes to messages, messages to the engine, and answers back. The only package that imports pygls.
+
+bytes      transport, framing, connection
+messages   protocol, methods (Kato's own, declared once), wire (their structs), contract (for other clients)
+handlers   requests, configuration, files, open_documents with documents
+sending    notifications, progress
+the whole  server, and life: its states
+"""

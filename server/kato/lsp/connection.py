@@ -35,15 +35,15 @@ _Item = Frame | Oversize | Broken | _EndOfInput
 class Callbacks(NamedTuple):
     """What a connection calls."""
 
-    #: For each message, in order.
+    #: Called for each message, in order.
     receive: Callable[[Frame | Oversize | Broken], None]
-    #: After the messages that came together.
+    #: Called after the messages of one round.
     on_round: Callable[[], None]
-    #: The client closed its end, after its last message was handled.
+    #: Called when the client closed its end, after its last message was handled.
     on_end: Callable[[], None]
-    #: The client does not read any more.
+    #: Called when the client does not read any more.
     on_gone: Callable[[], None]
-    #: The client has read some of what waited for it.
+    #: Called when the client has read some of the waiting output.
     on_written: Callable[[], None]
     #: True once nothing more is to be handled or sent.
     is_ending: Callable[[], bool]
@@ -190,7 +190,7 @@ class Connection:
         self._output.flush()
 
     def drain(self) -> None:
-        """Before the end: writes all, waiting for the client at most `limits.END_DRAIN_SECONDS_MAX`."""
+        """Writes all waiting output before the end, for at most `limits.END_DRAIN_SECONDS_MAX`."""
         self._output.drain(limits.END_DRAIN_SECONDS_MAX)
 
     @property
@@ -200,7 +200,7 @@ class Connection:
 
     @property
     def queued_bytes(self) -> int:
-        """Bytes that were ever queued: a position in the output."""
+        """The number of bytes that were queued so far: a position in the output."""
         return self._output.queued
 
     @property

@@ -32,7 +32,7 @@ class Change(NamedTuple):
 
 
 def width(text: str, encoding: Encoding) -> int:
-    """How many units of the encoding a text without line ends takes."""
+    """The number of units of the encoding in a text without line ends."""
     if encoding == "utf-32" or text.isascii():
         return len(text)
     if encoding == "utf-16":
@@ -41,7 +41,7 @@ def width(text: str, encoding: Encoding) -> int:
 
 
 def end_of(text: str, encoding: Encoding) -> Place:
-    """Where a text ends that begins at the document's beginning."""
+    """The end of a text that begins at the document's beginning."""
     return end_after(Place(0, 0), text, encoding)
 
 
@@ -55,7 +55,7 @@ def end_after(start: Place, text: str, encoding: Encoding) -> Place:
 
 
 def moved_end(end: Place, change: Change, encoding: Encoding) -> Place:
-    """Where a document ends after a change, when it ended at `end` before."""
+    """The end of a document after a change; `end` is its end before."""
     if change.start is None or change.end is None:
         return end_of(change.text, encoding)
     start, stop = min(change.start, end), min(change.end, end)  # LSP: a position beyond the end means the end

@@ -47,7 +47,7 @@ class ClientFiles:
         self._is_registered = False
 
     def watch(self, folders: Sequence[str]) -> None:
-        """Asks the client to report changes below these folders: a hint more, for systems that give none."""
+        """Asks the client to report changes below these folders: additional hints, for systems that give none."""
         if self._is_registered:
             old = types.Unregistration(_REGISTRATION, types.WORKSPACE_DID_CHANGE_WATCHED_FILES)
             self._unregister(types.UnregistrationParams([old]))
@@ -63,7 +63,7 @@ class ClientFiles:
         self._is_registered = True
 
     def did_change(self, params: Any, request_id: RequestId | None) -> None:
-        """Handles `workspace/didChangeWatchedFiles`. What is malformed in it is ignored: it is a hint."""
+        """Handles `workspace/didChangeWatchedFiles`. Ignores malformed parts, because the notification is only a hint."""
         del request_id
         changes = params.get("changes") if isinstance(params, dict) else None
         changed = changes if isinstance(changes, list) else []

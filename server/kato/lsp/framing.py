@@ -168,7 +168,7 @@ def find_request_id(body: bytes | bytearray) -> int | str | None:
 
 
 def _content_length(header: bytes) -> tuple[int | None, Broken | None]:
-    """The length that a header block announces. Of a malformed block, the last length, with a `Broken`; None without one."""
+    """The length that a header block announces. A malformed block gives its last length, or None, and a `Broken`."""
     lengths = {int(match[1]) for match in _LENGTH.finditer(header)}
     well_formed = all(b":" in line for line in header.split(b"\r\n"))
     if len(lengths) == 1 and well_formed and _starts_a_line(header):

@@ -48,7 +48,7 @@ class _Attempt:
         return is_there and change.text.replace("\r\n", "\n") == self.text
 
     def confirm(self) -> None:
-        """The text is in the document. The answer and the document's change both say so: the first of them counts."""
+        """The text is in the document. The client's answer and the document's change both confirm it; the first of them counts."""
         if not self._is_confirmed:
             self._is_confirmed = True
             self._done(self.text)
@@ -83,8 +83,8 @@ class EditorNotes:
         self._reports = False
 
     def negotiated(self, *, encoding: Encoding, edits: bool, reports: bool) -> None:
-        """What the client can: how it counts characters, whether it takes edits for a version of a document, and whether it
-        reports what is unsaved.
+        """Stores the client's capabilities: how it counts characters, whether it takes edits for a version of a document, and
+        whether it reports unsaved changes.
         """
         self._encoding, self._edits, self._reports = encoding, edits, edits and reports
 
@@ -153,7 +153,7 @@ class EditorNotes:
         self._held.ready(path)
 
     def expire(self) -> None:
-        """Gives up waiting for answers that are late. One that comes later still counts."""
+        """Stops waiting for late answers. An answer that comes after that still counts."""
         before = self._clock() - limits.EDIT_ANSWER_SECONDS
         for flow in self._flows.values():
             if flow.waits_for is not None and flow.waits_for.sent_at < before:

@@ -56,11 +56,11 @@ class Progress:
         self._make_token(token, accepted)
 
     def begin(self, token: Token) -> None:
-        """What follows is done for a request that brought this token."""
+        """Begins work for a request that brought this token."""
         self._work = _Work(token, self._clock())
 
     def report(self, done: int, total: int) -> None:
-        """So many of so many events are written."""
+        """Reports that `done` of `total` events are written."""
         now = self._clock()
         if self._work is None:
             self._work = _Work(self._spare, now)

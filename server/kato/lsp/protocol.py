@@ -73,7 +73,7 @@ class KatoProtocol(LanguageServerProtocol):
         end: Callable[[int], None],
     ) -> None:
         """Connects the protocol; to be called before `receive`. `handlers` get plain JSON; `make_room` raises BudgetExceeded
-        when there is no memory for so many bytes; `note_initialize` returns the params that pygls is to read; `end` ends the
+        when memory has no room for that number of bytes; `note_initialize` returns the params that pygls is to read; `end` ends the
         process with an exit code.
         """
         self._connection = connection
@@ -85,7 +85,7 @@ class KatoProtocol(LanguageServerProtocol):
         self.set_writer(NoWriter())
 
     def receive(self, item: Frame | Oversize | Broken) -> None:
-        """Handles one item of the stream. Whatever is wrong with it, the items behind it are handled too."""
+        """Handles one item of the stream. An item with an error does not stop the following ones."""
         try:
             self._receive(item)
         except Exception as error:  # noqa: BLE001 - one message's defect must not cost the others of the same read
@@ -151,7 +151,7 @@ class KatoProtocol(LanguageServerProtocol):
                 self._answer_defect(request_id, error)
 
     def _is_response(self, message: Mapping[str, Any]) -> bool:
-        """Whether a message without a method answers one of ours. JavaScript leaves out a result that is undefined."""
+        """Whether a message without a method answers a request of the server. JavaScript omits a result that is undefined."""
         request_id = message["id"]
         is_ours = isinstance(request_id, str) and request_id in self._request_futures
         return "result" in message or "error" in message or is_ours

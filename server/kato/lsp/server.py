@@ -340,7 +340,7 @@ class KatoServer(LanguageServer):
         self.end(EXIT_BUDGET)
 
     def end(self, code: int) -> None:
-        """Writes what is left and ends with this exit code. The first call counts."""
+        """Writes the waiting output and ends with this exit code. The first call counts."""
         if not self._life.move(Event.END):
             return
         before = [*self._notifications.last_steps(), ("input", self._connection.stop_reading)]

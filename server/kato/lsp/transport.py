@@ -16,7 +16,7 @@ from typing import Final
 
 from kato.core import limits
 
-#: Frames below this are joined into pieces of about that many bytes; larger ones are written from where they lie.
+#: Smaller frames are joined into pieces of about this many bytes; larger ones are written without a copy.
 _SMALL_BYTES: Final = 4 * limits.KIB
 _JOINED_BYTES: Final = 64 * limits.KIB
 #: POSIX: a pipe that is ready takes at least PIPE_BUF bytes, and PIPE_BUF is 4,096 on Linux (512 at least elsewhere).
@@ -77,7 +77,7 @@ class Output:
 
     @property
     def queued(self) -> int:
-        """How many bytes were ever queued: a position in the stream."""
+        """The number of bytes that were queued so far: a position in the stream."""
         return self._queued
 
     @property
@@ -108,7 +108,7 @@ class Output:
             self._watching = True
 
     def drain(self, seconds: float) -> None:
-        """Before the end: writes all, waiting for the client at most this long."""
+        """Writes all waiting output before the end, for at most this many seconds."""
         deadline = self._loop.time() + seconds
         while self.waiting_bytes and not self._gone and self._loop.time() < deadline:
             self._write_some()

@@ -1,4 +1,4 @@
-"""What the frontmatter says of a conversation."""
+"""Gathers what the frontmatter shows about a conversation."""
 
 from datetime import datetime
 from typing import Final
@@ -8,9 +8,8 @@ FILES_MAX: Final = 50
 
 
 class Facts:
-    """What the frontmatter says of a conversation, gathered from the events that a transcript was fed: the times of the
-    first and the last message, the models that spoke, the files that were changed (at most `FILES_MAX`), and how many
-    messages the user sent, and how many secrets were masked.
+    """Facts from the events that a transcript was fed: the times of the first and the last message, the models that answered, the
+    files that were changed (at most `FILES_MAX`), the number of the user's messages (`turns`), and of secrets that were masked.
     """
 
     __slots__ = ("ended", "files", "models", "redactions", "started", "turns")
@@ -24,12 +23,12 @@ class Facts:
         self.redactions = 0
 
     def message_at(self, moment: datetime) -> None:
-        """Notes the time of a message."""
+        """Adds the time of a message."""
         if self.started is None:
             self.started = moment
         self.ended = moment
 
     def changed(self, path: str) -> None:
-        """Notes a file that was changed."""
+        """Adds a file that was changed."""
         if len(self.files) < FILES_MAX:
             self.files[path] = None

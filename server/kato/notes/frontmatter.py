@@ -1,8 +1,11 @@
-"""A note's YAML frontmatter: found, made, adopted.
+"""The YAML frontmatter of a note: finds it, makes it, and adds Kato's keys to the user's.
 
-Rules: ruamel.yaml reads it and writes what changes; every line that does not change stays as its bytes are, for a YAML
-writer would rewrite quotes, flow style and template marks such as `{{title}}`. Nothing in it is executed; what cannot be
-read is an error that leaves the user's text alone. Ids and times are arguments.
+Rules:
+
+- ruamel.yaml reads the text and writes the keys that change. Every other line keeps its bytes, because a YAML writer would
+  rewrite quotes, flow style and template marks such as `{{title}}`.
+- Nothing in the text is executed. Text that is not valid YAML is an error, and stays as it is.
+- Ids and times are arguments.
 """
 
 import re
@@ -26,21 +29,21 @@ _CLOSING: Final = re.compile(rb"^(?:---|\.\.\.)[ \t]*(?:\r?\n|\Z)", re.MULTILINE
 _BLANK_LINE: Final = re.compile(rb"\r?\n")
 _ITEM: Final = re.compile(r"^(?P<indent>[ \t]*)- ")
 _INDENTED_LIST: Final = re.compile(r"^[^\s#][^\n]*:[ \t]*\n(?P<indent> +)- ", re.MULTILINE)
-#: The lists that Kato adds to and never takes from.
+#: The lists that Kato adds items to. It never removes one.
 _LISTS: Final = ("participants", "tags", "recordingIds", "models", "files")
-#: The keys that Kato sets again.
+#: The keys that Kato sets at each write.
 _SET_AGAIN: Final = (
     "updated", "provider", "sessionId", "truncatedEvents", "ended", "branch", "turns", "tokens", "redactions",
 )  # fmt: skip
 
 
 class FrontmatterInvalid(ValueError):
-    """The frontmatter is no YAML mapping; the message says where."""
+    """The frontmatter is not a YAML mapping; the message names the place."""
 
 
 class NoteFields(Struct, frozen=True, kw_only=True):
-    """What Kato writes. `updated` and `created` are epoch milliseconds; `truncated_events` counts the events that the
-    note lacks. `chosen` holds values of `FRONTMATTER_FIELDS`: texts, numbers, and lists of texts.
+    """The values that Kato writes. `updated` and `created` are milliseconds since 1970; `truncated_events` counts the events that
+    the note lacks. `chosen` holds values of `FRONTMATTER_FIELDS`: texts, numbers, and lists of texts.
     """
 
     id: str
@@ -57,8 +60,8 @@ class NoteFields(Struct, frozen=True, kw_only=True):
 
 
 class Found(NamedTuple):
-    """The YAML text between the delimiters (None without frontmatter) and where the body begins, in bytes: after the
-    closing delimiter and one blank line.
+    """The YAML text between the delimiters, None without frontmatter; and the offset of the body in bytes, behind the closing
+    delimiter and one blank line.
     """
 
     yaml: str | None
@@ -66,8 +69,8 @@ class Found(NamedTuple):
 
 
 def find(head: bytes) -> Found:
-    """Looks for frontmatter at the start of a file, of which `head` is at least `limits.FRONTMATTER_BYTES_MAX` bytes or
-    all. No closing delimiter, or text that is no UTF-8, means no frontmatter.
+    """Finds the frontmatter at the beginning of a file. `head` is the whole file, or at least its first
+    `limits.FRONTMATTER_BYTES_MAX` bytes. Without a closing delimiter, or in text that is not UTF-8, there is no frontmatter.
     """
     opening = _OPENING.match(head)
     if opening is None:
@@ -84,13 +87,13 @@ def find(head: bytes) -> Found:
 
 
 def new(fields: NoteFields) -> str:
-    """A whole frontmatter block and the blank line below it."""
+    """A new frontmatter block with its delimiters, and the blank line below it."""
     return _block(_dump(_ours(fields)))
 
 
 def adopt(yaml: str, fields: NoteFields) -> str:
-    """The user's frontmatter with what Kato knows: `id`, `title`, `created` and the user's own keys stay, `updated` is
-    set, missing keys follow at the end, lists grow. Every other line stays as it is.
+    """The user's frontmatter with Kato's values. Keeps `id`, `title`, `created` and the user's own keys, sets `updated`, adds
+    missing keys at the end and items to lists. Every other line keeps its bytes. Raises FrontmatterInvalid.
     """
     kept = _load(yaml)
     if kept.fa.flow_style():
@@ -113,7 +116,7 @@ def adopt(yaml: str, fields: NoteFields) -> str:
 
 
 def _adopt_rewritten(kept: Any, fields: NoteFields) -> str:
-    """The same for a mapping in flow style (`{id: 1}`), whose keys have no lines of their own."""
+    """Like `adopt`, for a mapping in flow style (`{id: 1}`), whose keys are not on lines of their own."""
     for key, value in _ours(fields).items():
         kept[key] = _merged(key, kept[key], value) if key in kept else value
     if not fields.truncated_events:
@@ -122,7 +125,7 @@ def _adopt_rewritten(kept: Any, fields: NoteFields) -> str:
 
 
 def _changed_lines(lines: Sequence[str], kept: Any, key: str, value: Any) -> list[str]:
-    """The lines of a key with its new value: a list whose items have lines of their own gets more of them."""
+    """The lines of a key with its new value. A list with one item a line gets more lines."""
     item = next((found for line in lines if (found := _ITEM.match(line))), None)
     if isinstance(value, list) and isinstance(kept[key], list) and item is not None:
         added = _dump(value[len(kept[key]) :]).splitlines()
@@ -133,7 +136,7 @@ def _changed_lines(lines: Sequence[str], kept: Any, key: str, value: Any) -> lis
 
 
 def _lines_of_keys(kept: Any, lines: Sequence[str]) -> dict[str, tuple[int, int]]:
-    """The lines of each key with its value, [first, end); blank lines and comments behind a value are not its own."""
+    """The range of lines [first, end) of each key with its value, without blank lines and comments behind the value."""
     starts = sorted((kept.lc.key(key)[0], key) for key in kept)
     ends = [*(start for start, _ in starts), len(lines)][1:]
     found = {}
@@ -146,7 +149,7 @@ def _lines_of_keys(kept: Any, lines: Sequence[str]) -> dict[str, tuple[int, int]
 
 
 def _comment(kept: Any, key: str) -> str:
-    """The comment behind a value on its line, with a blank before it."""
+    """The comment behind a value on the same line, with a space before it."""
     tokens = [*kept.ca.items.get(key, ()), *(getattr(getattr(kept[key], "ca", None), "comment", None) or ())]
     for token in tokens:
         text = getattr(token, "value", "")
@@ -156,7 +159,7 @@ def _comment(kept: Any, key: str) -> str:
 
 
 def make_id(random_bytes: bytes) -> str:
-    """23 lower-case letters and digits out of at least 15 random bytes."""
+    """An id of 23 lower-case letters and digits, from at least 15 random bytes."""
     number = int.from_bytes(random_bytes, "big")
     digits = []
     for _ in range(ID_CHARS):
@@ -190,7 +193,7 @@ def _ours(fields: NoteFields) -> dict[str, Any]:
 
 
 def _merged(key: str, there: Any, ours: Any) -> Any:
-    """The value of a key that the user's frontmatter has: Kato's own are set, lists grow, everything else stays."""
+    """The new value of a key that the frontmatter has: sets Kato's own keys, adds to lists, keeps everything else."""
     if key in _SET_AGAIN:
         return ours
     if key not in _LISTS:
@@ -198,7 +201,7 @@ def _merged(key: str, there: Any, ours: Any) -> Any:
     if there is None:
         return ours
     if isinstance(there, str | int | float):
-        # In notebooks, `tags: work, ai` are two tags.
+        # Obsidian and Dendron read `tags: work, ai` as two tags.
         there = [one.strip() for one in there.split(",")] if isinstance(there, str) else [there]
         there = [one for one in there if one != ""]
     if not isinstance(there, list):
@@ -219,7 +222,7 @@ def _yaml() -> "YAML":
 
     yaml = YAML(typ="rt")
     yaml.preserve_quotes = True
-    yaml.width = 1 << 20  # long lines stay lines
+    yaml.width = 1 << 20  # ruamel.yaml would wrap long lines
     yaml.allow_unicode = True
     return yaml
 
@@ -243,7 +246,7 @@ def _load(text: str) -> Any:
 
 
 def _dump(value: Any, *, like: str = "") -> str:
-    """YAML text whose lists are indented as those of the text it is `like`."""
+    """YAML text of a value, with lists indented as in the text `like`."""
     yaml = _yaml()
     indented = _INDENTED_LIST.search(like)
     if indented is not None:

@@ -1,13 +1,13 @@
-"""Notes that are open in an editor: appended to through the editor, so that the user's unsaved changes and Kato's text
-never compete for the file.
+"""Appends to notes that are open in an editor through that editor, so that a save never conflicts with Kato's text.
 
-    hold        the editor has changes that are not on disk: only the process that is connected to it may write the note
-    append      a piece to the editor ─► the editor confirms ─► the recording's position moves; one piece at a time
-    reconcile   the note was saved, closed or reloaded: the recording goes back to the last text since the hold that is in
-                the file, and the hold is released
+    hold        a row in the ledger: an editor has changes of the note that are not on disk, and only the process that is
+                connected to this editor may append to the note
+    append      sends a piece to the editor ─► the editor confirms ─► the recording's position moves; one piece at a time
+    reconcile   after the note was saved, closed or reloaded: moves the recording back to the last text since the hold that the
+                file contains, and releases the hold
 
-Rules: a hold is in the ledger before its first piece is sent, so that no crash and no other window loses or repeats text;
-while an editor holds a note, Kato reads the file and does not write it.
+Rules: the ledger has the hold before the first piece is sent, so that neither a crash nor another window loses or repeats text.
+While an editor holds a note, Kato reads the file and does not write it.
 """
 
 import logging
@@ -23,9 +23,9 @@ from kato.core.errors import KatoError, WriteFailed
 from kato.core.events import SessionKey
 from kato.core.ports import Ledger
 from kato.core.records import Hold, Recording
-from kato.notes.files import NoteMissing
 from kato.notes.notebook import NoteBook
-from kato.notes.rendering import Events, Position
+from kato.notes.opening import NoteMissing
+from kato.notes.rendering import Events, Position, position_of
 
 log = logging.getLogger("kato.held")
 
@@ -46,14 +46,14 @@ class OpenNotes(Protocol):
         ...
 
     def append(self, path: str, text: str, done: Callable[[str | None], None]) -> None:
-        """Has the editor insert a text at the end, on a line of its own. `done` gets the inserted text, None if the editor
+        """Asks the editor to insert a text at the end, on a new line. Calls `done` with the inserted text, or with None if the editor
         refused it.
         """
         ...
 
 
 class NoEditor:
-    """Stands for the editor where there is none: every note is written as a file."""
+    """The `OpenNotes` of a process without an editor: every note is written as a file."""
 
     def takes(self, path: str) -> bool:
         """No."""
@@ -112,8 +112,8 @@ class HeldNotes:
     # --- For recordings and commands ---------------------------------------------------------------------------
 
     def goes_through_editor(self, path: str, *, is_changed: Callable[[], bool]) -> bool:
-        """Whether what is appended to this note goes through the editor. A file that something else changed is written on
-        disk if the editor has no unsaved changes, for the file can lack what was written before.
+        """Whether Kato appends to this note through the editor. If another program changed the file and the editor has no unsaved
+        changes, Kato writes the file, because it can lack earlier text.
         """
         return self.open_notes.takes(path) and (self.is_unsaved(path) or not is_changed())
 
@@ -122,13 +122,13 @@ class HeldNotes:
         return any(hold.owner == self._owner for hold in self._ledger.holds(recording.output_path))
 
     def is_unsaved(self, path: str) -> bool:
-        """Whether the editor has changes of this note that are not on disk, or Kato has sent it some."""
+        """Whether the editor has changes of this note that are not on disk, or is about to insert text of Kato's."""
         notes = self.open_notes
         return notes.is_dirty(path) or (notes.takes(path) and not notes.is_ready(path))
 
     def is_held_elsewhere(self, path: str) -> bool:
-        """Whether the editor of another process holds the note: then it must not be written. The hold of a process that is
-        gone lasts a moment longer, for an editor that starts again restores its unsaved text.
+        """Whether the editor of another process holds the note, so that this process must not write it. The hold of a process that
+        ended lasts for `limits.HOLD_GRACE_MS`, because an editor that restarts restores its unsaved text.
         """
         for hold in self._ledger.holds(path):
             if hold.owner == self._owner:
@@ -142,10 +142,10 @@ class HeldNotes:
         return False
 
     def append(self, recording: Recording, until: Position) -> None:
-        """Sends the recording's next piece to the editor, if it can take one now. The caller has the ledger to itself.
+        """Sends the recording's next piece to the editor, if it can take one now. The caller excludes other processes.
 
-        Raises NoteMissing or PathDenied, for an editor may still show a note that is gone or that Kato may not write; and
-        WriteFailed when the editor refused the text several times.
+        Raises NoteMissing or PathDenied when the editor shows a note that was removed or that Kato may not write, and WriteFailed
+        when the editor refused the text several times.
         """
         path = recording.output_path
         size = self._notebook.writer.state(path).size
@@ -154,13 +154,13 @@ class HeldNotes:
         before, blocks = recording, list[bytes]()
         events = self._events(recording.key)
         while not blocks and (recording.seq, recording.line) < until:
-            recording, blocks = self._notebook.next_piece(recording, events, until)
+            recording, blocks = self._notebook.appending.next_piece(recording, events, until)
         if not blocks:
             self._ledger.put_recording(at_end(recording))
             return
         text = b"".join(blocks).decode()
         if not before.transcript_state and self._ends_in_text(path, size):
-            text = "\n" + text  # the first heading of this recording, below text that is there already
+            text = "\n" + text  # the first heading of this recording, below existing text
         self._put_hold(before)
         after = recording
         self.open_notes.append(path, text, lambda inserted: self._answered(before, after, inserted))
@@ -168,8 +168,9 @@ class HeldNotes:
             raise WriteFailed("the editor does not take the text", path)
 
     def reconcile(self, path: str) -> bool:
-        """After the editor saved, closed or reloaded a note: moves its recordings back to what the file holds and releases it.
-        False if this process did not hold it. Raises NoteMissing. The caller has the ledger to itself.
+        """Moves the recordings of a note back to what its file contains, and releases the hold: called after the editor saved,
+        closed or reloaded the note. False if this process did not hold it. Raises NoteMissing. The caller excludes other
+        processes.
         """
         mine = [hold for hold in self._ledger.holds(path) if hold.owner == self._owner]
         if not mine:
@@ -187,23 +188,23 @@ class HeldNotes:
         self, hold: Hold, recording: Recording, size: int, body: tuple[int, int] | None
     ) -> None:
         reached = self._reached(hold, recording, hold.path, size)
-        if _position(reached) < _position(recording):
+        if position_of(reached) < position_of(recording):
             log.info("recording %s goes back to what was saved", hold.recording_id)
             self._ledger.put_recording(_moved_back(recording, reached))
             if hold.file_bytes != size:
                 self._on_lost_text(recording)
             body = None
         if hold.file_bytes != size:
-            self._notebook.saved(reached, body, before=hold.file_bytes)
+            self._notebook.saves.saved(reached, body, before=hold.file_bytes)
 
     def release(self, path: str) -> None:
-        """Releases a note that was written as a whole: no text of it is in an editor alone."""
+        """Releases a note that was written as a whole, so that no text of it is only in an editor."""
         for hold in self._ledger.holds(path):
             self._ledger.remove_hold(hold.recording_id)
         self._bodies.pop(path, None)
 
     def heartbeat(self) -> None:
-        """Takes over the holds of processes that are gone, and reconciles what could not be reconciled before."""
+        """Takes over the holds of processes that ended, and reconciles notes that could not be reconciled before."""
         for path in {hold.path: None for hold in self._ledger.holds()}:
             if not self.open_notes.is_dirty(path) and not self.is_held_elsewhere(path):
                 self.ready(path)
@@ -225,7 +226,7 @@ class HeldNotes:
             self._flush(key)
 
     def dirty(self, path: str) -> None:
-        """The user began to change the note: from now on Kato does not write the file."""
+        """The user began to change the note in the editor: holds it, so that Kato does not write the file."""
         if not self._ledger.open_recordings_at(path):
             return
         with self._ledger.exclusive():
@@ -233,13 +234,13 @@ class HeldNotes:
                 self._put_hold(recording)
 
     def note_moved(self, path: str) -> None:
-        """A note, or a folder with notes, was moved to this path: this process' holds in it go on."""
+        """A note, or a folder with notes, was moved to this path: continues this process' holds in it."""
         for hold in self._ledger.holds():
             if paths.is_at_or_in(hold.path, path) and hold.owner == self._owner:
                 self.ready(hold.path)
 
     def opened(self, path: str, text: str, *, is_dirty: bool) -> None:
-        """The editor opened a note. An editor that starts again may restore unsaved text, with or without text of Kato's."""
+        """The editor opened a note. An editor that restarts may restore unsaved text, with or without text of Kato's."""
         free = [hold for hold in self._ledger.holds(path) if self._is_free(hold)]
         for hold in free:
             with self._ledger.exclusive():
@@ -260,7 +261,7 @@ class HeldNotes:
             now = self._ledger.recording_by_id(before.recording_id)
             if now is None:
                 return
-            if _position(now) == _position(before):
+            if position_of(now) == position_of(before):
                 self._put_hold(now)
                 moved = _at(now, after)
                 self._ledger.put_recording(at_end(replace(moved, last_write_at=self._now_ms())))
@@ -281,13 +282,13 @@ class HeldNotes:
     # --- Holds ------------------------------------------------------------------------------------------
 
     def _put_hold(self, recording: Recording) -> None:
-        """Holds a recording's note from its position on, unless it is held already."""
+        """Holds a recording's note from the recording's position on, unless it is held already."""
         held = [hold for hold in self._ledger.holds(recording.output_path) if self._is_current(hold)]
         if recording.recording_id not in [hold.recording_id for hold in held]:
             try:
                 size = self._notebook.writer.state(recording.output_path).size
             except KatoError:
-                size = -1  # any file that is there later was saved since
+                size = -1  # no file has this size, so any later file counts as saved
             hold = Hold(
                 recording_id=recording.recording_id,
                 path=recording.output_path,
@@ -316,31 +317,31 @@ class HeldNotes:
         if recording is None or session is None:
             self._ledger.remove_hold(hold.recording_id)
             return
-        here = _position(recording)
+        here = position_of(recording)
         until = max(here, Position(session.event_count)) if recording.active else here
         events = self._events(recording.key)
-        reached = self._notebook.reached(recording, hold, events, until, text)
-        if _position(reached) != here:
+        reached = self._notebook.saves.reached(recording, hold, events, until, text)
+        if position_of(reached) != here:
             self._ledger.put_recording(_moved_back(recording, reached))
 
     def _reached(self, hold: Hold, recording: Recording, path: str, size: int) -> Recording:
         """The recording at the last text since the hold that the file contains."""
-        if _position(recording) <= (hold.seq, hold.line):
+        if position_of(recording) <= (hold.seq, hold.line):
             return recording
         if hold.file_bytes == size:
-            # The editor saved nothing of what it was sent.
+            # The editor saved nothing of what Kato sent.
             return replace(recording, seq=hold.seq, line=hold.line, transcript_state=hold.transcript_state)
         notebook, events = self._notebook, self._events(recording.key)
         reached = recording
         for length in (limits.HELD_TEXT_BYTES, limits.HELD_TEXT_BYTES_MAX):
             text = notebook.writer.read_end(path, length)
-            reached = notebook.reached(recording, hold, events, _position(recording), text)
-            if _position(reached) >= _position(recording) or length >= size:
+            reached = notebook.saves.reached(recording, hold, events, position_of(recording), text)
+            if position_of(reached) >= position_of(recording) or length >= size:
                 break
         return reached
 
     def _size_if_needed(self, path: str, holds: Iterable[Hold]) -> int | None:
-        """The file's size in bytes; None if it is gone and no recording is open any more. Raises NoteMissing."""
+        """The file's size in bytes; None if the file is missing and no recording to it is open. Raises NoteMissing."""
         try:
             return self._notebook.writer.state(path).size
         except NoteMissing:
@@ -350,18 +351,14 @@ class HeldNotes:
             return None
 
 
-def _position(recording: Recording) -> Position:
-    return Position(recording.seq, recording.line)
-
-
 def _at(recording: Recording, other: Recording) -> Recording:
     """The recording at another one's position."""
     return replace(recording, seq=other.seq, line=other.line, transcript_state=other.transcript_state)
 
 
 def _moved_back(recording: Recording, reached: Recording) -> Recording:
-    """The recording back at what was reached; a stopped one is open again, up to where it was."""
+    """The recording at an earlier position. A stopped recording is open again, up to its former position."""
     back = _at(recording, reached)
-    if recording.is_open or _position(reached) >= _position(recording):
+    if recording.is_open or position_of(reached) >= position_of(recording):
         return back
     return replace(back, end_seq=recording.seq, end_line=recording.line)

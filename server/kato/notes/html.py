@@ -1,10 +1,10 @@
-"""A conversation as one self-contained HTML page: readable in light and dark, printable, without scripts and without network.
+"""Writes a conversation as one self-contained HTML page, for light and dark displays and for print, without scripts or network.
 
-The Markdown of each event is rendered on its own (a piece of a transcript closes all that it opens), so the memory that a
-page takes does not grow with it. markdown-it renders, Pygments highlights code.
+The Markdown of each event is rendered alone (a piece of a transcript closes everything that it opens), so memory does not grow
+with the page. markdown-it renders Markdown, Pygments highlights code.
 
-Rules: HTML in a message is text, except formatting elements without attributes and the transcript's own folded blocks;
-pictures are those that Kato embeds (`data:`). A content security policy forbids everything else to the page.
+Rules: HTML in a message is shown as text, except formatting elements without attributes and the transcript's own folded blocks.
+Pictures are those that Kato embeds (`data:`). A content security policy forbids everything else.
 """
 
 import re
@@ -122,7 +122,7 @@ _TASK: Final = re.compile(r"<li>(<p>|\n<p>)?\[([ xX])\] ")
 
 
 def _with_tasks(html: str) -> str:
-    """Checklists with signs for their boxes."""
+    """Shows the boxes of checklists as signs."""
     return _TASK.sub(
         lambda found: f'<li class="task">{found[1] or ""}{"☐" if found[2] == " " else "☑"} ', html
     )
@@ -146,7 +146,7 @@ def _markdown() -> "MarkdownIt":
 
 
 def _html(_: "RendererHTML", tokens: Sequence["Token"], index: int, *__: Any) -> str:
-    """HTML of a message, with what it may not use as text."""
+    """The HTML of a message, in which elements that are not allowed are text."""
     pieces, at, content = [], 0, tokens[index].content
     for found in _TAG.finditer(content):
         pieces.append(_escaped_stray(content[at : found.start()]))
@@ -171,7 +171,7 @@ def _image(
     options: Any,
     env: MutableMapping[str, Any],
 ) -> str:
-    """A picture that is part of the page; the place of any other one."""
+    """A picture that the page contains; a placeholder for any other one."""
     token = tokens[index]
     source, words = (
         str(token.attrs.get("src", "")),

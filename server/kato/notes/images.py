@@ -1,6 +1,6 @@
-"""Pictures of a conversation as files beside its note.
+"""Writes the pictures of a conversation as files, in a folder next to its note.
 
-Rule: a picture's name is made of its bytes, so that the same one is the same file, however often a note is written.
+Rule: a picture's file name is a hash of its bytes. So a picture is one file, however often its note is written.
 """
 
 import base64
@@ -25,7 +25,7 @@ _SUFFIXES: Final = tuple(f".{extension}" for extension in _EXTENSIONS.values())
 
 
 class Pictures:
-    """Writes into `<note>.images`, a folder beside the note."""
+    """Writes pictures to the folder `<note>.images`."""
 
     def __init__(self, writer: NoteWriter, note: str) -> None:
         self._writer = writer
@@ -34,7 +34,7 @@ class Pictures:
         self.failure: str | None = None  # why a picture could not be written
 
     def save(self, media: str, encoded: str) -> str:
-        """The Markdown of a picture, whose file is there then; of what is no picture, a placeholder."""
+        """Writes a picture and returns its Markdown; a placeholder for data that is not a picture."""
         extension = _EXTENSIONS.get(media)
         try:
             data = base64.b64decode(encoded, validate=True)
@@ -50,7 +50,7 @@ class Pictures:
                     with self._writer.prepare(path, [data], _SUFFIXES) as prepared:
                         prepared.commit(backup=False)
             except (KatoError, OSError) as error:
-                # What was said beside it must not go with it.
+                # A failure must not remove the text around the picture.
                 self.failure = error.message if isinstance(error, KatoError) else str(error)
                 return f"[image: {visible(media)}, not written]"
             self._written.add(name)

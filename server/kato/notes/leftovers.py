@@ -1,7 +1,6 @@
-"""Files that live only while a process writes them: their names, and the removal of those whose process is gone.
+"""Temporary files: their names, and the removal of those that a killed process left.
 
-Rule: a name carries the mark of its process, which shows whether a killed process left the file or a live one is writing
-it now.
+Rule: each name contains the mark of its process (id, start, machine). The mark shows whether that process still runs.
 """
 
 import os
@@ -20,7 +19,9 @@ _NAME: Final = re.compile(
 
 
 class Leftovers:
-    """`mark` names this process; `is_gone` says whether the process of a mark ended, given the age of its file in seconds."""
+    """`mark` identifies this process. `is_gone(mark, age)` decides whether the process of a mark ended; `age` is its file's age in
+    seconds.
+    """
 
     def __init__(self, mark: str, is_gone: Callable[[str, float], bool], now_ms: Callable[[], int]) -> None:
         self._mark = mark
@@ -29,23 +30,23 @@ class Leftovers:
         self._seen: dict[str, int] = {}
 
     def name(self, of: str) -> str:
-        """The name of a temporary file beside a file."""
+        """The name of a temporary file in the same folder as a file."""
         return f".{paths.cut_to_bytes(of, limits.TEMPORARY_NAME_BYTES)}.kato-{self._mark}-{os.urandom(4).hex()}.tmp"
 
     @property
     def spool_prefix(self) -> str:
-        """How the name of a spool begins; on most systems a spool has no name."""
+        """The prefix of a spool's name; on most systems a spool has no name."""
         return f"kato-spool-{self._mark}-"
 
     def sweep(self, folder: int | str) -> None:
-        """Removes the files of processes that are gone from a folder, open or by its path."""
+        """Removes the temporary files of processes that ended from a folder, given by its descriptor or its path."""
         for found in self._found(folder):
             if found.is_gone:
                 with suppress(OSError):
                     _unlink(folder, found.name)
 
     def sweep_if_changed(self, folder: str) -> None:
-        """The same, unless the folder has not changed since it was found without temporary files."""
+        """Like `sweep`, but skips a folder that had no temporary files and has not changed since."""
         try:
             changed = os.stat(folder).st_mtime_ns
             if self._seen.get(folder) == changed:

@@ -1,14 +1,20 @@
-"""What a note's text shows of what Kato wrote to it: whether the newest pieces are missing, because an older version of the
-file was saved over it, and whether a piece stands there that was written but not remembered.
+"""Compares a note's text with what Kato wrote to it.
 
-    Look       what Kato remembers of the file as it was when it last looked: the marks of its last lines, and the place in
-               the conversation up to which it was written then
-    pieces     what Kato wrote since, one an event
-    present    how many of the pieces the text shows: those up to the last one of which anything is left
+Finds two things: the newest pieces are missing, because an editor saved an older version of the file; and a piece is in the
+note that Kato wrote but did not remember, because the process died in between.
 
-Rule: what was in the note when Kato last looked is the user's to change or delete. What Kato wrote since is restored when
-nothing is left of it: an editor saved a version that it had loaded before. Of all parts of the conversation that explain
-the text equally well, the shortest counts, so that a message that was said twice is looked for twice.
+    Look             what Kato remembers of the note when it last read it: checksums of its last lines, and the position in the
+                     conversation that it had reached
+    pieces           what Kato wrote since then, one for each event
+    present          counts the pieces up to the last one of which a line is left in the text
+    written_before   finds a piece that was written and not remembered
+
+Rules:
+
+- The user may change or delete what was in the note when Kato last looked. Kato restores what it wrote since, if nothing of it
+  is left.
+- If several parts of the conversation explain the text equally well, the shortest counts. So a message that occurs twice in the
+  conversation has to occur twice in the note.
 """
 
 import zlib
@@ -23,22 +29,24 @@ from msgspec import Struct
 
 from kato.core import limits
 
-#: A shorter line (a fence, "OK") is too common to show that a piece is there, unless the piece has no longer one.
+#: A shorter line (a fence, "OK") is too common to prove that a piece is there, unless the piece has only such lines. Bytes.
 _MARK_BYTES_MIN: Final = 8
-#: Pairs of equal lines that are compared; lines that stand more often than that allows identify nothing.
+#: Pairs of equal lines that are compared, which takes about 0.1 s. Lines that occur more often identify nothing.
 _PAIRS_MAX: Final = 500_000
-#: Lines below the last one that was found, and pieces after it, among which a changed line is looked for.
+#: Lines below the last match, and pieces after it, that are searched for a changed line.
 _CHANGED_LINES: Final = 64
 _CHANGED_PIECES: Final = 8
-#: The part of a line that must have stayed for it to count as changed, not as another one.
+#: The share of a line that must be unchanged for it to count as a changed line, not as another one.
 _CHANGED_SHARE: Final = 0.6
 _MARKDOWN_MARKS: Final = b" \t*_~`>#-"
 
 
 class Look(Struct, frozen=True, array_like=True):
-    """What a recording remembers. Where in the conversation Kato was when it last looked at the file (`seq` events and `line` lines of the next, with
-    the renderer's `state` there), checksums of the file's last lines then, the `style` it wrote in, how many bytes it
-    wrote since, and the checksum of the text before the last restoration.
+    """What a recording remembers of its note since Kato last looked at it.
+
+    `seq`, `line` and `state` are the position in the conversation and the renderer's state there. `context` holds checksums of
+    the note's last lines, 4 bytes each. `style` identifies the settings that Kato wrote with. `written_bytes` counts what Kato
+    wrote since. `restored_from` is the checksum of the text before Kato last restored missing lines.
     """
 
     recording_id: str
@@ -51,12 +59,12 @@ class Look(Struct, frozen=True, array_like=True):
     restored_from: int | None = None
 
     def encode(self) -> bytes:
-        """For the journal."""
+        """The value that the ledger stores."""
         return msgspec.msgpack.encode(self)
 
 
 def decode(data: bytes) -> Look | None:
-    """What `encode` made; None for nothing, and for what another version of Kato made."""
+    """Decodes what `encode` returned. None for an empty value and for one of an incompatible version of Kato."""
     try:
         return msgspec.msgpack.decode(data, type=Look) if data else None
     except msgspec.DecodeError:
@@ -70,15 +78,15 @@ def context_of(text: bytes) -> bytes:
 
 
 def present(look: Look, pieces: Sequence[bytes], text: bytes) -> int:
-    """How many of the pieces that were written since the look the text shows: all up to the last one of which a mark is
-    left, as it was or changed a little.
+    """Counts the pieces that the text contains: those up to the last one of which a mark (`_marks`) is left, unchanged or changed
+    a little.
     """
     lines, context = _lines(text), _context(look)
     split = [_lines(piece) for piece in pieces]
     common = _too_common([_checksum(line) for piece in split for line in piece], map(_checksum, lines))
     split = [[line for line in piece if _checksum(line) not in common] for piece in split]
     marks = [_marks(piece) for piece in split]
-    # All lines are compared, so that each finds its own place; but only a mark shows that its piece is there.
+    # Compares all lines, so that each one is matched with its own place; but only a mark proves that its piece is there.
     numbers = [*([-1] * len(context)), *(number for number, piece in enumerate(split) for _ in piece)]
     written = [*context, *(_checksum(line) for piece in split for line in piece)]
     found = shortest_explanation(written, [_checksum(line) for line in lines])
@@ -94,9 +102,7 @@ def present(look: Look, pieces: Sequence[bytes], text: bytes) -> int:
 
 
 def is_surplus(look: Look, pieces: Sequence[bytes], text: bytes, start: int) -> bool:
-    """True when no line from `start` on is needed to explain the text by what was written since the look: without them it
-    shows as much of it.
-    """
+    """Whether the text shows as many of the pieces without its lines from `start` on."""
     lines = [_checksum(line) for line in _lines(text)]
     head = lines[: len(_lines(text[:start]))]
     written = [*_context(look), *(_checksum(line) for piece in pieces for line in _lines(piece))]
@@ -109,14 +115,14 @@ def is_surplus(look: Look, pieces: Sequence[bytes], text: bytes, start: int) -> 
 def written_before(
     text: bytes, end: int, data: bytes, block_ends: Sequence[int]
 ) -> Iterator[tuple[int, int]]:
-    """Where in the text a first part of `data` may stand, as (start, length): a write that was cut off, or was done and not
-    remembered. `end` is where the text ended before it, `block_ends` the ends of the blocks in `data`. It may also be an
-    earlier message of the same words (`is_surplus`).
+    """Yields (start, length) in bytes of each place where a first part of `data` may be in the text: the write of `data` was cut
+    off, or complete and not remembered. `end` is the length of the text before that write; `block_ends` are the ends of the
+    blocks in `data`. A place may also be an earlier message with the same words (`is_surplus` decides).
     """
     if 0 <= end < len(text):
         start = len(text) - len(text[end:].lstrip(b"\n"))
         rest = text[start:]
-        # A short line that is whole may be the user's; one that a crash cut off has no line end.
+        # A short complete line may be the user's own; a line that a crash cut off has no newline.
         is_cut_off = rest != b"" and not rest.endswith(b"\n")
         if (is_cut_off or len(rest) >= _MARK_BYTES_MIN) and data.startswith(rest):
             yield start, len(rest)
@@ -137,9 +143,10 @@ class Pair(NamedTuple):
 
 
 def shortest_explanation(written: Sequence[int], text: Sequence[int]) -> list[Pair]:
-    """The longest common subsequence of what was written and a text, by its ends: of those that are as long as this list is
-    up to a pair, the one that ends first in what was written ends there. So the last pair ends the shortest beginning of
-    `written` that explains the text as well as the whole of it does. These are the thresholds of Hunt and Szymanski.
+    """The longest common subsequence of `written` and a text, as pairs of indexes (the thresholds of Hunt and Szymanski).
+
+    Pair number n is the earliest end in `written` of a common subsequence of n + 1 lines. So the last pair ends the shortest
+    beginning of `written` that explains as many lines of the text as all of `written` does.
     """
     places: dict[int, list[int]] = {}
     for index, mark in enumerate(written):
@@ -159,7 +166,7 @@ def shortest_explanation(written: Sequence[int], text: Sequence[int]) -> list[Pa
 
 
 def _too_common(written: Sequence[int], text: Iterable[int]) -> set[int]:
-    """The lines that stand so often on both sides that comparing all of them with each other would take seconds."""
+    """The lines that occur so often on both sides that comparing all of them with each other would take seconds."""
     times = Counter(written)
     pairs = {mark: times[mark] * count for mark, count in Counter(text).items() if mark in times}
     by_pairs = sorted(pairs, key=pairs.__getitem__)
@@ -168,8 +175,8 @@ def _too_common(written: Sequence[int], text: Iterable[int]) -> set[int]:
 
 
 def _counted(marks: Sequence[set[bytes]], count: int, rest: set[bytes], below: Sequence[bytes]) -> int:
-    """How many pieces there are, counting those of which only a changed line is left: each line below the last one that was
-    found stands for the first mark after that one that it is like. A piece without marks is not missing.
+    """Extends `count` by the pieces of which only a changed line is left. Each line below the last match is compared with the
+    marks of the pieces that follow. A piece without marks does not count as missing.
     """
     for line in below[-_CHANGED_LINES:]:
         if any(_is_changed(mark, line) for mark in rest):
@@ -182,7 +189,7 @@ def _counted(marks: Sequence[set[bytes]], count: int, rest: set[bytes], below: S
 
 
 def _is_changed(before: bytes, now: bytes) -> bool:
-    """True when a line is another one with a remark, a correction or a mark of Markdown."""
+    """Whether a line is another one with a remark, a correction or Markdown marks added."""
     if before.startswith(b"# "):
         return False  # headings differ in their seconds only
     if len(before) < _MARK_BYTES_MIN:
@@ -200,12 +207,12 @@ def _context(look: Look) -> list[int]:
 
 
 def _marks(lines: Sequence[bytes]) -> set[bytes]:
-    """The lines that show that their piece is there: those that are not too short, or the longest one."""
+    """The lines that prove that their piece is in a text: those that are long enough, or else the longest one."""
     return {line for line in lines if len(line) >= _MARK_BYTES_MIN} or set(sorted(lines, key=len)[-1:])
 
 
 def _lines(text: bytes) -> list[bytes]:
-    """The lines that are not blank, without the blanks around them: editors remove those."""
+    """The lines that are not blank, without white space around them, which editors remove."""
     return [line for raw in text.split(b"\n") if (line := raw.strip())]
 
 

@@ -1,5 +1,6 @@
-"""The Markdown that notes are built of: fences, code spans, folded blocks. Whatever a text holds, it cannot end the block
-that it stands in.
+"""Builds the Markdown of notes: fences, code spans, folded blocks, tables.
+
+Rule: no text can end the block that contains it.
 """
 
 import re
@@ -14,13 +15,13 @@ _WORD: Final = re.compile(r"\S")
 
 
 def normalised(text: str) -> str:
-    """The text with newlines alone, and no NUL, which CommonMark replaces."""
+    """The text with line feeds as its only line ends, and without NUL, which CommonMark replaces."""
     text = with_newlines(text)
     return text.replace("\0", "\N{REPLACEMENT CHARACTER}") if "\0" in text else text
 
 
 def trimmed(text: str) -> str:
-    """Without blank lines at the beginning and white space at the end."""
+    """The text without blank lines at its beginning and white space at its end."""
     if text[:1].isspace():
         first = _WORD.search(text)
         text = "" if first is None else text[text.rfind("\n", 0, first.start()) + 1 :]
@@ -53,7 +54,7 @@ _MARKS: Final = re.compile(r"[\\`*_\[\]<>~|#]")
 
 
 def literal(text: str) -> str:
-    """One line that shows its own characters: none is markup."""
+    """The text in one line, with its Markdown marks escaped."""
     return _MARKS.sub(lambda found: f"\\{found[0]}", one_line(text))
 
 
@@ -80,7 +81,7 @@ def quoted(text: str) -> str:
 
 
 def details(summary: str, body: str, chars_max: int = SUMMARY_CHARS_MAX) -> str:
-    """A block that is folded until the reader opens it. `summary` is text, `body` Markdown that closes all it opens."""
+    """A folded block. `summary` is text, `body` is Markdown that closes everything it opens."""
     inner = f"\n{body}\n" if body else ""
     return f"<details>\n<summary>{html_text(cut(summary, chars_max))}</summary>\n{inner}\n</details>"
 
@@ -92,8 +93,8 @@ def table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
 
 
 def head_and_tail(text: str, lines_max: int) -> str:
-    """At most `lines_max` lines of a text: two thirds from its beginning, the rest from its end, and between them how many were
-    left out. 0: all lines.
+    """At most `lines_max` lines of a text, 0 for all: two thirds from its beginning, the rest from its end, and between them a line
+    that counts those that are left out.
     """
     count = text.count("\n") + 1
     if not 0 < lines_max < count:
@@ -120,7 +121,7 @@ def _before_newlines(text: str, count: int) -> int:
     return at + 1
 
 
-#: What a fence calls the language of a file, where that is not its suffix.
+#: The names of languages in fences, by a file's suffix, where the two differ.
 _LANGUAGES: Final = {
     "py": "python", "pyi": "python", "js": "javascript", "mjs": "javascript", "cjs": "javascript", "ts": "typescript", "tsx": "tsx",
     "jsx": "jsx", "rs": "rust", "rb": "ruby", "kt": "kotlin", "cs": "csharp", "h": "c", "hpp": "cpp", "cc": "cpp", "cxx": "cpp",
@@ -131,7 +132,7 @@ _SUFFIX: Final = re.compile(r"\.([A-Za-z0-9]{1,10})$")
 
 
 def language_of(path: str) -> str:
-    """The language of a file by its name, "" if that says nothing."""
+    """The language of a file by its name, "" if unknown."""
     name = re.split(r"[/\\]", path)[-1].lower()
     if name in ("dockerfile", "makefile"):
         return name

@@ -1,4 +1,4 @@
-"""A conversation as plain text: who spoke, when, and the words as they are."""
+"""Writes a conversation as plain text: for each message its speaker, its time, and its words verbatim."""
 
 from collections.abc import Callable, Iterable, Iterator
 from datetime import datetime, tzinfo

@@ -1,13 +1,14 @@
-"""The write policy: which files Kato may touch, judged on the real file system.
+"""The write policy: decides on the real file system which files Kato may write.
 
-    letters     NUL, length, devices, the name's suffix; on Windows also streams, device prefixes, names it changes
-    real path   every link and `..` resolved as the kernel does, also below folders that are not there yet
-    root        inside an allowed folder, and that folder is the one that was allowed: not a link that took its place,
-                not another folder, not the empty place where a drive was mounted
-    names       no folder below the root whose name begins with a dot
+    text        of the path: no NUL, not too long, not a device, a note's suffix; on Windows also no stream, no device prefix,
+                no name that the system would change
+    real path   every link and `..` is resolved as the kernel does, also below folders that do not exist yet
+    root        the path is in an allowed folder, which is still the folder that was allowed: not a link or another folder in
+                its place, not the empty mount point of a drive
+    names       no folder below the root has a name that begins with a dot
 
-Rules: allowed folders are resolved once, when the settings come into force. A refusal names the rule and goes to the
-audit log, as every decision does; a repeated one (the appends of a recording) once.
+Rules: allowed folders are resolved once, when the settings come into force. A refusal names the rule. Every decision is in the
+audit log; a repeated decision (the appends of a recording) is there once.
 """
 
 import errno
@@ -26,7 +27,7 @@ from kato.core.errors import PathDenied
 from kato.system.regular import open_regular
 
 _WINDOWS: Final = sys.platform == "win32"
-#: Opening relative to an open folder without following links: everywhere but on Windows.
+#: Whether the system opens files relative to an open folder without following links: true everywhere but on Windows.
 AT: Final = os.open in os.supports_dir_fd and hasattr(os, "O_NOFOLLOW") and hasattr(os, "O_DIRECTORY")
 _NOFOLLOW: Final = getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_BINARY", 0)
 
@@ -34,7 +35,7 @@ Audit = Callable[[str, str, str], None]
 
 
 class RootUnavailable(PathDenied):
-    """The allowed folder is not there now, or another one took its place. It may come back."""
+    """The allowed folder is missing, or another one is in its place. It may come back, so recordings pause."""
 
 
 class AuditLog:
@@ -45,7 +46,7 @@ class AuditLog:
         self._last: dict[str, tuple[str, str]] = {}
 
     def __call__(self, decision: str, path: str, reason: str) -> None:
-        """Notes a decision unless it is the same as the last one for this path."""
+        """Logs a decision unless it equals the last one for this path."""
         if self._last.get(path) == (decision, reason):
             return
         if len(self._last) > 1000:
@@ -53,7 +54,7 @@ class AuditLog:
         self._last[path] = (decision, reason)
         now = datetime.now(timezone.utc).isoformat(timespec="milliseconds")
         entry = {"time": now, "decision": decision, "path": _as_text(path), "reason": _as_text(reason)}
-        # ASCII: nothing in it is obeyed.
+        # ASCII only: a terminal that shows the file obeys no control character in it.
         line = json.dumps(entry, separators=(",", ":")).encode() + b"\n"
         try:
             if self._path.exists() and self._path.stat().st_size > limits.AUDIT_FILE_BYTES_MAX:
@@ -68,25 +69,27 @@ class AuditLog:
 
 
 def _as_text(name: str) -> str:
-    """A file name may hold bytes that are not UTF-8: Python keeps them as lone surrogates, JSON has no place for them."""
+    """A path as valid Unicode: Python keeps bytes that are not UTF-8 as lone surrogates, which JSON cannot represent."""
     return name.encode(errors="replace").decode()
 
 
 class Identity(NamedTuple):
-    """Which folder it is, whatever its name: device and inode; and how deep in its path the drive begins that holds it."""
+    """The identity of a folder whatever its name: device and inode, and the depth in its path at which its drive is mounted."""
 
     device: int
     inode: int
     mount_depth: int
 
     def is_same(self, found: os.stat_result) -> bool:
-        """True for the same folder."""
+        """Whether both are the same folder."""
         return (self.device, self.inode) == (found.st_dev, found.st_ino)
 
 
 class Root:
-    """An allowed folder, as it was when it was allowed. Kato makes its `own` folder whenever it is missing, and one that is
-    for notes without a path (`is_new_made`) if it was missing from the start: a folder that was there may be a drive.
+    """An allowed folder, and its identity when it was allowed.
+
+    Kato makes its `own` folder whenever it is missing. It makes the folder for notes without a path (`is_new_made`) only if that
+    never existed: one that existed may be a drive that is not mounted now.
     """
 
     def __init__(self, given: str, *, own: bool = False, is_new_made: bool = False) -> None:
@@ -99,15 +102,15 @@ class Root:
         self._is_made = own or (is_new_made and self._identity is None and not os.path.lexists(self.path))
 
     def holds(self, real: str) -> bool:
-        """True for a path below this folder, by its letters."""
+        """Whether the text of a path leads below this folder."""
         return real != self.path and _common(real, self.path) == self.path
 
     def names_below(self, real: str) -> list[str]:
-        """The names on the way from this folder to a path that it holds."""
+        """The names of the folders, and of the file, from this folder down to a path in it."""
         return real[len(self.path) :].strip(os.sep).split(os.sep)
 
     def trouble(self) -> str | None:
-        """Why nothing may be written here now; None if the folder is there and is still the one that was allowed."""
+        """The reason why nothing may be written here now; None if the folder exists and is the one that was allowed."""
         try:
             found = os.lstat(self.path)
         except FileNotFoundError:
@@ -123,8 +126,8 @@ class Root:
         return self._trouble_of_another()
 
     def _trouble_of_another(self) -> str | None:
-        """Takes another folder for this one where that is safe: nothing was there, or a drive was mounted here (again),
-        which needs the right to mount.
+        """Accepts another folder in this one's place where that is safe: nothing existed there before, or a drive was mounted
+        here, for which a program needs the right to mount.
         """
         known = self._identity
         try:
@@ -148,7 +151,7 @@ class Root:
             raise RootUnavailable(f"{path}: the allowed folder {self.path} {trouble}", path)
 
     def make(self) -> None:
-        """Makes the folder if it is missing and Kato's to make."""
+        """Makes the folder if it is missing and Kato may make it."""
         if self._is_made and not os.path.lexists(self.path):
             os.makedirs(os.path.dirname(self.path), exist_ok=True)
             os.mkdir(self.path, 0o700 if self._own else 0o777)
@@ -156,7 +159,7 @@ class Root:
             self._is_made = self._own
 
     def is_emptied_mount(self, device: int | None) -> bool:
-        """True when the folder is empty and not on the drive that a note of it was on: the drive is not mounted."""
+        """Whether the folder is empty and on another device than its notes were: its drive is not mounted."""
         try:
             with os.scandir(self.path) as entries:
                 return device not in (None, device_of(os.stat(self.path))) and next(entries, None) is None
@@ -165,7 +168,7 @@ class Root:
 
 
 class _Everywhere(Root):
-    """All folders of a drive: for a path that the user typed on the command line."""
+    """Allows all folders of a drive: for a path that the user typed on the command line."""
 
     def trouble(self) -> str | None:
         return None
@@ -175,13 +178,13 @@ class _Everywhere(Root):
 
 
 def device_of(found: os.stat_result) -> int:
-    """The device a file is on, in 63 bits: Windows numbers its volumes in 64, and SQLite's integers have a sign."""
+    """The device of a file, in 63 bits: Windows numbers volumes with 64 bits, and integers of SQLite have a sign."""
     return found.st_dev & (1 << 63) - 1
 
 
 def _reach(path: str) -> Identity:
-    """The folder at a path without links: where the system can, it is reached from the top following none, so that no race
-    leads elsewhere. Raises OSError for a link.
+    """The state of the folder at a path without links. Opens it from the top following no link where the system can, so that no
+    race leads to another folder. Raises OSError for a link.
     """
     if AT:
         with suppress(
@@ -213,15 +216,15 @@ def _walk(path: str) -> Identity:
 
 
 class Place(NamedTuple):
-    """A real path, free of links, and the allowed root it lies in."""
+    """A real path, without links, and the allowed root that contains it."""
 
     path: str
     root: Root
 
 
 class WritePolicy:
-    """Which paths may be written. `roots` None: every folder (a path typed at the command line). `own` is the root that
-    Kato makes itself, `new` one that it makes if it was never there.
+    """Decides which paths may be written. `roots` None allows every folder (for a path typed on the command line). `own` is the
+    root that Kato makes whenever it is missing, `new` one that it makes if it never existed.
     """
 
     def __init__(
@@ -246,7 +249,7 @@ class WritePolicy:
         return self._roots is not None
 
     def check(self, path: str, suffixes: Sequence[str] = paths.NOTE_SUFFIXES) -> Place:
-        """Where this path really leads. Raises PathDenied that names the rule."""
+        """The real path of a path, and its root. Raises PathDenied, which names the rule."""
         with self.audited(path):
             place = self._place(path, suffixes)
         if self._audit is not None:
@@ -254,7 +257,7 @@ class WritePolicy:
         return place
 
     def allows_folder(self, folder: str) -> bool:
-        """True for a folder, given by its real path, in which files may be written now."""
+        """Whether files may be written in a folder now, given by its real path."""
         if self._roots is None:
             return True
         return os.path.realpath(folder) == folder and any(
@@ -262,7 +265,7 @@ class WritePolicy:
         )
 
     def audited(self, path: str) -> "_Audited":
-        """Within this context every denial goes to the audit log."""
+        """A context that writes every denial to the audit log."""
         return _Audited(self._audit, path)
 
     def _place(self, path: str, suffixes: Sequence[str]) -> Place:
@@ -296,7 +299,7 @@ class WritePolicy:
         )
 
     def _refuse_changed_root(self, path: str) -> None:
-        """Where the path names a folder that was allowed and is not what it was, this is the reason, wherever it leads."""
+        """Raises RootUnavailable if the path is in an allowed folder that is missing or was replaced, wherever the path leads now."""
         plain = os.path.normpath(path)
         for root in self._roots or ():
             if root.holds(plain) or _common(plain, root.given) == root.given:
@@ -333,8 +336,8 @@ def _refuse_by_letters(path: str, asked: str, suffixes: Sequence[str]) -> None:
 
 
 def as_on_disk(path: str) -> str:
-    """The path with the file's name as the folder spells it, where that differs only in how characters are composed
-    (macOS finds such a file under either name) and there is no file of exactly this name.
+    """The path with the file's name as its folder spells it, if that differs only in the composition of characters (macOS finds
+    such a file under either name) and no file has exactly this name.
     """
     folder, name = os.path.split(path)
     try:
@@ -354,8 +357,8 @@ def _common(path: str, other: str) -> str | None:
 
 
 def _real_path(path: str) -> str:
-    """The path with every link resolved, and every `..` as the parent of what the links before it led to. Parts that are
-    not there yet stay as they are; a link that leads nowhere is refused.
+    """The path with every link resolved. `..` is the parent of the folder that the links before it led to. Parts that do not exist
+    yet stay as they are. Refuses a link whose target does not exist.
     """
     if _WINDOWS:
         path = os.path.normpath(path)
@@ -375,5 +378,5 @@ def _real_path(path: str) -> str:
     elif not os.path.isfile(real):
         raise OSError(0, "it is a device, a socket or a pipe, no file")
     whole = os.path.join(real, *reversed(missing))
-    # What is not there yet holds no links: `..` below it goes by letters, and may lead back to what is there.
+    # A folder that does not exist contains no links: resolve `..` below it by the text, which may lead back to one that exists.
     return _real_path(os.path.normpath(whole)) if ".." in missing else whole

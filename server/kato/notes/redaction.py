@@ -1,13 +1,14 @@
-"""Secrets in notes and exports: each is shown as `[redacted: kind]`.
+"""Finds the secrets in a text, and shows each as `[redacted: kind]`.
 
     text ─► candidates (shapes that secrets have, 1 µs a message) ─► windows around them ─► redact-secret ─► masked text
 
-The library knows the formats of some 180 kinds of credentials and tells placeholders (`your_api_key_here`) from keys. It
-takes 12 µs a call and 20 ns a byte, and for some texts quadratic time, so that it reads only windows of bounded size around
-candidates. Most conversations have none and never load it.
+The library knows the formats of some 180 kinds of credentials and distinguishes placeholders (`your_api_key_here`) from
+keys. It takes 12 µs a call and 20 ns a byte, and quadratic time for some texts. So it reads only windows of a bounded size around
+candidates. Most conversations have no candidate and never load it.
 
 Rules: a text keeps its number of lines; a text without secrets is returned as it is; masking a masked text changes nothing.
-What has no marker of its own, such as `password = "…"` in code, stays: rules for it take identifiers and examples for secrets.
+A value without a marker of its own, such as `password = "…"` in code, stays, because rules for it would also match identifiers
+and examples.
 """
 
 import re
@@ -20,7 +21,7 @@ import msgspec
 if TYPE_CHECKING:
     from redact_secret import Finding
 
-#: What every masked secret begins with.
+#: The beginning of every masked secret.
 MARK: Final = "[redacted: "
 
 #: The library's types that have a name of their own here; the others are named by `_kind`.
@@ -44,10 +45,9 @@ _WORDS: Final = {"github": "GitHub", "gitlab": "GitLab", "docker": "Docker", "go
 }  # fmt: skip
 
 _KEY_BEGIN: Final = re.compile(r"-----BEGIN (?:[A-Z0-9]{1,12} ){0,3}PRIVATE KEY(?: BLOCK)?-----")
-#: Shapes that secrets have and that prose and code rarely have, by a character and a literal that they hold: a search for one
-#: character is ten times as fast as one for a literal, and that ten times as fast as one for a shape that begins with none.
-#: Ids of calls and messages (`toolu_01…`) have one of the shapes. All of them are found in JSON too, where a quote is two
-#: characters.
+#: Shapes of secrets that are rare in prose and code, by a character and a literal that they contain. A search for a character is
+#: ten times as fast as a search for a literal, which is ten times as fast as a search for a shape without a literal beginning.
+#: Ids of calls and messages (`toolu_01…`) have one of the shapes. The shapes match in JSON too, where a quote is two characters.
 _CANDIDATES: Final[Mapping[str, Sequence[tuple[str, re.Pattern[str]]]]] = {
     "_": (
         ("_", re.compile(r"_(?:(?<=pat_)[\w-]{16}|(?<!toolu_)(?<!call_)(?<!msg_)[A-Za-z0-9]{16})")),
@@ -79,42 +79,42 @@ _CANDIDATES: Final[Mapping[str, Sequence[tuple[str, re.Pattern[str]]]]] = {
     "J": (("eyJ", re.compile(r"eyJ[\w-]{10,500}\.")),),
     "G": (("SG.", re.compile(r"SG\.[\w-]{16}")),),
 }
-#: Types whose value has no marker: the name before it says what it is.
+#: Types whose value has no marker: the name before it identifies it.
 _NAMED: Final = frozenset(
     {"connection_string_password", "aws_secret_access_key", "bearer_token", "contextual_secret"}
 )
-#: What documents write for a password, and the library does not know as such.
+#: Placeholders for passwords in documents that the library does not know.
 _PLACEHOLDERS: Final = frozenset(["pass", "passwd", "pwd", "pw", "secret"])
-#: What may stand before a value that the library takes for a secret by its context alone.
+#: The name of a variable before a value that the library recognises by its context alone.
 _VARIABLE: Final = re.compile(r"(?:^|[^A-Za-z0-9_])[A-Z][A-Z0-9_]*(?:KEY|TOKEN|SECRET|PASSWORD)=[\"']?\Z")
 _VARIABLE_CHARS_MAX: Final = 100
 
-#: What the library lacks: where its prefix stands, and the secret as group 1.
+#: Kinds of secrets that the library lacks; group 1 is the secret.
 _OURS: Final = (
     ("Slack webhook", re.compile(r"hooks\.slack\.com/services/(T\w{6,20}/B\w{6,20}/\w{16,40})")),
     ("Azure storage key", re.compile(r"AccountKey=([A-Za-z0-9+/]{86}==)")),
 )
-#: A private key is found here and not by the library: outputs are cut, and then a key has no last line.
+#: Private keys are found here and not by the library, because a key in an output that was cut has no last line.
 _KEY_END: Final = re.compile(r"-----END (?:[A-Z0-9]{1,12} ){0,3}PRIVATE KEY(?: BLOCK)?-----")
 _KEY_BODY: Final = re.compile(r"[A-Za-z0-9+/=\s\\:,.()>|\"'-]*")
 _KEY_CHARS: Final = re.compile(r"[A-Za-z0-9+/]{16}")
 _KEY_LINES: Final = re.compile(r"(?:(?:[ \t>|\n]|\\[nr]){0,64}[A-Za-z0-9+/=]{16,})+")
-#: Rows of a private key; a key of 16,384 bits has 13,000 characters.
+#: Characters of a private key; a key of 16,384 bits has 13,000.
 _KEY_CHARS_MAX: Final = 32 * 1024
 
-#: Characters that the library reads at a time: the line of a candidate, or what is around it in a longer line.
+#: Characters that the library reads at a time: the line of a candidate, or a part of a longer line around it.
 _WINDOW_CHARS: Final = 4096
 _BEFORE_CHARS: Final = 256
-#: In a long line, a window begins so far before the end of the last one, for a secret that was cut there.
+#: Characters by which two windows in a long line overlap, because the end of a window may cut a secret.
 _OVERLAP_CHARS: Final = 1024
-#: What is left when a secret is masked can itself have the shape of one.
+#: Passes over a text: the text that remains around a masked secret can have the shape of another one.
 _PASSES_MAX: Final = 4
 _REST: Final = re.compile(r"[\w.+/=-]*", re.ASCII)
 _INDENT: Final = re.compile(r"[ \t>]*")
 
 
 class _Secret(NamedTuple):
-    """A range of a text, and what is shown for it."""
+    """A range of a text, and the kind that is shown instead."""
 
     start: int
     end: int
@@ -132,7 +132,7 @@ def may_hold_secrets(text: str) -> bool:
 
 
 def masked(text: str) -> tuple[str, int]:
-    """The text with `[redacted: kind]` for each secret, and how many there were. The number of lines stays."""
+    """The text with `[redacted: kind]` for each secret, and the number of secrets. The number of lines stays."""
     shown = text
     for _ in range(_PASSES_MAX):
         secrets = _found(shown) if may_hold_secrets(shown) else []
@@ -147,19 +147,19 @@ def _with_marks(text: str, secrets: Sequence["_Secret"]) -> str:
     for one in secrets:
         parts += [text[at : one.start], f"{MARK}{one.kind}]"]
         lines = text[one.start : one.end].split("\n")[1:]
-        # Lines of a key go on as lines of the list, quote or code that they stand in.
+        # The other lines of a key stay lines of the list, quote or code that contains them.
         parts += [f"\n{_indent(line)}…" if line.strip() else "\n" for line in lines]
         at = one.end
     return "".join([*parts, text[at:]])
 
 
 def count_marks(part: str, at_most: int) -> int:
-    """How many of a text's masked secrets are in a part of it."""
+    """The number of masked secrets in a part of a text, at most `at_most`."""
     return min(at_most, part.count(MARK))
 
 
 def masked_value(value: Any) -> tuple[Any, int]:
-    """A JSON value with its texts masked, and how many secrets there were; keys stay."""
+    """A JSON value with its texts masked, and the number of secrets. Keys stay."""
     if isinstance(value, str):
         return masked(value)
     if isinstance(value, dict):
@@ -209,7 +209,7 @@ def _found(text: str) -> list[_Secret]:
 
 
 def _private_keys(text: str) -> Iterator[_Secret]:
-    """From the line that begins a key to the one that ends it, or over the rows that are left of it."""
+    """Private keys: from the first line of a key to its last one, or over the rows that a cut left."""
     for begin in _KEY_BEGIN.finditer(text):
         limit = begin.end() + _KEY_CHARS_MAX
         dashes = text.find("-----", begin.end(), limit)
@@ -229,7 +229,7 @@ def _ours(text: str) -> Iterator[_Secret]:
 
 
 def _theirs(text: str) -> Iterator[_Secret]:
-    """What the library finds around candidates."""
+    """The secrets that the library finds around candidates."""
     for window, candidates in _windows(text):
         part = text[window.start : window.stop]
         for finding in _scan()(part):

@@ -1,21 +1,39 @@
-"""Stored events to Markdown, in pieces of a bounded size, between two positions in a conversation."""
+"""Renders stored events as Markdown between two positions in a conversation, in pieces of a bounded size."""
 
 from collections.abc import Callable, Iterable, Iterator
 from typing import Final, NamedTuple, Protocol
 
+from msgspec.structs import replace
+
 from kato.core import limits
 from kato.core.events import SessionKey, ToolResult, UserMessage
+from kato.core.records import Recording
 from kato.notes.transcript import Transcript
 
 
 class Position(NamedTuple):
-    """A place in a conversation: after `seq` whole events and the first `line` lines of the next."""
+    """A place in a conversation: behind `seq` whole events and the first `line` lines of the next one."""
 
     seq: int
     line: int = 0
 
+    @property
+    def end(self) -> int:
+        """The number behind the last event that is needed to reach this position."""
+        return self.seq + (self.line > 0)
+
 
 BEGINNING: Final = Position(0)
+
+
+def position_of(recording: Recording) -> Position:
+    """The position up to which a recording has written its note."""
+    return Position(recording.seq, recording.line)
+
+
+def moved(recording: Recording, to: Position, state: bytes) -> Recording:
+    """The recording at another position, with the renderer's state there."""
+    return replace(recording, seq=to.seq, line=to.line, transcript_state=state)
 
 
 class Events(Protocol):
@@ -38,7 +56,7 @@ class SubAgent(NamedTuple):
 SubAgents = Callable[[SessionKey, str], Iterable[SubAgent]]
 
 
-#: What follows a tool's result: the sub-agents of its call.
+#: Gives the text that follows a tool's result: the sub-agents of its call.
 Fold = Callable[[Transcript, ToolResult], str]
 
 
@@ -51,8 +69,8 @@ def render(
     *,
     is_over: bool = False,
 ) -> Iterator[bytes]:
-    """The Markdown of these events in pieces of a bounded size, cut at both ends where a line says so. `is_over`: nothing
-    follows, so the turn that is open ends here.
+    """The Markdown of the events between two positions, in pieces of a bounded size. `is_over` says that nothing follows, so that
+    the open turn ends here.
     """
     yield from _joined(texts(transcript, events, since, until, fold))
     if is_over and (rest := transcript.finish()):
@@ -66,7 +84,7 @@ def texts(
     until: Position | None,
     fold: Fold | None,
 ) -> Iterator[tuple[int, str]]:
-    """The texts that events gave, each with its event's number; most events of a session give none."""
+    """The texts of events, each with its event's number. Most events of a session give no text."""
     read, feed = transcript.read, transcript.feed
     first = since.seq if since.line else -1
     last = until.seq if until is not None and until.line else -1
@@ -91,13 +109,13 @@ def next_blocks(
     """The blocks of the next piece of a bounded size, and the position after them."""
     blocks: list[bytes] = []
     size = 0
-    end = until.seq + (until.line > 0)
+    end = until.end
     for seq, text in texts(transcript, events(after=since.seq, until=end), since, until, fold):
         blocks.append(text.encode())
         size += len(blocks[-1])
         if size >= limits.WRITE_PIECE_BYTES:
             return min(Position(seq + 1), until), blocks
-    # What could not be read (dropped from memory, without a journal) is passed over, not waited for.
+    # Skips events that cannot be read: without a journal, memory may have dropped them.
     return max(since, until), blocks
 
 
@@ -114,7 +132,7 @@ def _joined(texts: Iterable[tuple[int, str]]) -> Iterator[bytes]:
 
 
 def _encoded(texts: list[str]) -> Iterator[bytes]:
-    """The bytes of these texts together; of a large one in pieces, so that it does not lie in memory twice."""
+    """The bytes of these texts; a large one in pieces, so that memory does not hold it twice."""
     text = "".join(texts)
     for start in range(0, len(text), limits.WRITE_PIECE_BYTES):
         yield text[start : start + limits.WRITE_PIECE_BYTES].encode()

@@ -1,10 +1,11 @@
-"""What a message may do to the note it stands in: show its own text, and nothing beyond its end.
+"""Makes the text of a message safe in a note: no message can hide or restyle what follows it.
 
-    enclosed   an assistant's text, verbatim; what it leaves open (a fence, a comment, `<details>`) is closed at its end
-    typed      the user's text, shown as it was typed: headings and tags outside code are escaped, then as above
+    enclosed   for an assistant's text: keeps it verbatim, and closes at its end what it leaves open (a fence, a comment,
+               `<details>`)
+    typed      for the user's text: escapes headings and tags outside code, so that it shows what was typed, and then as above
 
-Rules: blocks are read as CommonMark reads them (`blocks`). A text is changed only where the lines above demand it. A text is
-read a paragraph at a time and never split as a whole: 8 MB of short lines would take 150 MB as a list.
+Rules: `kato.core.blocks` finds blocks as CommonMark defines them. A text changes only where this is necessary. A text is read
+one paragraph at a time and never split as a whole, because 8 MB of short lines would take 150 MB as a list.
 """
 
 import re
@@ -16,7 +17,7 @@ from typing import Final, NamedTuple
 from kato.core import limits
 from kato.core.blocks import CLOSING_TAG, OPEN_TAG, BlockReader, Html, Kind
 
-#: Elements that stay open in a page until they are closed. Those whose end tag HTML implies, and void ones, are not here.
+#: HTML elements that stay open until their end tag: without void elements and those whose end tag HTML implies.
 ELEMENTS: Final = frozenset(
     "a abbr address article aside b bdi bdo big blockquote button canvas center cite code data datalist del details dfn"
     " dialog dir div dl em fieldset figcaption figure font footer form h1 h2 h3 h4 h5 h6 header hgroup i iframe ins kbd"
@@ -24,26 +25,26 @@ ELEMENTS: Final = frozenset(
     " s samp script search section select small span strike strong style sub summary sup svg table template textarea time"
     " title tt u ul var video xmp".split()
 )
-#: What they hold is text to a page, up to their own end tag.
+#: Elements whose content is text for a browser, up to their own end tag.
 _RAW_ELEMENTS: Final = frozenset(
     ["iframe", "noembed", "noframes", "script", "style", "textarea", "title", "xmp"]
 )
 _TAG: Final = re.compile(rf"{OPEN_TAG}|{CLOSING_TAG}", re.ASCII)
 _TAG_NAME: Final = re.compile(r"</?[A-Za-z][A-Za-z0-9-]*")
-#: What could begin raw HTML: a tag, a comment, a declaration, a processing instruction.
+#: The beginnings of raw HTML: a tag, a comment, a declaration, a processing instruction.
 _OPENING: Final = re.compile(r"<(?=[A-Za-z/!?])")
 _UNESCAPED: Final = re.compile(r"(?<!\\)(?:\\\\)*(?=<[A-Za-z/!?])")
 _AUTOLINK: Final = re.compile(
     r"<(?:[A-Za-z][A-Za-z0-9+.-]{1,31}:[^\s<>]*|[\w.!#$%&'*+/=?^`{|}~-]+@[\w.-]+)>", re.ASCII
 )
 _NEWLINE: Final = re.compile(r"\n")
-#: The row below the heads of a table (GitHub's extension).
+#: The delimiter row of a table (GitHub's extension).
 _TABLE: Final = re.compile(r"^[ \t>]*\|?[ \t]*:?-+:?[ \t]*(?:\|[ \t]*:?-+:?[ \t]*)*\|?[ \t]*$", re.MULTILINE)
 _TICKS: Final = re.compile(r"`+")
-#: Text of the user's without any of these is shown as it is: a tag, a heading, the underline of one.
+#: A tag, a heading or the underline of one: text of the user's without any of these needs no escaping.
 _TYPED_MARKUP: Final = re.compile(r"<[A-Za-z/!?]|#(?:[ \t#]|$)|^[ \t>]*(?:=+|-+)[ \t]*$", re.MULTILINE)
 _ANY_FENCE: Final = re.compile(r"(`{3,}|~{3,})(.*)")
-#: Most texts have fences of this kind alone; a search for a literal beginning is five times as fast.
+#: The usual kind of fence. Most texts have no other, and a search for a literal beginning is five times as fast.
 _BACKTICK_FENCE: Final = re.compile(r"(```+)(.*)")
 
 
@@ -65,19 +66,19 @@ def enclosed(text: str) -> str:
     if closing is not None:
         text = f"{text}\n{closing}"
     elif reader.leaf == Html("") and text.rfind("<") > text.rfind(">"):
-        text = f"{text}\n>"  # a tag that is not complete would go on in the next block
+        text = f"{text}\n>"  # an incomplete tag would continue in the next block
     if in_comment and reader.leaf != Html("-->"):
-        text = f"{text}\n<!-- -->"  # a page goes on with the comment until it finds its end
+        text = f"{text}\n<!-- -->"  # a browser reads everything as the comment until it is closed
     tags = elements.ends()
     if not tags:
         return text
-    # In the same paragraph, an end tag could complete what only looks like a tag.
+    # In the same paragraph, an end tag could complete text that only looks like the beginning of a tag.
     return f"{text}\n\n{tags}" if text.rfind("<") > text.rfind(">") else f"{text}\n{tags}"
 
 
 def typed(text: str, *, italics: bool = False) -> str:
-    """The text with its headings and tags escaped, then `enclosed`. Code stays as it is. With `italics`, each line of prose
-    is in italics, unless it is marked up.
+    """The text with headings and tags outside code escaped, then `enclosed`. With `italics`, each line of prose without Markdown
+    marks is in italics.
     """
     quick = None if italics else _closed_quickly(text, _TYPED_MARKUP)
     if quick is not None:
@@ -96,8 +97,8 @@ def typed(text: str, *, italics: bool = False) -> str:
 
 
 def _closed_quickly(text: str, markup: re.Pattern[str]) -> str | None:
-    """The text, with a fence closed that it leaves open, if it holds no markup outside fenced code. None if that cannot be
-    seen without reading its blocks: a fence that is indented, quoted or in a list may end with what contains it.
+    """The text, with its open fence closed, if it has no other markup outside fenced code. None if that cannot be decided without
+    reading its blocks: a fence that is indented, quoted or in a list may end together with what contains it.
     """
     outside, fence = 0, ""
     fences = _ANY_FENCE if "~~~" in text else _BACKTICK_FENCE
@@ -119,13 +120,13 @@ def _closed_quickly(text: str, markup: re.Pattern[str]) -> str | None:
 
 
 def escaped_tags(text: str) -> str:
-    """A piece of prose in which nothing is read as the beginning of a tag, whatever follows it."""
+    """Prose in which every `<` that could begin a tag is escaped, whatever follows the prose."""
     return _UNESCAPED.sub(r"\g<0>\\", text) if "<" in text else text
 
 
 class _Run(NamedTuple):
-    """The lines of a paragraph or another block, [start, end) of the text, with the kind of the first one and the places, from
-    the start, where a heading or a block of HTML has to be escaped.
+    """The lines of a paragraph or another block: the range [start, end) of the text, the kind of the first line, and the offsets
+    from the start at which a heading or a block of HTML has to be escaped.
     """
 
     start: int
@@ -138,8 +139,8 @@ _PROSE: Final = ("text", "html", "heading", "underline")
 
 
 def _runs(text: str, reader: BlockReader) -> Iterator[_Run]:
-    """All lines of the text in runs; each but the first begins with the newline before it. A line that may be a command is a
-    run of its own, for a message may be cut there.
+    """All lines of the text in runs; each run but the first begins with the newline before it. A line that may be a command is a
+    run of its own, because a message may be cut there.
     """
     run = _Run(0, 0, "blank", [])
     is_closed = True
@@ -165,7 +166,7 @@ def _runs(text: str, reader: BlockReader) -> Iterator[_Run]:
 
 
 def _raw_index(line: str, content: str) -> int:
-    """Where the content of a line begins; `content` is the rest of the line with tabs expanded."""
+    """The offset at which the content of a line begins; `content` is the rest of the line with tabs expanded."""
     if "\t" not in line:
         return len(line) - len(content)
     column = len(line.expandtabs(4)) - len(content)
@@ -177,7 +178,7 @@ def _raw_index(line: str, content: str) -> int:
 
 
 def _escaped(prose: str, places: list[int]) -> str:
-    """The prose with a backslash at these places and before each tag outside code spans. Links in angle brackets stay."""
+    """The prose with a backslash at these offsets and before each tag outside code spans, except links in angle brackets."""
     spans = _CodeSpans(prose)
     for found in _OPENING.finditer(prose) if "<" in prose else ():
         place = found.start()
@@ -205,7 +206,7 @@ class _CodeSpans:
         self._starts: list[int] = []
         self._ends: list[int] = []
         runs = [found.span() for found in _TICKS.finditer(prose)] if "`" in prose else []
-        # A span does not go beyond its row of a table.
+        # A code span does not extend beyond its row of a table.
         breaks = (
             [found.start() for found in _NEWLINE.finditer(prose)] if runs and _TABLE.search(prose) else []
         )
@@ -215,7 +216,7 @@ class _CodeSpans:
         number = 0
         while number < len(runs):
             start, end = runs[number]
-            start += _is_escaped(prose, start)  # an escaped backtick is text: the run is shorter by one
+            start += _is_escaped(prose, start)  # an escaped backtick is text and shortens the run by one
             same = by_length.get((bisect_right(breaks, start), end - start), [])
             following = bisect_right(same, number)
             if start < end and following < len(same):
@@ -225,16 +226,16 @@ class _CodeSpans:
             number += 1
 
     def cover(self, place: int) -> bool:
-        """Whether the place lies in a code span."""
+        """Whether an offset is within a code span."""
         number = bisect_right(self._starts, place) - 1
         return number >= 0 and place < self._ends[number]
 
 
 class _OpenElements:
-    """The elements that a text opens outside code and does not close.
+    """Collects the elements that a text opens outside code and does not close.
 
-    With `may_hide` the text holds comments or their like, which can hide a tag: end tags do not count then. One that is
-    written although nothing is open does no harm, one that is missing does.
+    With `may_hide` the text has comments or similar markup that can hide an end tag, so end tags are not counted: an end tag
+    too many does no harm, a missing one does.
     """
 
     def __init__(self, *, may_hide: bool) -> None:
@@ -244,7 +245,7 @@ class _OpenElements:
         self._count = 0
 
     def read(self, block: str, *, is_html: bool) -> None:
-        """Reads a paragraph, or a block of HTML: in that, a page reads a tag that is not complete, too."""
+        """Reads a paragraph or a block of HTML, in which a browser also reads an incomplete tag."""
         if "<" not in block:
             return
         spans = None if is_html else _CodeSpans(block)
@@ -252,7 +253,7 @@ class _OpenElements:
             if spans is not None and (spans.cover(found.start()) or _is_escaped(block, found.start())):
                 continue
             if is_html and not _TAG.match(block, found.start()):
-                self._may_hide = True  # a page reads what follows as a part of this tag
+                self._may_hide = True  # a browser reads what follows as a part of this tag
             tag = found[0]
             name = tag.strip("</>").split(None, 1)[0].rstrip("/").lower()
             if name in ELEMENTS and not tag.endswith("/>"):
@@ -269,7 +270,7 @@ class _OpenElements:
             del self._open[same.pop()]
 
     def ends(self) -> str:
-        """The end tags that are missing, the innermost first."""
+        """The missing end tags, the innermost first."""
         return "".join(f"</{name}>" for name in reversed(self._open.values()))
 
 
@@ -277,7 +278,7 @@ _STRUCTURED: Final = re.compile(r"^\s*(?:[-*+>|]|\\?[#<]|\d+[.)]\s|\[[^\]]+\]:|:
 
 
 def _italic(line: str) -> str:
-    """A line of prose in italics; lists, quotes, tables, headings, tags and commands as they are."""
+    """A line of prose in italics. Lists, quotes, tables, headings, tags and commands stay as they are."""
     prose = line.strip()
     return (
         line if not prose or "*" in line or _STRUCTURED.match(line) else line.replace(prose, f"*{prose}*", 1)

@@ -8,8 +8,8 @@
 
     </details>
 
-A turn ends with the assistant's final message, or with the user's next words. What was done is remembered in the
-transcript's state until then, as short lines (`Done`), so that a recording can go on in another process.
+A turn ends with the assistant's final message, or with the user's next message. Until then the transcript's state holds what
+was done, as short lines (`Done`), so that another process can continue the recording.
 """
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -40,9 +40,9 @@ from kato.notes.tools import (
 Family = Literal[
     "edit", "create", "delete", "run", "read", "search", "fetch", "web", "agent", "question", "todo", "other"
 ]
-#: What changes files.
+#: The families of actions that change files.
 CHANGES: Final = frozenset({"edit", "create", "delete"})
-#: Lines that a block holds; what else was done is counted.
+#: Lines of a block. Further actions are only counted.
 LINES_MAX: Final = 100
 _HEADLINE_CHARS_MAX: Final = 400
 
@@ -132,7 +132,7 @@ def _lines(all_done: Sequence[Done]) -> Iterator[str]:
 
 
 def _latest_todo(all_done: Sequence[Done]) -> Iterator[Done]:
-    """A to-do list is shown as it stood last."""
+    """Leaves out all versions of a to-do list but the last."""
     last = max((number for number, one in enumerate(all_done) if one.family == "todo"), default=-1)
     return (one for number, one in enumerate(all_done) if one.family != "todo" or number == last)
 

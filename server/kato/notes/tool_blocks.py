@@ -1,7 +1,7 @@
 """Tool calls in full: a renderer for each kind of action, the call and its result in one folded block.
 
-`RENDERERS` declares them. A renderer returns the block's first line (text) and its body (Markdown that closes all it
-opens); "" as the body leaves a line of its own instead of a block, for what has nothing to unfold.
+`RENDERERS` declares them. A renderer returns the block's first line (text) and its body (Markdown that closes everything it
+opens). An empty body gives a single line instead of a folded block.
 """
 
 import re
@@ -46,16 +46,16 @@ from kato.notes.tools import (
     lines_changed,
 )
 
-#: Comparing line by line takes quadratic time: a larger change is shown as all old and all new lines.
+#: Lines that are compared, which takes quadratic time. A larger change is shown as all old and all new lines.
 _DIFF_LINES_MAX: Final = 2_000
-#: A line that is a picture which Kato keeps beside the note, or the place of one that it does not keep.
+#: A line that shows a picture from the note's folder of images, or a placeholder.
 _PICTURE: Final = re.compile(
     r"^(?:!\[image\]\([^()\s]+\)|\[(?:image|document)(?:: [^\]\n]*)?\])$", re.MULTILINE
 )
 
 
 class Result(Struct, frozen=True):
-    """What a call gave back. `text` is None while there is no result."""
+    """The result of a call. `text` is None while there is no result."""
 
     text: str | None = None
     outcome: ToolOutcome | None = None
@@ -84,7 +84,7 @@ def block(action: Action, result: Result, style: Style) -> str:
 
 
 def late(line: str, result: Result, style: Style) -> str:
-    """A result whose call stands further up."""
+    """A result whose call is shown further up."""
     return details(f"Result: {line}", _with_output("", result, style) or "(empty)")
 
 
@@ -118,7 +118,7 @@ def _edit(action: Edit, _: Result, style: Style) -> Parts:
 
 
 def _hunk(change: Change) -> str:
-    """The change as a hunk of a unified diff; where in the file it lies is not known."""
+    """The change as a hunk of a unified diff without line numbers, because its place in the file is not known."""
     old, new = _lines(change.old), _lines(change.new)
     if len(old) + len(new) > _DIFF_LINES_MAX:
         return "\n".join(["@@", *(f"-{line}" for line in old), *(f"+{line}" for line in new)])

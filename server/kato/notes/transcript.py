@@ -1,18 +1,13 @@
-"""Conversation events to Markdown: every rule of headings, fences and escapes.
+"""Renders conversation events as Markdown: the rules of headings, runs of messages, boundaries and blocks.
 
     # Speaker_YYYY-MM-DD_HHMM_SS        a run of messages of one speaker, verbatim, a blank line between them
     *The session was compacted.*        a boundary: a rewind, a compaction, an interruption, a session that goes on elsewhere
     > **Decision** (accepted by user): … what was asked, chosen and on offer
     <details>…</details>                tool calls, results, thinking, when they are switched on
 
-Rules: deterministic, and resumable: the text of a conversation is the concatenation of its pieces, wherever it is cut
-and whichever process goes on (`state`). After each piece the note is well-formed: no fence is left open, no block can
-end what it does not own. What is hidden leaves no trace, not even a new heading. Secrets are masked in a whole text, before
-it is cut.
-
-Decisions show these keys of `metadata`, if they are there: `header`, `question`, `options` (a list of
-{label, description}), `answer` (a string or a list of strings), `notes` (the user's words on the answer) and `plan`
-(Markdown, quoted as it is).
+Rules: rendering is deterministic and resumable: the text of a conversation is the concatenation of its pieces, wherever it is cut
+and whichever process continues it (`state`). After each piece the note is well-formed: no fence and no block is open. A hidden event
+leaves no trace, not even a new heading.
 """
 
 import hashlib
@@ -22,7 +17,7 @@ from datetime import datetime, tzinfo
 from typing import Any, Final
 
 import msgspec
-from msgspec import UNSET, Struct, structs
+from msgspec import UNSET, structs
 
 from kato.core.events import (
     BOUNDARY_SUBTYPES,
@@ -50,12 +45,14 @@ from kato.notes.brief_events import (
 )
 from kato.notes.facts import Facts
 from kato.notes.markup import cut, details, literal, normalised, one_line, prose, quoted, trimmed
+from kato.notes.masking import Masking
 from kato.notes.options import MarkdownOptions
 from kato.notes.safe_markdown import enclosed, typed
 from kato.notes.tools import Action, ReadArguments, action_of
+from kato.notes.transcript_state import TranscriptState, WaitingCall
 
-#: Calls without a result that are remembered by name; of more, the oldest are forgotten and their results are
-#: shown with the call's id. A turn of an assistant holds some dozens.
+#: Calls without a result whose names are remembered. Beyond this the oldest name is dropped, and its result is shown with the
+#: call's id. A turn of an assistant holds some dozens.
 _OPEN_CALLS_MAX: Final = 256
 #: Messages of a turn that are remembered, to write a repetition once.
 _TURN_MESSAGES_MAX: Final = 64
@@ -64,45 +61,11 @@ _WAITING_BYTES_MAX: Final = 64 * 1024
 _WAITING_CALLS_MAX: Final = 32
 
 
-class _Waiting(Struct, array_like=True, omit_defaults=True):
-    """A call that is shown in full when its result is there: `arguments` as JSON, and `text`, its block, from then on."""
-
-    call_id: str
-    name: str
-    arguments: str
-    at: datetime
-    text: str = ""
-
-
-class _State(Struct, omit_defaults=True):
-    """What the next piece depends on: whose run of messages it is (`speaker` and `kind`), the last assistant's name,
-    all speakers, names of open calls, hashes of the assistant's messages in this turn, and the id of a user message
-    of which a first part stands there already; `in_list` says whether the last message may end in a list. `done` and
-    `omitted` are what the assistant did in this turn, from `since` on, `waiting` the calls that are not shown yet, `day`
-    the date that the last heading was of.
-    """
-
-    started: bool = False
-    speaker: str = ""
-    kind: str = ""
-    assistant: str = "Assistant"
-    speakers: list[str] = []
-    calls: dict[str, str] = {}
-    said: list[str] = []
-    cut: str = ""
-    in_list: bool = False
-    done: list[summary.Done] = []
-    omitted: int = 0
-    since: datetime | None = None
-    folder: str = ""
-    waiting: list[_Waiting] = []
-    day: str = ""
-
-
 class Transcript:
-    """Renders one conversation piece by piece, from the beginning or from an earlier `state`; `level` is that of its
-    headings, `folder` the session's: paths in it are shown relative to it. `tools` reads the arguments of tools that
-    `tools.TOOLS` lacks.
+    """Renders one conversation piece by piece, from its beginning or from an earlier `state`.
+
+    `level` is the level of the headings. Paths are shown relative to `folder`, the session's folder. `tools` reads the
+    arguments of tools that `tools.TOOLS` lacks.
     """
 
     def __init__(
@@ -119,13 +82,17 @@ class Transcript:
         self._tz = tz
         self._level = level
         self._tools = tools
-        self._state = msgspec.json.decode(state, type=_State) if state else _State(folder=folder)
+        self._state = (
+            msgspec.json.decode(state, type=TranscriptState) if state else TranscriptState(folder=folder)
+        )
         self._style = tool_blocks.Style(options.tool_lines_max, self._state.folder)
-        #: The events of stored lines, for `feed`: of what the options hide, no more is read than the transcript needs.
+        #: Decodes stored lines into events for `feed`. Decodes only the fields that the options show.
         self.read = decoder(options).decode_lines
-        #: How many events it was given.
+        #: The number of events that `feed` was given.
         self.fed = 0
         self.facts = Facts()
+        masking = Masking(self.facts, is_on=options.redact_secrets)
+        self._masked, self._masked_value = masking.text, masking.value
         self._rules: Mapping[type, Callable[[Any], str]] = {
             AssistantMessage: self._assistant_message,
             SystemMessage: self._system_message,
@@ -143,7 +110,7 @@ class Transcript:
 
     @property
     def state(self) -> bytes:
-        """All that the next piece depends on, for another Transcript to go on from. Never empty."""
+        """Everything that the next piece depends on, encoded. Never empty."""
         return msgspec.json.encode(self._state)
 
     @property
@@ -158,10 +125,10 @@ class Transcript:
         after_line: int = 0,
         through_line: int | None = None,
     ) -> str:
-        """The next piece: "" for what is not shown, else ended by a newline.
+        """The next piece: "" for an event that is not shown, else text that ends with a newline.
 
-        Of a user message, `after_line` and `through_line` (lines counted from 1) give a part: the parts of a message
-        that is cut between lines are together the piece of the whole.
+        `after_line` and `through_line` (counted from 1) select lines of a user message. The pieces of the parts of a message
+        that is cut between lines are together the piece of the whole message.
         """
         self.fed += 1
         if type(event) is UserMessage:
@@ -169,30 +136,14 @@ class Transcript:
         return self._rules[type(event)](event)
 
     def fold(self, event: ToolResult, title: str, body: str) -> str:
-        """The piece after a tool's result: a sub-agent's transcript, folded. Its fences are closed, as in any piece."""
+        """The piece after a tool's result: a sub-agent's transcript, folded. All its fences are closed, as in any piece."""
         before = self._show_waiting()
-        return before + self._folded(
-            event.timestamp, details(f"Sub-agent: {self._masked(title)}", body.strip("\n"))
-        )
+        block = details(f"Sub-agent: {self._masked(title)}", body.strip("\n"))
+        return before + self._folded(event.timestamp, block)
 
     def finish(self) -> str:
         """The last piece of a conversation that is over: what the assistant did since the turn began."""
         return self._show_waiting() + self._end_turn()
-
-    def _masked(self, text: str) -> str:
-        """A whole text, before it is cut, without its secrets."""
-        if not self._options.redact_secrets:
-            return text
-        text, count = redaction.masked(text)
-        self.facts.redactions += count
-        return text
-
-    def _masked_value(self, value: Any) -> Any:
-        if not self._options.redact_secrets:
-            return value
-        value, count = redaction.masked_value(value)
-        self.facts.redactions += count
-        return value
 
     # --- Messages ---------------------------------------------------------------------------------------
 
@@ -202,12 +153,11 @@ class Transcript:
         continued = after_line > 0 and self._state.cut == event.event_id
         part = line_part(text, 0 if continued else after_line, through_line)
         if len(part) < len(text):
-            self.facts.redactions = secrets_before + redaction.count_marks(
-                part, self.facts.redactions - secrets_before
-            )
+            secrets = self.facts.redactions - secrets_before
+            self.facts.redactions = secrets_before + redaction.count_marks(part, secrets)
         whole = self._shown_user(part)
         if continued:
-            # The first part stands in the note: what is missing is what the longer text adds to it.
+            # The note has the first part already: write only what the longer text adds to it.
             before = self._shown_user(line_part(text, 0, after_line))
             added = whole.removeprefix(before)
             return added[1:] + "\n" if added.strip() else ""
@@ -278,7 +228,7 @@ class Transcript:
         return self._show_waiting() + self._block(decisions.shown(masked))
 
     def _heading(self, speaker: str, kind: str, timestamp: datetime, text: str = "") -> str:
-        """The heading of a new run; "" inside one."""
+        """The heading of a new run of messages; "" within a run."""
         state = self._state
         if state.speaker == speaker and state.kind == kind:
             return ""
@@ -306,7 +256,7 @@ class Transcript:
         return f"{marks} {'You' if is_user else literal(speaker)}, {when}{f': {words}' if words else ''}\n\n"
 
     def _block(self, heading: str, text: str = "") -> str:
-        """A block of the note, a blank line before it unless it is the first."""
+        """A block of the note, with a blank line before it unless it is the first one."""
         first = not self._state.started
         self._state.started = True
         return f"{heading}{text}\n" if first else f"\n{heading}{text}\n"
@@ -328,7 +278,7 @@ class Transcript:
         return ""
 
     def _brief_call(self, event: ToolCall | BriefCall) -> str:
-        """Remembers what was done for the end of the turn."""
+        """Remembers what was done, for the summary at the end of the turn."""
         state, given = self._state, event.input
         if event.model is not UNSET:
             state.assistant = one_line(event.model) or state.assistant
@@ -377,7 +327,7 @@ class Transcript:
             if one.family in summary.CHANGES:
                 self.facts.changed(one.label)
         arguments = "" if given is UNSET else msgspec.json.encode(given).decode()
-        waiting = _Waiting(event.tool_call_id, event.name, arguments, event.timestamp)
+        waiting = WaitingCall(event.tool_call_id, event.name, arguments, event.timestamp)
         before = ""
         if len(arguments) > _WAITING_BYTES_MAX or len(state.waiting) >= _WAITING_CALLS_MAX:
             before = self._show_waiting()
@@ -407,12 +357,12 @@ class Transcript:
             return self._show_waiting(until=None if not is_first else waiting)
         return ""
 
-    def _call_block(self, waiting: _Waiting, result: tool_blocks.Result) -> str:
+    def _call_block(self, waiting: WaitingCall, result: tool_blocks.Result) -> str:
         given = msgspec.json.decode(waiting.arguments) if waiting.arguments else {}
         return tool_blocks.block(self._action(waiting.name, given), result, self._style)
 
-    def _show_waiting(self, until: _Waiting | None = None) -> str:
-        """The calls that wait, in their order: all, or those up to the first one that has no result yet."""
+    def _show_waiting(self, until: WaitingCall | None = None) -> str:
+        """Shows waiting calls in their order: all of them, or, with `until`, those before the first one without a result."""
         text = ""
         while self._state.waiting:
             one = self._state.waiting[0]
@@ -432,7 +382,7 @@ class Transcript:
         return before + self._folded(event.timestamp, details("Thinking", quoted(text)))
 
     def _folded(self, timestamp: datetime, block: str) -> str:
-        """A block of what the assistant did: never in the user's run."""
+        """A block of what the assistant did, below the assistant's heading: never within the user's run of messages."""
         heading = ""
         if self._state.kind != AssistantMessage.__name__:
             heading = self._heading(self._state.assistant, AssistantMessage.__name__, timestamp)
@@ -441,8 +391,8 @@ class Transcript:
         return self._block(heading, block)
 
 
-#: Of a user's message, in a readable heading.
+#: The part of a user's message that a readable heading shows.
 _FIRST_WORDS_CHARS_MAX: Final = 60
-#: A comment ends a list, and is not shown.
+#: An HTML comment ends a list in Markdown and is not visible.
 _END_OF_LIST: Final = "<!-- -->"
 _LIST_ITEM: Final = re.compile(r"^[ \t>]*(?:[-+*]|\d{1,9}[.)])(?:[ \t]|$)", re.MULTILINE)

@@ -1,7 +1,7 @@
-"""Files that other programs can replace, opened without waiting for anybody.
+"""Opens files that other programs can replace, without waiting.
 
-Rule: what may not be Kato's own file is opened here. A pipe, a device or a folder in its place is an OSError: opened
-plainly, a pipe keeps the whole process waiting until somebody opens its other end.
+Rule: Kato opens every such file here. A pipe, a device or a folder in the file's place raises an OSError: a plain `open` of a pipe
+would block the whole process until another program opens the other end.
 """
 
 import errno

@@ -1,4 +1,7 @@
-"""For the tests of assistants: checks a reader against the contract (docs/adding-an-assistant.md). Needs no test framework."""
+"""The conformance kit: checks a reader of an assistant against the contract (docs/adding-an-assistant.md).
+
+It needs no test framework, so that plugins can use it in any.
+"""
 
 from kato.testing.conformance import check_reader
 from kato.testing.reading import commands_of, read

@@ -4,8 +4,8 @@ r"""Checks a reader against the contract, with a log of its format.
 
 Rules, each of which is checked under the name in brackets:
 
-- [whole] The log gives valid events with ids of their own, in the right session, without problems; its messages of the user
-  are the words that the user typed.
+- [whole] The log gives valid events with unique ids, in the right session, without problems. Its messages of the user are the
+  words that the user typed.
 - [pieces] The same bytes give the same events, however they are cut.
 - [truncated] A log that is cut off and goes on later gives the same events, each once.
 - [again] A log that is read again gives the same events.
@@ -147,7 +147,7 @@ class _Check:
                     self._fail("commands", way, f"a command runs that was not typed, in {event.content!r}")
 
     def hostile(self) -> None:
-        """The log with values of other types, and bytes that are no log."""
+        """The log with values of other types, and bytes that are not a log."""
         for rule, damaged in (("any JSON", damage.other_values), ("any bytes", damage.hostile_bytes)):
             for way, data in damaged(self._data):
                 events, _ = self._read(rule, way, [data])
@@ -178,7 +178,7 @@ class _Check:
     def _valid(self, rule: str, where: str, events: Sequence[ConversationEvent]) -> None:
         sessions = {self.file.session_id}
         for event in events:
-            line = self._guarded(rule, where, lambda: encode_line(event))  # noqa: B023 - called at once
+            line = self._guarded(rule, where, lambda: encode_line(event))  # noqa: B023 - called immediately
             if self._guarded(rule, where, lambda: decode_line(line)) != event:  # noqa: B023
                 self._fail(rule, where, f"an event that cannot be stored: {_shown(line)}")
             if event.provider != self._assistant.name:

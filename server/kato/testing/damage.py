@@ -1,6 +1,6 @@
-"""Logs that no assistant should write: cut, copied, with other values, and bytes that are not a log at all.
+"""Damages logs for tests: cuts and copies them, changes values, and makes bytes that are not a log.
 
-Each function yields what was done, in words, and the bytes. The same log gives the same damage each time.
+Each function yields a description of the damage and the damaged bytes. The same log gives the same damage each time.
 """
 
 import json
@@ -55,7 +55,7 @@ def copies(data: bytes) -> Iterator[tuple[str, bytes]]:
 
 
 def hostile_bytes(data: bytes) -> Iterator[tuple[str, bytes]]:
-    """Bytes that are no log, alone and in front of a line of the log."""
+    """Bytes that are not a log, alone and in front of a line of the log."""
     random = Random(0)  # noqa: S311 - the same bytes each time
     junk = {
         "nothing": b"",

@@ -3,7 +3,7 @@
 Such a prompt stands in a `queued_command` attachment. Up to 2.1.4x only the records of the queue hold it:
 
     enqueue    the prompt enters the queue
-    remove     it was said in the middle of a turn (or withdrawn, if `reason` says so)
+    remove     it was said in the middle of a turn (or withdrawn, if `reason` is so)
     dequeue    it begins a turn, with a `user` record of its own
     popAll     the user took it back into the input field
 

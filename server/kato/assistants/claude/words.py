@@ -74,7 +74,7 @@ IN_TEAM: Final = "it stands in the session of a team, where other agents write p
 FROM_SLACK: Final = "it came through Slack"
 EXPANDED: Final = "it stands in the text that slash commands stand for"
 
-#: Fields whose presence makes a message doubtful, whoever wrote it.
+#: Fields whose presence makes any message doubtful.
 _DOUBTFUL_FIELDS: Final = {
     "planContent": IN_PLAN,
     "verifiedSlackHumanTurn": FROM_SLACK,

@@ -202,7 +202,7 @@ ITEMS: Final = Dispatch(
     label="item",
 )
 
-#: Lines of the first generations (before 0.44) that are no response items.
+#: Lines of the first generations (before 0.44) that are not response items.
 BARE: Final = Dispatch(
     {
         "session_meta": CodexReader._meta,

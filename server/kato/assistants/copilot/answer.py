@@ -190,7 +190,7 @@ def _answered_at(request: Json, result: Json) -> datetime | None:
 
 
 def _model_of(request: Json, result: Json, parts: list[Json]) -> str | None:
-    """The model that answers first. Of "auto", the one that was chosen; None if no field names it."""
+    """The model that answers first; for "auto", the model that was chosen. None if no field names it."""
     name = (text_of(request, "modelId") or "").removeprefix("copilot/")
     if name != "auto":
         return name or None

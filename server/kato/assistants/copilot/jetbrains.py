@@ -25,7 +25,7 @@ _REQUEST: Final = re.compile(
 
 
 def ask_rendered(stream: EventStream, event: Event) -> None:
-    """The prompt as it was sent, where the typed one is absent. Of a prompt with a request block, the block is shown."""
+    """The prompt as it was sent, where the typed one is absent: its request block, if it has one."""
     turn = text_of(event.data, "turnId")
     rendered = text_of(event.data, "renderedMessage") or ""
     if turn in stream.turns_asked:

@@ -40,7 +40,7 @@ def take_model(stream: EventStream, event: Event) -> None:
 
 
 def ask(stream: EventStream, event: Event) -> None:
-    """A prompt: the user's, or the one that a sub-agent was started with. A prompt of anybody else is host context."""
+    """A prompt: the user's, or the one that a sub-agent was started with. Any other prompt is the host's context."""
     session, data = stream.session, event.data
     typed = text_of(data, "content") or ""
     if session.parent_id is not None:

@@ -14,7 +14,7 @@ from kato.core.text import one_line
 #: The host puts notifications behind the user's words.
 _NOTIFICATION: Final = "<system_notification>"
 _NOTIFICATION_END: Final = "</system_notification>"
-#: Characters of a message about a tool call that are looked at, to make one line of it.
+#: Characters of a message about a tool call that are read to make one line of it.
 _MESSAGE_CHARS_MAX: Final = 4096
 _LINE_CHARS_MAX: Final = 200
 _BARE_LINK: Final = re.compile(r"\[\]\((?P<uri>[^)]*)\)")

@@ -1,4 +1,4 @@
-"""Figures over all sessions, which are too slow to compute each time that somebody asks."""
+"""Figures over all sessions, which are too slow to compute for every status."""
 
 import os
 import time

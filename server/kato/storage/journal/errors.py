@@ -1,4 +1,4 @@
-"""SQLite's errors as Kato's: one sentence that names the file, says what happened and what to do. And the test whether a
+"""Translates SQLite's errors into Kato's: one sentence that names the file, what happened and what to do. Also decides whether a
 database is damaged.
 """
 

@@ -1,4 +1,4 @@
-"""Appends: which events are new, their numbers, and what they change in their session."""
+"""Appends events to the journal: which of them are new, their numbers, and what they change in their session."""
 
 from collections.abc import Sequence
 from typing import Final, NamedTuple

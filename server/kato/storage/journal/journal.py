@@ -1,4 +1,4 @@
-"""The journal as its callers see it: a table of contents of the package."""
+"""`Journal`: the interface of the package. Each method delegates to the module of its table or task."""
 
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
