@@ -320,11 +320,11 @@ def test_notices_outcomes_and_errors_are_one_clean_line_of_bounded_length(start:
     [
         ("raise ValueError(evil)", "ValueError: a\\x1b[2J"),
         ("logging.getLogger('asyncio').error(evil)", "a\\x1b[2J\\nb\\u202e\n"),
-        ("terminal.complain(evil)", "a\\x1b[2J\\nb\\u202e\n"),
+        ("terminal.print_error(evil)", "a\\x1b[2J\\nb\\u202e\n"),
     ],
 )
 def test_what_no_command_expects_is_shown_as_text_too(statement: str, shown: str) -> None:
-    code = f"import logging; from kato import terminal; terminal.prepare(); evil = 'a\\x1b[2J\\nb\\u202e'; {statement}"
+    code = f"import logging; from kato.cli import terminal; terminal.prepare(); evil = 'a\\x1b[2J\\nb\\u202e'; {statement}"
     done = subprocess.run(
         [sys.executable, "-c", code], capture_output=True, text=True, timeout=30, check=False
     )

@@ -24,7 +24,7 @@ from kato.core.status import Process
 from kato.notes import frontmatter
 from kato.notes.files import NoteWriter
 from kato.notes.leftovers import Leftovers
-from kato.notes.notebook import NoteBook
+from kato.notes.notebook import NoteBook, Notes
 from kato.notes.options import MarkdownOptions
 from kato.notes.policy import AuditLog, WritePolicy
 from kato.storage.journal import Journal
@@ -180,11 +180,11 @@ def write_roots(chosen: Settings, locations: engines.Locations) -> list[str]:
     return [str(Path(root).expanduser()) for root in roots]
 
 
-def notebook(chosen: Settings, writer: NoteWriter, ledger: Ledger, spool_dir: Path) -> NoteBook:
-    """A notebook as these settings want it."""
+def notebook(chosen: Settings, writer: NoteWriter, notes: Notes, spool_dir: Path) -> NoteBook:
+    """A notebook with these settings, which remembers in `notes` what it wrote."""
     return NoteBook(
         writer,
-        ledger,
+        notes,
         spool_dir=spool_dir,
         options=markdown_options(chosen),
         tz=time_zone(chosen),

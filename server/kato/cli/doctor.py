@@ -16,7 +16,8 @@ from rich.text import Text
 
 from kato.assistants.contract import Assistant, Problem, Surroundings
 from kato.assistants.registry import Refusal
-from kato.cli.tables import ago, shown_path, unread, unwatched
+from kato.cli.screen import ago, shown_path
+from kato.cli.tables import unread, unwatched
 from kato.core.moments import rfc3339
 from kato.core.text import printable
 from kato.core.views import UnreadableStatus

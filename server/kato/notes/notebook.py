@@ -28,10 +28,18 @@ from msgspec.structs import replace
 from kato import __version__
 from kato.core import limits, paths
 from kato.core.errors import KatoError, PathDenied, WriteFailed
-from kato.core.events import SessionKey, ToolResult, decode_line
+from kato.core.events import (
+    AssistantMessage,
+    ConversationEvent,
+    SessionKey,
+    ToolResult,
+    UserMessage,
+    decode_line,
+)
 from kato.core.moments import in_zone, utc
 from kato.core.records import Hold, NoteRecord, Recording, SessionRecord
 from kato.notes import frontmatter, html, looks, plain, redaction
+from kato.notes.facts import Facts
 from kato.notes.files import FileState, NoteFile, NoteMissing, NoteWriter, Prepared
 from kato.notes.options import MarkdownOptions
 from kato.notes.policy import RootUnavailable
@@ -87,13 +95,14 @@ class Replaced(NamedTuple):
 
 class Whole(NamedTuple):
     """A note that was written: how many events went into it, the renderer's state at its end, what it replaced, and how many
-    secrets were masked in it.
+    messages it shows (None where events are written as they are), and how many secrets were masked in it.
     """
 
     events: int
     transcript_state: bytes
     replaced: Replaced
     redactions: int = 0
+    messages: int | None = None
 
 
 class _Changed(NamedTuple):
@@ -151,6 +160,8 @@ class NoteBook:
         self.sub_agents: SubAgents | None = None
         #: Reads the arguments of tools that `tools.TOOLS` lacks.
         self.tools: Mapping[str, ReadArguments] = {}
+        #: Finds the pictures of a page.
+        self.pictures: html.FindPicture = lambda _: None
         #: Told while a whole note is written: events done, events in all.
         self.progress: Callable[[int, int], None] = lambda _done, _total: None
         #: Called after the missing end of a note was written again.
@@ -209,7 +220,8 @@ class NoteBook:
                 look = self._look_at_whole(recording_id, spool, size, until, transcript.state)
             with self.writer.prepare(path, _pieces(head, spool)) as prepared, self._notes.exclusive():
                 replaced = self._put_in_place(prepared, _Body(path, size, crc, session.key, look), goes_on)
-                whole = Whole(transcript.fed, transcript.state, replaced, transcript.facts.redactions)
+                facts = transcript.facts
+                whole = Whole(transcript.fed, transcript.state, replaced, facts.redactions, facts.messages)
                 if remember is not None:
                     remember(whole)
         return whole
@@ -257,14 +269,9 @@ class NoteBook:
 
         started = in_zone(utc(session.created_at), self.tz)
         about = [f"{session.key.provider}, {started:%Y-%m-%d %H:%M}", *([session.cwd] if session.cwd else [])]
-        whole = self._write_pieces(
-            path,
-            session.key,
-            html.page(self._title(path, session), about, pieces()),
-            end,
-            paths.PAGE_SUFFIXES,
-        )
-        return whole._replace(redactions=transcript.facts.redactions)
+        page = html.page(self._title(path, session), about, pieces(), self.pictures)
+        whole = self._write_pieces(path, session.key, page, end, paths.PAGE_SUFFIXES)
+        return whole._replace(redactions=transcript.facts.redactions, messages=transcript.facts.messages)
 
     def write_plain(self, path: str, session: SessionRecord, events: Events, until: Position) -> Whole:
         """The conversation up to `until` as plain text."""
@@ -272,17 +279,16 @@ class NoteBook:
         decoded = (
             decode_line(line) for _, lines in events(after=0, until=end) for line in lines.splitlines()
         )
-        secrets = 0
+        facts = Facts()
 
         def mask(text: str) -> str:
-            nonlocal secrets
             text, found = redaction.masked(text) if self.options.redact_secrets else (text, 0)
-            secrets += found
+            facts.redactions += found
             return text
 
-        pieces = (text.encode() for text in plain.pieces(decoded, self.tz, mask))
+        pieces = (text.encode() for text in plain.pieces(_counted(decoded, facts), self.tz, mask))
         whole = self._write_pieces(path, session.key, pieces, end, paths.NOTE_SUFFIXES)
-        return whole._replace(redactions=secrets)
+        return whole._replace(redactions=facts.redactions, messages=facts.messages)
 
     def _write_pieces(
         self, path: str, key: SessionKey, pieces: Iterable[bytes], count: int, suffixes: Sequence[str]
@@ -696,6 +702,14 @@ class _Body(NamedTuple):
     key: SessionKey
     look: looks.Look | None = None
     suffixes: Sequence[str] = paths.NOTE_SUFFIXES
+
+
+def _counted(events: Iterable[ConversationEvent], facts: Facts) -> Iterator[ConversationEvent]:
+    """The events. Counts the messages that a plain text shows."""
+    for event in events:
+        if isinstance(event, UserMessage | AssistantMessage) and event.content.strip():
+            facts.messages += 1
+        yield event
 
 
 def _record(

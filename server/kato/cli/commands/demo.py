@@ -1,5 +1,6 @@
-"""`kato demo`: a real server, a conversation played into it, and what a newcomer wants to see of it."""
+"""`kato demo`: plays a conversation into a real server over stdio, and shows the status, the outcomes and the note."""
 
+import argparse
 import os
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
@@ -14,19 +15,43 @@ from rich.syntax import Syntax
 from rich.text import Text
 
 from kato.assistants import registry
-from kato.cli import tables
+from kato.cli import options, tables
 from kato.cli.client import Client, RequestFailed, ServerGone
-from kato.cli.tables import Screen, words
+from kato.cli.screen import Screen, words
 from kato.core.errors import InvalidParams
 
 _BATCH_EVENTS: Final = 20
 _NOTE_LINES: Final = 24
 
 
-def run(events_file: Path | None, out: Path) -> int:
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Completes the parser."""
+    options.describe(
+        parser,
+        "Starts a server, sends it the events of a conversation with commands, and shows the note that results. The server has a"
+        " state folder of its own and reads none of your conversations.",
+        "kato demo --out /tmp/kato-demo",
+    )
+    parser.add_argument(
+        "--events",
+        type=Path,
+        metavar="FILE",
+        help="events, one JSON object a line, instead of the bundled conversation",
+    )
+    parser.add_argument(
+        "--out",
+        type=Path,
+        default=Path("demo-output"),
+        metavar="FOLDER",
+        help="the folder for the note (default: demo-output)",
+    )
+
+
+def run(arguments: argparse.Namespace) -> int:
     """Plays the events and prints the outcome. Returns 0 when every event and every command was accepted."""
+    events_file: Path | None = arguments.events
     console = Screen()
-    out = out.absolute()
+    out = arguments.out.absolute()
     out.mkdir(parents=True, exist_ok=True)
     events = list(_load(events_file))
     source = "the bundled conversation" if events_file is None else str(events_file)
@@ -40,6 +65,7 @@ def run(events_file: Path | None, out: Path) -> int:
 def _play(
     console: Screen, events: Sequence[Mapping[str, Any]], out: Path, state: str, *, bundled: bool
 ) -> int:
+    """Sends the events and shows the status, the outcomes and the notes. Returns the exit code."""
     failed = False
     outcomes: list[dict[str, Any]] = []
     environment = {name: value for name, value in os.environ.items() if name != "KATO_CONFIG"}
