@@ -1,6 +1,6 @@
 """Writes a conversation from an assistant's log as a note, in one of four formats, to a file or to standard output.
 
-log ─► LogEvents ─► NoteBook ─► the user's file         the journal remembers what was written
+log ─► SessionEvents ─► NoteBook ─► the user's file         the journal remembers what was written
                             └─► a temporary file ─► standard output   nothing is remembered
 """
 
@@ -14,7 +14,7 @@ from typing import Final, Literal, NamedTuple, get_args
 from kato.app import build, config
 from kato.assistants.contract import SavePicture, Surroundings
 from kato.cli.files import note_writer
-from kato.cli.log_events import LogEvents, SubAgentLogs, session_of
+from kato.cli.log_events import SessionEvents, SubAgentLogs, session_of
 from kato.cli.options import now_ms
 from kato.core import limits
 from kato.core.errors import CommandRefused
@@ -122,7 +122,7 @@ def to_stdout(task: Task, chosen_format: Format | None, write: Callable[[Iterato
 
 def _session(task: Task) -> SessionRecord:
     """The session's record. Raises CommandRefused if it has no events."""
-    events = LogEvents(task.found, task.surroundings, since_ms=task.since_ms)
+    events = SessionEvents(task.found, task.surroundings, since_ms=task.since_ms)
     session = session_of(task.found, task.surroundings, events)
     if session.event_count == 0:
         when = "" if task.since_ms is None else " of that time"
@@ -149,7 +149,7 @@ def _write(
         else:
             files = Pictures(writer, path)
             save = files.save
-    events = LogEvents(task.found, task.surroundings, since_ms=task.since_ms, save=save)
+    events = SessionEvents(task.found, task.surroundings, since_ms=task.since_ms, save=save)
     if task.chosen.markdown_include_sub_agents:
         notebook.sub_agents = _sub_agents(task, session, events, save)
     whole = _write_format(notebook, session, path, file_format, events)
@@ -159,7 +159,7 @@ def _write(
 
 
 def _sub_agents(
-    task: Task, session: SessionRecord, events: LogEvents, save: SavePicture | None
+    task: Task, session: SessionRecord, events: SessionEvents, save: SavePicture | None
 ) -> SubAgentLogs:
     logs = [one for one in task.logs if one.assistant is task.found.assistant]
     agents = SubAgentLogs(logs, task.surroundings, save, since_ms=session.created_at)
@@ -170,7 +170,7 @@ def _sub_agents(
 
 
 def _write_format(
-    notebook: NoteBook, session: SessionRecord, path: str, file_format: Format, events: LogEvents
+    notebook: NoteBook, session: SessionRecord, path: str, file_format: Format, events: SessionEvents
 ) -> Whole:
     end = Position(session.event_count)
     if file_format == "jsonl":

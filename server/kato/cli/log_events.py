@@ -7,6 +7,7 @@ import os
 from collections.abc import Iterator, Mapping, Sequence
 from itertools import islice
 
+from kato.app.parsing import pieces
 from kato.assistants.contract import SavePicture, Surroundings
 from kato.cli.catalog import describe
 from kato.core import limits
@@ -19,7 +20,7 @@ from kato.logs.tail import Tail
 from kato.notes.rendering import SubAgent
 
 
-class LogEvents:
+class SessionEvents:
     """All events of one session of a log, each once, in order. `session_id` names a sub-agent whose events are in the same log;
     without it, the session is the log's own. `since_ms` leaves out earlier events. `save` saves the pictures.
     """
@@ -54,14 +55,8 @@ class LogEvents:
         self.started = started
 
     def _of(self, tail: Tail, seen: set[int]) -> Iterator[ConversationEvent]:
-        more = True
-        while more:
-            piece = tail.read()
-            more = piece.more
-            events = (
-                piece.result.events if more else [*piece.result.events, *tail.settle(is_final=True).events]
-            )
-            for event in events:
+        for piece in pieces(tail):
+            for event in piece.events:
                 mark = hash(event.event_id)
                 wanted = tail.reader.info.session_id if self._session_id is None else self._session_id
                 if mark not in seen and event.session_id == wanted:
@@ -138,7 +133,7 @@ class SubAgentLogs:
         started = self._started.get(key, {})
         for session_id, title, found in self._logs.get(key, ()):
             if started.get(session_id) == tool_call_id:
-                events = LogEvents(found, self._place, save=self._save)
+                events = SessionEvents(found, self._place, save=self._save)
                 for _ in events:
                     pass  # its own sub-agents are known after a run through it
                 self.know(SessionKey(key.provider, session_id), events.started, found)
@@ -146,7 +141,7 @@ class SubAgentLogs:
         with_logs = {session_id for session_id, _, _ in self._logs.get(key, ())}
         for session_id, call in started.items():
             if call == tool_call_id and session_id not in with_logs and key in self._own:
-                events = LogEvents(self._own[key], self._place, save=self._save, session_id=session_id)
+                events = SessionEvents(self._own[key], self._place, save=self._save, session_id=session_id)
                 if next(iter(events), None) is not None:
                     child = SessionKey(key.provider, session_id)
                     others = {one: its_call for one, its_call in started.items() if one != session_id}
@@ -154,7 +149,7 @@ class SubAgentLogs:
                     yield SubAgent(child, events.title or session_id, events.pieces())
 
 
-def session_of(found: Found, place: Surroundings, events: LogEvents) -> SessionRecord:
+def session_of(found: Found, place: Surroundings, events: SessionEvents) -> SessionRecord:
     """The session's record, as a note's frontmatter and name need it. Runs through the events once."""
     about = describe(found, place)
     count = 0
