@@ -85,6 +85,7 @@ class Assembly:
         memory: Memory,
     ) -> None:
         config.ensure_state_dir(self.state_dir)
+        statusfiles.remove_old(self.state_dir, is_running=processes.is_running)
         store = SnapshotStore(
             budget_bytes=chosen.daemon_max_memory_mb * limits.MIB,
             max_sessions=chosen.max_sessions,

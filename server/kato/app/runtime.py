@@ -17,7 +17,7 @@ from functools import partial
 from typing import NamedTuple
 
 from kato import engine as engines
-from kato.app import config, process, statusfiles
+from kato.app import config, process
 from kato.app.build import Assembly, now_ms
 from kato.app.ending import Ending, Step
 from kato.core import limits
@@ -143,7 +143,7 @@ class Runtime:
 
     def open(self, chosen: Settings, folders: Sequence[str], listener: Listener) -> None:
         """Makes the engine, which reports to `listener`. Raises SettingsInvalid or JournalNotOpened when these settings do not allow it."""
-        _prepare_files(chosen)
+        _begin_log(chosen)
         self._assembly = Assembly(
             chosen,
             listener=listener,
@@ -270,15 +270,14 @@ class Runtime:
             self._feed.hint(paths)
 
 
-def _prepare_files(chosen: Settings) -> None:
-    """Begins this process' log and removes the files of ended processes. Raises SettingsInvalid."""
+def _begin_log(chosen: Settings) -> None:
+    """Begins the log file of this process. Raises SettingsInvalid."""
     state_dir = config.state_dir(chosen.state_dir)
     config.ensure_state_dir(state_dir)
     with config.usable_state_dir(state_dir):
         config.log_to_file(state_dir)
         _set_log_level(chosen)
         config.warn_if_shared(state_dir)
-        statusfiles.remove_old(state_dir, is_running=process.is_running)
 
 
 def _set_log_level(chosen: Settings) -> None:
