@@ -170,7 +170,7 @@ def test_a_capture_over_a_note_that_records_another_conversation_stops_the_recor
         client.request("kato/appendEvents", request([assistant("the first goes on", 1)]))
         status = client.request("kato/status", {"includeStale": True})
     assert status["recordings"]["activeRecordings"] == 0
-    assert "first" not in note.read_text()
+    assert "first" not in body_of(note.read_text())
     (copy,) = (tmp_path / "state" / "backups").iterdir()
     assert "the first talk" in copy.read_text()
 
@@ -327,6 +327,16 @@ def test_a_capture_reports_the_messages_that_it_wrote(terminal: Terminal) -> Non
     }
     for name, written in expected.items():
         assert terminal.run("capture", "--latest", name) == f"{terminal.cwd / name}: {written}\n"
+
+
+def test_a_capture_reports_the_secrets_that_it_masked(terminal: Terminal) -> None:
+    log = ClaudeLog(terminal.home, terminal.cwd)
+    log.write(log.user(f"my key is ghp_{'a1B2' * 9}"))
+    for name, written in (("n.md", "1 message from 1 event"), ("n.jsonl", "1 event")):
+        reported = terminal.run("capture", "--latest", name)
+        assert reported == f"{terminal.cwd / name}: {written}, 1 secret masked\n"
+        assert "ghp_" not in (terminal.cwd / name).read_text()
+        assert "ghp_" not in terminal.run("capture", "--latest", "--format", name.partition(".")[2], "-")
 
 
 def test_standard_output_gets_what_a_file_gets(terminal: Terminal) -> None:

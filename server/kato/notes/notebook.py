@@ -94,7 +94,7 @@ class Replaced(NamedTuple):
 
 
 class Whole(NamedTuple):
-    """A note that was written: how many events went into it, the renderer's state at its end, what it replaced, and how many
+    """A note that was written: how many events went into it, the renderer's state at its end, what it replaced, how many
     messages it shows (None where events are written as they are), and how many secrets were masked in it.
     """
 

@@ -14,6 +14,7 @@ from kato.core.text import printable
 
 if TYPE_CHECKING:
     from kato.core.settings import Settings
+    from kato.notes.notebook import Whole
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -132,12 +133,21 @@ def _print(report: capturing.Report) -> None:
         terminal.print_error(
             f"the recording of {one.key.provider}/{one.key.session_id} to {report.path} was stopped"
         )
-    messages, events = report.whole.messages, report.whole.events
-    written = f"{events:,} events" if messages is None else f"{messages:,} messages from {events:,} events"
-    terminal.print_line(f"{report.path}: {written}")
+    terminal.print_line(f"{report.path}: {_written(report.whole)}")
     if report.pictures is not None:
         folder, count = report.pictures
-        terminal.print_line(f"{folder}: {count:,} {'picture' if count == 1 else 'pictures'}")
+        terminal.print_line(f"{folder}: {_counted(count, 'picture')}")
+
+
+def _written(whole: "Whole") -> str:
+    """What a note holds: `12 messages from 40 events, 1 secret masked`."""
+    events = _counted(whole.events, "event")
+    written = events if whole.messages is None else f"{_counted(whole.messages, 'message')} from {events}"
+    return f"{written}, {_counted(whole.redactions, 'secret')} masked" if whole.redactions else written
+
+
+def _counted(count: int, noun: str) -> str:
+    return f"{count:,} {noun}{'' if count == 1 else 's'}"
 
 
 def _take_left_over(arguments: argparse.Namespace, left_over: Sequence[str]) -> bool:
