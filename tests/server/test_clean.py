@@ -115,6 +115,7 @@ def test_clean_removes_what_is_old_of_every_kind_and_says_what_stays(state: Path
         file(state / "servers" / ".999999999.tmp", days=1),
         file(state / "recordings" / ".n.md.kato-999999999-aaaa.tmp", days=1),
         file(state / "journal.recovering.sqlite3", days=1),
+        file(state / "kato-capture-abcdefgh" / "talk.md", days=1),  # on its way to standard output
         file(state / "kato.log"),  # an earlier Kato's, one for all
         file(state / "kato.log.1"),
         file(state / "logs" / "kato-999999999.log"),
@@ -144,7 +145,7 @@ def test_clean_removes_what_is_old_of_every_kind_and_says_what_stays(state: Path
         "2 damaged journal files, 0.0 kB removed",
         "1 status file of an ended server, 0.0 kB removed",
         "5 old log files, 0.0 kB removed",
-        "3 temporary files, 0.0 kB removed",
+        "4 temporary files, 0.0 kB removed",
         "1 backup, 0.0 kB stay: younger",
     ):
         assert line in shown

@@ -54,6 +54,11 @@ def terminal(environment: dict[str, str], tmp_path: Path) -> Terminal:
     return Terminal(environment, work)
 
 
+def body_of(note: str) -> str:
+    """A note without its frontmatter, which names the conversation."""
+    return note.partition("\n---\n")[2]
+
+
 def test_sessions_are_listed_by_folder_with_their_titles(terminal: Terminal) -> None:
     claude, codex = ClaudeLog(terminal.home, terminal.cwd), CodexLog(terminal.home, Path("/elsewhere"))
     claude.write(
@@ -141,7 +146,7 @@ def test_a_name_without_a_notes_suffix_is_refused_with_a_hint(terminal: Terminal
     log = ClaudeLog(terminal.home, terminal.cwd)
     log.write(log.user("hello"))
     assert "for example Makefile.md" in terminal.run("capture", "--latest", "Makefile", code=1)
-    assert ".md, .markdown, .txt or .jsonl" in terminal.run("capture", "--latest", "run.sh", code=1)
+    assert ".md, .markdown, .html, .txt or .jsonl" in terminal.run("capture", "--latest", "run.sh", code=1)
     assert list(terminal.cwd.iterdir()) == []
     terminal.run("capture", "--latest", ".notes/../.notes/n.md")
     assert (terminal.cwd / ".notes" / "n.md").exists(), (
@@ -165,7 +170,7 @@ def test_a_capture_over_a_note_that_records_another_conversation_stops_the_recor
         client.request("kato/appendEvents", request([assistant("the first goes on", 1)]))
         status = client.request("kato/status", {"includeStale": True})
     assert status["recordings"]["activeRecordings"] == 0
-    assert "first" not in note.read_text()
+    assert "first" not in body_of(note.read_text())
     (copy,) = (tmp_path / "state" / "backups").iterdir()
     assert "the first talk" in copy.read_text()
 
@@ -189,20 +194,14 @@ def test_tools_thinking_and_since(terminal: Terminal) -> None:
     log.write(log.user("before", timestamp=now(-7200)))
     log.write(log.user("after"), *log.reply({"type": "thinking", "thinking": "hm"}, call, stop="tool_use"))
     log.write(log.line("user", {"role": "user", "content": result}), *log.text("one file"))
-    plain = terminal.run("capture", "--latest", "-")
+    plain = terminal.run("capture", "--latest", "--tools=hidden", "-")
     assert "before" in plain
     assert "<details>" not in plain
     full = terminal.run("capture", "--latest", "--tools", "--thinking", "-", "--since", "1h")
-    assert "before" not in full
-    for text in (
-        "<summary>Thinking</summary>",
-        "Tool call: Bash: ls",
-        "Tool result: Bash",
-        "a.py",
-        "one file",
-    ):
+    assert "before" not in body_of(full)
+    for text in ("<summary>Thinking</summary>", "<summary>Ran ls</summary>", "$ ls\na.py", "one file"):
         assert text in full
-    assert "is not a moment" in terminal.run("capture", "--since", "soon", code=1)
+    assert "invalid moment 'soon'" in terminal.run("capture", "--since", "soon", code=1)
     terminal.run("capture", "--latest", "e.jsonl")
     kinds = [json.loads(line)["kind"] for line in (terminal.cwd / "e.jsonl").read_text().splitlines()]
     assert kinds == [
@@ -272,24 +271,116 @@ def test_sub_agents_whose_own_log_names_the_parent_are_folded_too(terminal: Term
     assert "I looked." not in terminal.run("capture", parent.session, "-")
 
 
+PICTURE = b"\x89PNG not really"
+
+
+def picture_of(log: ClaudeLog) -> dict[str, Any]:
+    """A message of the user: a picture, and "see"."""
+    source = {"type": "base64", "media_type": "image/png", "data": base64.b64encode(PICTURE).decode()}
+    content = [{"type": "image", "source": source}, {"type": "text", "text": "see"}]
+    return log.line("user", {"role": "user", "content": content})
+
+
 def test_pictures_become_files_next_to_the_note(terminal: Terminal) -> None:
     log = ClaudeLog(terminal.home, terminal.cwd)
-    data = b"\x89PNG not really"
-    source = {"type": "base64", "media_type": "image/png", "data": base64.b64encode(data).decode()}
-    log.write(
-        log.line(
-            "user",
-            {
-                "role": "user",
-                "content": [{"type": "image", "source": source}, {"type": "text", "text": "see"}],
-            },
-        )
-    )
-    terminal.run("capture", "--latest", "n.md", "--images")
+    log.write(picture_of(log), picture_of(log))
+    report = terminal.run("capture", "--latest", "n.md", "--images").splitlines()
     (picture,) = (terminal.cwd / "n.images").iterdir()
-    assert picture.read_bytes() == data
+    assert picture.read_bytes() == PICTURE
     assert f"![image](n.images/{picture.name})" in (terminal.cwd / "n.md").read_text()
+    assert report == [
+        f"{terminal.cwd / 'n.md'}: 2 messages from 2 events",
+        f"{terminal.cwd / 'n.images'}: 1 picture",
+    ]
     assert "[image: image/png, 1 kB]" in terminal.run("capture", "--latest", "-")
+
+
+def test_the_setting_for_pictures_counts_for_captures(terminal: Terminal) -> None:
+    log = ClaudeLog(terminal.home, terminal.cwd)
+    log.write(picture_of(log))
+    configure(terminal, '[markdown]\nimages = "files"\n')
+    terminal.run("capture", "--latest", "n.md")
+    (picture,) = (terminal.cwd / "n.images").iterdir()
+    assert picture.read_bytes() == PICTURE
+
+
+def test_a_page_holds_its_pictures(terminal: Terminal) -> None:
+    log = ClaudeLog(terminal.home, terminal.cwd)
+    log.write(picture_of(log), *log.text("![a](embedded:other.png) ![b](https://example.org/b.png)"))
+    terminal.run("capture", "--latest", "n.html", "--images")
+    page = (terminal.cwd / "n.html").read_text()
+    assert f'src="data:image/png;base64,{base64.b64encode(PICTURE).decode()}"' in page
+    assert page.count("<img") == 1, "only pictures of the conversation are shown"
+    assert [one.name for one in terminal.cwd.iterdir()] == ["n.html"]
+    assert "<img" in terminal.run("capture", "--latest", "--format", "html", "--images", "-")
+    assert "<img" not in terminal.run("capture", "--latest", "--format", "html", "-")
+
+
+def test_a_capture_reports_the_messages_that_it_wrote(terminal: Terminal) -> None:
+    log = ClaudeLog(terminal.home, terminal.cwd)
+    log.write(log.user("hello"), *log.reply({"type": "thinking", "thinking": "hm"}), *log.text("hi"))
+    expected = {
+        "n.md": "2 messages from 3 events",
+        "n.html": "2 messages from 3 events",
+        "n.txt": "2 messages from 3 events",
+        "n.jsonl": "3 events",
+    }
+    for name, written in expected.items():
+        assert terminal.run("capture", "--latest", name) == f"{terminal.cwd / name}: {written}\n"
+
+
+def test_a_capture_reports_the_secrets_that_it_masked(terminal: Terminal) -> None:
+    log = ClaudeLog(terminal.home, terminal.cwd)
+    log.write(log.user(f"my key is ghp_{'a1B2' * 9}"))
+    for name, written in (("n.md", "1 message from 1 event"), ("n.jsonl", "1 event")):
+        reported = terminal.run("capture", "--latest", name)
+        assert reported == f"{terminal.cwd / name}: {written}, 1 secret masked\n"
+        assert "ghp_" not in (terminal.cwd / name).read_text()
+        assert "ghp_" not in terminal.run("capture", "--latest", "--format", name.partition(".")[2], "-")
+
+
+def test_standard_output_gets_what_a_file_gets(terminal: Terminal) -> None:
+    log = ClaudeLog(terminal.home, terminal.cwd)
+    log.write(log.user("hello"), *log.text("hi"))
+    for name in ("md", "html", "txt", "jsonl"):
+        terminal.run("capture", "--latest", f"n.{name}")
+        written = (terminal.cwd / f"n.{name}").read_text()
+        printed = terminal.run("capture", "--latest", "--format", name, "-")
+        if name == "md":
+            assert printed.startswith("---\nid: ")
+            assert "\ntitle: hello\n" in printed
+            assert printed.partition("\n---\n")[2] == written.partition("\n---\n")[2]
+        elif name == "html":
+            assert printed.partition("<main>")[2] == written.partition("<main>")[2]
+        else:
+            assert printed == written
+    state = terminal.cwd.parent / "state"
+    assert not list(state.glob("kato-capture-*")), "nothing is left of the way to standard output"
+
+
+def test_a_format_names_the_file_and_must_fit_its_suffix(terminal: Terminal) -> None:
+    log = ClaudeLog(terminal.home, terminal.cwd)
+    log.write(log.user("hello"))
+    terminal.run("capture", "--latest", "--format", "html")
+    (page,) = terminal.cwd.iterdir()
+    assert page.suffix == ".html"
+    assert "--format says txt" in terminal.run("capture", "--latest", "n.md", "--format", "txt", code=1)
+
+
+def test_an_option_for_tool_calls_takes_no_argument_for_its_value(terminal: Terminal) -> None:
+    log = ClaudeLog(terminal.home, terminal.cwd)
+    call = {"type": "tool_use", "id": "t1", "name": "Bash", "input": {"command": "ls"}}
+    result = [{"type": "tool_result", "tool_use_id": "t1", "content": "a.py"}]
+    log.write(log.user("look"), *log.reply(call, stop="tool_use"))
+    log.write(log.line("user", {"role": "user", "content": result}), *log.text("one file"))
+    assert "a.py" in terminal.run("capture", "--tools", log.session, "-")
+    assert "a.py" in terminal.run("capture", "--tools=full", log.session, "-")
+    summary = terminal.run("capture", "--tools=summary", log.session, "-")
+    assert "a.py" not in summary
+    assert "<details>" in summary
+    assert "<details>" not in terminal.run("capture", "--tools=hidden", log.session, "-")
+    configure(terminal, "[markdown]\nincludeToolCalls = true\n")
+    assert "<details>" not in terminal.run("capture", "--tools=hidden", log.session, "-")
 
 
 def test_compressed_rollouts_are_read_and_a_plain_one_wins(terminal: Terminal) -> None:
@@ -494,7 +585,7 @@ def test_a_thread_that_went_back_is_captured_from_all_its_logs(terminal: Termina
     )
     later.start[0]["payload"]["history_base"] = {"thread_id": log.session, "end_ordinal_exclusive": 4}
     later.write(*later.start, *later.user("second"), *later.text("two"))
-    note = terminal.run("capture", log.session, "-")
+    note = body_of(terminal.run("capture", log.session, "-"))
     words = ["first", "one", "*The conversation went back to an earlier message.*", "second", "two"]
     places = [note.index(one) for one in words]
     assert places == sorted(places)

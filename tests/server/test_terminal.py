@@ -320,7 +320,7 @@ def test_notices_outcomes_and_errors_are_one_clean_line_of_bounded_length(start:
     [
         ("raise ValueError(evil)", "ValueError: a\\x1b[2J"),
         ("logging.getLogger('asyncio').error(evil)", "a\\x1b[2J\\nb\\u202e\n"),
-        ("terminal.complain(evil)", "a\\x1b[2J\\nb\\u202e\n"),
+        ("terminal.print_error(evil)", "a\\x1b[2J\\nb\\u202e\n"),
     ],
 )
 def test_what_no_command_expects_is_shown_as_text_too(statement: str, shown: str) -> None:

@@ -16,7 +16,7 @@ from kato import engine as engines
 from kato.app import config, statusfiles
 from kato.app import process as processes
 from kato.core import limits, paths
-from kato.core.ports import Ledger, Listener
+from kato.core.ports import Ledger, Listener, Memory, NoteLedger
 from kato.core.setting_rules import zone
 from kato.core.settings import Settings
 from kato.core.snapshots import SnapshotStore
@@ -37,9 +37,15 @@ _LATER_FOOTPRINT_BYTES: Final = 8 * limits.MIB
 
 
 class Assembly:
-    """An engine with all its parts. Raises SettingsInvalid or JournalNotOpened if they cannot be made. While
-    `hurried` is true, it waits for other processes only briefly. `owner` and `is_alive` name this process and know the others;
-    tests run several of them in one process.
+    """An engine with all it needs. Raises SettingsInvalid or JournalNotOpened if it cannot be put together.
+
+    - While `hurried` is true, it waits for other processes only briefly.
+    - `owner` names this process in the journal, and `is_alive` says whether the process of a name runs; tests run several
+      in one process.
+    - `memory` is measured and given back. `footprint` measures the bytes that the process takes without any snapshot; it is
+      called once, when everything that stays is loaded. Without it, `daemonMaxMemoryMb` bounds the snapshots alone.
+
+    It changes neither the collector nor the allocator nor the loggers of its process: `Runtime` does.
     """
 
     def __init__(
@@ -52,10 +58,20 @@ class Assembly:
         hurried: Callable[[], bool] = lambda: False,
         owner: str | None = None,
         is_alive: Callable[[str], bool] = processes.is_alive,
+        memory: Memory = processes,
+        footprint: Callable[[], int] | None = processes.rss_bytes,
     ) -> None:
         self.state_dir = config.state_dir(chosen.state_dir)
+        self._bounds_process = footprint is not None
         with config.usable_state_dir(self.state_dir):
-            self._put_together(chosen, listener, folders, started_at, hurried, owner, is_alive)
+            self._put_together(chosen, listener, folders, started_at, hurried, owner, is_alive, memory)
+            # What the process takes without a snapshot is measured last, when all that stays is there.
+            if footprint is not None:
+                later = _LATER_FOOTPRINT_BYTES + (limits.JOURNAL_CACHE_BYTES if chosen.journal else 0)
+                self._footprint = footprint() + later
+            self.apply(chosen, folders)
+            note_folders = {os.path.dirname(path) for path in self.engine.ledger.note_paths()}  # noqa: PTH120 - as many as notes
+            self.engine.notebook.writer.sweep(note_folders)
 
     def _put_together(
         self,
@@ -66,11 +82,9 @@ class Assembly:
         hurried: Callable[[], bool],
         owner: str | None,
         is_alive: Callable[[str], bool],
+        memory: Memory,
     ) -> None:
         config.ensure_state_dir(self.state_dir)
-        config.log_to_file(self.state_dir)
-        log.setLevel(chosen.log_level.upper())
-        config.warn_if_shared(self.state_dir)
         statusfiles.remove_old(self.state_dir, is_running=processes.is_running)
         store = SnapshotStore(
             budget_bytes=chosen.daemon_max_memory_mb * limits.MIB,
@@ -100,7 +114,7 @@ class Assembly:
             ledger=ledger,
             store=store,
             notebook=notebook(chosen, writer, ledger, self.state_dir),
-            memory=processes,
+            memory=memory,
             listener=listener,
             settings=self._engine_settings(chosen, folders),
             process=Process(__version__, os.getpid(), started_at),
@@ -109,18 +123,11 @@ class Assembly:
             now_ms=now_ms,
             new_id=lambda: frontmatter.make_id(os.urandom(32)),
         )
-        # The footprint is measured last, when everything that stays is loaded.
-        processes.freeze_heap()
-        later = _LATER_FOOTPRINT_BYTES + (limits.JOURNAL_CACHE_BYTES if chosen.journal else 0)
-        self._footprint = processes.rss_bytes() + later
-        self.apply(chosen, folders)
-        writer.sweep({os.path.dirname(path) for path in ledger.note_paths()})  # noqa: PTH120 - as many as notes
 
     def apply(self, chosen: Settings, folders: Sequence[str]) -> None:
         """Puts settings and the open folders in force."""
-        log.setLevel(chosen.log_level.upper())
         in_force = self._engine_settings(chosen, folders)
-        if not in_force.bounds.whole_process:
+        if self._bounds_process and not in_force.bounds.whole_process:
             log.warning(
                 "daemonMaxMemoryMb (%d) leaves too little above the process' own %d MB: it bounds the snapshots alone",
                 chosen.daemon_max_memory_mb,
@@ -154,7 +161,7 @@ class Assembly:
             audit=self._audit,
         )
         return engines.EngineSettings(
-            bounds=engines.MemoryBounds.divide(chosen.daemon_max_memory_mb * limits.MIB, self._footprint),
+            bounds=self._bounds(chosen.daemon_max_memory_mb * limits.MIB),
             max_sessions=chosen.max_sessions,
             max_events_per_session=chosen.max_events_per_session,
             locations=locations,
@@ -162,6 +169,11 @@ class Assembly:
             tz=time_zone(chosen),
             policy=policy,
         )
+
+    def _bounds(self, bytes_max: int) -> engines.MemoryBounds:
+        if self._bounds_process:
+            return engines.MemoryBounds.divide(bytes_max, self._footprint)
+        return engines.MemoryBounds(bytes_max, 0, bytes_max, whole_process=False)
 
 
 def write_roots(chosen: Settings, locations: engines.Locations) -> list[str]:
@@ -180,11 +192,11 @@ def write_roots(chosen: Settings, locations: engines.Locations) -> list[str]:
     return [str(Path(root).expanduser()) for root in roots]
 
 
-def notebook(chosen: Settings, writer: NoteWriter, ledger: Ledger, spool_dir: Path) -> NoteBook:
-    """A notebook as these settings want it."""
+def notebook(chosen: Settings, writer: NoteWriter, notes: NoteLedger, spool_dir: Path) -> NoteBook:
+    """A notebook with these settings, which remembers in `notes` what it wrote."""
     return NoteBook(
         writer,
-        ledger,
+        notes,
         spool_dir=spool_dir,
         options=markdown_options(chosen),
         tz=time_zone(chosen),

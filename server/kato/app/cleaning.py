@@ -35,13 +35,14 @@ class Kind(NamedTuple):
     reason: str = ""
 
 
-#: Files that a killed process leaves behind: an unfinished status file, note or recovery, a copy made by SQLite.
+#: Files that a killed process leaves behind: an unfinished status file, note, capture or recovery, a copy made by SQLite.
 _TEMPORARY: Final = (
     "servers/.*.tmp",
     ".*.kato-*.tmp",
     "recordings/**/.*.kato-*.tmp",
     "tmp????????",
     "kato-spool-*",
+    "kato-capture-*/*",
     "etilqs_*",
     "journal.recovering.sqlite3*",
 )

@@ -17,6 +17,7 @@ from functools import partial
 from typing import NamedTuple
 
 from kato import engine as engines
+from kato.app import config, process
 from kato.app.build import Assembly, now_ms
 from kato.app.ending import Ending, Step
 from kato.core import limits
@@ -142,12 +143,14 @@ class Runtime:
 
     def open(self, chosen: Settings, folders: Sequence[str], listener: Listener) -> None:
         """Makes the engine, which reports to `listener`. Raises SettingsInvalid or JournalNotOpened when these settings do not allow it."""
+        _begin_log(chosen)
         self._assembly = Assembly(
             chosen,
             listener=listener,
             folders=folders,
             started_at=self.started_at,
             hurried=lambda: self.ending.is_wanted or self._hurried(),
+            footprint=_settled_footprint,
         )
         self._settings = chosen
 
@@ -160,6 +163,7 @@ class Runtime:
     def apply(self, chosen: Settings, folders: Sequence[str]) -> None:
         """Puts settings and the open folders in force. Other folders with logs need `follow_logs` as well."""
         self._settings = chosen
+        _set_log_level(chosen)
         self.assembly.apply(chosen, folders)
 
     def finish(self, code: int, *, before: Sequence[Step] = (), after: Sequence[Step] = ()) -> None:
@@ -264,6 +268,26 @@ class Runtime:
         """These files or folders may have news."""
         if self._feed is not None:
             self._feed.hint(paths)
+
+
+def _begin_log(chosen: Settings) -> None:
+    """Begins the log file of this process. Raises SettingsInvalid."""
+    state_dir = config.state_dir(chosen.state_dir)
+    config.ensure_state_dir(state_dir)
+    with config.usable_state_dir(state_dir):
+        config.log_to_file(state_dir)
+        _set_log_level(chosen)
+        config.warn_if_shared(state_dir)
+
+
+def _set_log_level(chosen: Settings) -> None:
+    logging.getLogger("kato").setLevel(chosen.log_level.upper())
+
+
+def _settled_footprint() -> int:
+    """What the process takes once everything that stays is loaded, and excluded from collections (bytes)."""
+    process.freeze_heap()
+    return process.rss_bytes()
 
 
 def guarded(name: str, step: Callable[[], object]) -> None:

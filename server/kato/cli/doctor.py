@@ -14,9 +14,11 @@ from rich.console import RenderableType
 from rich.table import Table
 from rich.text import Text
 
+from kato.app.parsing import pieces
 from kato.assistants.contract import Assistant, Problem, Surroundings
 from kato.assistants.registry import Refusal
-from kato.cli.tables import ago, shown_path, unread, unwatched
+from kato.cli.screen import ago, shown_path
+from kato.cli.tables import unread, unwatched
 from kato.core.moments import rfc3339
 from kato.core.text import printable
 from kato.core.views import UnreadableStatus
@@ -87,14 +89,8 @@ def _read(
     found: Found, place: Surroundings, unreadable: UnreadablePaths
 ) -> Iterator[tuple[int, Sequence[Problem]]]:
     """A log, a piece at a time: how many events, and the problems."""
-    tail = Tail(found, place, unreadable)
-    more = True
-    while more:
-        piece = tail.read()
-        more = piece.more
-        yield len(piece.result.events), piece.result.problems
-    rest = tail.settle(is_final=True)
-    yield len(rest.events), rest.problems
+    for piece in pieces(Tail(found, place, unreadable)):
+        yield len(piece.events), piece.problems
 
 
 def _better(root: Root, place: Surroundings) -> str | None:

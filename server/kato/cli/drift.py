@@ -15,7 +15,7 @@ from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeR
 from kato import __version__
 from kato.assistants.contract import Assistant, Problem, Surroundings
 from kato.assistants.unknown import UnknownKinds
-from kato.cli.tables import Screen, mb
+from kato.cli.screen import Screen, mb
 from kato.logs.discovery import Found, Root, scan
 from kato.logs.tail import Tail
 

@@ -1,4 +1,4 @@
-"""The terminal's edge: every line that Kato prints goes through here, every table through `tables.Screen`.
+"""The terminal's edge: every line that Kato prints goes through here, every table through `screen.Screen`.
 
 Rule: what comes out of a conversation, a path or a client reaches the terminal as text: no control character is printed but
 rich's own styling, and nothing is markup. Printing never fails because of the terminal's encoding.
@@ -55,17 +55,17 @@ def _print_defect(kind: type[BaseException], error: BaseException, trace: Traceb
     sys.stderr.write(printable("".join(traceback.format_exception(kind, error, trace)), keep="\n"))
 
 
-def say(text: str) -> None:
+def print_line(text: str) -> None:
     """Prints a line."""
     print(printable(text, chars_max=limits.MESSAGE_CHARS_MAX))  # noqa: T201 - the one place
 
 
-def complain(text: str) -> None:
+def print_error(text: str) -> None:
     """Prints a line on stderr."""
     print(printable(text, chars_max=limits.MESSAGE_CHARS_MAX), file=sys.stderr)  # noqa: T201 - the one place
 
 
-def say_json(value: Any) -> None:
+def print_json(value: Any) -> None:
     """Prints a value as JSON: ASCII alone, so that every encoding carries it exactly."""
     print(json.dumps(value, indent=2))  # noqa: T201 - the one place
 

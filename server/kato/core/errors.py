@@ -6,6 +6,7 @@
     │   └── UnknownSession       -32011  data: provider, sessionId
     ├── UserError            the person who typed the command
     │   ├── CommandRefused       -32014
+    │   ├── LogNotRecognized     -32603  data: path           (the library alone)
     │   ├── PathDenied           -32012  data: path, rule
     │   └── WriteFailed          -32013  data: path
     │       └── NoteUnsaved              data: path, rule
@@ -108,6 +109,13 @@ class CommandRefused(UserError):
     """Bad grammar, a wrong or missing argument."""
 
     code = COMMAND_REFUSED
+
+
+class LogNotRecognized(UserError):
+    """A file that is not the log of a known assistant, or not of the assistant that was named."""
+
+    def __init__(self, message: str, path: str) -> None:
+        super().__init__(message, path=path)
 
 
 class PathDenied(UserError):

@@ -229,7 +229,8 @@ class Settings(Struct, frozen=True, kw_only=True):
         Setting(
             "markdown.images",
             IMAGES,
-            "Pictures of the conversation: a line that says where one was, or files in a folder next to the note.",
+            "Pictures in notes that `kato capture` writes: a line that says where one was, or files in a folder next to the note. "
+            "Notes that record have the line.",
         ),
     ] = "placeholders"
     markdown_include_system_events: Annotated[

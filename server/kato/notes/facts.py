@@ -8,11 +8,12 @@ FILES_MAX: Final = 50
 
 
 class Facts:
-    """Facts from the events that a transcript was fed: the times of the first and the last message, the models that answered, the
-    files that were changed (at most `FILES_MAX`), the number of the user's messages (`turns`), and of secrets that were masked.
+    """What the frontmatter says of a conversation, gathered from the events that a transcript was fed: the times of the
+    first and the last message, the models that spoke, the files that were changed (at most `FILES_MAX`), how many
+    messages the user sent, how many messages of all speakers are shown, and how many secrets were masked.
     """
 
-    __slots__ = ("ended", "files", "models", "redactions", "started", "turns")
+    __slots__ = ("ended", "files", "messages", "models", "redactions", "started", "turns")
 
     def __init__(self) -> None:
         self.started: datetime | None = None
@@ -20,6 +21,7 @@ class Facts:
         self.models: dict[str, None] = {}
         self.files: dict[str, None] = {}
         self.turns = 0
+        self.messages = 0
         self.redactions = 0
 
     def message_at(self, moment: datetime) -> None:

@@ -8,7 +8,7 @@ Pictures are those that Kato embeds (`data:`). A content security policy forbids
 """
 
 import re
-from collections.abc import Iterator, MutableMapping, Sequence
+from collections.abc import Callable, Iterator, MutableMapping, Sequence
 from functools import cache
 from html import escape
 from typing import TYPE_CHECKING, Any, Final
@@ -66,12 +66,17 @@ li.task { list-style: none; margin-left: -1.2rem }
 """
 
 
+#: The `data:` URI of a picture that the Markdown refers to; None for a reference that is not Kato's.
+FindPicture = Callable[[str], str | None]
+
+
 class Page:
     """Renders a page piece by piece."""
 
-    def __init__(self, title: str, about: Sequence[str] = ()) -> None:
+    def __init__(self, title: str, about: Sequence[str] = (), picture: FindPicture = lambda _: None) -> None:
         self._title = title
         self._about = about
+        self._env = {"picture": picture}
         self._is_open = False
 
     def head(self) -> str:
@@ -98,16 +103,18 @@ class Page:
             kind = "user" if name == "You" else "assistant"
             before += f'<section class="{kind}">\n<h2 class="speaker">{escape(_unescaped(name))} <span class="when">{when}</span></h2>\n'
             del tokens[:3]
-        return before + _with_tasks(str(renderer.renderer.render(tokens, renderer.options, {})))
+        return before + _with_tasks(str(renderer.renderer.render(tokens, renderer.options, self._env)))
 
     def foot(self) -> str:
         """The end of the page."""
         return f"{'</section>' if self._is_open else ''}\n</main>\n</body>\n</html>\n"
 
 
-def page(title: str, about: Sequence[str], pieces: Iterator[str]) -> Iterator[bytes]:
+def page(
+    title: str, about: Sequence[str], pieces: Iterator[str], picture: FindPicture = lambda _: None
+) -> Iterator[bytes]:
     """A whole page in pieces."""
-    one = Page(title, about)
+    one = Page(title, about, picture)
     yield one.head().encode()
     for piece in pieces:
         yield one.piece(piece).encode()
@@ -177,6 +184,7 @@ def _image(
         str(token.attrs.get("src", "")),
         renderer.renderInlineAsText(token.children or [], options, env),
     )
+    source = env["picture"](source) or source
     if source.startswith("data:image/"):
         return f'<img src="{escape(source)}" alt="{escape(words)}">'
     return f"[image: {escape(words or source)}]"

@@ -21,13 +21,14 @@ from msgspec.structs import replace
 
 from kato.core import limits, paths
 from kato.core.errors import KatoError
-from kato.core.events import SessionKey, decode_line
+from kato.core.events import AssistantMessage, ConversationEvent, SessionKey, UserMessage, decode_line
 from kato.core.moments import in_zone, utc
 from kato.core.ports import NoteLedger
 from kato.core.records import Recording, SessionRecord
 from kato.notes import frontmatter, html, looks, plain
 from kato.notes.appending import Appending
 from kato.notes.changes import NoteChanges, note_record
+from kato.notes.facts import Facts
 from kato.notes.files import NoteWriter
 from kato.notes.heads import Heads
 from kato.notes.opening import NoteMissing
@@ -52,14 +53,15 @@ class Replaced(NamedTuple):
 
 
 class Whole(NamedTuple):
-    """A note that was written: the number of its events, the renderer's state at its end, what it replaced, and the number of
-    secrets that were masked in it.
+    """A note that was written: the number of its events, the renderer's state at its end, what it replaced, the number of
+    secrets that were masked in it, and the number of messages it shows (None where events are written as they are).
     """
 
     events: int
     transcript_state: bytes
     replaced: Replaced
     redactions: int = 0
+    messages: int | None = None
 
 
 class _Body(NamedTuple):
@@ -97,6 +99,8 @@ class NoteBook:
         self.saves = Saves(writer, ledger, self.transcripts, self.changes)
         self._ledger = ledger
         self._spool_dir = spool_dir
+        #: Finds the pictures of a page.
+        self.pictures: html.FindPicture = lambda _: None
         #: Called while a whole note is written, with the number of events that are done and of all.
         self.progress: Callable[[int, int], None] = lambda _done, _total: None
 
@@ -160,7 +164,8 @@ class NoteBook:
                 look = self._look_at_whole(recording_id, spool, size, until, transcript.state)
             with self.writer.prepare(path, _pieces(head, spool)) as prepared, self._ledger.exclusive():
                 replaced = self._put_in_place(prepared, _Body(path, size, crc, session.key, look), goes_on)
-                whole = Whole(transcript.fed, transcript.state, replaced, transcript.facts.redactions)
+                facts = transcript.facts
+                whole = Whole(transcript.fed, transcript.state, replaced, facts.redactions, facts.messages)
                 if remember is not None:
                     remember(whole)
         return whole
@@ -209,14 +214,9 @@ class NoteBook:
 
         started = in_zone(utc(session.created_at), self.transcripts.tz)
         about = [f"{session.key.provider}, {started:%Y-%m-%d %H:%M}", *([session.cwd] if session.cwd else [])]
-        whole = self._write_pieces(
-            path,
-            session.key,
-            html.page(self.heads.title(path, session), about, pieces()),
-            end,
-            paths.PAGE_SUFFIXES,
-        )
-        return whole._replace(redactions=transcript.facts.redactions)
+        page = html.page(self.heads.title(path, session), about, pieces(), self.pictures)
+        whole = self._write_pieces(path, session.key, page, end, paths.PAGE_SUFFIXES)
+        return whole._replace(redactions=transcript.facts.redactions, messages=transcript.facts.messages)
 
     def write_plain(self, path: str, session: SessionRecord, events: Events, until: Position) -> Whole:
         """Writes the conversation up to `until` as plain text. Stops the recordings to that file."""
@@ -224,17 +224,16 @@ class NoteBook:
         decoded = (
             decode_line(line) for _, lines in events(after=0, until=end) for line in lines.splitlines()
         )
-        secrets = 0
+        facts = Facts()
 
         def mask(text: str) -> str:
-            nonlocal secrets
             text, found = self.transcripts.masked(text)
-            secrets += found
+            facts.redactions += found
             return text
 
-        pieces = (text.encode() for text in plain.pieces(decoded, self.transcripts.tz, mask))
+        pieces = (text.encode() for text in plain.pieces(_counted(decoded, facts), self.transcripts.tz, mask))
         whole = self._write_pieces(path, session.key, pieces, end, paths.NOTE_SUFFIXES)
-        return whole._replace(redactions=secrets)
+        return whole._replace(redactions=facts.redactions, messages=facts.messages)
 
     def _write_pieces(
         self, path: str, key: SessionKey, pieces: Iterable[bytes], count: int, suffixes: Sequence[str]
@@ -297,3 +296,11 @@ def _pieces(head: bytes, spool: IO[bytes]) -> Iterator[bytes]:
     spool.seek(0)
     while piece := spool.read(limits.WRITE_PIECE_BYTES):
         yield piece
+
+
+def _counted(events: Iterable[ConversationEvent], facts: Facts) -> Iterator[ConversationEvent]:
+    """The events. Counts the messages that a plain text shows."""
+    for event in events:
+        if isinstance(event, UserMessage | AssistantMessage) and event.content.strip():
+            facts.messages += 1
+        yield event

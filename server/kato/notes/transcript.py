@@ -215,6 +215,7 @@ class Transcript:
         return before + self._block(f"*{text}*")
 
     def _message(self, speaker: str, event: ConversationEvent, text: str) -> str:
+        self.facts.messages += 1
         before = self._show_waiting()
         heading = self._heading(speaker, type(event).__name__, event.timestamp, text)
         if not heading and self._state.in_list and text[0] in " \t":

@@ -1,5 +1,6 @@
-"""`kato demo`: a real server, a conversation played into it, and what a newcomer wants to see of it."""
+"""`kato demo`: plays a conversation into a real server over stdio, and shows the status, the outcomes and the note."""
 
+import argparse
 import os
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
@@ -14,19 +15,44 @@ from rich.syntax import Syntax
 from rich.text import Text
 
 from kato.assistants import registry
-from kato.cli import tables
+from kato.cli import options, tables
 from kato.cli.client import Client, RequestFailed, ServerGone
-from kato.cli.tables import Screen, words
-from kato.core.errors import InvalidParams
+from kato.cli.options import EXIT_FAILED
+from kato.cli.screen import Screen, words
+from kato.core.errors import EXIT_OK, InvalidParams
 
 _BATCH_EVENTS: Final = 20
 _NOTE_LINES: Final = 24
 
 
-def run(events_file: Path | None, out: Path) -> int:
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Completes the parser."""
+    options.describe(
+        parser,
+        "Starts a server, sends it the events of a conversation with commands, and shows the note that results. The server has a"
+        " state folder of its own and reads none of your conversations.",
+        "kato demo --out /tmp/kato-demo",
+    )
+    parser.add_argument(
+        "--events",
+        type=Path,
+        metavar="FILE",
+        help="events, one JSON object a line, instead of the bundled conversation",
+    )
+    parser.add_argument(
+        "--out",
+        type=Path,
+        default=Path("demo-output"),
+        metavar="FOLDER",
+        help="the folder for the note (default: demo-output)",
+    )
+
+
+def run(arguments: argparse.Namespace) -> int:
     """Plays the events and prints the outcome. Returns 0 when every event and every command was accepted."""
+    events_file: Path | None = arguments.events
     console = Screen()
-    out = out.absolute()
+    out = arguments.out.absolute()
     out.mkdir(parents=True, exist_ok=True)
     events = list(_load(events_file))
     source = "the bundled conversation" if events_file is None else str(events_file)
@@ -40,42 +66,19 @@ def run(events_file: Path | None, out: Path) -> int:
 def _play(
     console: Screen, events: Sequence[Mapping[str, Any]], out: Path, state: str, *, bundled: bool
 ) -> int:
-    failed = False
-    outcomes: list[dict[str, Any]] = []
-    environment = {name: value for name, value in os.environ.items() if name != "KATO_CONFIG"}
-    environment["KATO_CONFIG"] = str(Path(state) / "config.toml")
-    Path(environment["KATO_CONFIG"]).touch()
+    """Sends the events and shows the status, the outcomes and the notes. Returns the exit code."""
     if bundled:
         (out / "notes" / "first-capture.md").unlink(missing_ok=True)
-    with Client(environment=environment) as client:
-        options = {
-            "stateDir": state,
-            "logLevel": "error",
-            "providerSessionRoots": {
-                name: [] for name in registry.names()
-            },  # the demo alone, not the user's own sessions
-        }
+    with Client(environment=_environment(state)) as client:
+        # No roots: the server reads the demo's events alone, not the user's own sessions.
+        roots: dict[str, list[str]] = {name: [] for name in registry.names()}
+        options = {"stateDir": state, "logLevel": "error", "providerSessionRoots": roots}
         client.initialize(options=options, folders=[str(out)])
-        columns = (TextColumn("events in"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
-        with Progress(*columns, console=console) as progress:
-            task = progress.add_task("events", total=len(events))
-            for batch in _batches(events):
-                first = batch[0]
-                params = {
-                    "provider": first.get("provider"),
-                    "sessionId": first.get("sessionId"),
-                    "events": batch,
-                    "cwd": str(out),
-                }
-                try:
-                    outcomes += client.request("kato/appendEvents", params)["commands"]
-                except RequestFailed as error:
-                    failed = True
-                    console.print(Text.assemble(("refused: ", "red"), words(str(error))))
-                except ServerGone as error:
-                    console.print(words(str(error), style="red"))
-                    return 1
-                progress.advance(task, len(batch))
+        try:
+            outcomes, failed = _send(console, client, events, out)
+        except ServerGone as error:
+            console.print(words(str(error), style="red"))
+            return EXIT_FAILED
         status = client.request("kato/status", {"includeStale": True})
     console.print(tables.status_tables(status))
     for outcome in outcomes:
@@ -84,7 +87,37 @@ def _play(
     paths = [outcome["outputPath"] for outcome in outcomes if outcome.get("outputPath")]
     for path in dict.fromkeys(paths):
         _print_note(console, Path(path))
-    return 1 if failed else 0
+    return EXIT_FAILED if failed else EXIT_OK
+
+
+def _environment(state: str) -> dict[str, str]:
+    """This environment, with an empty configuration file."""
+    config = Path(state) / "config.toml"
+    config.touch()
+    return {**os.environ, "KATO_CONFIG": str(config)}
+
+
+def _send(
+    console: Screen, client: Client, events: Sequence[Mapping[str, Any]], out: Path
+) -> tuple[list[dict[str, Any]], bool]:
+    """Sends the events in batches, with a progress bar. Returns the outcomes of their commands, and whether the server refused a
+    batch. Raises ServerGone.
+    """
+    outcomes: list[dict[str, Any]] = []
+    failed = False
+    columns = (TextColumn("events in"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
+    with Progress(*columns, console=console) as progress:
+        task = progress.add_task("events", total=len(events))
+        for batch in _batches(events):
+            session = {name: batch[0].get(name) for name in ("provider", "sessionId")}
+            try:
+                params = {**session, "events": batch, "cwd": str(out)}
+                outcomes += client.request("kato/appendEvents", params)["commands"]
+            except RequestFailed as error:
+                failed = True
+                console.print(Text.assemble(("refused: ", "red"), words(str(error))))
+            progress.advance(task, len(batch))
+    return outcomes, failed
 
 
 def _load(events_file: Path | None) -> Iterator[Mapping[str, Any]]:

@@ -3,18 +3,22 @@
 It runs the same `Runtime` as the language server. The user is notified in the view.
 """
 
+import argparse
+import os
 from collections import deque
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Final
 
 import msgspec
 from rich.console import Group, RenderableType
 from rich.live import Live
 
+from kato.app import process
 from kato.app.runtime import Hooks, Runtime
-from kato.cli import tables
-from kato.cli.tables import Screen, words
-from kato.core.errors import EXIT_BUDGET, EXIT_OK, BudgetExceeded
+from kato.cli import options, tables
+from kato.cli.screen import Screen, shown_path, words
+from kato.core.errors import EXIT_BUDGET, EXIT_OK, BudgetExceeded, CommandRefused
 from kato.core.notices import Notice, Severity
 from kato.core.outcomes import CommandOutcome
 from kato.core.settings import Settings
@@ -23,6 +27,30 @@ _MESSAGES_MAX: Final = 12
 _SESSIONS_MAX: Final = 20
 _REFRESH_SECONDS: Final = 0.5
 _MARKS: Final[Mapping[Severity, str]] = {"error": "✘", "warning": "!", "info": "·"}
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Completes the parser."""
+    options.describe(
+        parser,
+        "Shows memory, sessions and recordings while it runs; Ctrl+C ends it. Other windows and servers may run meanwhile.",
+        "kato watch ~/work/project",
+    )
+    parser.add_argument(
+        "folder", nargs="*", help="follow only the conversations of these folders, instead of all"
+    )
+    options.add_state_dir(parser)
+    options.add_memory_limit(parser)
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Follows the session logs until the user interrupts it. Raises CommandRefused for a folder that does not exist."""
+    process.tame_allocator()
+    folders = [str(Path(options.absolute(folder)).resolve()) for folder in arguments.folder]
+    for folder in folders:
+        if not Path(folder).is_dir():
+            raise CommandRefused(f"{folder} is not a folder; name a folder that exists")
+    return Watch(options.settings(arguments), os.environ, folders, Screen()).run()
 
 
 class Watch:
@@ -88,7 +116,7 @@ class Watch:
         if outcome.status == "error":
             return
         path = "" if outcome.output_path is msgspec.UNSET else outcome.output_path
-        shown = tables.shown_path(path) if path else ""
+        shown = shown_path(path) if path else ""
         self._messages.append(("✔", f"::{outcome.command} {shown}"))
         self._has_news = True
 

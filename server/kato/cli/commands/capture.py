@@ -1,0 +1,164 @@
+"""`kato capture`: writes a conversation to a note now, from the assistant's log. See `kato.cli.capturing`."""
+
+import argparse
+from collections.abc import Sequence
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from msgspec.structs import replace
+
+from kato.cli import capturing, catalog, options, terminal
+from kato.core.errors import EXIT_OK, CommandRefused
+from kato.core.text import printable
+
+if TYPE_CHECKING:
+    from kato.core.settings import Settings
+    from kato.notes.notebook import Whole
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Completes the parser."""
+    options.describe(
+        parser,
+        "Reads the conversation from the assistant's log, from its beginning, and writes it as the settings markdown.* say. Text in "
+        "the file that Kato did not write is copied to the backups first.",
+        "kato capture --latest notes/talk.md",
+        "kato capture 3f2a9c1e talk.html --images --tools=full",
+        "kato capture --latest --since 2h - | less",
+    )
+    parser.add_argument(
+        "session",
+        nargs="?",
+        metavar="SESSION",
+        help="its id, or the beginning of it, or provider/id (kato sessions lists them)",
+    )
+    parser.add_argument(
+        "path",
+        nargs="?",
+        metavar="PATH",
+        help="the file, whose suffix names the format: .md, .html, .txt, or .jsonl for one event a line;"
+        " - for standard output",
+    )
+    parser.add_argument(
+        "--latest", action="store_true", help="the newest conversation of the current folder (the default)"
+    )
+    parser.add_argument(
+        "--since",
+        metavar="WHEN",
+        help="leave out what was before: 30m, 2h, 3d, 14:30, 2026-11-24, 2026-11-24T14:30",
+    )
+    parser.add_argument(
+        "--format", choices=capturing.FORMATS, help="the format of standard output, or of a file without PATH"
+    )
+    _add_contents(parser)
+    options.add_state_dir(parser)
+    parser.set_defaults(take_left_over=_take_left_over)
+
+
+def _add_contents(parser: argparse.ArgumentParser) -> None:
+    """Adds the options for what the note shows."""
+    parser.add_argument("--thinking", action="store_true", help="show the assistant's thinking, folded")
+    # Options of their own: with an optional value, argparse would take the session or the path for the value.
+    for value, names, text in (
+        ("full", ("--tools", "--tools=full"), "show each tool call with its result, folded"),
+        ("summary", ("--tools=summary",), "show at the end of each turn what was done (the default)"),
+        ("hidden", ("--tools=hidden",), "show nothing of tool calls"),
+    ):
+        parser.add_argument(*names, dest="tools", action="store_const", const=value, help=text)
+    parser.add_argument(
+        "--sub-agents", action="store_true", help="fold sub-agents under the calls that started them"
+    )
+    parser.add_argument(
+        "--images",
+        action="store_true",
+        help="write pictures as files next to the note, or into the page (.html)",
+    )
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Writes the note and reports what was written. Raises KatoError if nothing could be written."""
+    wanted, path = _session_and_path(arguments)
+    if path not in (None, "-"):
+        capturing.format_of(path, arguments.format)  # before the logs are searched
+    since = None if arguments.since is None else options.moment(arguments.since)
+    chosen = _with_options(options.settings(arguments), arguments)
+    places = catalog.Places.of(chosen)
+    logs = catalog.list_found(places.roots, places.surroundings)
+    if wanted is None:
+        found = catalog.latest(logs, str(Path.cwd()), places.surroundings)
+    else:
+        found = catalog.pick(logs, wanted, places.surroundings)
+    task = capturing.Task(chosen, found, logs, places.surroundings, since)
+    if path == "-":
+        shown = partial(printable, keep="\n\t")
+        capturing.to_stdout(task, arguments.format, lambda pieces: terminal.write(pieces, shown))
+    else:
+        target = None if path is None else options.absolute(path)
+        _print(capturing.to_file(task, target, arguments.format))
+    return EXIT_OK
+
+
+def _session_and_path(arguments: argparse.Namespace) -> tuple[str | None, str | None]:
+    """The session, None for the latest one, and the path, None for the default name."""
+    wanted, path = arguments.session, arguments.path
+    if not arguments.latest or wanted is None:
+        return wanted, path
+    if path is not None:
+        raise CommandRefused("--latest takes a path, or a session is named: not both")
+    return None, wanted
+
+
+def _with_options(chosen: "Settings", arguments: argparse.Namespace) -> "Settings":
+    """The settings, with what the command line says about the note."""
+    tools = arguments.tools
+    return replace(
+        chosen,
+        markdown_include_thinking=chosen.markdown_include_thinking or arguments.thinking,
+        markdown_include_sub_agents=chosen.markdown_include_sub_agents or arguments.sub_agents,
+        markdown_images="files" if arguments.images else chosen.markdown_images,
+        markdown_tool_calls=chosen.markdown_tool_calls if tools is None else tools,
+        markdown_include_tool_calls=chosen.markdown_include_tool_calls if tools is None else False,
+    )
+
+
+def _print(report: capturing.Report) -> None:
+    """Reports what was replaced, then what was written."""
+    replaced = report.whole.replaced
+    if report.pictures_failure is not None:
+        terminal.print_error(f"some pictures could not be written: {report.pictures_failure}")
+    if replaced.backup_path is not None:
+        terminal.print_error(f"{report.path} held other text; it was copied to {replaced.backup_path} first")
+    for one in replaced.stopped:
+        terminal.print_error(
+            f"the recording of {one.key.provider}/{one.key.session_id} to {report.path} was stopped"
+        )
+    terminal.print_line(f"{report.path}: {_written(report.whole)}")
+    if report.pictures is not None:
+        folder, count = report.pictures
+        terminal.print_line(f"{folder}: {_counted(count, 'picture')}")
+
+
+def _written(whole: "Whole") -> str:
+    """What a note holds: `12 messages from 40 events, 1 secret masked`."""
+    events = _counted(whole.events, "event")
+    written = events if whole.messages is None else f"{_counted(whole.messages, 'message')} from {events}"
+    return f"{written}, {_counted(whole.redactions, 'secret')} masked" if whole.redactions else written
+
+
+def _counted(count: int, noun: str) -> str:
+    return f"{count:,} {noun}{'' if count == 1 else 's'}"
+
+
+def _take_left_over(arguments: argparse.Namespace, left_over: Sequence[str]) -> bool:
+    """Takes arguments that argparse left over as the session or the path. False if there is no place for them."""
+    for text in left_over:
+        if text.startswith("-") and text != "-":
+            return False
+        if arguments.session is None:
+            arguments.session = text
+        elif arguments.path is None:
+            arguments.path = text
+        else:
+            return False
+    return True

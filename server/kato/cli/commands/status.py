@@ -1,0 +1,55 @@
+"""`kato status`: what every running server of this user holds, from the status files."""
+
+import argparse
+import time
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any, Final
+
+from kato.cli import options, terminal
+from kato.core.errors import EXIT_OK
+
+if TYPE_CHECKING:
+    from rich.console import RenderableType
+
+_REFRESH_SECONDS: Final = 1
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Completes the parser."""
+    options.describe(
+        parser,
+        "Reads what the servers wrote at their last heartbeat; asks no server and starts none.",
+        "kato status --watch",
+    )
+    options.add_json(parser)
+    parser.add_argument("--watch", action="store_true", help="refresh every second until Ctrl+C")
+    options.add_state_dir(parser)
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Shows the status once, or until the user interrupts it."""
+    folder = options.state_dir(arguments)
+    if arguments.json and not arguments.watch:
+        terminal.print_json({"servers": options.running_servers(folder)})
+        return EXIT_OK
+    from rich.live import Live  # noqa: PLC0415
+
+    from kato.cli.screen import Screen  # noqa: PLC0415
+
+    if not arguments.watch:
+        Screen().print(_view(options.running_servers(folder)))
+        return EXIT_OK
+    with Live(console=Screen(), auto_refresh=False, screen=False) as live:
+        while True:
+            live.update(_view(options.running_servers(folder)), refresh=True)
+            time.sleep(_REFRESH_SECONDS)
+
+
+def _view(servers: Sequence[Mapping[str, Any]]) -> "RenderableType":
+    from rich.console import Group  # noqa: PLC0415
+
+    from kato.cli import tables  # noqa: PLC0415
+
+    if not servers:
+        return "No Kato server is running."
+    return Group(*(tables.status_tables(server) for server in servers))
