@@ -55,7 +55,9 @@ class Problem(Struct, frozen=True, eq=False):
 
 class SessionInfo(Struct, frozen=True):
     """What is known about a session from its log so far. For a sub-agent, `parent_id` is the session that started it and
-    `parent_tool_call_id` the tool call that did, if the log names them.
+    `parent_tool_call_id` the tool call that did, if the log names them. `branch` is the git branch that the session worked on
+    last. `tokens` counts the input and the output of all replies, without what was read from a cache: None where the log
+    does not state both.
     """
 
     session_id: str
@@ -64,6 +66,8 @@ class SessionInfo(Struct, frozen=True):
     version: str | None = None
     parent_id: str | None = None
     parent_tool_call_id: str | None = None
+    branch: str | None = None
+    tokens: int | None = None
 
 
 class ReadResult(Struct, frozen=True):

@@ -226,6 +226,8 @@ RENDERED_COST: Final = 8
 #: Identifiers: event, session, provider, turn, tool call. Real ones have at most 120 characters.
 ID_CHARS_MAX: Final = 512
 TITLE_CHARS_MAX: Final = 60
+#: A git branch; longer names are cut.
+BRANCH_CHARS_MAX: Final = 200
 #: Lines that are looked at for a title: those before it are commands, and a mistyped one takes 40 µs to judge.
 TITLE_LINES_MAX: Final = 32
 #: A session is stale when its last message is older than this (wire contract).

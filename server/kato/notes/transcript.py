@@ -22,7 +22,7 @@ from datetime import datetime, tzinfo
 from typing import Any, Final
 
 import msgspec
-from msgspec import UNSET, Struct, structs
+from msgspec import UNSET, Struct, UnsetType, structs
 
 from kato.core.events import (
     BOUNDARY_SUBTYPES,
@@ -236,12 +236,16 @@ class Transcript:
             return ""
         self._state.said = [*self._state.said, mark][-_TURN_MESSAGES_MAX:]
         self.facts.message_at(event.timestamp)
-        model = "" if event.model is UNSET else one_line(event.model)
-        if model:
-            self.facts.models[model] = None
-        self._state.assistant = model or "Assistant"
+        self._state.assistant = self._model(event.model) or "Assistant"
         shown = self._message(self._state.assistant, event, enclosed(text))
         return shown + self._end_turn() if event.phase == "final" else shown
+
+    def _model(self, name: str | UnsetType) -> str:
+        """The name of a model that spoke or acted, for a heading; "" if it is not known."""
+        shown = "" if name is UNSET else one_line(name)
+        if shown:
+            self.facts.models[shown] = None
+        return shown
 
     def _system_message(self, event: SystemMessage | ProviderInfo) -> str:
         if not self._options.include_system_events:
@@ -330,8 +334,7 @@ class Transcript:
     def _brief_call(self, event: ToolCall | BriefCall) -> str:
         """Remembers what was done for the end of the turn."""
         state, given = self._state, event.input
-        if event.model is not UNSET:
-            state.assistant = one_line(event.model) or state.assistant
+        state.assistant = self._model(event.model) or state.assistant
         if state.since is None:
             state.since = event.timestamp
         if isinstance(given, msgspec.Raw):
@@ -370,8 +373,7 @@ class Transcript:
             )
         self._hidden_call(event)
         state = self._state
-        if event.model is not UNSET:
-            state.assistant = one_line(event.model) or state.assistant
+        state.assistant = self._model(event.model) or state.assistant
         given = self._masked_value(event.input)
         for one in summary.done(event.tool_call_id, self._action(event.name, given), state.folder):
             if one.family in summary.CHANGES:
