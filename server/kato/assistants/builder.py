@@ -264,11 +264,19 @@ class BaseReader(ABC):
         self._events.append(SystemMessage(**head, role="system", content=content))
 
     def emit_thinking(
-        self, event_id: str, at: datetime | None, kind: str, content: str, origin: str | None = None
+        self,
+        event_id: str,
+        at: datetime | None,
+        kind: str,
+        content: str,
+        origin: str | None = None,
+        *,
+        model: str | None = None,
     ) -> None:
         """Emits the assistant's reasoning, unless it is empty."""
         if content.strip():
-            self._events.append(Thinking(**self._head(event_id, at, kind, origin), content=content))
+            head = self._head(event_id, at, kind, origin)
+            self._events.append(Thinking(**head, content=content, model=model or UNSET))
 
     def emit_call(
         self,

@@ -20,6 +20,7 @@ from typing import Any, Final, Literal, Protocol
 
 from msgspec import Struct
 
+from kato.core.actions import ReadArguments
 from kato.core.events import ConversationEvent
 
 #: The version of this contract. It rises when an assistant that was written for the one before may no longer work.
@@ -194,6 +195,8 @@ class Assistant(Struct, frozen=True):
     `has_global_ids`: an event has the same id in each session in which it occurs (a fork, for instance).
     `title_marks`: a line of a log that names the session contains one of these.
     `contract` is the `CONTRACT_VERSION` that a plugin was written for; the built-in assistants need none.
+    `tools` declares what notes show of the calls of its tools, by the tool's name in lower case (`core.tools`): only of those
+    that `core.tools.TOOLS` lacks, or reads differently.
     """
 
     name: str
@@ -206,3 +209,4 @@ class Assistant(Struct, frozen=True):
     has_global_ids: bool = False
     title_marks: tuple[bytes, ...] = ()
     contract: int | None = None
+    tools: Mapping[str, ReadArguments] = {}

@@ -175,6 +175,8 @@ class LogEvents:
         self.started: Mapping[str, str] = {}
         #: The session's title, as far as it was read.
         self.title: str | None = None
+        #: After a run through: what the log says about the session.
+        self.info: SessionInfo | None = None
 
     def __iter__(self) -> Iterator[ConversationEvent]:
         seen: set[int] = set()  # hashes: a long log has many ids
@@ -184,6 +186,7 @@ class LogEvents:
             tail.reader.save_picture = self._save
             yield from self._of(tail, seen)
             started.update(tail.reader.started)
+            self.info = tail.reader.about(self._session_id or tail.reader.info.session_id)
         self.started = started
 
     def _of(self, tail: Tail, seen: set[int]) -> Iterator[ConversationEvent]:
@@ -346,6 +349,8 @@ def session_of(found: Found, place: Surroundings, events: LogEvents) -> SessionR
         updated_at=about.updated_at,
         title=about.title,
         cwd=about.info.cwd,
+        branch=None if events.info is None else events.info.branch,
+        tokens=None if events.info is None else events.info.tokens,
     )
 
 

@@ -458,7 +458,6 @@ def _capture(arguments: argparse.Namespace) -> int:
     from kato.core.text import printable  # noqa: PLC0415
     from kato.notes.images import Pictures  # noqa: PLC0415
     from kato.notes.rendering import BEGINNING, render  # noqa: PLC0415
-    from kato.notes.transcript import Transcript  # noqa: PLC0415
     from kato.storage.journal import Journal  # noqa: PLC0415
 
     wanted, path = arguments.session, arguments.path
@@ -528,7 +527,7 @@ def _capture(arguments: argparse.Namespace) -> int:
         notebook.sub_agents = agents
         if not target:
             pieces = render(
-                Transcript(notebook.options, notebook.tz, folder=session.cwd or "", tools=notebook.tools),
+                notebook.transcript(session),
                 events.pieces(),
                 BEGINNING,
                 None,

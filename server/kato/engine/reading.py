@@ -18,7 +18,6 @@ from kato.core.snapshots import SnapshotStore
 from kato.engine.budget import EVENT, MemoryBudget
 from kato.notes.notebook import NoteBook
 from kato.notes.rendering import BEGINNING, Events, Position, SubAgent, render
-from kato.notes.transcript import Transcript
 
 
 class Page(NamedTuple):
@@ -105,7 +104,7 @@ class SessionReader:
         self._budget.make_room(limits.RENDERED_COST * bytes_max, "showing this session")
         pieces, size = [], 0
         notebook = self._notebook
-        transcript = Transcript(notebook.options, notebook.tz, folder=record.cwd or "", tools=notebook.tools)
+        transcript = notebook.transcript(record)
         end = Position(record.event_count)
         events = self.events(key)(after=0, until=record.event_count)
         for piece in render(transcript, events, BEGINNING, end, notebook.fold(key), is_over=True):

@@ -27,6 +27,7 @@ from msgspec.structs import replace
 
 from kato import __version__
 from kato.core import limits, paths
+from kato.core.actions import ReadArguments
 from kato.core.errors import KatoError, PathDenied, WriteFailed
 from kato.core.events import SessionKey, ToolResult, decode_line
 from kato.core.moments import in_zone, utc
@@ -36,7 +37,6 @@ from kato.notes.files import FileState, NoteFile, NoteMissing, NoteWriter, Prepa
 from kato.notes.options import MarkdownOptions
 from kato.notes.policy import RootUnavailable
 from kato.notes.rendering import BEGINNING, Events, Fold, Position, SubAgents, next_blocks, render, texts
-from kato.notes.tools import ReadArguments
 from kato.notes.transcript import Transcript
 
 #: Bodies up to this size are rendered in memory, longer ones in an unlinked file of the state directory.
@@ -126,7 +126,9 @@ class _Changed(NamedTuple):
 
 
 class NoteBook:
-    """Writes notes. `now_ms` and `random_bytes` give times and ids; `sub_agents` is asked if the options want them."""
+    """Writes notes. `now_ms` and `random_bytes` give times and ids; `tools` gives the table of a provider's tools
+    (`Assistant.tools`); `sub_agents` is asked if the options want them.
+    """
 
     def __init__(
         self,
@@ -138,6 +140,7 @@ class NoteBook:
         tz: tzinfo,
         now_ms: Callable[[], int],
         random_bytes: Callable[[int], bytes],
+        tools: Callable[[str], Mapping[str, ReadArguments]] = lambda _: {},
     ) -> None:
         self.writer = writer
         self.options = options
@@ -149,8 +152,7 @@ class NoteBook:
         #: Notes that are as Kato left them: size, time of change.
         self._unchanged: dict[str, tuple[int, int]] = {}
         self.sub_agents: SubAgents | None = None
-        #: Reads the arguments of tools that `tools.TOOLS` lacks.
-        self.tools: Mapping[str, ReadArguments] = {}
+        self._tools = tools
         #: Told while a whole note is written: events done, events in all.
         self.progress: Callable[[int, int], None] = lambda _done, _total: None
         #: Called after the missing end of a note was written again.
@@ -187,7 +189,7 @@ class NoteBook:
 
         `remember` is called with the result while nobody else writes, after the file is in its place.
         """
-        transcript = Transcript(self.options, self.tz, folder=session.cwd or "", tools=self.tools)
+        transcript = self.transcript(session)
         with tempfile.SpooledTemporaryFile(
             max_size=_SPOOL_BYTES, dir=str(self._spool_dir), prefix=self.writer.leftovers.spool_prefix
         ) as spool:
@@ -245,7 +247,7 @@ class NoteBook:
     def write_html(self, path: str, session: SessionRecord, events: Events, until: Position) -> Whole:
         """The conversation up to `until` as one self-contained page."""
         options = structs.replace(self.options, heading_style="page")
-        transcript = Transcript(options, self.tz, folder=session.cwd or "", tools=self.tools)
+        transcript = self.transcript(session, options)
         end = until.seq + (until.line > 0)
         shown = texts(transcript, events(after=0, until=end), BEGINNING, until, self.fold(session.key))
 
@@ -599,7 +601,12 @@ class NoteBook:
         """A transcript that goes on from a state. One that begins here asks for the session's folder."""
         session = None if state else self._notes.session(key)
         folder = "" if session is None or session.cwd is None else session.cwd
-        return Transcript(self.options, self.tz, state, folder=folder, tools=self.tools)
+        return Transcript(self.options, self.tz, state, folder=folder, tools=self._tools(key.provider))
+
+    def transcript(self, session: SessionRecord, options: MarkdownOptions | None = None) -> Transcript:
+        """A transcript of a whole conversation; without `options`, as the settings want it."""
+        tools = self._tools(session.key.provider)
+        return Transcript(options or self.options, self.tz, folder=session.cwd or "", tools=tools)
 
     def fold(self, key: SessionKey, depth: int = 0) -> Fold | None:
         """Renders the sub-agents of a session's calls, and theirs; None if they are not wanted."""
@@ -610,7 +617,9 @@ class NoteBook:
         def folded(transcript: Transcript, result: ToolResult) -> str:
             text = ""
             for agent in find(key, result.tool_call_id):
-                inner = Transcript(self.options, self.tz, level=3, tools=self.tools)
+                inner = Transcript(
+                    self.options, self.tz, level=3, folder=transcript.folder, tools=self._tools(key.provider)
+                )
                 pieces, size = [], 0
                 deeper = self.fold(agent.key, depth + 1)
                 for piece in render(inner, agent.events, BEGINNING, None, deeper, is_over=True):
@@ -633,6 +642,7 @@ class NoteBook:
             key=session.key,
             template=self.options.file_name,
             cwd=session.cwd,
+            branch=session.branch,
         )
 
     def _head(
@@ -674,6 +684,8 @@ class NoteBook:
             "started": self._moment(facts.started),
             "ended": self._moment(facts.ended),
             "cwd": session.cwd,
+            "branch": session.branch,
+            "tokens": session.tokens,
             "models": list(facts.models),
             "files": list(facts.files),
             "turns": facts.turns,

@@ -24,6 +24,7 @@ from typing import Any, Final
 import msgspec
 from msgspec import UNSET, Struct, UnsetType, structs
 
+from kato.core.actions import Action, Other, ReadArguments
 from kato.core.events import (
     BOUNDARY_SUBTYPES,
     AssistantMessage,
@@ -38,6 +39,7 @@ from kato.core.events import (
 )
 from kato.core.moments import in_zone
 from kato.core.text import line_part
+from kato.core.tools import action_of
 from kato.notes import decisions, redaction, summary, tool_blocks
 from kato.notes.brief_events import (
     BriefCall,
@@ -52,7 +54,6 @@ from kato.notes.facts import Facts
 from kato.notes.markup import cut, details, literal, normalised, one_line, prose, quoted, trimmed
 from kato.notes.options import MarkdownOptions
 from kato.notes.safe_markdown import enclosed, typed
-from kato.notes.tools import Action, ReadArguments, action_of
 
 #: Calls without a result that are remembered by name; of more, the oldest are forgotten and their results are
 #: shown with the call's id. A turn of an assistant holds some dozens.
@@ -72,6 +73,7 @@ class _Waiting(Struct, array_like=True, omit_defaults=True):
     arguments: str
     at: datetime
     text: str = ""
+    about: str = ""
 
 
 class _State(Struct, omit_defaults=True):
@@ -145,6 +147,11 @@ class Transcript:
     def state(self) -> bytes:
         """All that the next piece depends on, for another Transcript to go on from. Never empty."""
         return msgspec.json.encode(self._state)
+
+    @property
+    def folder(self) -> str:
+        """The session's folder; "" if it is not known."""
+        return self._state.folder
 
     @property
     def speakers(self) -> tuple[str, ...]:
@@ -264,6 +271,8 @@ class Transcript:
         if not text:
             return ""
         before = self._show_waiting()
+        if event.subtype != "compaction":  # after a compaction, the assistant goes on
+            before += self._end_turn()
         self._state.speaker = self._state.kind = ""  # what follows has a heading of its own
         self._state.in_list = False
         return before + self._block(f"*{text}*")
@@ -317,8 +326,8 @@ class Transcript:
 
     # --- What the assistant did -------------------------------------------------------------------------
 
-    def _action(self, name: str, given: Any) -> Action:
-        return action_of(name, given if isinstance(given, dict) else {}, self._tools)
+    def _action(self, name: str, given: Any, about: str) -> Action:
+        return action_of(name, given if isinstance(given, dict) else {}, self._tools, about=about)
 
     def _hidden_call(self, event: ToolCall | HiddenCall | BriefCall) -> str:
         calls = self._state.calls
@@ -339,8 +348,8 @@ class Transcript:
             state.since = event.timestamp
         if isinstance(given, msgspec.Raw):
             given = msgspec.json.decode(given)
-        action = self._action(event.name, given)
-        for one in summary.done(event.tool_call_id, action, self._style.folder, self._masked):
+        action = self._action(event.name, given, _about(event.description))
+        for one in summary.done(event.tool_call_id, action, state.folder, self._masked):
             if one.family in summary.CHANGES:
                 self.facts.changed(one.label)
             if len(state.done) < summary.LINES_MAX:
@@ -374,12 +383,15 @@ class Transcript:
         self._hidden_call(event)
         state = self._state
         state.assistant = self._model(event.model) or state.assistant
-        given = self._masked_value(event.input)
-        for one in summary.done(event.tool_call_id, self._action(event.name, given), state.folder):
+        given, about = self._masked_value(event.input), ""
+        action = self._action(event.name, given, _about(event.description))
+        if isinstance(action, Other):  # only there it is shown
+            about = self._masked(action.about)
+        for one in summary.done(event.tool_call_id, action, state.folder):
             if one.family in summary.CHANGES:
                 self.facts.changed(one.label)
         arguments = "" if given is UNSET else msgspec.json.encode(given).decode()
-        waiting = _Waiting(event.tool_call_id, event.name, arguments, event.timestamp)
+        waiting = _Waiting(event.tool_call_id, event.name, arguments, event.timestamp, about=about)
         before = ""
         if len(arguments) > _WAITING_BYTES_MAX or len(state.waiting) >= _WAITING_CALLS_MAX:
             before = self._show_waiting()
@@ -410,8 +422,14 @@ class Transcript:
         return ""
 
     def _call_block(self, waiting: _Waiting, result: tool_blocks.Result) -> str:
+        return tool_blocks.block(self._waiting_action(waiting), result, self._style)
+
+    def _first_line(self, waiting: _Waiting) -> str:
+        return cut(tool_blocks.first_line(self._waiting_action(waiting), self._style))
+
+    def _waiting_action(self, waiting: _Waiting) -> Action:
         given = msgspec.json.decode(waiting.arguments) if waiting.arguments else {}
-        return tool_blocks.block(self._action(waiting.name, given), result, self._style)
+        return self._action(waiting.name, given, waiting.about)
 
     def _show_waiting(self, until: _Waiting | None = None) -> str:
         """The calls that wait, in their order: all, or those up to the first one that has no result yet."""
@@ -421,6 +439,8 @@ class Transcript:
             if until is not None and not one.text:
                 break
             del self._state.waiting[0]
+            if not one.text and one.call_id in self._state.calls:  # the result will stand further down
+                self._state.calls[one.call_id] = self._first_line(one)
             text += self._folded(one.at, one.text or self._call_block(one, tool_blocks.Result()))
         return text
 
@@ -431,6 +451,7 @@ class Transcript:
         if not text:
             return ""
         before = self._show_waiting()
+        self._state.assistant = self._model(event.model) or self._state.assistant
         return before + self._folded(event.timestamp, details("Thinking", quoted(text)))
 
     def _folded(self, timestamp: datetime, block: str) -> str:
@@ -441,6 +462,13 @@ class Transcript:
             self._state.kind = AssistantMessage.__name__
         self._state.in_list = False
         return self._block(heading, block)
+
+
+def _about(description: str | UnsetType) -> str:
+    """The line that describes a call. Where it was cut, the last word goes: half of a secret is not recognised as one."""
+    if description is UNSET or not description.endswith("…"):
+        return "" if description is UNSET else description
+    return f"{description.rpartition(' ')[0]} …".lstrip()
 
 
 #: Of a user's message, in a readable heading.

@@ -122,7 +122,9 @@ class AssistantRecords(SessionFacts):
             return
         for piece in reply.take(is_done=is_done):
             if piece.is_thought:
-                self.emit_thinking(piece.event_id, piece.at, "assistant", piece.text, piece.block_id)
+                self.emit_thinking(
+                    piece.event_id, piece.at, "assistant", piece.text, piece.block_id, model=reply.model
+                )
             else:
                 self.emit_assistant(
                     piece.event_id,

@@ -115,7 +115,7 @@ class Answer:
         self.flush()
         value = part.get("value")
         text = "\n".join(map(str, value)) if isinstance(value, list) else str(value or "")
-        self.session.emit_thinking(event_id, self.at, "thinking", text, self.id)
+        self.session.emit_thinking(event_id, self.at, "thinking", text, self.id, model=self.model)
 
     def edit(self, part: Json, event_id: str) -> None:
         """An edit of a file."""

@@ -57,10 +57,11 @@ class EventStream:
             event.id, event.at, event.kind, content, subtype=subtype, level=level, origin=event.id
         )
 
-    def think(self, event_id: str, event: Event, content: str) -> None:
+    def think(self, event_id: str, event: Event, content: str, *, model: str | None = None) -> None:
         """Emits a thought, once: some versions write it in an event and again in the message that follows."""
         if content != self.last_thinking:
-            self.session.emit_thinking(event_id, event.at, event.kind, content, event.id)
+            model = model or self.model
+            self.session.emit_thinking(event_id, event.at, event.kind, content, event.id, model=model)
         self.last_thinking = content
 
     def call(self, call_id: str, name: str, given: object, event: Event, *, model: str | None = None) -> None:

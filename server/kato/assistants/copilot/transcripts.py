@@ -93,19 +93,19 @@ def answer(stream: EventStream, event: Event) -> None:
     """What the assistant thought and said, and the tools that it asks for. JetBrains calls the text `text`."""
     data = event.data
     thinking = text_of(data, "reasoningText") or text_of(object_of(data, "thinking"), "text") or ""
-    stream.think(f"{event.id}:thinking", event, thinking)
+    model = text_of(data, "model") or stream.model
+    stream.think(f"{event.id}:thinking", event, thinking, model=model)
     stream.last_thinking = ""
     requests = objects_of(data, "toolRequests")
     text = text_of(data, "content") or text_of(data, "text") or ""
     if text.strip():
-        model = text_of(data, "model") or stream.model
         phase: Phase = "commentary" if requests else "final"
         stream.session.emit_assistant(
             event.id, event.at, event.kind, text, event.id, model=model, phase=phase
         )
     for request in requests:
         call_id, name = text_of(request, "toolCallId") or event.id, text_of(request, "name") or "tool"
-        stream.call(call_id, name, request.get("arguments"), event, model=text_of(data, "model"))
+        stream.call(call_id, name, request.get("arguments"), event, model=model)
 
 
 def think(stream: EventStream, event: Event) -> None:

@@ -16,7 +16,7 @@ from msgspec import Struct
 from kato.assistants.builder import BaseReader
 from kato.assistants.contract import Json, LogFile
 from kato.assistants.dispatch import Dispatch
-from kato.assistants.gemini.tools import ABOUT_PLAN, ENDED, SHELL, answers, ending, plan_review, result_text
+from kato.assistants.gemini.tools import ABOUT_PLAN, ENDED, answers, ending, plan_review, result_text
 from kato.assistants.gemini.words import FILLERS, IN_SHELL, kind_of, plain, shell_command, typed_words
 from kato.assistants.tokens import ReplyTokens
 from kato.assistants.values import moment, number_of, object_of, objects_of, remember, text_of, without_assets
@@ -142,7 +142,7 @@ class Messages(BaseReader):
         self.emit_user(message_id, at, "user", f"!{command}", message_id, doubt=IN_SHELL)
         call_id = f"{message_id}:shell"
         given = {"command": command}
-        self.emit_call(call_id, at, "user", call_id, SHELL, given, origin=message_id)
+        self.emit_call(call_id, at, "user", call_id, "user_shell", given, origin=message_id)
         self.emit_result(f"{call_id}:result", at, "user", call_id, output, message_id)
 
     # --- Messages of type `gemini` ----------------------------------------------------------------------
@@ -166,18 +166,19 @@ class Messages(BaseReader):
 
     def _thoughts(self, message_id: str, message: Json, emitted: _Emitted, at: datetime | None) -> None:
         """`thoughts`, or parts of the content that are thoughts: a resumed session repeats there what `thoughts` holds."""
-        thoughts = objects_of(message, "thoughts")
+        thoughts, model = objects_of(message, "thoughts"), text_of(message, "model")
         for number, thought in enumerate(thoughts):
             name = f"{message_id}:thought{number}"
             if emitted.take_part(name):
                 subject = text_of(thought, "subject")
                 description = (text_of(thought, "description") or "").replace("\\n", "\n").strip()
                 text = f"**{subject}** — {description}" if subject else description
-                self.emit_thinking(name, moment(thought.get("timestamp")) or at, "thought", text, message_id)
+                thought_at = moment(thought.get("timestamp")) or at
+                self.emit_thinking(name, thought_at, "thought", text, message_id, model=model)
         for number, part in enumerate([] if thoughts else objects_of(message, "content")):
             name, text = f"{message_id}:part{number}", text_of(part, "text") or ""
             if part.get("thought") and text.strip() not in FILLERS and emitted.take_part(name):
-                self.emit_thinking(name, at, "thought", text, message_id)
+                self.emit_thinking(name, at, "thought", text, message_id, model=model)
 
     def _answer(
         self, message_id: str, message: Json, text: str, emitted: _Emitted, at: datetime | None
