@@ -105,7 +105,8 @@ def test_damaged_events_of_a_version_without_checksums_are_left_out(journal: Jou
         for column in ("mtime_ns", "device", "provider", "session_id", "look"):
             db.execute(f"ALTER TABLE note DROP COLUMN {column}")
         db.execute("DROP TABLE hold")
-        db.execute(f"PRAGMA user_version = {len(MIGRATIONS) - 4}")
+        db.execute("ALTER TABLE session DROP COLUMN branch")
+        db.execute(f"PRAGMA user_version = {len(MIGRATIONS) - 5}")
     db.close()
     opened = Journal.open(state, now_ms=lambda: START_MS)
     assert lines(opened) == [line for _, line in pairs(6)]

@@ -26,6 +26,7 @@ META = st.builds(
     last_message_at=st.none() | MOMENT,
     parent_id=TEXT,
     parent_call_id=TEXT,
+    branch=TEXT,
 )
 
 

@@ -79,14 +79,17 @@ class TestLedger:
     def test_appends_change_the_metadata_of_their_session(self, storage: Storage) -> None:
         storage.put([0], meta=SessionMeta(5, title="T", snippet="first", cwd="/w", last_message_at=50))
         storage.put(
-            [1], meta=SessionMeta(3, snippet="second", last_message_at=40, parent_id="p", parent_call_id="c")
+            [1],
+            meta=SessionMeta(
+                3, snippet="second", last_message_at=40, parent_id="p", parent_call_id="c", branch="fix/it"
+            ),
         )
         storage.put([], meta=SessionMeta(4, title="T2"))
         record = storage.ledger.session(KEY)
         assert record is not None
         assert (record.title, record.snippet, record.cwd, record.last_message_at) == ("T2", "first", "/w", 50)
         assert (record.event_count, record.created_at, record.updated_at) == (2, 5, 5)
-        assert (record.parent_id, record.parent_call_id) == ("p", "c")
+        assert (record.parent_id, record.parent_call_id, record.branch) == ("p", "c", "fix/it")
         assert record.json_bytes == sum(len(line) for _, line in pairs(2))
         assert storage.ledger.session(UNKNOWN) is None
 

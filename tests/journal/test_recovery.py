@@ -41,7 +41,14 @@ def mark(state: Path) -> None:
 def fill(journal: Journal) -> None:
     """Two sessions; the first has everything that a session can have."""
     meta = SessionMeta(
-        START_MS + 5, "Title", "snippet", "/w", START_MS + 4, parent_id="elder", parent_call_id="call-1"
+        START_MS + 5,
+        "Title",
+        "snippet",
+        "/w",
+        START_MS + 4,
+        parent_id="elder",
+        parent_call_id="call-1",
+        branch="main",
     )
     for first in range(0, 100, 10):
         put(journal, pairs(10, first=first, size=2000), KEY, meta)

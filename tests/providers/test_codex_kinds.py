@@ -58,6 +58,7 @@ EVENTS: dict[str, tuple[Json, Expected]] = {
     "thread_name_updated": (event("thread_name_updated", thread_name="A name"), NOTHING),
     "thread_goal_updated": (event("thread_goal_updated", goal={"objective": "Port it"}), [("user", "Port it")]),
     "model_reroute": (event("model_reroute", from_model="a", to_model="b"), NOTHING),
+    "token_count": (event("token_count", info={"total_token_usage": {"input_tokens": 1, "output_tokens": 1}}), NOTHING),
     "item_completed": (completed("AgentMessage", content=[{"type": "Text", "text": "ok"}]), [("assistant", "ok")]),
     "exec_command_end": (event("exec_command_end", call_id="c", **COMMAND), RAN),
     "patch_apply_end": (event("patch_apply_end", call_id="c", changes=CHANGES, stdout="Success."), PATCHED),

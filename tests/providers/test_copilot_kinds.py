@@ -22,6 +22,8 @@ EVENTS: dict[str, list[Row]] = {
     "session.model_change": [(event("session.model_change", 1, newModel="gpt-5"), [])],
     "session.auto_mode_resolved": [(event("session.auto_mode_resolved", 1, chosenModel="gpt-5"), [])],
     "session.title_changed": [(event("session.title_changed", 1, title="T"), [])],
+    "session.context_changed": [(event("session.context_changed", 1, cwd="/w", branch="main"), [])],
+    "session.shutdown": [(event("session.shutdown", 1, modelMetrics={"m": {"usage": {"inputTokens": 1}}}), [])],
     "session.compaction_complete": [
         (event("session.compaction_complete", 1, success=True), [("info", "The conversation was compacted.")]),
         (event("session.compaction_complete", 1, success=False, error="empty"), []),

@@ -98,6 +98,20 @@ class Strict(Sound):
         return super().feed(data)
 
 
+class TwiceCounting(Sound):
+    """Counts the tokens of a log that it reads again on top of the first ones."""
+
+    def _record(self, record: Json) -> None:
+        self.tokens = (self.tokens or 0) + 1
+        super()._record(record)
+
+
+class MadeUpTokens(Sound):
+    def _record(self, record: Json) -> None:
+        self.tokens = record.get("text")
+        super()._record(record)
+
+
 class Elsewhere(Sound):
     provider = "other"
 
@@ -131,6 +145,8 @@ def test_a_log_may_be_a_file(tmp_path: Path) -> None:
         (OfPieces, "plain [pieces] in single bytes: "),
         (Forgetful, "plain [truncated] a pause at byte 1: "),
         (Counting, "plain [again] the second time: events: expected "),
+        (TwiceCounting, "plain [again] the second time: facts: expected "),
+        (MadeUpTokens, "plain [whole] the whole log: raises ValidationError"),
         (CountingCopies, "plain [copied] each line twice: ids: expected "),
         (Credulous, "plain [commands] record 2['text'] holds a command: a command runs that was not typed"),
         (Trusting, "plain [any JSON] record 2['model'] is True: raises ValidationError"),

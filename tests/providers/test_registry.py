@@ -12,6 +12,8 @@ from builders import user
 from engine.machine import Window
 from kato.assistants import registry
 from kato.assistants.contract import LogFile, Problem, Surroundings
+from kato.core.actions import Action, Other, Read
+from kato.core.tools import action_of
 from kato.logs import discovery
 from kato.logs.tail import Tail
 from kato.testing import read
@@ -93,6 +95,11 @@ def test_the_logs_of_a_plugin_are_found_and_read(folder: Path) -> None:
         (MODULE.replace("lambda parts: False, reader", "lambda parts: False, None"), "reader must be "),
         (MODULE.replace("return LogFile", "return parts[9]; return LogFile"), "IndexError: "),
         (MODULE.replace("lambda parts: False", "None"), "TypeError: "),
+        (MODULE.replace("=CONTRACT_VERSION)", "=CONTRACT_VERSION, tools=['peek'])"), "tools must map "),
+        (
+            MODULE.replace("=CONTRACT_VERSION)", "=CONTRACT_VERSION, tools={'Peek': len})"),
+            "tools must map ",
+        ),
     ],
 )
 def test_a_plugin_that_breaks_the_contract_is_refused_with_the_reason(
@@ -104,6 +111,26 @@ def test_a_plugin_that_breaks_the_contract_is_refused_with_the_reason(
     assert list(refusals()) == ["broken"]
     assert refusals()["broken"].startswith(reason)
     assert registry.plugins().refusals[0].package == "kato-broken"
+
+
+@pytest.mark.parametrize(
+    ("read", "wanted"),
+    [
+        ("lambda given: Read(given['at'])", Read("a")),
+        ("lambda given: Read(given['where'])", Other("Peek", {"at": "a"})),
+        ("lambda given: 'a text'", Other("Peek", {"at": "a"})),
+    ],
+)
+def test_a_plugin_declares_its_tools_for_its_own_sessions(folder: Path, read: str, wanted: Action) -> None:
+    tools = f"tools={{'peek': {read}}})"
+    source = "from kato.core.actions import Read\n" + MODULE.replace(
+        "=CONTRACT_VERSION)", f"=CONTRACT_VERSION, {tools}"
+    )
+    install(folder, "example", source)
+    assert registry.tools("example") == {}, "plugins are not loaded yet"
+    registry.assistants()
+    assert action_of("Peek", {"at": "a"}, registry.tools("example")) == wanted
+    assert registry.tools("claude") is registry.ASSISTANTS[0].tools
 
 
 def test_a_name_that_is_taken_is_refused(folder: Path) -> None:

@@ -112,6 +112,21 @@ def test_a_log_without_messages_hides_no_conversation_and_is_never_an_empty_note
     assert not (terminal.cwd / "empty.md").exists()
 
 
+def test_a_captured_note_says_the_branch_and_the_tokens(terminal: Terminal) -> None:
+    log = ClaudeLog(terminal.home, terminal.cwd)
+    usage = {"input_tokens": 10, "cache_read_input_tokens": 900, "output_tokens": 5}
+    answer = log.reply({"type": "text", "text": "Done."}, gitBranch="feat/cart")
+    answer[0]["message"]["usage"] = usage
+    log.write(log.user("Add a cart", gitBranch="main"), *answer)
+    settings = terminal.cwd.parent / "config.toml"
+    settings.write_text('[notes]\nfileName = "${title}-${branch}"\n')
+    terminal.environment["KATO_CONFIG"] = str(settings)
+    terminal.run("capture", "--latest")
+    note = (terminal.cwd / "add-a-cart-feat-cart.md").read_text()
+    assert "\nbranch: feat/cart\n" in note
+    assert "\ntokens: 15\n" in note
+
+
 def test_the_latest_conversation_of_the_folder_is_captured(terminal: Terminal) -> None:
     older, newer = ClaudeLog(terminal.home, terminal.cwd), ClaudeLog(terminal.home, terminal.cwd)
     other = CodexLog(terminal.home, Path("/elsewhere"))

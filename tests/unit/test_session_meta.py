@@ -50,6 +50,7 @@ RULE: dict[str, list[Any]] = {
     "last_message_at": OPTIONAL_MOMENT,
     "parent_id": LATEST,
     "parent_call_id": LATEST,
+    "branch": LATEST,
 }
 
 

@@ -4,8 +4,8 @@ from typing import Any
 
 import pytest
 
-from kato.notes import summary, tool_blocks
-from kato.notes.tools import (
+from kato.assistants import registry
+from kato.core.actions import (
     Action,
     Agent,
     Change,
@@ -22,13 +22,14 @@ from kato.notes.tools import (
     Read,
     Search,
     Todo,
-    action_of,
     lines_changed,
 )
+from kato.core.tools import action_of
+from kato.notes import summary, tool_blocks
 
 PATCH = """*** Begin Patch
 *** Update File: src/a.py
-@@
+@@ -1 +1,2 @@
 -old
 +new
 +more
@@ -37,82 +38,158 @@ PATCH = """*** Begin Patch
 +second
 *** Delete File: src/c.py
 *** End Patch"""
+APPLIED = """*** update: src/a.py
+@@ -1 +1,2 @@
+-old
++new
++more
+*** add: src/b.py
+first
+second
+*** delete: src/c.py
+gone"""
 
-CALLS: list[tuple[str, dict[str, Any], Action]] = [
+PATCHED = Patch(
+    (
+        Edit("src/a.py", diff="@@ -1 +1,2 @@\n-old\n+new\n+more"),
+        NewFile("src/b.py", "first\nsecond\n"),
+        Deleted("src/c.py"),
+    )
+)
+#: Without the table of an assistant.
+ANY = ""
+#: Assistant, names of tools, arguments, what the call did.
+ROWS: list[tuple[str, str, dict[str, Any], Action]] = [
     # Claude Code
-    ("Edit", {"file_path": "a.py", "old_string": "x", "new_string": "y"}, Edit("a.py", (Change("x", "y"),))),
-    (
-        "MultiEdit",
-        {
-            "file_path": "a.py",
-            "edits": [{"old_string": "x", "new_string": "y"}, {"old_string": "p", "new_string": ""}],
-        },
-        Edit("a.py", (Change("x", "y"), Change("p", ""))),
-    ),
-    ("Write", {"file_path": "a.py", "content": "x"}, NewFile("a.py", "x")),
-    ("Bash", {"command": "ls", "description": "List"}, Command("ls", "List")),
-    ("Read", {"file_path": "a.py"}, Read("a.py")),
-    ("Read", {"file_path": "a.py", "offset": 10, "limit": 5}, Read("a.py", 10, 14)),
-    ("Read", {"file_path": "a.py", "limit": 5}, Read("a.py", 1, 5)),
-    ("Grep", {"pattern": "x", "path": "src"}, Search("x", "src")),
-    ("Glob", {"pattern": "*.py"}, Search("*.py")),
-    ("WebFetch", {"url": "https://example.org", "prompt": "p"}, Fetch("https://example.org")),
-    ("WebSearch", {"query": "q"}, Fetch("q", is_search=True)),
-    ("Task", {"description": "Look", "prompt": "Find it.", "subagent_type": "x"}, Agent("Look", "Find it.")),
-    (
-        "TodoWrite",
-        {"todos": [{"content": "a", "status": "completed"}, {"content": "b", "status": "in_progress"}]},
-        Todo((Item("a", is_done=True), Item("b", is_active=True))),
-    ),
-    ("AskUserQuestion", {"questions": [{"question": "Which?"}]}, Question("Which?")),
-    ("ExitPlanMode", {"plan": "# Plan"}, Plan("# Plan")),
+    ("claude", "Edit", {"file_path": "a.py", "old_string": "x", "new_string": "y"}, Edit("a.py", (Change("x", "y"),))),
+    ("claude", "MultiEdit", {"file_path": "a.py", "edits": [{"old_string": "x", "new_string": "y"}, {"old_string": "p", "new_string": ""}]}, Edit("a.py", (Change("x", "y"), Change("p", "")))),
+    ("claude", "NotebookEdit", {"notebook_path": "a.ipynb", "cell_id": "1", "new_source": "x"}, Edit("a.ipynb", (Change("", "x"),))),
+    ("claude", "Write", {"file_path": "a.py", "content": "x"}, NewFile("a.py", "x")),
+    ("claude", "Bash", {"command": "ls", "description": "List"}, Command("ls", "List")),
+    ("claude", "Monitor", {"command": "tail -f log", "description": "Watch"}, Command("tail -f log", "Watch")),
+    ("claude", "Read", {"file_path": "a.py"}, Read("a.py")),
+    ("claude", "Read", {"file_path": "a.py", "offset": 10, "limit": 5}, Read("a.py", 10, 14)),
+    ("claude", "Read", {"file_path": "a.py", "limit": 5}, Read("a.py", 1, 5)),
+    ("claude", "LS", {"path": "/w"}, Read("/w", is_folder=True)),
+    ("claude", "NotebookRead", {"notebook_path": "a.ipynb"}, Read("a.ipynb")),
+    ("claude", "Grep", {"pattern": "x", "path": "src"}, Search("x", "src")),
+    ("claude", "Glob", {"pattern": "*.py"}, Search("*.py")),
+    ("claude", "WebFetch", {"url": "https://example.org", "prompt": "p"}, Fetch("https://example.org")),
+    ("claude", "WebSearch", {"query": "q"}, Fetch("q", is_search=True)),
+    ("claude", "Task", {"description": "Look", "prompt": "Find it.", "subagent_type": "x"}, Agent("Look", "Find it.")),
+    ("claude", "Agent", {"description": "Look", "name": "al", "prompt": "Find it."}, Agent("Look", "Find it.")),
+    ("claude", "TodoWrite", {"todos": [{"content": "a", "status": "completed"}, {"content": "b", "status": "in_progress"}]}, Todo((Item("a", is_done=True), Item("b", is_active=True)))),
+    ("claude", "AskUserQuestion", {"questions": [{"question": "Which?"}]}, Question("Which?")),
+    ("claude", "ExitPlanMode", {"plan": "# Plan"}, Plan("# Plan")),
+    ("claude", "TaskCreate", {"subject": "Port it", "description": "All"}, Other("TaskCreate", {"subject": "Port it", "description": "All"}, "Port it")),
+    ("claude", "TaskUpdate", {"taskId": "2", "status": "completed"}, Other("TaskUpdate", {"taskId": "2", "status": "completed"}, "#2 completed")),
+    ("claude", "Skill", {"skill": "review"}, Other("Skill", {"skill": "review"}, "review")),
+    ("claude", "SendMessage", {"to": "al", "summary": "Go on"}, Other("SendMessage", {"to": "al", "summary": "Go on"}, "Go on")),
+    ("claude", "BashOutput", {"bash_id": "1"}, Other("BashOutput", {"bash_id": "1"}, is_minor=True)),
+    ("claude", "ToolSearch", {"query": "x"}, Other("ToolSearch", {"query": "x"}, is_minor=True)),
     # Codex
-    ("exec_command", {"cmd": "ls -l"}, Command("ls -l")),
-    ("shell", {"command": ["bash", "-lc", "ls | wc"]}, Command("ls | wc")),
-    ("shell", {"command": ["rg", "a b", "src"]}, Command("rg 'a b' src")),
-    (
-        "apply_patch",
-        {"input": PATCH},
-        Patch(
-            (
-                Edit("src/a.py", diff="@@\n-old\n+new\n+more"),
-                NewFile("src/b.py", "first\nsecond\n"),
-                Deleted("src/c.py"),
-            )
-        ),
-    ),
-    ("update_plan", {"plan": [{"step": "a", "status": "pending"}]}, Todo((Item("a"),))),
+    ("codex", "exec_command shell_command container.exec unified_exec", {"cmd": "ls -l", "workdir": "/w"}, Command("ls -l")),
+    ("codex", "shell", {"command": ["bash", "-lc", "ls | wc"]}, Command("ls | wc")),
+    ("codex", "shell", {"command": ["rg", "a b", "src"]}, Command("rg 'a b' src")),
+    ("codex", "local_shell", {"type": "exec", "command": ["ls"]}, Command("ls")),
+    ("codex", "exec js_repl", {"input": "await tools.exec_command({})"}, Command("await tools.exec_command({})")),
+    ("codex", "user_shell", {"command": "ls"}, Command("ls", is_users=True)),
+    ("codex", "write_stdin", {"session_id": 7, "chars": "\x03"}, Other("write_stdin", {"session_id": 7, "chars": "\x03"}, r"\x03")),
+    ("codex", "apply_patch", {"input": PATCH}, PATCHED),
+    ("codex", "apply_patch", {"patch": APPLIED}, PATCHED),
+    ("codex", "update_plan", {"plan": [{"step": "a", "status": "pending"}]}, Todo((Item("a"),))),
+    ("codex", "web_search", {"query": "q"}, Fetch("q", is_search=True)),
+    ("codex", "web_search", {"query": "https://example.org/a"}, Fetch("https://example.org/a")),
+    ("codex", "web.search", {"query": "q"}, Fetch("q", is_search=True)),
+    ("codex", "spawn_agent spawnAgent", {"agent_type": "explorer", "message": "\nFind it.\nAll."}, Agent("Find it.", "\nFind it.\nAll.")),
+    ("codex", "request_user_input", {"questions": [{"id": "q", "question": "Which?"}]}, Question("Which?")),
+    ("codex", "grep_files", {"pattern": "x", "include": "*.py", "path": "src"}, Search("x", "src")),
+    ("codex", "view_image", {"path": "a.png"}, Read("a.png")),
+    ("codex", "wait_agent", {"targets": ["x"]}, Other("wait_agent", {"targets": ["x"]}, is_minor=True)),
     # Gemini CLI
-    ("replace", {"file_path": "a", "old_string": "x", "new_string": "y"}, Edit("a", (Change("x", "y"),))),
-    ("run_shell_command", {"command": "ls"}, Command("ls")),
-    ("read_file", {"absolute_path": "/w/a"}, Read("/w/a")),
-    ("google_web_search", {"query": "q"}, Fetch("q", is_search=True)),
-    # Copilot
-    (
-        "replace_string_in_file",
-        {"filePath": "a", "oldString": "x", "newString": "y"},
-        Edit("a", (Change("x", "y"),)),
-    ),
-    ("create_file", {"filePath": "a", "content": "x"}, NewFile("a", "x")),
-    ("read_file", {"filePath": "a", "startLine": 1, "endLine": 9}, Read("a", 1, 9)),
-    ("run_in_terminal", {"command": "ls", "explanation": "List"}, Command("ls", "List")),
-    ("fetch_webpage", {"urls": ["https://example.org"]}, Fetch("https://example.org")),
+    ("gemini", "replace", {"file_path": "a", "old_string": "x", "new_string": "y", "instruction": "i"}, Edit("a", (Change("x", "y"),))),
+    ("gemini", "write_file", {"file_path": "a", "content": "x"}, NewFile("a", "x")),
+    ("gemini", "run_shell_command", {"command": "ls", "description": "List"}, Command("ls", "List")),
+    ("gemini", "user_shell", {"command": "ls"}, Command("ls", is_users=True)),
+    ("gemini", "read_file", {"absolute_path": "/w/a"}, Read("/w/a")),
+    ("gemini", "read_file", {"absolute_path": "/w/a", "offset": 0, "limit": 5}, Read("/w/a", 1, 5)),
+    ("gemini", "read_file", {"file_path": "a", "start_line": 3, "end_line": 9}, Read("a", 3, 9)),
+    ("gemini", "read_many_files", {"include": ["a", "b"]}, Read("a, b")),
+    ("gemini", "list_directory", {"dir_path": "/w"}, Read("/w", is_folder=True)),
+    ("gemini", "grep_search", {"pattern": "x", "dir_path": "src"}, Search("x", "src")),
+    ("gemini", "google_web_search", {"query": "q"}, Fetch("q", is_search=True)),
+    ("gemini", "web_fetch", {"prompt": "Sum up https://example.org/a, briefly"}, Fetch("https://example.org/a")),
+    ("gemini", "write_todos", {"todos": [{"description": "a", "status": "completed"}]}, Todo((Item("a", is_done=True),))),
+    ("gemini", "invoke_agent delegate_to_agent", {"agent_name": "explore", "prompt": "Find it."}, Agent("Find it.", "Find it.")),
+    ("gemini", "codebase_investigator cli_help", {"objective": "Find it."}, Agent("Find it.", "Find it.")),
+    ("gemini", "exit_plan_mode", {"plan_path": "/w/p.md"}, Plan("")),
+    ("gemini", "save_memory", {"fact": "It is blue"}, Other("save_memory", {"fact": "It is blue"}, "It is blue")),
+    # Copilot in VS Code
+    ("copilot", "replace_string_in_file", {"filePath": "a", "oldString": "x", "newString": "y"}, Edit("a", (Change("x", "y"),))),
+    ("copilot", "multi_replace_string_in_file", {"explanation": "e", "replacements": [{"filePath": "a", "oldString": "x", "newString": "y"}, {"filePath": "b", "oldString": "p", "newString": "q"}]}, Patch((Edit("a", (Change("x", "y"),)), Edit("b", (Change("p", "q"),))))),
+    ("copilot", "insert_edit_into_file", {"filePath": "a", "code": "x"}, Edit("a", (Change("", "x"),))),
+    ("copilot", "edit_notebook_file", {"filePath": "a.ipynb", "newCode": "x"}, Edit("a.ipynb", (Change("", "x"),))),
+    ("copilot", "edit", {"file_path": "/w/a.py", "edits": [{"lines": "1-1", "text": "x"}]}, Edit("/w/a.py", (Change("", "x"),))),
+    ("copilot", "edit", {"file_path": "/w/a.py", "added": 3, "removed": 1}, Edit("/w/a.py", counts=(3, 1))),
+    ("copilot", "edit", {"file_path": "/w/a.py"}, Edit("/w/a.py")),
+    ("copilot", "apply_patch", {"input": PATCH, "explanation": "e"}, PATCHED),
+    ("copilot", "create_file", {"filePath": "a", "content": "x"}, NewFile("a", "x")),
+    ("copilot", "read_file", {"filePath": "a", "startLine": 1, "endLine": 9}, Read("a", 1, 9)),
+    ("copilot", "run_in_terminal create_and_run_task", {"command": "ls", "explanation": "List"}, Command("ls", "List")),
+    ("copilot", "grep_search", {"query": "x", "isRegexp": False, "includePattern": "src/**"}, Search("x", "src/**")),
+    ("copilot", "semantic_search test_search github_repo", {"query": "where"}, Search("where")),
+    ("copilot", "list_code_usages vscode_listCodeUsages", {"symbolName": "f"}, Search("f")),
+    ("copilot", "fetch_webpage", {"urls": ["https://example.org"]}, Fetch("https://example.org")),
+    ("copilot", "open_simple_browser", {"url": "https://example.org"}, Fetch("https://example.org")),
+    ("copilot", "manage_todo_list", {"todoList": [{"id": 1, "title": "a", "description": "b", "status": "not-started"}]}, Todo((Item("a"),))),
+    ("copilot", "runSubagent", {"description": "Look", "prompt": "Find it."}, Agent("Look", "Find it.")),
+    ("copilot", "vscode_askQuestions askQuestions", {"questions": [{"header": "Store", "question": "Which?"}]}, Question("Which?")),
+    # Copilot CLI
+    ("copilot", "bash", {"command": "ls", "description": "List", "initial_wait": 5}, Command("ls", "List")),
+    ("copilot", "create", {"path": "a", "file_text": "x"}, NewFile("a", "x")),
+    ("copilot", "edit", {"path": "a", "old_str": "x", "new_str": "y"}, Edit("a", (Change("x", "y"),))),
+    ("copilot", "show_file", {"path": "a"}, Read("a")),
+    ("copilot", "view", {"path": "a", "view_range": [3, 9]}, Read("a", 3, 9)),
+    ("copilot", "view", {"path": "a", "view_range": [3, -1]}, Read("a", 3)),
+    ("copilot", "task", {"agent_type": "explore", "description": "Look", "prompt": "Find it."}, Agent("Look", "Find it.")),
+    ("copilot", "update_todo", {"todos": "- [x] a\n- [ ] b"}, Todo((Item("a", is_done=True), Item("b")))),
+    ("copilot", "task_complete", {"summary": "Done."}, Other("task_complete", {"summary": "Done."}, "Done.")),
+    ("copilot", "report_intent", {"intent": "Looking"}, Other("report_intent", {"intent": "Looking"}, is_minor=True)),
     # What is not as expected is shown as it is.
-    ("Edit", {"file_path": "a.py"}, Other("Edit", {"file_path": "a.py"})),
-    ("Bash", {"command": 7}, Other("Bash", {"command": 7})),
-    ("mcp__db__query", {"sql": "x"}, Other("mcp__db__query", {"sql": "x"})),
-]
+    (ANY, "Edit", {"file_path": "a.py"}, Other("Edit", {"file_path": "a.py"})),
+    (ANY, "Bash", {"command": 7}, Other("Bash", {"command": 7})),
+    (ANY, "shell", {"command": []}, Other("shell", {"command": []})),
+    (ANY, "apply_patch", {"input": "no patch"}, Other("apply_patch", {"input": "no patch"})),
+    (ANY, "mcp__db__query", {"sql": "x"}, Other("mcp__db__query", {"sql": "x"})),
+    (ANY, "user_shell", {"command": "ls"}, Other("user_shell", {"command": "ls"})),
+]  # fmt: skip
+
+
+CALLS = [(provider, name, given, wanted) for provider, names, given, wanted in ROWS for name in names.split()]
 
 
 @pytest.mark.parametrize(
-    ("name", "given", "wanted"), CALLS, ids=lambda value: value if isinstance(value, str) else ""
+    ("provider", "name", "given", "wanted"), CALLS, ids=lambda value: value if isinstance(value, str) else ""
 )
-def test_a_call_is_read_as_its_assistant_writes_it(name: str, given: dict[str, Any], wanted: Action) -> None:
-    assert action_of(name, given) == wanted
+def test_a_call_is_read_as_its_assistant_writes_it(
+    provider: str, name: str, given: dict[str, Any], wanted: Action
+) -> None:
+    assert action_of(name, given, registry.tools(provider)) == wanted
+
+
+def test_each_tool_of_an_assistant_has_a_row() -> None:
+    rows = {(provider, name.lower()) for provider, name, _, _ in CALLS}
+    for assistant in registry.ASSISTANTS:
+        shown = [name for name, read in assistant.tools.items() if not isinstance(read({}), Other)]
+        assert [name for name in shown if (assistant.name, name) not in rows] == []
 
 
 def test_an_assistant_may_add_tools() -> None:
     assert action_of("peek", {"at": "a"}, {"peek": lambda given: Read(str(given["at"]))}) == Read("a")
+
+
+def test_an_unknown_tool_is_described_by_its_event() -> None:
+    assert action_of("lookUp", {"id": 7}, about="Looked up 7") == Other("lookUp", {"id": 7}, "Looked up 7")
 
 
 @pytest.mark.parametrize(
@@ -144,6 +221,7 @@ def test_the_first_line_of_a_summary_says_it_all() -> None:
         (NewFile("/w/b.py", "x\ny\n"), {}),
         (Read("/w/c.py", 5, 9), {}),
         (Read("/etc/hosts"), {}),
+        (Read("/w/src", is_folder=True), {}),
         (Command("pytest -q"), {"outcome": "error", "exit_code": 1}),
         (Command("rm -rf /"), {"outcome": "denied"}),
         (Search("x", "/w/src"), {}),
@@ -157,7 +235,8 @@ def test_the_first_line_of_a_summary_says_it_all() -> None:
         (Other("mcp__x", {"description": "About it"}), {}),
     )
     assert text.splitlines()[1] == (
-        "<summary>Edited 1 file (+2 −1), created 1 file (+2), read 2 files, ran 2 commands (1 failed, 1 denied), "
+        "<summary>Edited 1 file (+2 −1), created 1 file (+2), read 2 files, listed 1 folder, "
+        "ran 2 commands (1 failed, 1 denied), "
         "made 2 searches, fetched 1 page, made 1 web search, started 1 sub-agent, asked 1 question, updated the to-do list, "
         "used 1 other tool</summary>"
     )
@@ -167,6 +246,7 @@ def test_the_first_line_of_a_summary_says_it_all() -> None:
         "- Created `b.py` (+2)",
         "- Read `c.py`, lines 5–9",
         "- Read `/etc/hosts`",
+        "- Listed `src`",
         "- Ran `pytest -q` (exit 1)",
         "- Ran `rm -rf /` (denied)",
         "- Searched for `x` in `src`",
@@ -188,6 +268,25 @@ def test_the_same_line_several_times_in_a_row_is_one() -> None:
         "- Ran `ls`",
         "- Used `TaskUpdate`",
     ]
+
+
+def test_a_file_failed_if_no_call_to_it_went_well() -> None:
+    failed = {"outcome": "error"}
+    edits = [(Edit("a.py", (Change("x", "y"),)), failed), (Edit("a.py", (Change("p", "q"),)), {})]
+    assert "<summary>Edited 1 file (+1 −1)</summary>" in shown(*edits)
+    assert "<summary>Edited 2 files (+1 −1, 1 failed)</summary>" in shown(*edits, (Edit("b.py"), failed))
+    reads = [(Read("a.py"), failed), (Read("a.py", 1, 5), failed)]
+    assert "<summary>Read 1 file (1 failed)</summary>" in shown(*reads)
+
+
+def test_a_command_of_the_users_is_not_the_assistants() -> None:
+    text = shown((Command("ls", is_users=True), {"outcome": "error", "exit_code": 2}), (Command("make"), {}))
+    assert "<summary>Ran 1 command, you ran 1 command (1 failed)</summary>" in text
+    assert "- You ran `ls` (exit 2)\n" in text
+
+
+def test_a_summary_leaves_out_what_a_reader_would_not_miss() -> None:
+    assert shown((Other("ToolSearch", {}, is_minor=True), {})) == ""
 
 
 RESULT = tool_blocks.Result
@@ -247,6 +346,8 @@ def test_what_has_nothing_to_unfold_is_a_line() -> None:
         == r"*Read my\_file\*.py, lines 1–20*"
     )
     assert tool_blocks.block(Deleted("/w/a.py"), RESULT(), style) == "*Deleted a.py*"
+    assert tool_blocks.block(Read("/w/src", is_folder=True), RESULT("a.py"), style) == "*Listed src*"
+    assert tool_blocks.block(Edit("/w/a.py", counts=(3, 1)), RESULT(), style) == "*Edited a.py (+3 −1)*"
 
 
 def test_a_long_output_shows_its_head_and_its_tail() -> None:

@@ -225,10 +225,14 @@ def test_no_result_can_end_its_block() -> None:
     assert "`````\n````\n</details>\n```\n`````" in text
 
 
-def test_a_result_that_comes_after_the_users_next_words_is_shown_with_its_calls_name() -> None:
+def test_a_result_that_comes_after_the_users_next_words_is_shown_with_what_its_call_did() -> None:
     call = tool_call("Bash", input={"command": "sleep 9"})
     text = render(call, user("meanwhile", 1), tool_result("late", 2), options=ALL)
-    assert text.index("$ sleep 9") < text.index("meanwhile") < text.index("<summary>Result: Bash</summary>")
+    assert (
+        text.index("$ sleep 9")
+        < text.index("meanwhile")
+        < text.index("<summary>Result: Ran sleep 9</summary>")
+    )
     assert "Result: call-9" in render(tool_result("x", call="call-9"), options=ALL)
 
 
@@ -284,11 +288,44 @@ def test_a_turn_without_tool_calls_has_no_block_and_hidden_calls_have_none() -> 
 
 def test_a_call_gives_the_run_of_a_turn_that_begins_with_it_the_models_name() -> None:
     events = [user("go"), tool_call("Bash", 1, input={"command": "ls"}, model="opus"), tool_result("x", 2)]
-    text = render(*events, assistant("done", 3, model="opus"), options=ALL)
+    for options in (ALL, MarkdownOptions()):
+        for more in ([assistant("done", 3, model="opus")], [user("and now?", 3)]):
+            text = render(*events, *more, options=options)
+            names = [line.partition("_")[0] for line in text.splitlines() if line.startswith("# ")]
+            assert names[:2] == ["# User", "# opus"]
+            assert "# Assistant" not in names
+
+
+def test_a_thought_gives_the_run_of_a_turn_that_begins_with_it_the_models_name() -> None:
+    text = render(
+        user("go"), thinking("hm", 1, model="opus"), assistant("done", 2, model="opus"), options=ALL
+    )
     assert [line.partition("_")[0] for line in text.splitlines() if line.startswith("# ")] == [
         "# User",
         "# opus",
     ]
+
+
+def test_the_models_that_acted_are_facts_as_are_those_that_spoke() -> None:
+    transcript = Transcript(MarkdownOptions(), UTC)
+    for one in (assistant("a", model="opus"), tool_call("Bash", 1, model="haiku"), assistant("b", 2)):
+        transcript.feed(struct(one))
+    assert list(transcript.facts.models) == ["opus", "haiku"]
+
+
+@pytest.mark.parametrize(
+    ("subtype", "is_before"), [("interruption", True), ("rewind", True), ("compaction", False)]
+)
+def test_what_was_done_before_an_interruption_is_said_before_it(subtype: str, is_before: bool) -> None:
+    call = tool_call("Bash", 1, input={"command": "make"}, model="opus")
+    text = render(user("go"), call, info("It stopped.", 2, subtype=subtype), user("so?", 3))
+    assert (text.index("- Ran `make`") < text.index("*It stopped.*")) is is_before
+
+
+def test_a_tool_that_kato_does_not_know_is_described_by_its_event() -> None:
+    call = tool_call("lookUp", 1, input={"id": 7}, description="Looked up 7")
+    assert "- Used `lookUp`: `Looked up 7`\n" in render(call, user("ok", 2))
+    assert "<summary>lookUp: Looked up 7</summary>" in render(call, tool_result("x", 2), options=ALL)
 
 
 def test_readable_headings_give_an_outline() -> None:

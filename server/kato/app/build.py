@@ -15,6 +15,7 @@ from kato import __version__
 from kato import engine as engines
 from kato.app import config, statusfiles
 from kato.app import process as processes
+from kato.assistants import registry
 from kato.core import limits, paths
 from kato.core.ports import Ledger, Listener, Memory, NoteLedger
 from kato.core.setting_rules import zone
@@ -202,6 +203,7 @@ def notebook(chosen: Settings, writer: NoteWriter, notes: NoteLedger, spool_dir:
         tz=time_zone(chosen),
         now_ms=now_ms,
         random_bytes=os.urandom,
+        tools=registry.tools,
     )
 
 

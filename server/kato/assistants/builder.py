@@ -23,6 +23,7 @@ from kato.assistants.unknown import id_of, reported_name
 from kato.assistants.values import (
     DESCRIPTION_CHARS_MAX,
     describe,
+    exit_code_of,
     identifier,
     picture,
 )
@@ -38,6 +39,7 @@ from kato.core.events import (
     SystemMessage,
     Thinking,
     ToolCall,
+    ToolOutcome,
     ToolResult,
     UserMessage,
 )
@@ -71,6 +73,8 @@ class BaseReader(ABC):
         self.title: str | None = None
         self.cwd: str | None = None
         self.version: str | None = None
+        self.branch: str | None = None
+        self.tokens: int | None = None
         self.parent_id = log.parent_id
         self.parent_tool_call_id: str | None = None
         self.started: dict[str, str] = {}
@@ -108,6 +112,8 @@ class BaseReader(ABC):
             version=self.version,
             parent_id=self.parent_id,
             parent_tool_call_id=self.parent_tool_call_id,
+            branch=None if self.branch is None else one_line(self.branch, limits.BRANCH_CHARS_MAX) or None,
+            tokens=self.tokens,
         )
 
     def about(self, session_id: str) -> SessionInfo:
@@ -120,6 +126,7 @@ class BaseReader(ABC):
             version=self.version,
             parent_id=self.session_id,
             parent_tool_call_id=self.started.get(session_id),
+            branch=self.info.branch,
         )
 
     @property
@@ -257,11 +264,19 @@ class BaseReader(ABC):
         self._events.append(SystemMessage(**head, role="system", content=content))
 
     def emit_thinking(
-        self, event_id: str, at: datetime | None, kind: str, content: str, origin: str | None = None
+        self,
+        event_id: str,
+        at: datetime | None,
+        kind: str,
+        content: str,
+        origin: str | None = None,
+        *,
+        model: str | None = None,
     ) -> None:
         """Emits the assistant's reasoning, unless it is empty."""
         if content.strip():
-            self._events.append(Thinking(**self._head(event_id, at, kind, origin), content=content))
+            head = self._head(event_id, at, kind, origin)
+            self._events.append(Thinking(**head, content=content, model=model or UNSET))
 
     def emit_call(
         self,
@@ -274,8 +289,11 @@ class BaseReader(ABC):
         *,
         about: str | None = None,
         origin: str | None = None,
+        model: str | None = None,
     ) -> None:
-        """Emits a tool call. `about` describes it in a line; without it, an argument does (`values.describe`)."""
+        """Emits a tool call. `about` describes it in a line; without it, an argument does (`values.describe`). `model` is the
+        model that made the call.
+        """
         arguments = given if isinstance(given, dict) else {} if given is None else {"input": given}
         self._events.append(
             ToolCall(
@@ -284,6 +302,7 @@ class BaseReader(ABC):
                 name=name or "unknown",
                 description=one_line(about, DESCRIPTION_CHARS_MAX) if about else describe(arguments),
                 input=arguments or UNSET,
+                model=model or UNSET,
             )
         )
         self._called(arguments)
@@ -299,10 +318,25 @@ class BaseReader(ABC):
         call_id: str,
         result: str,
         origin: str | None = None,
+        *,
+        outcome: ToolOutcome | None = None,
+        exit_code: object = None,
     ) -> None:
-        """Emits the result of a tool call."""
-        head = self._head(event_id, at, kind, origin)
-        self._events.append(ToolResult(**head, tool_call_id=identifier(call_id), result=result))
+        """Emits the result of a tool call. `outcome` and `exit_code` are what the log says; without an outcome, the exit code of
+        a command gives it. An exit code that is not a number of at most 32 bits counts as absent.
+        """
+        code = exit_code_of(exit_code)
+        if outcome is None and code is not None:
+            outcome = "ok" if code == 0 else "error"
+        self._events.append(
+            ToolResult(
+                **self._head(event_id, at, kind, origin),
+                tool_call_id=identifier(call_id),
+                result=result,
+                outcome=outcome or UNSET,
+                exit_code=UNSET if code is None else code,
+            )
+        )
 
     def emit_question(
         self,

@@ -20,6 +20,7 @@ from typing import Any, Final, Literal, Protocol
 
 from msgspec import Struct
 
+from kato.core.actions import ReadArguments
 from kato.core.events import ConversationEvent
 
 #: The version of this contract. It rises when an assistant that was written for the one before may no longer work.
@@ -55,7 +56,9 @@ class Problem(Struct, frozen=True, eq=False):
 
 class SessionInfo(Struct, frozen=True):
     """What is known about a session from its log so far. For a sub-agent, `parent_id` is the session that started it and
-    `parent_tool_call_id` the tool call that did, if the log names them.
+    `parent_tool_call_id` the tool call that did, if the log names them. `branch` is the git branch that the session worked on
+    last. `tokens` counts the input and the output of all replies, without what was read from a cache: None where the log
+    does not state both.
     """
 
     session_id: str
@@ -64,6 +67,8 @@ class SessionInfo(Struct, frozen=True):
     version: str | None = None
     parent_id: str | None = None
     parent_tool_call_id: str | None = None
+    branch: str | None = None
+    tokens: int | None = None
 
 
 class ReadResult(Struct, frozen=True):
@@ -190,6 +195,8 @@ class Assistant(Struct, frozen=True):
     `has_global_ids`: an event has the same id in each session in which it occurs (a fork, for instance).
     `title_marks`: a line of a log that names the session contains one of these.
     `contract` is the `CONTRACT_VERSION` that a plugin was written for; the built-in assistants need none.
+    `tools` declares what notes show of the calls of its tools, by the tool's name in lower case (`core.tools`): only of those
+    that `core.tools.TOOLS` lacks, or reads differently.
     """
 
     name: str
@@ -202,3 +209,4 @@ class Assistant(Struct, frozen=True):
     has_global_ids: bool = False
     title_marks: tuple[bytes, ...] = ()
     contract: int | None = None
+    tools: Mapping[str, ReadArguments] = {}

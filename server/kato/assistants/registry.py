@@ -9,7 +9,7 @@ takes some milliseconds, which the start of the server must not wait for.
 """
 
 import re
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from functools import cache
 from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypeVar
 
@@ -21,6 +21,7 @@ from kato.assistants.contract import CONTRACT_VERSION, Assistant, LogFile, Surro
 from kato.assistants.copilot import COPILOT
 from kato.assistants.gemini import GEMINI
 from kato.assistants.guard import guarded
+from kato.core.actions import Action, Arguments, ReadArguments
 from kato.core.errors import brief
 from kato.core.text import nearest, printable
 
@@ -64,10 +65,18 @@ def plugins() -> Plugins:
     return load(_entry_points())
 
 
+def tools(provider: str) -> Mapping[str, ReadArguments]:
+    """What an assistant declares about its tools, as far as assistants are loaded: never searches for plugins."""
+    return next((one.tools for one in _loaded() if one.name == provider), {})
+
+
 def titles() -> dict[str, str]:
     """The name for people of each assistant by its name on the wire, as far as they are loaded: never searches for plugins."""
-    known = assistants() if plugins.cache_info().currsize else ASSISTANTS
-    return {assistant.name: assistant.title for assistant in known}
+    return {assistant.name: assistant.title for assistant in _loaded()}
+
+
+def _loaded() -> tuple[Assistant, ...]:
+    return assistants() if plugins.cache_info().currsize else ASSISTANTS
 
 
 def names() -> tuple[str, ...]:
@@ -137,6 +146,13 @@ def _rules(found: Assistant, name: str) -> Iterator[tuple[str, Callable[[], bool
     yield "match must return a LogFile or None", lambda: isinstance(found.match(["\0"]), LogFile | None)
     yield "enter must return a boolean", lambda: isinstance(found.enter(["\0"]), bool)
     yield "reader must be a function", lambda: callable(found.reader)
+    yield "tools must map names in lower case to functions", lambda: _is_table_of_tools(found.tools)
+
+
+def _is_table_of_tools(value: object) -> bool:
+    return isinstance(value, Mapping) and all(
+        isinstance(name, str) and name == name.lower() and callable(read) for name, read in value.items()
+    )
 
 
 def _is_list_of_texts(value: object) -> bool:
@@ -151,7 +167,18 @@ def _guarded(assistant: Assistant) -> Assistant:
         match=_or(assistant.match, None),
         enter=_or(assistant.enter, False),
         reader=guarded(assistant.reader, assistant.name),
+        tools={name: _action_or_none(read) for name, read in assistant.tools.items()},
     )
+
+
+def _action_or_none(read: ReadArguments) -> ReadArguments:
+    quiet = _or(read, None)
+
+    def call(arguments: Arguments) -> Action | None:
+        found = quiet(arguments)
+        return found if isinstance(found, Action) else None
+
+    return call
 
 
 def _or(function: Callable[[Any], _V], otherwise: _V) -> Callable[[Any], _V]:

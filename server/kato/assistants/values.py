@@ -33,6 +33,22 @@ def objects_of(record: Json, key: str) -> list[Json]:
     return [item for item in value if isinstance(item, dict)] if isinstance(value, list) else []
 
 
+def number_of(record: Json, key: str) -> int | None:
+    """The whole number under a key, 0 or more; None if there is none, or something else."""
+    value = record.get(key)
+    return value if type(value) is int and value >= 0 else None
+
+
+def exit_code_of(value: object) -> int | None:
+    """The exit code of a command: a whole number, or its digits. None for anything that no system gives as one."""
+    if isinstance(value, str) and _EXIT_CODE.fullmatch(value):
+        value = int(value)
+    return value if type(value) is int and -(1 << 31) <= value < 1 << 32 else None
+
+
+_EXIT_CODE: Final = re.compile(r"-?[0-9]{1,10}")
+
+
 def moment(value: object) -> datetime | None:
     """A time in one of the forms that logs use: RFC 3339, or seconds or milliseconds since the epoch, distinguished by their
     size. A time that Kato does not support becomes the nearest supported one (see `BaseReader._head`). None for anything else.

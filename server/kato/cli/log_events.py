@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from itertools import islice
 
 from kato.app.parsing import pieces
-from kato.assistants.contract import SavePicture, Surroundings
+from kato.assistants.contract import SavePicture, SessionInfo, Surroundings
 from kato.cli.catalog import describe
 from kato.core import limits
 from kato.core.events import ConversationEvent, SessionKey, encode_line
@@ -43,6 +43,8 @@ class SessionEvents:
         self.started: Mapping[str, str] = {}
         #: The session's title, as far as it was read.
         self.title: str | None = None
+        #: After a complete run: what the log says about the session.
+        self.info: SessionInfo | None = None
 
     def __iter__(self) -> Iterator[ConversationEvent]:
         seen: set[int] = set()  # hashes: a long log has many ids
@@ -52,6 +54,7 @@ class SessionEvents:
             tail.reader.save_picture = self._save
             yield from self._of(tail, seen)
             started.update(tail.reader.started)
+            self.info = tail.reader.about(self._session_id or tail.reader.info.session_id)
         self.started = started
 
     def _of(self, tail: Tail, seen: set[int]) -> Iterator[ConversationEvent]:
@@ -165,4 +168,6 @@ def session_of(found: Found, place: Surroundings, events: SessionEvents) -> Sess
         updated_at=about.updated_at,
         title=about.title,
         cwd=about.info.cwd,
+        branch=None if events.info is None else events.info.branch,
+        tokens=None if events.info is None else events.info.tokens,
     )

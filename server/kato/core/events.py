@@ -95,9 +95,10 @@ class ToolResult(_Event, frozen=True, kw_only=True, rename="camel", tag="tool.re
 
 
 class Thinking(_Event, frozen=True, kw_only=True, rename="camel", tag="thinking"):
-    """The assistant's reasoning, as far as the provider shows it."""
+    """The assistant's reasoning, as far as the provider shows it; `model` is the assistant's name in the transcript."""
 
     content: str
+    model: str | UnsetType = UNSET
 
 
 class Decision(_Event, frozen=True, kw_only=True, rename="camel", tag="decision"):

@@ -239,6 +239,8 @@ RENDERED_COST: Final = 8
 #: An identifier: of an event, a session, a provider, a turn, a tool call. Real ones have at most 120 characters.
 ID_CHARS_MAX: Final = 512
 TITLE_CHARS_MAX: Final = 60
+#: A git branch; longer names are cut.
+BRANCH_CHARS_MAX: Final = 200
 #: Lines of a message that are searched for a title. Lines before the title are commands; judging a mistyped one takes 40 µs.
 TITLE_LINES_MAX: Final = 32
 #: The age of a session's last message from which on the session is stale (wire contract).

@@ -23,12 +23,14 @@ class SessionMeta(Struct, frozen=True):
     last_message_at: int | None = None
     parent_id: str | None = None
     parent_call_id: str | None = None
+    branch: str | None = None
 
 
 class SessionRecord(Struct, frozen=True, kw_only=True):
     """A session as the ledger stores it. `event_count` counts the events that it ever accepted, `json_bytes` is the size
     of their lines without newlines. The session of a sub-agent names its parent: the session (of the same provider) that
-    started it and, if known, the tool call that did.
+    started it and, if known, the tool call that did. `branch` is the git branch that it worked on last. `tokens` is known
+    of a session that is read from its log alone: a ledger does not store it.
     """
 
     key: SessionKey
@@ -43,6 +45,8 @@ class SessionRecord(Struct, frozen=True, kw_only=True):
     destination: str | None = None
     parent_id: str | None = None
     parent_call_id: str | None = None
+    branch: str | None = None
+    tokens: int | None = None
 
 
 def merge_meta(stored: SessionMeta | SessionRecord, added: SessionMeta) -> SessionMeta:
@@ -65,6 +69,7 @@ def merge_meta(stored: SessionMeta | SessionRecord, added: SessionMeta) -> Sessi
         last_message_at=last_message_at,
         parent_id=added.parent_id or stored.parent_id,
         parent_call_id=added.parent_call_id or stored.parent_call_id,
+        branch=added.branch or stored.branch,
     )
 
 

@@ -33,6 +33,7 @@ class AppendRequest(Struct, frozen=True):
     replay: bool = False
     parent_id: str | None = None
     parent_call_id: str | None = None
+    branch: str | None = None
     make_resident: bool = True
     continues: SessionKey | None = None
 
@@ -100,6 +101,7 @@ class Group:
             last_message_at=None if last is None else epoch_ms(last),
             parent_id=request.parent_id,
             parent_call_id=request.parent_call_id,
+            branch=request.branch,
         )
         self.meta = meta if self.meta is None else merge_meta(self.meta, meta)
         return Ticket(self, start, len(self.ids), candidates)

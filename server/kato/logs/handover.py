@@ -95,7 +95,7 @@ class Handover:
         """The append of a run; None if it holds nothing that the engine does not know."""
         info = log.tail.reader.about(run.session_id)
         cwd = self._scope.cwd(log, info)
-        about = (info.title, cwd, info.parent_id, info.parent_tool_call_id)
+        about = (info.title, cwd, info.parent_id, info.parent_tool_call_id, info.branch)
         if not run.events and described.get(run.session_id) == about:
             return None
         remember(described, run.session_id, about, limits.LOG_SESSIONS_MAX)
@@ -108,6 +108,7 @@ class Handover:
             replay=not run.is_live,
             parent_id=info.parent_id or None,
             parent_call_id=info.parent_tool_call_id,
+            branch=info.branch,
             make_resident=run.is_live,
         )
 

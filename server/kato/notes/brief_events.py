@@ -42,6 +42,7 @@ class BriefCall(Struct, frozen=True, rename="camel", tag_field="kind", tag="tool
     tool_call_id: str
     name: str
     timestamp: datetime
+    description: str | UnsetType = UNSET
     input: msgspec.Raw | UnsetType = UNSET
     model: str | UnsetType = UNSET
 

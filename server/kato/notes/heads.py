@@ -33,6 +33,7 @@ class Heads:
             key=session.key,
             template=self._transcripts.options.file_name,
             cwd=session.cwd,
+            branch=session.branch,
         )
 
     def title(self, path: str, session: SessionRecord) -> str:
@@ -93,6 +94,8 @@ class Heads:
             "started": self._moment(facts.started),
             "ended": self._moment(facts.ended),
             "cwd": session.cwd,
+            "branch": session.branch,
+            "tokens": session.tokens,
             "models": list(facts.models),
             "files": list(facts.files),
             "turns": facts.turns,

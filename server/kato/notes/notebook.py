@@ -12,7 +12,7 @@ Rules:
 
 import tempfile
 import zlib
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import tzinfo
 from pathlib import Path, PurePath
 from typing import IO, Final, NamedTuple
@@ -20,6 +20,7 @@ from typing import IO, Final, NamedTuple
 from msgspec.structs import replace
 
 from kato.core import limits, paths
+from kato.core.actions import ReadArguments
 from kato.core.errors import KatoError
 from kato.core.events import AssistantMessage, ConversationEvent, SessionKey, UserMessage, decode_line
 from kato.core.moments import in_zone, utc
@@ -90,9 +91,10 @@ class NoteBook:
         tz: tzinfo,
         now_ms: Callable[[], int],
         random_bytes: Callable[[int], bytes],
+        tools: Callable[[str], Mapping[str, ReadArguments]] = lambda _: {},
     ) -> None:
         self.writer = writer
-        self.transcripts = Transcripts(options, tz, ledger.session)
+        self.transcripts = Transcripts(options, tz, ledger.session, tools)
         self.heads = Heads(self.transcripts, now_ms=now_ms, random_bytes=random_bytes)
         self.changes = NoteChanges(writer, ledger, self.transcripts)
         self.appending = Appending(writer, ledger, self.transcripts, self.changes, now_ms)

@@ -18,9 +18,7 @@ from typing import Final, Literal
 
 from msgspec import Struct
 
-from kato.core.events import ToolOutcome
-from kato.notes.markup import code_span, cut, details
-from kato.notes.tools import (
+from kato.core.actions import (
     Action,
     Agent,
     Command,
@@ -36,10 +34,13 @@ from kato.notes.tools import (
     Todo,
     lines_changed,
 )
+from kato.core.events import ToolOutcome
+from kato.notes.markup import code_span, cut, details
 
 Family = Literal[
-    "edit", "create", "delete", "run", "read", "search", "fetch", "web", "agent", "question", "todo", "other"
-]
+    "edit", "create", "delete", "run", "users_run", "read", "list", "search", "fetch", "web", "agent", "question",
+    "todo", "other",
+]  # fmt: skip
 #: The families of actions that change files.
 CHANGES: Final = frozenset({"edit", "create", "delete"})
 #: Lines of a block. Further actions are only counted.
@@ -74,9 +75,10 @@ def done(call_id: str, action: Action, folder: str, mask: Callable[[str], str] =
     elif isinstance(action, Deleted):
         yield Done(call_id, "delete", mask(shown_path(action.path, folder)))
     elif isinstance(action, Command):
-        yield Done(call_id, "run", cut(mask(action.line)))
+        yield Done(call_id, "users_run" if action.is_users else "run", cut(mask(action.line)))
     elif isinstance(action, Read):
-        yield Done(call_id, "read", mask(shown_path(action.path, folder)), where=line_range(action))
+        family: Family = "list" if action.is_folder else "read"
+        yield Done(call_id, family, mask(shown_path(action.path, folder)), where=line_range(action))
     elif isinstance(action, Search):
         where = cut(mask(shown_path(action.path, folder))) if action.path else ""
         yield Done(call_id, "search", cut(mask(action.pattern)), where=where)
@@ -89,10 +91,14 @@ def done(call_id: str, action: Action, folder: str, mask: Callable[[str], str] =
     elif isinstance(action, Todo):
         finished = sum(item.is_done for item in action.items)
         yield Done(call_id, "todo", f"{finished} of {len(action.items)}")
-    elif isinstance(action, Other):
-        about = action.arguments.get("description")
-        where = cut(mask(about)) if isinstance(about, str) else ""
-        yield Done(call_id, "other", cut(action.name), where=where)
+    elif isinstance(action, Other) and not action.is_minor:
+        yield Done(call_id, "other", cut(action.name), where=cut(mask(about_of(action))))
+
+
+def about_of(action: Other) -> str:
+    """The line that describes a call of a tool that Kato does not know."""
+    given = action.arguments.get("description")
+    return action.about or (given if isinstance(given, str) else "")
 
 
 def shown_path(path: str, folder: str) -> str:
@@ -147,13 +153,16 @@ def _count(number: int, noun: str) -> str:
     return f"{number:,} {noun}{ending}"
 
 
-def _files(verb: str) -> Phrase:
-    """`edited 2 files (+3 −1)`."""
+def _files(verb: str, noun: str = "file") -> Phrase:
+    """`edited 2 files (+3 −1)`. A file counts once, and as failed only if no call to it went well."""
 
     def phrase(some: Sequence[Done]) -> str:
         good = [one for one in some if one.outcome in (None, "ok")]
-        notes = [changed(sum(one.added for one in good), sum(one.removed for one in good)), *_failures(some)]
-        return f"{verb} {_count(len({one.label for one in some}), 'file')}{_in_brackets(notes)}"
+        went_well = {one.label for one in good}
+        bad = {one.label: one for one in some if one.label not in went_well}
+        lines = changed(sum(one.added for one in good), sum(one.removed for one in good))
+        notes = [lines, *_failures(bad.values())]
+        return f"{verb} {_count(len(went_well) + len(bad), noun)}{_in_brackets(notes)}"
 
     return phrase
 
@@ -169,7 +178,9 @@ _PHRASES: Final[Mapping[Family, Phrase]] = {
     "create": _files("created"),
     "delete": _files("deleted"),
     "read": _files("read"),
+    "list": _files("listed", "folder"),
     "run": _times("ran", "command"),
+    "users_run": lambda some: f"you ran {_count(len(some), 'command')}{_in_brackets(_failures(some))}",
     "search": _times("made", "search"),
     "fetch": _times("fetched", "page"),
     "web": _times("made", "web search"),
@@ -203,7 +214,8 @@ def _in_brackets(notes: Sequence[str]) -> str:
 # --- The list -------------------------------------------------------------------------------------------
 
 _VERBS: Final[dict[Family, str]] = {
-    "edit": "Edited", "create": "Created", "delete": "Deleted", "run": "Ran", "read": "Read", "search": "Searched for",
+    "edit": "Edited", "create": "Created", "delete": "Deleted", "run": "Ran",
+    "users_run": "You ran", "read": "Read", "list": "Listed", "search": "Searched for",
     "fetch": "Fetched", "web": "Searched the web for", "other": "Used",
 }  # fmt: skip
 

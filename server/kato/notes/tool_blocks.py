@@ -12,22 +12,7 @@ from typing import Any, Final
 import msgspec
 from msgspec import Struct
 
-from kato.core.events import ToolOutcome
-from kato.notes.markup import (
-    code_span,
-    cut,
-    details,
-    fenced,
-    head_and_tail,
-    language_of,
-    literal,
-    normalised,
-    prose,
-    quoted,
-    table,
-)
-from kato.notes.summary import changed, how_it_ended, line_range, shown_path
-from kato.notes.tools import (
+from kato.core.actions import (
     Action,
     Agent,
     Change,
@@ -45,6 +30,21 @@ from kato.notes.tools import (
     Todo,
     lines_changed,
 )
+from kato.core.events import ToolOutcome
+from kato.notes.markup import (
+    code_span,
+    cut,
+    details,
+    fenced,
+    head_and_tail,
+    language_of,
+    literal,
+    normalised,
+    prose,
+    quoted,
+    table,
+)
+from kato.notes.summary import about_of, changed, how_it_ended, line_range, shown_path
 
 #: Lines that are compared, which takes quadratic time. A larger change is shown as all old and all new lines.
 _DIFF_LINES_MAX: Final = 2_000
@@ -114,6 +114,8 @@ def _edit(action: Edit, _: Result, style: Style) -> Parts:
     diff = action.diff or "\n".join(map(_hunk, action.changes))
     counts = changed(*lines_changed(action))
     line = f"Edited {path} ({counts})" if counts else f"Edited {path}"
+    if not diff:
+        return line, ""
     return line, fenced(f"--- {path}\n+++ {path}\n{head_and_tail(normalised(diff), style.lines_max)}", "diff")
 
 
@@ -151,7 +153,8 @@ def _patch(action: Patch, result: Result, style: Style) -> Parts:
 def _read(action: Read, _: Result, style: Style) -> Parts:
     where = line_range(action)
     path = shown_path(action.path, style.folder)
-    return (f"Read {path}, {where}" if where else f"Read {path}"), ""
+    verb = "Listed" if action.is_folder else "Read"
+    return (f"{verb} {path}, {where}" if where else f"{verb} {path}"), ""
 
 
 # --- Commands, searches, the web ------------------------------------------------------------------------
@@ -165,7 +168,8 @@ def _command(action: Command, result: Result, style: Style) -> Parts:
     typed = "$ " + normalised(action.line).strip().replace("\n", "\n> ")
     shown = head_and_tail(output, style.lines_max)
     console = fenced(f"{typed}\n{shown}" if shown.strip() else typed, "console")
-    return (cut(action.about) or f"Ran {cut(action.line)}"), "\n\n".join([console, *pictures])
+    verb = "You ran" if action.is_users else "Ran"
+    return (cut(action.about) or f"{verb} {cut(action.line)}"), "\n\n".join([console, *pictures])
 
 
 def _search(action: Search, result: Result, style: Style) -> Parts:
@@ -214,8 +218,8 @@ def _plan(action: Plan, _: Result, __: Style) -> Parts:
 def _other(action: Other, result: Result, style: Style) -> Parts:
     rows = [(code_span(str(key)), _value(value)) for key, value in action.arguments.items()]
     body = table(("argument", "value"), rows) if rows else ""
-    about = action.arguments.get("description")
-    line = f"{action.name}: {about}" if isinstance(about, str) and about.strip() else action.name
+    about = cut(about_of(action))
+    line = f"{action.name}: {about}" if about else action.name
     return line, _with_output(body, result, style)
 
 

@@ -17,8 +17,9 @@ from datetime import datetime, tzinfo
 from typing import Any, Final
 
 import msgspec
-from msgspec import UNSET, structs
+from msgspec import UNSET, UnsetType, structs
 
+from kato.core.actions import Action, Other, ReadArguments
 from kato.core.events import (
     BOUNDARY_SUBTYPES,
     AssistantMessage,
@@ -33,6 +34,7 @@ from kato.core.events import (
 )
 from kato.core.moments import in_zone
 from kato.core.text import line_part
+from kato.core.tools import action_of
 from kato.notes import decisions, redaction, summary, tool_blocks
 from kato.notes.brief_events import (
     BriefCall,
@@ -48,7 +50,6 @@ from kato.notes.markup import cut, details, literal, normalised, one_line, prose
 from kato.notes.masking import Masking
 from kato.notes.options import MarkdownOptions
 from kato.notes.safe_markdown import enclosed, typed
-from kato.notes.tools import Action, ReadArguments, action_of
 from kato.notes.transcript_state import TranscriptState, WaitingCall
 
 #: Calls without a result whose names are remembered. Beyond this the oldest name is dropped, and its result is shown with the
@@ -112,6 +113,11 @@ class Transcript:
     def state(self) -> bytes:
         """Everything that the next piece depends on, encoded. Never empty."""
         return msgspec.json.encode(self._state)
+
+    @property
+    def folder(self) -> str:
+        """The session's folder; "" if it is not known."""
+        return self._state.folder
 
     @property
     def speakers(self) -> tuple[str, ...]:
@@ -186,12 +192,16 @@ class Transcript:
             return ""
         self._state.said = [*self._state.said, mark][-_TURN_MESSAGES_MAX:]
         self.facts.message_at(event.timestamp)
-        model = "" if event.model is UNSET else one_line(event.model)
-        if model:
-            self.facts.models[model] = None
-        self._state.assistant = model or "Assistant"
+        self._state.assistant = self._model(event.model) or "Assistant"
         shown = self._message(self._state.assistant, event, enclosed(text))
         return shown + self._end_turn() if event.phase == "final" else shown
+
+    def _model(self, name: str | UnsetType) -> str:
+        """The name of a model that spoke or acted, for a heading; "" if it is not known."""
+        shown = "" if name is UNSET else one_line(name)
+        if shown:
+            self.facts.models[shown] = None
+        return shown
 
     def _system_message(self, event: SystemMessage | ProviderInfo) -> str:
         if not self._options.include_system_events:
@@ -210,6 +220,8 @@ class Transcript:
         if not text:
             return ""
         before = self._show_waiting()
+        if event.subtype != "compaction":  # after a compaction, the assistant goes on
+            before += self._end_turn()
         self._state.speaker = self._state.kind = ""  # what follows has a heading of its own
         self._state.in_list = False
         return before + self._block(f"*{text}*")
@@ -264,8 +276,8 @@ class Transcript:
 
     # --- What the assistant did -------------------------------------------------------------------------
 
-    def _action(self, name: str, given: Any) -> Action:
-        return action_of(name, given if isinstance(given, dict) else {}, self._tools)
+    def _action(self, name: str, given: Any, about: str) -> Action:
+        return action_of(name, given if isinstance(given, dict) else {}, self._tools, about=about)
 
     def _hidden_call(self, event: ToolCall | HiddenCall | BriefCall) -> str:
         calls = self._state.calls
@@ -281,14 +293,13 @@ class Transcript:
     def _brief_call(self, event: ToolCall | BriefCall) -> str:
         """Remembers what was done, for the summary at the end of the turn."""
         state, given = self._state, event.input
-        if event.model is not UNSET:
-            state.assistant = one_line(event.model) or state.assistant
+        state.assistant = self._model(event.model) or state.assistant
         if state.since is None:
             state.since = event.timestamp
         if isinstance(given, msgspec.Raw):
             given = msgspec.json.decode(given)
-        action = self._action(event.name, given)
-        for one in summary.done(event.tool_call_id, action, self._style.folder, self._masked):
+        action = self._action(event.name, given, _about(event.description))
+        for one in summary.done(event.tool_call_id, action, state.folder, self._masked):
             if one.family in summary.CHANGES:
                 self.facts.changed(one.label)
             if len(state.done) < summary.LINES_MAX:
@@ -321,14 +332,16 @@ class Transcript:
             )
         self._hidden_call(event)
         state = self._state
-        if event.model is not UNSET:
-            state.assistant = one_line(event.model) or state.assistant
-        given = self._masked_value(event.input)
-        for one in summary.done(event.tool_call_id, self._action(event.name, given), state.folder):
+        state.assistant = self._model(event.model) or state.assistant
+        given, about = self._masked_value(event.input), ""
+        action = self._action(event.name, given, _about(event.description))
+        if isinstance(action, Other):  # only there it is shown
+            about = self._masked(action.about)
+        for one in summary.done(event.tool_call_id, action, state.folder):
             if one.family in summary.CHANGES:
                 self.facts.changed(one.label)
         arguments = "" if given is UNSET else msgspec.json.encode(given).decode()
-        waiting = WaitingCall(event.tool_call_id, event.name, arguments, event.timestamp)
+        waiting = WaitingCall(event.tool_call_id, event.name, arguments, event.timestamp, about=about)
         before = ""
         if len(arguments) > _WAITING_BYTES_MAX or len(state.waiting) >= _WAITING_CALLS_MAX:
             before = self._show_waiting()
@@ -359,8 +372,14 @@ class Transcript:
         return ""
 
     def _call_block(self, waiting: WaitingCall, result: tool_blocks.Result) -> str:
+        return tool_blocks.block(self._waiting_action(waiting), result, self._style)
+
+    def _first_line(self, waiting: WaitingCall) -> str:
+        return cut(tool_blocks.first_line(self._waiting_action(waiting), self._style))
+
+    def _waiting_action(self, waiting: WaitingCall) -> Action:
         given = msgspec.json.decode(waiting.arguments) if waiting.arguments else {}
-        return tool_blocks.block(self._action(waiting.name, given), result, self._style)
+        return self._action(waiting.name, given, waiting.about)
 
     def _show_waiting(self, until: WaitingCall | None = None) -> str:
         """Shows waiting calls in their order: all of them, or, with `until`, those before the first one without a result."""
@@ -370,6 +389,8 @@ class Transcript:
             if until is not None and not one.text:
                 break
             del self._state.waiting[0]
+            if not one.text and one.call_id in self._state.calls:  # the result will stand further down
+                self._state.calls[one.call_id] = self._first_line(one)
             text += self._folded(one.at, one.text or self._call_block(one, tool_blocks.Result()))
         return text
 
@@ -380,6 +401,7 @@ class Transcript:
         if not text:
             return ""
         before = self._show_waiting()
+        self._state.assistant = self._model(event.model) or self._state.assistant
         return before + self._folded(event.timestamp, details("Thinking", quoted(text)))
 
     def _folded(self, timestamp: datetime, block: str) -> str:
@@ -390,6 +412,13 @@ class Transcript:
             self._state.kind = AssistantMessage.__name__
         self._state.in_list = False
         return self._block(heading, block)
+
+
+def _about(description: str | UnsetType) -> str:
+    """The line that describes a call. Where it was cut, the last word goes: half of a secret is not recognised as one."""
+    if description is UNSET or not description.endswith("…"):
+        return "" if description is UNSET else description
+    return f"{description.rpartition(' ')[0]} …".lstrip()
 
 
 #: The part of a user's message that a readable heading shows.

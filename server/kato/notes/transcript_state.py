@@ -15,6 +15,7 @@ class WaitingCall(Struct, array_like=True, omit_defaults=True):
     arguments: str
     at: datetime
     text: str = ""
+    about: str = ""
 
 
 class TranscriptState(Struct, omit_defaults=True):

@@ -10,12 +10,12 @@ from msgspec.structs import replace
 
 from kato import __version__
 from kato.core import limits
+from kato.core.actions import ReadArguments
 from kato.core.events import SessionKey, ToolResult
 from kato.core.records import SessionRecord
 from kato.notes import redaction
 from kato.notes.options import MarkdownOptions
 from kato.notes.rendering import BEGINNING, Fold, SubAgents, render
-from kato.notes.tools import ReadArguments
 from kato.notes.transcript import Transcript
 
 #: Sub-agents start sub-agents: levels of sub-agents that are folded into each other.
@@ -23,17 +23,22 @@ _FOLD_DEPTH_MAX: Final = 4
 
 
 class Transcripts:
-    """See the module. `find_session` gives a session's record, None for a session that was never stored."""
+    """See the module. `find_session` gives a session's record, None for a session that was never stored; `tools` gives a
+    provider's table of tools (`Assistant.tools`).
+    """
 
     def __init__(
-        self, options: MarkdownOptions, tz: tzinfo, find_session: Callable[[SessionKey], SessionRecord | None]
+        self,
+        options: MarkdownOptions,
+        tz: tzinfo,
+        find_session: Callable[[SessionKey], SessionRecord | None],
+        tools: Callable[[str], Mapping[str, ReadArguments]] = lambda _: {},
     ) -> None:
         self.options = options
         self.tz = tz
         #: Finds the sub-agents of a tool call; None where there are none.
         self.sub_agents: SubAgents | None = None
-        #: Reads the arguments of tools that `tools.TOOLS` lacks.
-        self.tools: Mapping[str, ReadArguments] = {}
+        self._tools = tools
         self._find_session = find_session
 
     @property
@@ -45,13 +50,14 @@ class Transcripts:
     def new(self, session: SessionRecord, *, is_page: bool = False) -> Transcript:
         """A transcript from the session's beginning, as a note or as a page."""
         options = replace(self.options, heading_style="page") if is_page else self.options
-        return Transcript(options, self.tz, folder=session.cwd or "", tools=self.tools)
+        tools = self._tools(session.key.provider)
+        return Transcript(options, self.tz, folder=session.cwd or "", tools=tools)
 
     def resumed(self, key: SessionKey, state: bytes) -> Transcript:
         """A transcript that goes on from a state; from the beginning if the state is empty."""
         session = None if state else self._find_session(key)
         folder = "" if session is None or session.cwd is None else session.cwd
-        return Transcript(self.options, self.tz, state, folder=folder, tools=self.tools)
+        return Transcript(self.options, self.tz, state, folder=folder, tools=self._tools(key.provider))
 
     def masked(self, text: str) -> tuple[str, int]:
         """A whole text, with its secrets masked if the settings want that, and the number of its secrets."""
@@ -70,7 +76,9 @@ class Transcripts:
         def folded(transcript: Transcript, result: ToolResult) -> str:
             text = ""
             for agent in find(key, result.tool_call_id):
-                inner = Transcript(self.options, self.tz, level=3, tools=self.tools)
+                inner = Transcript(
+                    self.options, self.tz, level=3, folder=transcript.folder, tools=self._tools(key.provider)
+                )
                 pieces, size = [], 0
                 deeper = self.fold(agent.key, depth + 1)
                 for piece in render(inner, agent.events, BEGINNING, None, deeper, is_over=True):

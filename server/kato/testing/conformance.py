@@ -6,9 +6,9 @@ Rules, each of which is checked under the name in brackets:
 
 - [whole] The log gives valid events with unique ids, in the right session, without problems. Its messages of the user are the
   words that the user typed.
-- [pieces] The same bytes give the same events, however they are cut.
+- [pieces] The same bytes give the same events and facts about the session (`Reader.info`), however they are cut.
 - [truncated] A log that is cut off and goes on later gives the same events, each once.
-- [again] A log that is read again gives the same events.
+- [again] A log that is read again gives the same events and facts: no token is counted twice.
 - [copied] Lines that were copied give events with the ids of the first ones, which the journal drops.
 - [commands] A command runs only where the user typed it.
 - [any JSON], [any bytes] Nothing in a log makes the reader raise, or give an event that is not valid.
@@ -19,7 +19,10 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Final, NoReturn, TypeVar
 
-from kato.assistants.contract import Assistant, LogFile, Problem, Reader, Surroundings
+import msgspec
+from msgspec import to_builtins
+
+from kato.assistants.contract import Assistant, LogFile, Problem, Reader, SessionInfo, Surroundings
 from kato.core.events import ConversationEvent, UserMessage, decode_line, encode_line
 from kato.testing import damage
 from kato.testing.reading import commands_of, read
@@ -78,7 +81,9 @@ class _Check:
         self.file = file
         self._companions = companions
         self._surroundings = surroundings
-        self._events, self._problems = self._read("whole", "the whole log", [data])
+        reader = self._open()
+        self._events, self._problems = self._read("whole", "the whole log", [data], reader)
+        self._info = self._facts("whole", "the whole log", reader)
 
     def whole(self) -> None:
         """One reading, from the beginning to the end."""
@@ -95,9 +100,11 @@ class _Check:
         """The log in pieces of any size."""
         expected = _lines(self._events)
         for way, pieces in damage.cuts(self._data):
-            events, problems = self._read("pieces", way, pieces)
+            reader = self._open()
+            events, problems = self._read("pieces", way, pieces, reader)
             self._equal("pieces", way, "events", _lines(events), expected)
             self._equal("pieces", way, "problems", problems, [])
+            self._equal("pieces", way, "facts", self._facts("pieces", way, reader), self._info)
 
     def truncated(self) -> None:
         """The log with a pause, after which the rest comes; or the whole, where the file is replaced."""
@@ -127,6 +134,8 @@ class _Check:
         if self.file.rewritten:  # a reader of documents may give only what is new
             expected = [line for line in expected if line in set(_lines(events))]
         self._equal("again", "the second time", "events", _lines(events), expected)
+        info = self._facts("again", "the second time", reader)
+        self._equal("again", "the second time", "facts", info, self._info)
 
     def copied(self) -> None:
         """The log with lines that were copied."""
@@ -150,8 +159,10 @@ class _Check:
         """The log with values of other types, and bytes that are not a log."""
         for rule, damaged in (("any JSON", damage.other_values), ("any bytes", damage.hostile_bytes)):
             for way, data in damaged(self._data):
-                events, _ = self._read(rule, way, [data])
+                reader = self._open()
+                events, _ = self._read(rule, way, [data], reader)
                 self._valid(rule, way, events)
+                self._facts(rule, way, reader)
 
     # --- What the rules share ---------------------------------------------------------------------------
 
@@ -174,6 +185,10 @@ class _Check:
         except Exception as error:
             problem = f"raises {type(error).__name__}: {error}"
             raise AssertionError(self._message(rule, where, problem)) from error
+
+    def _facts(self, rule: str, where: str, reader: Reader) -> SessionInfo:
+        """What the reader says about the session, each value of its type."""
+        return self._guarded(rule, where, lambda: msgspec.convert(to_builtins(reader.info), SessionInfo))
 
     def _valid(self, rule: str, where: str, events: Sequence[ConversationEvent]) -> None:
         sessions = {self.file.session_id}

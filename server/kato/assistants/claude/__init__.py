@@ -2,6 +2,7 @@
 
     kinds.py      every kind of record, system line and attachment that holds nothing of the conversation
     words.py      whose words a record holds, and what proves that the user typed them
+    endings.py    how a tool call ended
     results.py    the user's words and decisions that stand in a tool's result
     reply.py      the reply under way, whose texts are held back
     waiting.py    prompts that the user typed while Claude worked

@@ -14,6 +14,8 @@ from kato.core.lenient_json import loads
 _FOLDERS_MAX: Final = 16
 #: The working folder inside the desktop app's virtual machine: not a folder of this machine.
 _INSIDE_VM: Final = "/sessions/"
+#: What stands in place of a branch while none is checked out.
+_NO_BRANCH: Final = "HEAD"
 _CAME: Final = {
     "forked": "The conversation was forked from another one.",
     "resumed": "The conversation goes on from another session.",
@@ -75,6 +77,9 @@ class SessionFacts(LinesReader):
         """Takes the facts about the session from a record of any kind."""
         self.version = text_of(record, "version") or self.version
         self._visit(text_of(record, "cwd"))
+        branch = text_of(record, "gitBranch")
+        if branch and branch != _NO_BRANCH and not self._is_recovered:
+            self.branch = branch
         if uuid is not None:
             self._tree.see(record)
             self._titles.see(uuid)

@@ -16,6 +16,7 @@ The slug is a lossy form of the folder. The reader takes the folder from the rec
 from collections.abc import Mapping, Sequence
 from typing import Final
 
+from kato.assistants.claude.own_tools import TOOLS
 from kato.assistants.claude.reader import ClaudeReader
 from kato.assistants.contract import Assistant, LogFile, Surroundings
 
@@ -128,4 +129,5 @@ CLAUDE: Final = Assistant(
     _reader,
     has_global_ids=True,
     title_marks=(b'-title"', b'"agent-name"'),
+    tools=TOOLS,
 )

@@ -16,6 +16,7 @@ from datetime import datetime
 from typing import Final
 
 from kato.assistants.claude import kinds
+from kato.assistants.claude.endings import ending
 from kato.assistants.claude.replies import AssistantRecords
 from kato.assistants.claude.results import DENIALS, Answer, answers, plan_status, rejection
 from kato.assistants.claude.waiting import PromptQueue, Waiting
@@ -168,10 +169,12 @@ class ClaudeReader(AssistantRecords):
         if agent:
             self.started[f"agent-{agent}"] = call_id
         shown = text or DENIALS.get(text_of(record, "toolDenialKind") or "", "")
-        self.emit_result(event_id, at, "user", call_id, shown, uuid)
+        tool = self._names.pop(call_id, None)
+        outcome, code = ending(record, block, text, tool)
+        self.emit_result(event_id, at, "user", call_id, shown, uuid, outcome=outcome, exit_code=code)
         if self.parent_id is not None:
             return
-        said = rejection(record, block, text, self._names.pop(call_id, None))
+        said = rejection(record, block, text, tool)
         asked, plan = self._asked.pop(call_id, None), self._plans.pop(call_id, None)
         if asked is not None:
             self._emit_answers(

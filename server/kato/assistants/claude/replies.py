@@ -5,13 +5,15 @@ from datetime import datetime
 from typing import Final
 
 from kato.assistants.claude import kinds
+from kato.assistants.claude.endings import server_outcome
 from kato.assistants.claude.facts import SessionFacts
 from kato.assistants.claude.reply import Reply
 from kato.assistants.claude.results import PLAN_TOOLS, QUESTION_TOOL
 from kato.assistants.claude.words import blocks_of
 from kato.assistants.contract import Json
 from kato.assistants.dispatch import Dispatch
-from kato.assistants.values import as_text, object_of, remember, text_of, without_assets
+from kato.assistants.tokens import ReplyTokens
+from kato.assistants.values import as_text, number_of, object_of, remember, text_of, without_assets
 
 #: What the host puts in where no reply was asked for, after a local command.
 _FILLER: Final = "No response requested."
@@ -25,6 +27,8 @@ class AssistantRecords(SessionFacts):
     def _again(self) -> None:
         super()._again()
         self._reply: Reply | None = None
+        self._reply_tokens = ReplyTokens()
+        self.tokens = None
         self._names: dict[str, str] = {}  # tools by the ids of the calls that have no result yet
         self._asked: dict[str, Json] = {}  # questions, likewise
         self._plans: dict[str, str] = {}  # plans, likewise
@@ -46,6 +50,8 @@ class AssistantRecords(SessionFacts):
             event_id = uuid or message_id
             self.emit_note(event_id, at, "assistant", text, subtype="api_error", level="error", origin=uuid)
             return
+        if not self.is_copy:
+            self._count_tokens(message_id, object_of(message, "usage"))
         if self._reply is None or self._reply.message_id != message_id:
             self._close()
             self._emit_said()
@@ -61,6 +67,14 @@ class AssistantRecords(SessionFacts):
             self.BLOCKS.take(self, kind, block, f"{first}:{index}" if index else first, uuid, at)
         if reason is not None and reason != "tool_use":
             self._close()
+
+    def _count_tokens(self, message_id: str, usage: Json) -> None:
+        """Each record of a reply states its usage so far. `input_tokens` are those that no cache held."""
+        given, answered = number_of(usage, "input_tokens"), number_of(usage, "output_tokens")
+        if given is not None and answered is not None:
+            cached = number_of(usage, "cache_creation_input_tokens") or 0
+            self._reply_tokens.count(message_id, given + cached + answered)
+            self.tokens = self._reply_tokens.total
 
     def _text(self, block: Json, event_id: str, uuid: str | None, at: datetime | None) -> None:
         del uuid
@@ -84,7 +98,7 @@ class AssistantRecords(SessionFacts):
             plan = text_of(given, "plan") if isinstance(given, dict) else None
             remember(self._plans, call_id, plan or "", _CALLS_MAX)
         remember(self._names, call_id, name, _CALLS_MAX)
-        self.emit_call(event_id, at, "assistant", call_id, name, given, origin=uuid)
+        self.emit_call(event_id, at, "assistant", call_id, name, given, origin=uuid, model=self._reply.model)
         self._reply.phase = None
 
     def _server_result(self, block: Json, event_id: str, uuid: str | None, at: datetime | None) -> None:
@@ -92,7 +106,8 @@ class AssistantRecords(SessionFacts):
         del uuid
         self._emit_reply(is_done=True)
         call_id = text_of(block, "tool_use_id") or event_id
-        self.emit_result(event_id, at, "assistant", call_id, as_text(block.get("content")))
+        text = as_text(block.get("content"))
+        self.emit_result(event_id, at, "assistant", call_id, text, outcome=server_outcome(block))
 
     def _unknown_block(
         self, name: str, block: Json, event_id: str, uuid: str | None, at: datetime | None
@@ -107,7 +122,9 @@ class AssistantRecords(SessionFacts):
             return
         for piece in reply.take(is_done=is_done):
             if piece.is_thought:
-                self.emit_thinking(piece.event_id, piece.at, "assistant", piece.text, piece.block_id)
+                self.emit_thinking(
+                    piece.event_id, piece.at, "assistant", piece.text, piece.block_id, model=reply.model
+                )
             else:
                 self.emit_assistant(
                     piece.event_id,

@@ -95,7 +95,8 @@ class AnswerReader(InputReader):
     def _think(self, text: str, entry: Entry) -> None:
         self._flush_waiting()
         if text.strip() and not self._twins.is_twin("assistant", "thinking", text, entry.kind):
-            self.emit_thinking(self._id("thinking", text, entry.at), entry.at, "reasoning", text)
+            event_id = self._id("thinking", text, entry.at)
+            self.emit_thinking(event_id, entry.at, "reasoning", text, model=self._model)
 
 
 def _joined(blocks: Sequence[Json]) -> str:

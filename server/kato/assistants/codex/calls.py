@@ -7,14 +7,26 @@
 
 from collections.abc import Mapping
 from datetime import datetime
+from typing import Final
 
 from kato.assistants.codex.answers import AnswerReader
-from kato.assistants.codex.outputs import arguments_of, body_of, output_of, running_in
+from kato.assistants.codex.outputs import (
+    Ending,
+    arguments_of,
+    body_of,
+    ending_in,
+    ending_of,
+    read_output,
+    running_in,
+)
 from kato.assistants.codex.session import Entry
 from kato.assistants.codex.twins import REMEMBERED_MAX
 from kato.assistants.codex.words import closely
 from kato.assistants.contract import Json
 from kato.assistants.values import as_text, object_of, objects_of, remember, text_of
+
+#: What most records say of a call's end: nothing.
+_UNKNOWN: Final = Ending()
 
 
 class CallReader(AnswerReader):
@@ -43,7 +55,7 @@ class CallReader(AnswerReader):
         self._assistant_acts()
         if call_id not in self._calls and call_id not in self._answered:
             remember(self._calls, call_id, name, REMEMBERED_MAX)
-            self.emit_call(call_id, at, kind, call_id, name, given, about=about or None)
+            self.emit_call(call_id, at, kind, call_id, name, given, about=about or None, model=self._model)
 
     def _item_call(self, entry: Entry) -> None:
         item, at = entry.body, entry.at
@@ -72,7 +84,7 @@ class CallReader(AnswerReader):
 
     def _item_output(self, entry: Entry) -> None:
         item, at = entry.body, entry.at
-        text = output_of(item.get("output", item.get("tools")))
+        text, ending = read_output(item.get("output", item.get("tools")))
         call_id = text_of(item, "call_id") or self._open_call() or self._id("output", text, at)
         parent = self._polls.pop(call_id, None)
         process = running_in(text)
@@ -84,7 +96,7 @@ class CallReader(AnswerReader):
             remember(self._processes, process, call_id, REMEMBERED_MAX)
             remember(self._running, call_id, [body_of(text)], REMEMBERED_MAX)
         else:
-            self._finish(call_id, body_of(text), at, "function_call_output")
+            self._finish(call_id, body_of(text), at, "function_call_output", ending)
 
     def _open_call(self) -> str | None:
         """The call that has no result yet, if there is just one."""
@@ -95,9 +107,12 @@ class CallReader(AnswerReader):
         if parent in self._running:
             self._running[parent].append(body_of(text))
             if not is_running:
-                self._finish(parent, "".join(self._running[parent]), at, "function_call_output")
+                joined = "".join(self._running[parent])
+                self._finish(parent, joined, at, "function_call_output", ending_of(text))
 
-    def _finish(self, call_id: str, text: str, at: datetime | None, kind: str) -> None:
+    def _finish(
+        self, call_id: str, text: str, at: datetime | None, kind: str, ending: Ending = _UNKNOWN
+    ) -> None:
         """Emits a result, unless the call has one."""
         if call_id in self._answered:
             return
@@ -105,7 +120,8 @@ class CallReader(AnswerReader):
         remember(self._answered, call_id, None, REMEMBERED_MAX)
         self._running.pop(call_id, None)
         self._calls.pop(call_id, None)
-        self.emit_result(f"{call_id}:result", at, kind, call_id, text)
+        outcome, code = ending
+        self.emit_result(f"{call_id}:result", at, kind, call_id, text, outcome=outcome, exit_code=code)
         asked = self._questions.pop(call_id, None)
         if asked is not None:
             self._answers(asked, text, call_id, at)
@@ -139,14 +155,16 @@ class CallReader(AnswerReader):
         self._assistant_acts()
         name, given = _first_name(entry.body), arguments_of(entry.body.get("arguments"))
         call_id = self._named[name] = self._id(entry.kind, f"{name}:{as_text(given)}", entry.at)
-        self.emit_call(call_id, entry.at, entry.kind, call_id, name, given)
+        self.emit_call(call_id, entry.at, entry.kind, call_id, name, given, model=self._model)
 
     def _first_result(self, entry: Entry) -> None:
         """A result belongs to the newest call of its tool."""
         self._assistant_acts()
         name, text = _first_name(entry.body), as_text(entry.body.get("result"))
         event_id = self._id(entry.kind, f"{name}:{text}", entry.at)
-        self.emit_result(event_id, entry.at, entry.kind, self._named.pop(name, event_id), text)
+        call_id = self._named.pop(name, event_id)
+        outcome, code = ending_in(object_of(entry.body, "result"))
+        self.emit_result(event_id, entry.at, entry.kind, call_id, text, outcome=outcome, exit_code=code)
 
 
 def tool_name(namespace: str | None, name: str) -> str:

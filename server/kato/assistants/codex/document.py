@@ -32,7 +32,7 @@ class CodexDocument(DocumentReader):
         for result in (*results, self._lines.settle()):
             self._events += result.events
             self._problems += result.problems
-        self.cwd = self._lines.cwd
+        self.cwd, self.branch = self._lines.cwd, self._lines.branch
 
 
 def _lines_of(document: Json) -> Iterator[Json]:

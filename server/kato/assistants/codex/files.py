@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 from typing import Final
 
 from kato.assistants.codex.document import CodexDocument
+from kato.assistants.codex.own_tools import TOOLS
 from kato.assistants.codex.reader import CodexReader
 from kato.assistants.contract import Assistant, Json, LogFile, Reader, Surroundings
 from kato.assistants.values import object_of, text_of
@@ -75,5 +76,12 @@ def _object(text: bytes) -> Json:
 
 
 CODEX: Final = Assistant(
-    "codex", "Codex", _roots, _match, _enter, _reader, title_marks=(b'"thread_name_updated"',)
+    "codex",
+    "Codex",
+    _roots,
+    _match,
+    _enter,
+    _reader,
+    title_marks=(b'"thread_name_updated"',),
+    tools=TOOLS,
 )

@@ -8,7 +8,7 @@ from msgspec import Struct
 
 from kato.assistants.codex.envelopes import envelope_of
 from kato.assistants.codex.history import Input, ShellCommand, input_of, objective_of, shell_command_of
-from kato.assistants.codex.outputs import body_of, outcome_of
+from kato.assistants.codex.outputs import Ending, body_of, ending_of, outcome_of
 from kato.assistants.codex.session import Entry, SessionReader
 from kato.assistants.codex.twins import TWIN_RECORDS_MAX
 from kato.assistants.codex.words import IN_GOAL, IN_PARTS, NOT_AN_INPUT, closely, key_of, words_of
@@ -100,7 +100,7 @@ class InputReader(SessionReader):
             self._set_objective(objective_of(text), entry.at)
             ran = shell_command_of(text)
             if ran is not None:
-                self._emit_shell(ran, "", entry)
+                self._emit_shell(ran, "", ending_of(ran.result), entry)
         if len(self._waiting) > _WAITING_MAX:
             self._flush_waiting()
 
@@ -144,14 +144,15 @@ class InputReader(SessionReader):
                 event_id = self._id("goal", key, at)
                 self.emit_user(event_id, at, "thread_goal_updated", objective.strip(), doubt=IN_GOAL)
 
-    def _emit_shell(self, ran: ShellCommand, outcome: str, entry: Entry) -> None:
-        """Emits a command that the user ran as a call and its result."""
+    def _emit_shell(self, ran: ShellCommand, shown: str, ending: Ending, entry: Entry) -> None:
+        """Emits a command that the user ran as a call and its result; `shown` is what the result says of its end."""
         if self._twins.is_twin("", "shell", ran.command, entry.kind):
             return
         call_id = self._id("shell", ran.command, entry.at)
         self.emit_call(call_id, entry.at, entry.kind, call_id, "user_shell", {"command": ran.command})
-        result = outcome_of(body_of(ran.result), outcome)
-        self.emit_result(f"{call_id}:result", entry.at, entry.kind, call_id, result)
+        result, (outcome, code) = outcome_of(body_of(ran.result), shown), ending
+        event_id = f"{call_id}:result"
+        self.emit_result(event_id, entry.at, entry.kind, call_id, result, outcome=outcome, exit_code=code)
 
     # --- Events -----------------------------------------------------------------------------------------------
 

@@ -2,14 +2,18 @@
 
 import re
 from collections.abc import Mapping
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from kato.assistants.contract import Json
 from kato.assistants.values import as_text, object_of, picture, placeholder, text_of
+from kato.core.events import ToolOutcome
 from kato.core.lenient_json import loads
 
+#: All of the output of a call that the user refused.
+_REFUSED: Final = frozenset(["exec command rejected by user", "patch rejected by user"])
 _RUNNING: Final = re.compile(r"Process running with session ID (\d+)")
 _EXITED: Final = re.compile(r"(?:Process exited with code|Exit code:) (-?\d+)")
+_BODY: Final = "\nOutput:\n"
 _HEADED: Final = ("Chunk ID:", "Exit code:", "Wall time:")
 _HEAD_CHARS_MAX: Final = 400
 #: A text that is longer and looks like base64 is data.
@@ -43,13 +47,48 @@ def body_of(text: str) -> str:
     """The output without the terminal's header; a failure stays visible."""
     if not text.startswith(_HEADED):
         return text
-    head, marker, body = text.partition("\nOutput:\n")
+    head, marker, body = text.partition(_BODY)
     if not marker:
         head, body = text, ""
     code = _EXITED.search(head)
     if code is None or code[1] == "0":
         return body
     return outcome_of(body, f"[exit code {code[1]}]").lstrip("\n")
+
+
+class Ending(NamedTuple):
+    """How a call ended, as far as its record says it."""
+
+    outcome: ToolOutcome | None = None
+    exit_code: object = None
+
+
+def ending_of(text: str) -> Ending:
+    """How a call ended, by the terminal's header of its output, or by Codex's own sentence in place of an output."""
+    if text in _REFUSED:
+        return Ending("denied")
+    code = _EXITED.search(text.partition(_BODY)[0]) if text.startswith(_HEADED) else None
+    return Ending() if code is None else Ending(None, code[1])
+
+
+def ending_in(record: Json) -> Ending:
+    """How a call ended, by the fields of its record: `status`, `exit_code`, `success`, `error`, and a result's own."""
+    status, code = text_of(record, "status"), record.get("exit_code", record.get("exitCode"))
+    if status == "declined":
+        return Ending("denied")
+    result = object_of(record, "result")
+    inner = object_of(result, "Ok") or result
+    failed = (
+        status == "failed"
+        or record.get("success") is False
+        or bool(record.get("error"))
+        or "Err" in result
+        or inner.get("isError", inner.get("is_error")) is True
+    )
+    if failed:
+        return Ending("error", code)
+    is_known = status == "completed" or record.get("success") is True or "Ok" in result
+    return Ending("ok" if is_known and not code else None, code)
 
 
 def outcome_of(text: str, outcome: str) -> str:
@@ -68,17 +107,32 @@ def outcome_in(record: Json) -> str:
 # --- The output of a tool --------------------------------------------------------------------------------
 
 
-def output_of(value: object) -> str:
-    """A tool's output as text, without its JSON envelope and without data such as sounds."""
+class Output(NamedTuple):
+    """A tool's output as text, and how the call ended."""
+
+    text: str
+    ending: Ending
+
+
+def read_output(value: object) -> Output:
+    """A tool's output, without its JSON envelope and without data such as sounds."""
+    outer = Ending()
     if isinstance(value, dict) and "content" in value:
-        value = value["content"]
+        outer, value = ending_in(value), value["content"]
     text = as_text(without_data(value))
     if text.startswith('{"output":'):
         parsed = arguments_of(text)
         inner = text_of(parsed, "output") if isinstance(parsed, dict) else None
         if isinstance(parsed, dict) and inner is not None:
-            return outcome_of(inner, outcome_in(object_of(parsed, "metadata")))
-    return text
+            metadata = object_of(parsed, "metadata")
+            return Output(outcome_of(inner, outcome_in(metadata)), ending_in(metadata))
+    found = ending_of(text)
+    return Output(text, outer if found == Ending() else found)
+
+
+def output_of(value: object) -> str:
+    """A tool's output as text."""
+    return read_output(value).text
 
 
 def both_streams(record: Json) -> str:

@@ -127,6 +127,7 @@ EVENTS: Final = Dispatch(
         "thread_name_updated": CodexReader._named_thread,
         "thread_goal_updated": CodexReader._goal,
         "model_reroute": CodexReader._rerouted,
+        "token_count": CodexReader._count_tokens,
         "item_completed": CodexReader._item,
         "exec_command_end": CodexReader._command_end,
         "patch_apply_end": CodexReader._patch_end,
@@ -138,7 +139,7 @@ EVENTS: Final = Dispatch(
         "sub_agent_activity": CodexReader._agent_activity,
         **dict.fromkeys(HOST_WORDS, CodexReader._host_event),
     },
-    ignored="""token_count turn_diff background_event guardian_assessment thread_settings_applied undo_started undo_completed
+    ignored="""turn_diff background_event guardian_assessment thread_settings_applied undo_started undo_completed
     view_image_tool_call plan_update mcp_startup_update mcp_startup_complete session_configured hook_started hook_completed
     turn.completed turn_completed item_started exec_approval_request apply_patch_approval_request request_user_input
     request_permissions elicitation_request dynamic_tool_call_request collab_waiting_end collab_close_end collab_resume_end

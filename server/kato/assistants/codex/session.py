@@ -8,7 +8,7 @@ from kato.assistants.codex.copies import CopiedHistory, first_own_ordinal, uuid7
 from kato.assistants.codex.twins import Twins
 from kato.assistants.contract import Json, LogFile
 from kato.assistants.readers import LinesReader
-from kato.assistants.values import moment, object_of, text_of
+from kato.assistants.values import moment, number_of, object_of, text_of
 
 #: Values of `thread_source` for sessions that the user did not start.
 _OTHERS_SESSIONS: Final = frozenset(["subagent", "guardian_review", "memory_consolidation"])
@@ -53,6 +53,7 @@ class SessionReader(LinesReader):
         self._copy: CopiedHistory | None = None
         self.is_copy = False
         self._folders = {}
+        self.tokens = None
 
     # --- Ids --------------------------------------------------------------------------------------------
 
@@ -81,6 +82,7 @@ class SessionReader(LinesReader):
         self._last = self._last or moment(payload.get("timestamp")) or at  # for records without a time
         self._work_in(text_of(payload, "cwd"))
         self.version = text_of(payload, "cli_version")
+        self.branch = text_of(object_of(payload, "git"), "branch")
         self._started_by(payload)
         self._continue_from(payload, at)
 
@@ -146,6 +148,14 @@ class SessionReader(LinesReader):
             self.cwd = self.cwd or folder
             if len(self._folders) < _FOLDERS_MAX:
                 self._folders[folder] = None
+
+    def _count_tokens(self, entry: Entry) -> None:
+        """Takes the tokens of the session so far: the input contains what was read from a cache."""
+        used = object_of(object_of(entry.body, "info"), "total_token_usage")
+        given, answered = number_of(used, "input_tokens"), number_of(used, "output_tokens")
+        if given is not None and answered is not None and not self._is_recovered:
+            cached = number_of(used, "cached_input_tokens") or 0
+            self.tokens = max(0, given - cached) + answered
 
     def _named_thread(self, entry: Entry) -> None:
         if not self._is_recovered:

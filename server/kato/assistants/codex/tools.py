@@ -6,7 +6,7 @@ from typing import Final
 
 from kato.assistants.codex.calls import CallReader, tool_name
 from kato.assistants.codex.history import ShellCommand
-from kato.assistants.codex.outputs import both_streams, outcome_in, outcome_of, output_of, patch_of
+from kato.assistants.codex.outputs import both_streams, ending_in, outcome_in, outcome_of, output_of, patch_of
 from kato.assistants.codex.session import Entry
 from kato.assistants.contract import Json
 from kato.assistants.values import as_text, object_of, placeholder, text_of
@@ -31,14 +31,15 @@ class ToolReader(CallReader):
         )
         command, source = event.get("command"), text_of(event, "source")
         if source in _USER_SHELL:
-            self._emit_shell(ShellCommand(_last_part(command), text), outcome_in(event), entry)
+            ran = ShellCommand(_last_part(command), text)
+            self._emit_shell(ran, outcome_in(event), ending_in(event), entry)
             return
         typed = text_of(event, "interaction_input") or text_of(event, "interactionInput")
         if source in _INTERACTION and typed:
             self._call(call_id, at, entry.kind, "write_stdin", {"chars": typed})
         else:
             self._call(call_id, at, entry.kind, "exec_command", {"command": command} if command else None)
-        self._finish(call_id, outcome_of(text, outcome_in(event)), at, entry.kind)
+        self._finish(call_id, outcome_of(text, outcome_in(event)), at, entry.kind, ending_in(event))
 
     def _patch_end(self, entry: Entry) -> None:
         event, at = entry.body, entry.at
@@ -49,7 +50,7 @@ class ToolReader(CallReader):
         text = outcome_of(both_streams(event), outcome_in(event))
         if not text.strip() and text_of(event, "status") not in (None, "completed"):
             text = f"[{text_of(event, 'status')}]"
-        self._finish(call_id, text, at, entry.kind)
+        self._finish(call_id, text, at, entry.kind, ending_in(event))
 
     # --- Tools of others ------------------------------------------------------------------------------------
 
@@ -71,9 +72,8 @@ class ToolReader(CallReader):
             or (text_of(error, "message") if isinstance(error, dict) else "")
             or as_text(error)
         )
-        self._finish(
-            call_id, text or ("[failed]" if event.get("success") is False else ""), entry.at, entry.kind
-        )
+        text = text or ("[failed]" if event.get("success") is False else "")
+        self._finish(call_id, text, entry.at, entry.kind, ending_in(event))
 
     def _extension(self, entry: Entry) -> None:
         """A tool of Codex's own outside its core: `web.search`."""

@@ -70,10 +70,10 @@ class Answer:
         self.flush()
         agent = text_of(part, "subAgentInvocationId")
         if agent is None or agent == call_id:
-            emit_invocation(self.session, call_id, part, calls, self.at, self.id)
+            emit_invocation(self.session, call_id, part, calls, self.at, self.id, self.model)
         else:
             with self.session.sub_agent(agent) as child:
-                emit_invocation(child, call_id, part, calls, self.at, self.id)
+                emit_invocation(child, call_id, part, calls, self.at, self.id, self.model)
 
     def flush(self, *, is_final: bool = False) -> None:
         """Emits the text that was gathered."""
@@ -115,13 +115,15 @@ class Answer:
         self.flush()
         value = part.get("value")
         text = "\n".join(map(str, value)) if isinstance(value, list) else str(value or "")
-        self.session.emit_thinking(event_id, self.at, "thinking", text, self.id)
+        self.session.emit_thinking(event_id, self.at, "thinking", text, self.id, model=self.model)
 
     def edit(self, part: Json, event_id: str) -> None:
         """An edit of a file."""
         self.flush()
         given = {"file_path": path_of(object_of(part, "uri")), **_edits_of(part)}
-        self.session.emit_call(event_id, self.at, "textEditGroup", event_id, "edit", given, origin=self.id)
+        self.session.emit_call(
+            event_id, self.at, "textEditGroup", event_id, "edit", given, origin=self.id, model=self.model
+        )
 
     def edit_externally(self, part: Json, event_id: str) -> None:
         """An edit that the agent host made itself; its text is not in the state."""
@@ -143,7 +145,15 @@ class Answer:
 
     def _emit_edit(self, session: Session, event_id: str, given: Json, about: str) -> None:
         session.emit_call(
-            event_id, self.at, "externalEdit", event_id, "edit", given, about=about, origin=self.id
+            event_id,
+            self.at,
+            "externalEdit",
+            event_id,
+            "edit",
+            given,
+            about=about,
+            origin=self.id,
+            model=self.model,
         )
 
     def decide(self, part: Json, event_id: str) -> None:

@@ -17,7 +17,8 @@ from kato.assistants.copilot import mutations
 from kato.assistants.copilot.answer import Answer
 from kato.assistants.copilot.session import Session
 from kato.assistants.copilot.words import doubt_of, path_of_uri, with_attachments
-from kato.assistants.values import moment, object_of, objects_of, text_of
+from kato.assistants.tokens import ReplyTokens
+from kato.assistants.values import moment, number_of, object_of, objects_of, text_of
 from kato.core import limits
 from kato.core.text import one_line
 
@@ -33,6 +34,7 @@ class ChatState:
         self._state: Any = {}
         self._asked: set[str] = set()
         self._answered: set[str] = set()
+        self._tokens = ReplyTokens()
 
     @property
     def _requests(self) -> list[Json]:
@@ -125,6 +127,16 @@ class ChatState:
 
     def _answer(self, request: Json) -> None:
         Answer(self._session, request).emit()
+        usage = _usage_of(request)
+        given, answered = number_of(usage, "promptTokens"), number_of(usage, "completionTokens")
+        if given is not None and answered is not None:
+            self._tokens.count(text_of(request, "requestId") or "", given + answered)
+            self._session.tokens = self._tokens.total
+
+
+def _usage_of(request: Json) -> Json:
+    parts = (part for part in reversed(objects_of(request, "response")) if part.get("kind") == "usage")
+    return object_of(object_of(request, "result"), "usage") or next(parts, {})
 
 
 def _typed(request: Json) -> str:

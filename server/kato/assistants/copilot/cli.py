@@ -12,9 +12,9 @@ from collections.abc import Callable, Mapping
 from typing import Final
 
 from kato.assistants.copilot.stream import Event, EventStream
-from kato.assistants.copilot.transcripts import take_model
+from kato.assistants.copilot.transcripts import take_branch, take_model
 from kato.assistants.copilot.words import doubt_of
-from kato.assistants.values import object_of, text_of
+from kato.assistants.values import number_of, object_of, text_of
 
 _BY_USER: Final = "denied-interactively-by-user"
 _HUMAN: Final = "human_response"
@@ -34,7 +34,20 @@ def resume(stream: EventStream, event: Event) -> None:
     take_model(stream, event)
     session = stream.session
     session.cwd = session.cwd or text_of(object_of(event.data, "context"), "cwd")
+    take_branch(stream, event)
     stream.mark(event, "The session was resumed.", "resumed")
+
+
+def count_tokens(stream: EventStream, event: Event) -> None:
+    """The program ended: it states the tokens of the session so far, by model. The input contains what was read from a cache."""
+    total = None
+    for model in object_of(event.data, "modelMetrics").values():
+        usage = object_of(model, "usage") if isinstance(model, dict) else {}
+        given, answered = number_of(usage, "inputTokens"), number_of(usage, "outputTokens")
+        if given is not None and answered is not None:
+            cached = number_of(usage, "cacheReadTokens") or 0
+            total = (total or 0) + max(0, given - cached) + answered
+    stream.session.tokens = total if total is not None else stream.session.tokens
 
 
 def take_title(stream: EventStream, event: Event) -> None:
@@ -67,7 +80,8 @@ def decide_permission(stream: EventStream, event: Event) -> None:
         stream.denied_calls.add(call_id)
         reason = feedback or text_of(result, "message") or ""
         why = f"\n{reason}" if reason.strip() and not is_users else ""
-        stream.give_result(call_id, f"Not run: {_DENIALS.get(kind, 'denied')}.{why}", event)
+        text = f"Not run: {_DENIALS.get(kind, 'denied')}.{why}"
+        stream.give_result(call_id, text, event, outcome="denied")
     if feedback.strip() and is_users:
         # Also where the call was a sub-agent's: the user talks in the main session.
         stream.session.main.emit_user(
@@ -124,6 +138,8 @@ KINDS: Final[Mapping[str, Callable[[EventStream, Event], None]]] = {
     "session.model_change": take_model,
     "session.auto_mode_resolved": take_model,
     "session.title_changed": take_title,
+    "session.context_changed": take_branch,
+    "session.shutdown": count_tokens,
     "session.compaction_complete": compact,
     "session.compacted": compact,
     "session.context_cleared": clear,
@@ -141,9 +157,9 @@ KINDS: Final[Mapping[str, Callable[[EventStream, Event], None]]] = {
 #: Host context (whole system prompts, skills, hooks, files in base64), figures, and states of the program.
 IGNORED: Final = """
     system.message system.notification skill.* hook.* *binary_asset
-    session.usage_info session.usage_checkpoint usage_checkpoint session.shutdown completion_receipt session_limits_changed
+    session.usage_info session.usage_checkpoint usage_checkpoint completion_receipt session_limits_changed
     session.session_limits_changed session.truncation session.compaction_start session.handoff session.snapshot_rewind
-    session.import_legacy session.context_changed session.mode_changed mode_notice_delivered session.mode_notice_delivered
+    session.import_legacy session.mode_changed mode_notice_delivered session.mode_notice_delivered
     session.tools_updated session.background_tasks_changed session.custom_agents_updated session.skills_loaded
     session.mcp_servers_loaded permissions_changed session.permissions_changed plan_changed session.plan_changed
     autopilot_objective_changed session.autopilot_objective_changed remote_steerable_changed session.remote_steerable_changed

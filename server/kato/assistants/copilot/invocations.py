@@ -17,6 +17,7 @@ from kato.assistants.contract import Json
 from kato.assistants.copilot.session import Session
 from kato.assistants.copilot.words import arguments_of, line_of, without_blobs
 from kato.assistants.values import object_of, objects_of, placeholder, text_of
+from kato.core.events import ToolOutcome
 
 _DENIED: Final = 0
 _BY_USER: Final = 4
@@ -61,14 +62,28 @@ class ModelCalls:
 
 
 def emit_invocation(
-    session: Session, call_id: str, part: Json, calls: ModelCalls, at: datetime | None, origin: str
+    session: Session,
+    call_id: str,
+    part: Json,
+    calls: ModelCalls,
+    at: datetime | None,
+    origin: str,
+    model: str | None,
 ) -> None:
     """Emits the call, the button that the user pressed for it, and its result. A denied call has no other result."""
     call = calls.get(call_id)
     name = call.name or (text_of(part, "toolId") or "tool").removeprefix("copilot_")
     about = line_of(part.get("pastTenseMessage")) or line_of(part.get("invocationMessage"))
     session.emit_call(
-        call_id, at, "toolInvocation", call_id, name, _given(part, call), about=about, origin=origin
+        call_id,
+        at,
+        "toolInvocation",
+        call_id,
+        name,
+        _given(part, call),
+        about=about,
+        origin=origin,
+        model=model,
     )
     confirmed = part.get("isConfirmed")
     refusal = _refusal(confirmed)
@@ -79,7 +94,11 @@ def emit_invocation(
         )
     output = _output(part, call) if refusal is None else refusal
     if output:
-        session.emit_result(f"{call_id}:result", at, "toolInvocation", call_id, output, origin)
+        outcome, code = ("denied", None) if refusal is not None else _ending(part)
+        event_id = f"{call_id}:result"
+        session.emit_result(
+            event_id, at, "toolInvocation", call_id, output, origin, outcome=outcome, exit_code=code
+        )
 
 
 def _refusal(confirmed: object) -> str | None:
@@ -93,6 +112,14 @@ def _refusal(confirmed: object) -> str | None:
         return None
     reason = line_of(confirmed.get("reason")) or line_of(confirmed.get("reasonMessage"))
     return f"Not run: {'denied' if kind == _DENIED else 'skipped'}." + (f" {reason}" if reason else "")
+
+
+def _ending(part: Json) -> tuple[ToolOutcome | None, object]:
+    """How a call that ran ended: its outcome, and the exit code of a terminal."""
+    code = object_of(object_of(part, "toolSpecificData"), "terminalCommandState").get("exitCode")
+    if part.get("resultError") or object_of(part, "resultDetails").get("isError") is True:
+        return "error", code
+    return (None if code or part.get("isComplete") is not True else "ok"), code
 
 
 def _given(part: Json, call: ModelCall) -> object:

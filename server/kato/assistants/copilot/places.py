@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from typing import Final, NamedTuple
 
 from kato.assistants.contract import Assistant, LogFile, Surroundings
+from kato.assistants.copilot.own_tools import TOOLS
 from kato.assistants.copilot.reader import CopilotDocument, CopilotReader
 
 
@@ -153,5 +154,12 @@ def read_by(
 
 
 COPILOT: Final = Assistant(
-    "copilot", "GitHub Copilot", roots, match, enter, read_by, stores=("transcript", "state")
+    "copilot",
+    "GitHub Copilot",
+    roots,
+    match,
+    enter,
+    read_by,
+    stores=("transcript", "state"),
+    tools=TOOLS,
 )

@@ -28,6 +28,7 @@ class CopilotReader(Session, LinesReader):
 
     def _again(self) -> None:
         self._forget_sub_agents()
+        self.tokens = None
         self._chat = ChatState(self, ("isCanceled", "result", "response"))
         self._stream = EventStream(self)
         self._streams: dict[str, EventStream] = {}  # of sub-agents, by the calls that started them

@@ -109,9 +109,10 @@ class Session(BaseReader):
         *,
         about: str | None = None,
         origin: str | None = None,
+        model: str | None = None,
     ) -> None:
         """A tool call. One with a prompt may start a sub-agent."""
-        super().emit_call(event_id, at, kind, call_id, name, given, about=about, origin=origin)
+        super().emit_call(event_id, at, kind, call_id, name, given, about=about, origin=origin, model=model)
         self.know_call(call_id, self.session_id, object_of({"given": given}, "given"))
 
     def know_call(self, call_id: str, caller: str, given: Json) -> None:

@@ -12,6 +12,7 @@ from kato.assistants.contract import Json
 from kato.assistants.copilot.session import Session
 from kato.assistants.copilot.words import arguments_of, without_blobs
 from kato.assistants.values import digest, moment, object_of, remember, text_of
+from kato.core.events import ToolOutcome
 from kato.core.lenient_json import dumps
 
 #: Permission requests without a decision.
@@ -43,7 +44,7 @@ class EventStream:
     def __init__(self, session: Session) -> None:
         self.session = session
         self.model: str | None = None
-        self.known_calls: set[str] = set()  # calls without a result
+        self.known_calls: dict[str, str] = {}  # calls without a result, and their tools
         self.denied_calls: set[str] = set()
         self.asked: tuple[str, datetime | None, bool] | None = None  # the last prompt; whether it has a `::`
         self.turns_asked: set[str] = set()  # turns whose prompt was emitted
@@ -56,21 +57,34 @@ class EventStream:
             event.id, event.at, event.kind, content, subtype=subtype, level=level, origin=event.id
         )
 
-    def think(self, event_id: str, event: Event, content: str) -> None:
+    def think(self, event_id: str, event: Event, content: str, *, model: str | None = None) -> None:
         """Emits a thought, once: some versions write it in an event and again in the message that follows."""
         if content != self.last_thinking:
-            self.session.emit_thinking(event_id, event.at, event.kind, content, event.id)
+            model = model or self.model
+            self.session.emit_thinking(event_id, event.at, event.kind, content, event.id, model=model)
         self.last_thinking = content
 
-    def call(self, call_id: str, name: str, given: object, event: Event) -> None:
+    def call(self, call_id: str, name: str, given: object, event: Event, *, model: str | None = None) -> None:
         """Emits a call, once: it is in the message that asks for it, and in the event that starts it."""
         if call_id not in self.known_calls:
-            self.known_calls.add(call_id)
-            self.session.emit_call(call_id, event.at, event.kind, call_id, name, arguments_of(given))
+            self.known_calls[call_id] = name
+            arguments, model = arguments_of(given), model or self.model
+            self.session.emit_call(call_id, event.at, event.kind, call_id, name, arguments, model=model)
 
-    def give_result(self, call_id: str, result: str, event: Event) -> None:
+    def give_result(
+        self,
+        call_id: str,
+        result: str,
+        event: Event,
+        *,
+        outcome: ToolOutcome | None = None,
+        exit_code: object = None,
+    ) -> None:
         """Emits the result of a call."""
-        self.session.emit_result(f"{call_id}:result", event.at, event.kind, call_id, result)
+        event_id = f"{call_id}:result"
+        self.session.emit_result(
+            event_id, event.at, event.kind, call_id, result, outcome=outcome, exit_code=exit_code
+        )
 
     def request(self, request_id: str, call_id: str) -> None:
         """Remembers which call a permission request is for."""

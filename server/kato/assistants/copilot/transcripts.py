@@ -6,6 +6,7 @@ Facts: a transcript names its model in `assistant.usage` events at most; `sessio
 tools are often absent. A transcript that is begun late starts with the turns so far, all with the time of its beginning.
 """
 
+import re
 from collections.abc import Callable, Mapping
 from datetime import datetime, timedelta
 from typing import Final
@@ -14,10 +15,20 @@ from kato.assistants.contract import Json
 from kato.assistants.copilot.stream import Event, EventStream
 from kato.assistants.copilot.words import doubt_of, with_attachments, without_blobs, without_notifications
 from kato.assistants.values import as_text, identifier, object_of, objects_of, text_of
-from kato.core.events import Phase
+from kato.core.events import Phase, ToolOutcome
 
 #: The shortest time that a turn takes.
 _TURN_MIN: Final = timedelta(seconds=1)
+#: Tools that run commands, or read the output of one, end in these.
+_SHELLS: Final = ("bash", "powershell")
+#: What Copilot CLI writes behind the output of a command.
+_EXIT_CODE: Final = re.compile(r"<(?:shellId: [^<>\n]* completed|exited) with exit code (-?\d+)>\s*\Z")
+_RESULT_TYPES: Final[Mapping[str, ToolOutcome]] = {
+    "success": "ok",
+    "failure": "error",
+    "rejected": "denied",
+    "denied": "denied",
+}
 #: The name that stands for "whichever model the host chooses".
 AUTO: Final = "auto"
 
@@ -28,7 +39,14 @@ def start_session(stream: EventStream, event: Event) -> None:
     session.session_id = text_of(data, "sessionId") or session.session_id
     session.version = text_of(data, "copilotVersion") or session.version
     session.cwd = text_of(object_of(data, "context"), "cwd") or session.cwd
+    take_branch(stream, event)
     take_model(stream, event)
+
+
+def take_branch(stream: EventStream, event: Event) -> None:
+    """The branch that the session works on from now on."""
+    context = object_of(event.data, "context") or event.data
+    stream.session.branch = text_of(context, "branch") or stream.session.branch
 
 
 def take_model(stream: EventStream, event: Event) -> None:
@@ -75,19 +93,19 @@ def answer(stream: EventStream, event: Event) -> None:
     """What the assistant thought and said, and the tools that it asks for. JetBrains calls the text `text`."""
     data = event.data
     thinking = text_of(data, "reasoningText") or text_of(object_of(data, "thinking"), "text") or ""
-    stream.think(f"{event.id}:thinking", event, thinking)
+    model = text_of(data, "model") or stream.model
+    stream.think(f"{event.id}:thinking", event, thinking, model=model)
     stream.last_thinking = ""
     requests = objects_of(data, "toolRequests")
     text = text_of(data, "content") or text_of(data, "text") or ""
     if text.strip():
-        model = text_of(data, "model") or stream.model
         phase: Phase = "commentary" if requests else "final"
         stream.session.emit_assistant(
             event.id, event.at, event.kind, text, event.id, model=model, phase=phase
         )
     for request in requests:
         call_id, name = text_of(request, "toolCallId") or event.id, text_of(request, "name") or "tool"
-        stream.call(call_id, name, request.get("arguments"), event)
+        stream.call(call_id, name, request.get("arguments"), event, model=model)
 
 
 def think(stream: EventStream, event: Event) -> None:
@@ -99,7 +117,8 @@ def start_tool(stream: EventStream, event: Event) -> None:
     """A tool call begins; most were announced by the message before."""
     call_id = text_of(event.data, "toolCallId")
     if call_id is not None:
-        stream.call(call_id, text_of(event.data, "toolName") or "tool", event.data.get("arguments"), event)
+        name, model = text_of(event.data, "toolName") or "tool", text_of(event.data, "model")
+        stream.call(call_id, name, event.data.get("arguments"), event, model=model)
 
 
 def finish_tool(stream: EventStream, event: Event) -> None:
@@ -107,7 +126,7 @@ def finish_tool(stream: EventStream, event: Event) -> None:
     call_id = text_of(event.data, "toolCallId")
     if call_id is None:
         return
-    stream.known_calls.discard(call_id)
+    tool = stream.known_calls.pop(call_id, "")
     if call_id in stream.denied_calls:
         stream.denied_calls.discard(call_id)
         return
@@ -116,7 +135,15 @@ def finish_tool(stream: EventStream, event: Event) -> None:
         failure = text_of(object_of(event.data, "error"), "message")
         text = "\n".join(part for part in (text, failure or "failed") if part)
     if text:
-        stream.give_result(call_id, text, event)
+        code = _EXIT_CODE.search(text) if tool.endswith(_SHELLS) else None
+        outcome = None if code is not None and event.data.get("success") is True else _outcome(event.data)
+        stream.give_result(call_id, text, event, outcome=outcome, exit_code=None if code is None else code[1])
+
+
+def _outcome(data: Json) -> ToolOutcome | None:
+    if isinstance(data.get("success"), bool):
+        return "ok" if data["success"] else "error"
+    return _RESULT_TYPES.get(text_of(object_of(data, "result"), "result_type") or "")
 
 
 def _result_text(result: Json) -> str:

@@ -16,9 +16,10 @@ from msgspec import Struct
 from kato.assistants.builder import BaseReader
 from kato.assistants.contract import Json, LogFile
 from kato.assistants.dispatch import Dispatch
-from kato.assistants.gemini.tools import ABOUT_PLAN, ENDED, answers, plan_review, result_text
+from kato.assistants.gemini.tools import ABOUT_PLAN, ENDED, answers, ending, plan_review, result_text
 from kato.assistants.gemini.words import FILLERS, IN_SHELL, kind_of, plain, shell_command, typed_words
-from kato.assistants.values import moment, objects_of, remember, text_of, without_assets
+from kato.assistants.tokens import ReplyTokens
+from kato.assistants.values import moment, number_of, object_of, objects_of, remember, text_of, without_assets
 from kato.core import limits
 from kato.core.events import Phase
 from kato.core.text import one_line
@@ -65,6 +66,8 @@ class Messages(BaseReader):
         self._begin_messages()
 
     def _begin_messages(self) -> None:
+        self._reply_tokens = ReplyTokens()
+        self.tokens = None
         self._emitted: dict[str, _Emitted] = {}  # by the message's id
         self._texts: dict[str, None] = {}  # digests of what the user and the assistant said
         self._calls: dict[
@@ -139,34 +142,43 @@ class Messages(BaseReader):
         self.emit_user(message_id, at, "user", f"!{command}", message_id, doubt=IN_SHELL)
         call_id = f"{message_id}:shell"
         given = {"command": command}
-        self.emit_call(call_id, at, "user", call_id, "run_shell_command", given, origin=message_id)
+        self.emit_call(call_id, at, "user", call_id, "user_shell", given, origin=message_id)
         self.emit_result(f"{call_id}:result", at, "user", call_id, output, message_id)
 
     # --- Messages of type `gemini` ----------------------------------------------------------------------
 
     def _reply(self, message: Json, message_id: str, emitted: _Emitted, at: datetime | None) -> None:
+        self._count_tokens(message_id, object_of(message, "tokens"))
         if not self.is_copy:
             self._thoughts(message_id, message, emitted, at)
         text = plain(message.get("content"))
         if text.strip() and text.strip() not in FILLERS:
             self._answer(message_id, message, text, emitted, at)
         for call in objects_of(message, "toolCalls"):
-            self._call(message_id, call, at)
+            self._call(message_id, call, at, text_of(message, "model"))
+
+    def _count_tokens(self, message_id: str, tokens: Json) -> None:
+        """`total` is input, output, thoughts and what tools gave; the input contains what was read from a cache."""
+        total, cached = number_of(tokens, "total"), number_of(tokens, "cached") or 0
+        if total is not None and not self.is_copy:
+            self._reply_tokens.count(message_id, max(0, total - cached))
+            self.tokens = self._reply_tokens.total
 
     def _thoughts(self, message_id: str, message: Json, emitted: _Emitted, at: datetime | None) -> None:
         """`thoughts`, or parts of the content that are thoughts: a resumed session repeats there what `thoughts` holds."""
-        thoughts = objects_of(message, "thoughts")
+        thoughts, model = objects_of(message, "thoughts"), text_of(message, "model")
         for number, thought in enumerate(thoughts):
             name = f"{message_id}:thought{number}"
             if emitted.take_part(name):
                 subject = text_of(thought, "subject")
                 description = (text_of(thought, "description") or "").replace("\\n", "\n").strip()
                 text = f"**{subject}** — {description}" if subject else description
-                self.emit_thinking(name, moment(thought.get("timestamp")) or at, "thought", text, message_id)
+                thought_at = moment(thought.get("timestamp")) or at
+                self.emit_thinking(name, thought_at, "thought", text, message_id, model=model)
         for number, part in enumerate([] if thoughts else objects_of(message, "content")):
             name, text = f"{message_id}:part{number}", text_of(part, "text") or ""
             if part.get("thought") and text.strip() not in FILLERS and emitted.take_part(name):
-                self.emit_thinking(name, at, "thought", text, message_id)
+                self.emit_thinking(name, at, "thought", text, message_id, model=model)
 
     def _answer(
         self, message_id: str, message: Json, text: str, emitted: _Emitted, at: datetime | None
@@ -189,19 +201,24 @@ class Messages(BaseReader):
         model = text_of(message, "model")
         self.emit_assistant(event_id, at, "gemini", rest, message_id, model=model, phase=phase)
 
-    def _call(self, message_id: str, call: Json, at: datetime | None) -> None:
+    def _call(self, message_id: str, call: Json, at: datetime | None, model: str | None) -> None:
         call_id = text_of(call, "id") or f"{message_id}:call"
         name = text_of(call, "name") or "tool"
         agent = text_of(call, "agentId")
         if agent:
             self.started[agent] = call_id
         if self._is_new_part(call_id):
-            self.emit_call(call_id, at, "toolCall", call_id, name, call.get("args"), origin=message_id)
+            given = call.get("args")
+            self.emit_call(call_id, at, "toolCall", call_id, name, given, origin=message_id, model=model)
         result = f"{call_id}:result"
         is_ended = bool(call.get("result")) or text_of(call, "status") in ENDED
         if is_ended and self._is_new_part(result):
             ended = moment(call.get("timestamp")) or at
-            self.emit_result(result, ended, "toolCall", call_id, result_text(call), message_id)
+            text = result_text(call)
+            outcome, code = ending(name, call, text)
+            self.emit_result(
+                result, ended, "toolCall", call_id, text, message_id, outcome=outcome, exit_code=code
+            )
             self.DECISIONS.take(self, name, call, call_id, ended)
 
     def _is_new_part(self, name: str) -> bool:

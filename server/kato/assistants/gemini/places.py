@@ -14,6 +14,7 @@ from collections.abc import Mapping, Sequence
 from typing import Final
 
 from kato.assistants.contract import Assistant, LogFile, Surroundings
+from kato.assistants.gemini.own_tools import TOOLS
 from kato.assistants.gemini.reader import GeminiDocument, GeminiReader
 from kato.assistants.values import object_of
 from kato.core.lenient_json import loads
@@ -68,5 +69,12 @@ def _project(folder: str, projects: bytes, surroundings: Surroundings) -> str | 
 
 
 GEMINI: Final = Assistant(
-    "gemini", "Gemini CLI", _roots, _match, _enter, _reader, title_marks=(b'"summary"',)
+    "gemini",
+    "Gemini CLI",
+    _roots,
+    _match,
+    _enter,
+    _reader,
+    title_marks=(b'"summary"',),
+    tools=TOOLS,
 )

@@ -5,17 +5,25 @@ call did not run: the user denied it, or interrupted the turn. `exit_plan_mode` 
 the user's words on it; `ask_user` holds the answers to questions as JSON.
 """
 
+import re
 from typing import Final, NamedTuple
 
 from kato.assistants.contract import Json
 from kato.assistants.gemini.words import part_text
 from kato.assistants.values import as_text, object_of, objects_of, text_of
-from kato.core.events import DecisionStatus
+from kato.core.events import DecisionStatus, ToolOutcome
 from kato.core.lenient_json import loads
 
 #: The statuses of a call that ended.
 ENDED: Final = frozenset(["success", "error", "cancelled"])
 _CANCELLED: Final = "cancelled"
+_OUTCOMES: Final[dict[str, ToolOutcome]] = {"success": "ok", "error": "error", _CANCELLED: "denied"}
+#: The tool that runs commands.
+SHELL: Final = "run_shell_command"
+#: The lines that Gemini CLI writes behind the output of a command.
+_EXIT_CODE: Final = re.compile(
+    r"^Exit Code: (-?\d+)\n?(?:^(?:Signal|Background PIDs|Process Group PGID): .*\n?)*\Z", re.MULTILINE
+)
 _DENIED: Final = "[Operation Cancelled]"
 
 #: The words stand in a tool's result, and a tool from elsewhere may have this name.
@@ -47,6 +55,22 @@ def result_text(call: Json) -> str:
     if status == _CANCELLED and _DENIED not in text:
         return f"{_DENIED}\n{text}".rstrip("\n")
     return text or status
+
+
+class Ending(NamedTuple):
+    """How a call ended; `exit_code` of a shell command as its digits, where the result has it."""
+
+    outcome: ToolOutcome | None
+    exit_code: str | None = None
+
+
+def ending(name: str, call: Json, text: str) -> Ending:
+    """How a call with this result ended. A command that failed is a success for Gemini CLI: its exit code counts."""
+    status = text_of(call, "status") or ""
+    code = _EXIT_CODE.search(text) if name == SHELL and status != _CANCELLED else None
+    if code is None:
+        return Ending(_OUTCOMES.get(status))
+    return Ending("error" if status == "error" else None, code[1])
 
 
 class PlanReview(NamedTuple):

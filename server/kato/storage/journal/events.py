@@ -15,7 +15,7 @@ from kato.storage.journal.schema import event_mark
 from kato.storage.journal.sessions import Sessions
 
 #: The fields of SessionMeta, in their order.
-_META_COLUMNS: Final = "updated_at, title, snippet, cwd, last_message_at, parent_id, parent_call_id"
+_META_COLUMNS: Final = "updated_at, title, snippet, cwd, last_message_at, parent_id, parent_call_id, branch"
 _FIND: Final = (
     "SELECT EXISTS (SELECT 1 FROM removed_session WHERE provider = ?1 AND session_id = ?2), id, event_count,"  # noqa: S608
     f" {_META_COLUMNS} FROM (SELECT 1) LEFT JOIN session ON provider = ?1 AND session_id = ?2"
@@ -25,7 +25,7 @@ _INSERT: Final = (
     " VALUES (?, ?, 0, 0, ?, ?)"
 )
 _UPDATE: Final = (
-    f"UPDATE session SET ({_META_COLUMNS}) = (?, ?, ?, ?, ?, ?, ?), event_count = ?, json_bytes = json_bytes + ?"  # noqa: S608
+    f"UPDATE session SET ({_META_COLUMNS}) = (?, ?, ?, ?, ?, ?, ?, ?), event_count = ?, json_bytes = json_bytes + ?"  # noqa: S608
     " WHERE id = ?"
 )
 

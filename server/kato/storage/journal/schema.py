@@ -133,6 +133,10 @@ def _add_holds(db: sqlite3.Connection) -> None:
     )
 
 
+def _add_branches(db: sqlite3.Connection) -> None:
+    db.execute("ALTER TABLE session ADD COLUMN branch TEXT")
+
+
 #: The function at index N changes the schema from version N to N + 1. It runs in one transaction with the version's change.
 MIGRATIONS: Final[tuple[Callable[[sqlite3.Connection], None], ...]] = (
     _create_tables,
@@ -143,6 +147,7 @@ MIGRATIONS: Final[tuple[Callable[[sqlite3.Connection], None], ...]] = (
     _add_checksums_of_chunks,
     _add_identities_of_notes,
     _add_holds,
+    _add_branches,
 )
 
 

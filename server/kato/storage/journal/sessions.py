@@ -10,7 +10,7 @@ from kato.storage.journal.database import Database
 
 SESSION_COLUMNS: Final = (
     "provider, session_id, event_count, json_bytes, created_at, updated_at, title, snippet, cwd, last_message_at,"
-    " destination, parent_id, parent_call_id"
+    " destination, parent_id, parent_call_id, branch"
 )
 
 
@@ -29,6 +29,7 @@ def session_record(row: Sequence[Any]) -> SessionRecord:
         destination=row[10],
         parent_id=row[11],
         parent_call_id=row[12],
+        branch=row[13],
     )
 
 
