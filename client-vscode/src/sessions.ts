@@ -96,7 +96,7 @@ export function tree(sessions: readonly SessionStatus[], now: number, nameOf: Na
   }));
 }
 
-/** The text beside the title: age, size in memory, events, recording. A narrow side bar cuts its end. */
+/** The text next to the title: age, size in memory, events, recording. A narrow side bar cuts its end. */
 export function describe(session: SessionStatus, now: number): string {
   const parts = [
     age(session.lastMessageAt ?? session.updatedAt, now),

@@ -27,7 +27,7 @@ class Screen(Console):
                 yield segment
 
     def on_broken_pipe(self) -> None:
-        """Whoever read the output went away: `cli.run` ends the command."""
+        """The reader of the output closed it: `cli.run` ends the command."""
         self.quiet = True
         raise BrokenPipeError
 
