@@ -80,7 +80,9 @@ def test_vscode_offers_the_commands_that_the_table_says_and_no_other() -> None:
 
 def test_the_client_declares_the_same_names() -> None:
     declared = re.search(
-        r"^export const COMMAND_NAMES = (.*) as const;$", document("client-vscode/src/protocol.ts"), re.MULTILINE
+        r"^export const COMMAND_NAMES = (.*) as const;$",
+        document("client-vscode/src/protocol.ts"),
+        re.MULTILINE,
     )
     assert declared is not None
     assert set(re.findall(r'"(\w+)"', declared[1])) == NAMES
