@@ -335,9 +335,11 @@ def test_the_users_edits_stay_while_a_recording_appends(start: Start, notes: Pat
     note = notes / "conv.md"
     client = start()
     append(client, user("hi\n::capture conv.md"), cwd=str(notes))
-    note.write_text(
+    edited = (
         note.read_text().replace("hi\n", "hi, I added this\n") + "\nand this at the end, without a newline"
     )
+    (notes / "edited.tmp").write_text(edited)
+    (notes / "edited.tmp").replace(note)  # a heartbeat must not see half of it
     append(client, assistant("next", 1))
     text = note.read_text()
     assert "hi, I added this\n" in text
