@@ -157,7 +157,7 @@ def shelled(log: GeminiLog, words: str) -> None:
     text = f"I ran the following shell command:\n```sh\n{words}\n```\n\nThis produced the following result:\n```\n{FOREIGN}```"
     log.write(log.made("user", [{"text": text}]))
     log.expect("user", f"!{words}")
-    log.expect("call", "run_shell_command")
+    log.expect("call", "user_shell")
     log.expect("result", FOREIGN.rstrip("\n"))
 
 

@@ -60,7 +60,7 @@ def test_the_document_has_all_files_of_the_package(package: Path) -> None:
 
 
 def test_the_test_of_the_example_passes(package: Path) -> None:
-    assert "3 passed" in run(package, "pytest", "-q", "-p", "no:cacheprovider", "tests")
+    assert "4 passed" in run(package, "pytest", "-q", "-p", "no:cacheprovider", "tests")
 
 
 def test_the_example_is_typed_and_formatted(package: Path) -> None:

@@ -261,7 +261,7 @@ def test_a_shell_command_is_the_users_and_its_output_a_tools() -> None:
     text = "I ran the following shell command:\n```sh\ncat a.md\n```\n\nThis produced the following result:\n```\n```\nx\n```\n```"
     assert emitted(message("user", text)) == [
         ("user", "!cat a.md"),
-        ("call", "run_shell_command"),
+        ("call", "user_shell"),
         ("result", "```\nx\n```"),
     ]
 

@@ -222,6 +222,18 @@ def test_secrets_are_masked_in_all_that_a_transcript_shows() -> None:
     assert GITHUB in render(EVERYWHERE, msgspec.structs.replace(FULL, redact_secrets=False))[0]
 
 
+def test_the_line_that_describes_a_call_holds_no_part_of_a_secret() -> None:
+    token = "gh" + "p_aBcD1234567890efGHijKLmnOPqrSTuvWX12"
+    whole = tool_call("lookUp", 1, description=f"Look up {token}")
+    cut = tool_call("lookUp", 1, description=f"Look up {token[:20]}…")
+    for call in (whole, cut):
+        for options in (MarkdownOptions(), MarkdownOptions(tool_calls="full")):
+            transcript = Transcript(options, ZoneInfo("UTC"))
+            text = "".join(map(transcript.feed, transcript.read(orjson.dumps(call)))) + transcript.finish()
+            assert "lookUp" in text
+            assert token[:12] not in text
+
+
 def test_a_summary_counts_what_it_shows() -> None:
     text, count = render(EVERYWHERE[3:7], MarkdownOptions(tool_calls="summary"))
     assert GITHUB[:12] not in text
