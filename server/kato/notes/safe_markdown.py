@@ -151,7 +151,7 @@ def _runs(text: str, reader: BlockReader) -> Iterator[_Run]:
         line = text[start:end]
         kind = reader.read(line)
         is_command = "::" in line and line.lstrip().startswith("::")
-        goes_on = reader.is_continued and not reader.is_lazy and end - run.start < limits.WRITE_PIECE_BYTES
+        goes_on = reader.is_continued and end - run.start < limits.WRITE_PIECE_BYTES
         if is_closed or is_command or not goes_on:
             if run.end:
                 yield run
