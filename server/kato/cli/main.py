@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from kato import __version__
-from kato.cli import terminal
+from kato.cli import hooks, mcp, terminal
 from kato.core.errors import (
     EXIT_CONFIG,
     EXIT_OK,
@@ -178,6 +178,8 @@ def _parser() -> argparse.ArgumentParser:
     )
     demo.add_argument("--out", type=Path, default=Path("demo-output"), help="where the note and the state go")
     demo.set_defaults(run=_demo)
+    mcp.add_parser(commands, _state_dir)
+    hooks.add_parser(commands)
     return parser
 
 
@@ -186,7 +188,7 @@ def _serve(arguments: argparse.Namespace) -> int:
     gc.disable()
     from kato.app import config, process  # noqa: PLC0415
     from kato.lsp.server import KatoServer  # noqa: PLC0415
-    from kato.lsp.transport import take_stdout  # noqa: PLC0415
+    from kato.system.stdout import take_stdout  # noqa: PLC0415
 
     gc.freeze()
     gc.enable()

@@ -70,6 +70,11 @@ class LogFeed:
             self._note()
         self._go_on()
 
+    @property
+    def is_behind(self) -> bool:
+        """True while a log has news that were not read."""
+        return self._turn is not None or self._follower.pause is not None
+
     def _take_report(self, paths: Sequence[str] | None) -> None:
         """Takes a report of the watcher: changed paths, or None when it missed some."""
         if paths is not None:

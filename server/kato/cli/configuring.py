@@ -1,0 +1,114 @@
+"""`install`, `uninstall` and `status` of what Kato registers in the configuration files of assistants."""
+
+import argparse
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Literal
+
+from kato.channels.configuration.errors import NotUnderstood
+from kato.cli import terminal
+from kato.core.errors import EXIT_OK, CommandRefused
+
+if TYPE_CHECKING:
+    from kato.channels.configuration.files import Change
+    from kato.channels.configuration.place import Place
+
+Action = Literal["install", "uninstall"]
+EXIT_FAILED = 1
+
+
+def add_actions(
+    actions: "argparse._SubParsersAction[argparse.ArgumentParser]", what: str, names: Sequence[str]
+) -> dict[str, argparse.ArgumentParser]:
+    """Adds `install`, `uninstall` and `status` to a subcommand."""
+    parsers = {
+        "install": actions.add_parser("install", help=f"register {what} with your assistants"),
+        "uninstall": actions.add_parser("uninstall", help="take out what install registered"),
+        "status": actions.add_parser("status", help=f"show where {what} is registered"),
+    }
+    for name, parser in parsers.items():
+        parser.add_argument(
+            "assistant",
+            nargs="*",
+            metavar="ASSISTANT",
+            help=f"{', '.join(names)}; without one, those that are used here",
+        )
+        if name != "status":
+            parser.add_argument("--dry-run", action="store_true", help="show the changes, make none")
+    return parsers
+
+
+def chosen(places: "Sequence[Place]", wanted: Sequence[str]) -> "list[Place]":
+    """The places that are named, else those of assistants that are used on this machine. Raises CommandRefused."""
+    names = [place.name for place in places]
+    for name in wanted:
+        if name not in names:
+            raise CommandRefused(f"{name!r} is not one of {', '.join(names)}")
+    found = [place for place in places if (place.name in wanted if wanted else place.folder.is_dir())]
+    if not found:
+        raise CommandRefused(f"none of {', '.join(names)} is used here; name the one to prepare")
+    return found
+
+
+def change(places: "Sequence[Place]", action: Action, *, dry_run: bool) -> int:
+    """Makes or shows the changes of each file; a file that cannot be changed does not stop the others."""
+    code = EXIT_OK
+    for place in places:
+        try:
+            _change(place, action, dry_run=dry_run)
+        except NotUnderstood as error:
+            code = EXIT_FAILED
+            terminal.complain(f"kato: {place.path} was left as it is: {error.message}")
+        except OSError as error:
+            code = EXIT_FAILED
+            terminal.complain(f"kato: {place.path} was left as it is: {error.strerror or error}")
+    return code
+
+
+def _change(place: "Place", action: Action, *, dry_run: bool) -> None:
+    from kato.channels.configuration import files  # noqa: PLC0415 - most commands change no file
+
+    found = _plan(place, place.add if action == "install" else place.remove, action)
+    if not found.is_needed:
+        state = "registered already" if action == "install" else "not registered"
+        terminal.say(f"{place.title}: {state} ({place.path})")
+        return
+    if dry_run:
+        for line in files.diff(found):
+            terminal.say(line)
+        return
+    backup = files.apply(found)
+    done = "registered in" if action == "install" else "taken out of"
+    terminal.say(f"{place.title}: {done} {place.path}")
+    if backup is not None:
+        terminal.say(f"  the file as it was: {backup}")
+    if action == "install" and place.advice:
+        terminal.say(f"  {place.advice}")
+
+
+def _plan(place: "Place", edit: Callable[[str], str], action: Action) -> "Change":
+    from kato.channels.configuration import files  # noqa: PLC0415 - most commands change no file
+
+    before = files.read(place.path)
+    if before is None and action == "uninstall":
+        return files.Change(place.path, None, None)
+    after = None if action == "uninstall" and place.is_own else edit(before or "")
+    return files.Change(place.path, before, after)
+
+
+def show(places: "Sequence[Place]") -> int:
+    """Says for each assistant whether Kato is registered with this installation's command."""
+    from kato.channels.configuration import files  # noqa: PLC0415 - most commands change no file
+
+    for place in places:
+        try:
+            text = files.read(place.path)
+            if text is None or place.remove(text) == text:
+                state = "not registered"
+            elif place.add(text) == text:
+                state = "registered"
+            else:
+                state = "registered with another command: install it again"
+        except (NotUnderstood, OSError) as error:
+            state = f"cannot be read: {error}"
+        terminal.say(f"{place.title}: {state} ({place.path})")
+    return EXIT_OK
