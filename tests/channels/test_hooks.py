@@ -1,6 +1,7 @@
 """Hooks as hosts run them: a real process for each prompt, real servers, the sessions' logs beside them."""
 
 import json
+import os
 import socket
 import subprocess
 import sys
@@ -131,7 +132,7 @@ def test_commands_that_ran_do_not_run_again_when_the_log_brings_them(
     assert machine.claude(talk, "::export a.md") is not None
     (machine.work / "a.md").unlink()
     words = "<system-reminder>A hook stopped it.</system-reminder>\n" if host_adds_words else ""
-    talk.write(talk.user(f"{words}::export a.md", promptSource="typed"))
+    talk.write(talk.user(f"{words}::export a.md", promptSource=None if words else "typed"))
     talk.write(talk.user("::export b.md", promptSource="typed"))
     wait_for((machine.work / "b.md").exists, "the command after it")
     assert not (machine.work / "a.md").exists()
@@ -213,8 +214,46 @@ def test_a_report_about_a_log_that_is_not_the_hosts_runs_nothing(machine: Machin
     other = machine.work / "session.jsonl"
     other.write_text("{}\n")
     assert machine.claude(talk, "::capture n.md", transcript_path=str(other)) is None
-    assert machine.claude(talk, "::capture n.md", transcript_path=None) is None
+    stranger = ClaudeLog(machine.home, machine.work)
+    assert machine.claude(stranger, "::capture n.md", transcript_path=None) == {
+        "systemMessage": "Kato: will capture to n.md and record there"
+    }
     assert not (machine.work / "n.md").exists()
+
+
+def test_a_conversation_of_long_ago_is_read_before_its_command_runs(
+    machine: Machine, talk: ClaudeLog
+) -> None:
+    """The server listed its log only."""
+    os.utime(talk.path, (1, 1))
+    machine.server()
+    assert machine.claude(talk, "::export old.md") == {
+        "decision": "block",
+        "reason": "Kato: exported to old.md",
+    }
+    assert recorded(machine.work / "old.md")()
+
+
+def test_a_host_that_names_no_log_is_answered_about_a_conversation_that_kato_knows(
+    machine: Machine, talk: ClaudeLog
+) -> None:
+    client = machine.server()
+    wait_for(lambda: client.request("kato/status")["sessions"], "the conversation")
+    answer = machine.claude(talk, "::export known.md", transcript_path=None)
+    assert answer == {"decision": "block", "reason": "Kato: exported to known.md"}
+
+
+def test_kato_watch_answers_like_a_window(machine: Machine, talk: ClaudeLog) -> None:
+    command = [sys.executable, "-m", "kato", "watch", str(machine.work), "--state-dir", str(machine.state)]
+    watch = subprocess.Popen(command, env=machine.environment, stdout=subprocess.DEVNULL)
+    try:
+        wait_for(lambda: local_sockets.sockets(machine.environment), "the socket")
+        answer = machine.claude(talk, "::capture w.md")
+        assert answer == {"decision": "block", "reason": "Kato: recording to w.md"}
+    finally:
+        watch.terminate()
+        watch.wait(30)
+    assert local_sockets.sockets(machine.environment) == []
 
 
 # --- Which Kato answers -----------------------------------------------------------------------------------
@@ -271,8 +310,7 @@ def test_a_kato_that_does_not_answer_costs_a_second_at_most(machine: Machine, ta
         silent.bind(f"{folder}/1.sock")
         silent.listen()
         answer = machine.claude(talk, "Thanks.\n::capture n.md")
-    assert answer is not None
-    assert "not running" in answer["systemMessage"]
+    assert answer == {"systemMessage": "Kato: busy; the command runs as soon as it can"}
 
 
 def test_a_server_removes_its_socket_at_its_end_and_keeps_it_for_its_user(machine: Machine) -> None:

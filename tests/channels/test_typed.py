@@ -100,6 +100,18 @@ def test_a_handled_prompt_is_recognised_between_words_of_the_host(typed: TypedPr
     assert typed.is_handled(KEY, message("A hook stopped: ::capture a.md"))
 
 
+def test_a_report_of_the_same_text_counts_before_one_of_a_part_of_it(typed: TypedPrompts) -> None:
+    """The first prompt never reached the log."""
+    typed.remember(KEY, "::stop", is_typed=True, is_handled=True)
+    typed.remember(KEY, "Thanks.\n::stop", is_typed=True, is_handled=False)
+    assert not typed.is_handled(KEY, message("Thanks.\n::stop"))
+
+
+def test_a_message_without_a_doubt_is_compared_as_a_whole(typed: TypedPrompts) -> None:
+    typed.remember(KEY, "::stop", is_typed=True, is_handled=True)
+    assert not typed.is_handled(KEY, message("Thanks.\n::stop", doubt=None))
+
+
 def test_only_so_many_reports_are_remembered(typed: TypedPrompts) -> None:
     typed.remember(KEY, "::stop", is_typed=True, is_handled=True)
     for number in range(limits.TYPED_PROMPTS_MAX):

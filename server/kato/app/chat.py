@@ -99,7 +99,7 @@ class Capture(_About, frozen=True, kw_only=True, rename="camel", tag="capture"):
 
 
 class Chat:
-    """See the module. `hint` lets the session logs be read, `is_behind` says whether they have news, `is_log_of` whether a file
+    """See the module. `request` lets a session log be read, `is_behind` says whether one has news, `is_log_of` whether a file
     is a session log of an assistant, `turn` ends a turn of the process.
     """
 
@@ -108,14 +108,14 @@ class Chat:
         engine: Engine,
         typed: TypedPrompts,
         *,
-        hint: Callable[[Sequence[str]], None],
+        request: Callable[[str], None],
         is_behind: Callable[[], bool],
         is_log_of: Callable[[str, str | None], bool],
         turn: Callable[[], None],
     ) -> None:
         self._engine = engine
         self._typed = typed
-        self._hint = hint
+        self._request = request
         self._is_behind = is_behind
         self._is_log_of = is_log_of
         self._turn = turn
@@ -156,10 +156,12 @@ class Chat:
         commands, problems = grammar.parse(asked.prompt)
         found: list[_Line] = [*commands, *problems]
         found.sort(key=lambda one: one.line or 0)
-        if not found or not self._is_log_of(asked.provider, asked.transcript):
-            return {}
+        is_of_host = self._is_log_of(asked.provider, asked.transcript)
+        if not found or (asked.transcript and not is_of_host):
+            return {}  # another program runs the host's hooks, with sessions of its own
         is_read = await self._read(asked)
-        may_run = asked.is_typed and asked.can_stop and is_read
+        is_known = is_of_host or self._engine.ledger.session(asked.key) is not None
+        may_run = asked.is_typed and asked.can_stop and is_read and is_known
         stops = may_run and grammar.holds_commands_alone(asked.prompt)
         self._typed.remember(asked.key, asked.prompt, is_typed=asked.is_typed, is_handled=stops)
         done = self._run if stops else self._announce
@@ -241,8 +243,8 @@ class Chat:
 
     async def _read(self, asked: _About) -> bool:
         """Lets the conversation's log be read; whether all logs were read to their ends in time."""
-        if asked.transcript:
-            self._hint([asked.transcript])
+        if asked.transcript and self._is_log_of(asked.provider, asked.transcript):
+            self._request(asked.transcript)
         loop = asyncio.get_running_loop()
         end = loop.time() + limits.LOCAL_READ_SECONDS_MAX
         while self._is_behind():

@@ -106,6 +106,8 @@ class LocalServer:
         )
         try:
             line = await asyncio.wait_for(reader.readline(), limits.LOCAL_REQUEST_SECONDS_MAX)
+            if not line:
+                return  # only a look at whether somebody listens
             request = loads(line)
             if isinstance(request, dict):
                 writer.write(dumps(await self._answer(request)) + b"\n")

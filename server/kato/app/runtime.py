@@ -167,7 +167,7 @@ class Runtime:
         chat = Chat(
             self.engine,
             self._typed,
-            hint=self.hint,
+            request=self._request_log,
             is_behind=self._is_behind,
             is_log_of=self._is_log_of,
             turn=self.turn,
@@ -286,6 +286,10 @@ class Runtime:
         """These files or folders may have news."""
         if self._feed is not None:
             self._feed.hint(paths)
+
+    def _request_log(self, path: str) -> None:
+        if self._feed is not None:
+            self._feed.request(path)
 
     def _is_log_of(self, provider: str, path: str | None) -> bool:
         return any(root.assistant.name == provider and is_inside(path, root.path) for root in self._roots)

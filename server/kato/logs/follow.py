@@ -99,6 +99,13 @@ class LogFollower:
                 break
             self.news.look_at(one.found)
 
+    def request(self, path: str) -> None:
+        """Reads a log soon, as far as it was not read: a log that changed long ago was only listed."""
+        if path in self._open:
+            self.news.hint([path])
+        else:
+            self.news.request(path)
+
     def has_changed(self, seconds: float) -> bool:
         """True when a log changed in the last seconds."""
         newest = next(reversed(self._open.values()), None)

@@ -56,18 +56,24 @@ class TypedPrompts:
         return report is not None and report.is_handled
 
     def _report(self, key: SessionKey, message: UserMessage) -> _Report | None:
-        """The report that counts for a message. Words of the host around a prompt leave the message doubtful."""
+        """The report that counts for a message: one of the same text before one whose text the host put among its own words,
+        which leaves the message doubtful.
+        """
         if "::" not in message.content:
             return None
         oldest = self._clock() - limits.TYPED_PROMPT_SECONDS_MAX
+        free = [
+            one
+            for one in self._reports
+            if one.key == key and one.at >= oldest and one.event_id in (None, message.event_id)
+        ]
         text = message.content.strip()
-        for report in self._reports:
-            is_same = report.text == text or (message.doubt is not UNSET and report.text in text)
-            is_free = report.event_id in (None, message.event_id)
-            if report.key == key and is_same and is_free and report.at >= oldest:
-                report.event_id = message.event_id
-                return report
-        return None
+        found = next((one for one in free if one.text == text), None)
+        if found is None and message.doubt is not UNSET:
+            found = next((one for one in free if one.text in text), None)
+        if found is not None:
+            found.event_id = message.event_id
+        return found
 
 
 def _adds_no_command(content: str, prompt: str) -> bool:

@@ -13,8 +13,9 @@ import json
 import os
 import socket
 import stat
+import time
 import zlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 #: The longest path of a socket: 104 bytes with the ending zero on macOS, 108 on Linux.
@@ -67,30 +68,50 @@ def sockets(environment: Mapping[str, str]) -> list[str]:
 
 def ask(path: str, request: Mapping[str, Any], seconds: float) -> dict[str, Any] | None:
     """The answer of the process behind a socket; None where none comes in time."""
-    if not IS_SUPPORTED:
-        return None
-    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as connection:
-        connection.settimeout(seconds)
-        try:
-            connection.connect(path)
-            connection.sendall(json.dumps(request).encode() + b"\n")
-            data = b""
-            while not data.endswith(b"\n") and len(data) < _ANSWER_BYTES_MAX:
-                part = connection.recv(_ANSWER_BYTES_MAX)
-                if not part:
-                    break
-                data += part
-            answer = json.loads(data)
-        except (OSError, ValueError):
-            return None
-    return answer if isinstance(answer, dict) else None
+    for _, answer in ask_all([path], request, seconds):
+        return answer
+    return None
 
 
 def ask_all(
-    environment: Mapping[str, str], request: Mapping[str, Any], seconds: float
-) -> Iterator[tuple[str, dict[str, Any]]]:
-    """The sockets whose processes answer, with their answers."""
-    for path in sockets(environment):
-        answer = ask(path, request, seconds)
-        if answer is not None:
-            yield path, answer
+    paths: Sequence[str], request: Mapping[str, Any], seconds: float
+) -> list[tuple[str, dict[str, Any] | None]]:
+    """Asks several processes at the same time. The sockets that took the request, each with its answer; None where none came in
+    time. The request is read then as soon as the process has time.
+    """
+    end = time.monotonic() + seconds
+    data = json.dumps(request).encode() + b"\n"
+    asked = [(path, _send(path, data, seconds)) for path in paths]
+    answers = []
+    for path, connection in asked:
+        if connection is not None:
+            with connection:
+                answers.append((path, _receive(connection, end)))
+    return answers
+
+
+def _send(path: str, data: bytes, seconds: float) -> socket.socket | None:
+    connection = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+    connection.settimeout(seconds)
+    try:
+        connection.connect(path)
+        connection.sendall(data)
+    except OSError:
+        connection.close()
+        return None
+    return connection
+
+
+def _receive(connection: socket.socket, end: float) -> dict[str, Any] | None:
+    data = b""
+    try:
+        while not data.endswith(b"\n") and len(data) < _ANSWER_BYTES_MAX:
+            connection.settimeout(max(end - time.monotonic(), 0.001))
+            part = connection.recv(_ANSWER_BYTES_MAX)
+            if not part:
+                break
+            data += part
+        answer = json.loads(data)
+    except (OSError, ValueError):
+        return None
+    return answer if isinstance(answer, dict) else None

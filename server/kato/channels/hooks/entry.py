@@ -13,8 +13,7 @@ Rules:
 import json
 import os
 import sys
-import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 from kato.channels.hooks.hosts import HOSTS, Answer, Host, Json
@@ -24,8 +23,8 @@ from kato.system import local_sockets
 ID_CHARS_MAX: Final = 512
 _REPORT_BYTES_MAX: Final = 8 * 1024 * 1024
 _PROMPT_CHARS_MAX: Final = 200_000
-_LOOK_SECONDS: Final = 0.25
-_ANSWER_SECONDS: Final = 0.9
+_LOOK_SECONDS: Final = 0.3
+_ANSWER_SECONDS: Final = 0.7
 
 NOT_RUNNING: Final = (
     "not running, so nothing was done. Open this folder in an editor with Kato, or run `kato watch` in a terminal, then type"
@@ -35,7 +34,7 @@ NOT_FOLLOWED: Final = (
     "running, but in other folders, so nothing was done. Open this folder in an editor with Kato, or run `kato watch` in a"
     " terminal, then type the command again"
 )
-LATE: Final = "busy; the command runs when Kato reads the message"
+BUSY: Final = "busy; the command runs as soon as it can"
 
 
 def main(arguments: list[str]) -> int:
@@ -94,34 +93,34 @@ def _may_hold_commands(prompt: str) -> bool:
 
 def _ask(about: Json, asked: Json, environment: Mapping[str, str]) -> Answer | None:
     """Asks the Kato that follows the conversation, and lets the others know what it did. None: nothing to say."""
-    ranks = _ranks(about, environment)
-    followers = [path for path, rank in ranks if rank > 0]
-    if not followers:
-        return _unanswered(asked, NOT_FOLLOWED if ranks else NOT_RUNNING)
-    answer = local_sockets.ask(followers[0], {"op": "prompt", **about, **asked}, _ANSWER_SECONDS)
+    running = local_sockets.ask_all(
+        local_sockets.sockets(environment), {"op": "look", **about}, _LOOK_SECONDS
+    )
+    follower = _nearest(running)
+    if follower is None:
+        is_busy = any(answer is None for _, answer in running)
+        if is_busy:
+            return Answer(f"Kato: {BUSY}", stop=False)
+        return _unanswered(asked, NOT_FOLLOWED if running else NOT_RUNNING)
+    answer = local_sockets.ask(follower, {"op": "prompt", **about, **asked}, _ANSWER_SECONDS)
     stop = answer is not None and answer.get("stop") is True
     note = {"op": "note", **about, "prompt": asked["prompt"], "isTyped": asked["isTyped"], "isHandled": stop}
-    for path, _ in ranks:
-        if path != followers[0]:
-            local_sockets.ask(path, note, _LOOK_SECONDS)
+    others = [path for path, _ in running if path != follower]
+    local_sockets.ask_all(others, note, _LOOK_SECONDS)
     if answer is None:
-        return Answer(f"Kato: {LATE}", stop=False)
+        return Answer(f"Kato: {BUSY}", stop=False)
     message = answer.get("message")
     return Answer(f"Kato: {message}", stop) if isinstance(message, str) and message else None
 
 
-def _ranks(about: Json, environment: Mapping[str, str]) -> list[tuple[str, int]]:
-    """The Kato processes that answer, the one that is nearest to the conversation first."""
-    end = time.monotonic() + 2 * _LOOK_SECONDS
-    found = []
-    for path in local_sockets.sockets(environment):
-        if time.monotonic() > end:
-            break
-        answer = local_sockets.ask(path, {"op": "look", **about}, _LOOK_SECONDS)
-        rank = None if answer is None else answer.get("rank")
-        if isinstance(rank, int):
-            found.append((path, rank))
-    return sorted(found, key=lambda one: one[1], reverse=True)
+def _nearest(running: Sequence[tuple[str, Json | None]]) -> str | None:
+    """The process that is nearest to the conversation; None where none follows it."""
+    best, path = 0, None
+    for one, answer in running:
+        rank = (answer or {}).get("rank")
+        if isinstance(rank, int) and rank > best:
+            best, path = rank, one
+    return path
 
 
 def _unanswered(asked: Json, reason: str) -> Answer | None:
@@ -143,8 +142,9 @@ def _pushed(host: Host, report: Json, about: Json, environment: Mapping[str, str
     text, turn = report.get("text" if is_reply else "prompt"), report.get(host.turn)
     if not isinstance(text, str) or not isinstance(turn, str) or len(text) > _PROMPT_CHARS_MAX:
         return None
-    followers = [path for path, rank in _ranks(about, environment) if rank > 0]
-    if not followers:
+    sockets = local_sockets.sockets(environment)
+    follower = _nearest(local_sockets.ask_all(sockets, {"op": "look", **about}, _LOOK_SECONDS))
+    if follower is None:
         may_hold = not is_reply and _may_hold_commands(text)
         answer = (
             _unanswered({"prompt": text, "isTyped": True, "canStop": True}, NOT_RUNNING) if may_hold else None
@@ -157,7 +157,7 @@ def _pushed(host: Host, report: Json, about: Json, environment: Mapping[str, str
         "role": "assistant" if is_reply else "user",
         "text": text,
     }
-    found = local_sockets.ask(followers[0], message, _ANSWER_SECONDS) or {}
+    found = local_sockets.ask(follower, message, _ANSWER_SECONDS) or {}
     if is_reply or not isinstance(found.get("message"), str):
         return None
     return host.reply(Answer(f"Kato: {found['message']}", found.get("stop") is True))

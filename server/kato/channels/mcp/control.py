@@ -22,23 +22,27 @@ class SocketControl:
     def is_running(self) -> bool:
         """Whether a Kato answers."""
         asked = {"op": "look", "provider": "kato", "sessionId": "-"}
-        return next(local_sockets.ask_all(self._environment, asked, _LOOK_SECONDS), None) is not None
+        return bool(local_sockets.ask_all(local_sockets.sockets(self._environment), asked, _LOOK_SECONDS))
 
     def capture(self, session: SessionRecord, path: str, mode: str) -> ToolResult:
         """Lets the Kato that is nearest to the session write it to a note."""
         about: dict[str, Any] = {"provider": session.key.provider, "sessionId": session.key.session_id}
         if session.cwd is not None:
             about["cwd"] = session.cwd
-        answers = local_sockets.ask_all(self._environment, {"op": "look", **about}, _LOOK_SECONDS)
-        ranked = sorted(answers, key=lambda one: one[1].get("rank", 0), reverse=True)
+        sockets = local_sockets.sockets(self._environment)
+        answers = local_sockets.ask_all(sockets, {"op": "look", **about}, _LOOK_SECONDS)
+        ranked = sorted(
+            ((path, (answer or {}).get("rank") or 0) for path, answer in answers), key=lambda one: one[1]
+        )
         if not ranked:
             return ToolResult(f"Nothing was written. {NOT_RUNNING}", is_error=True)
-        if not ranked[0][1].get("rank"):
+        nearest, rank = ranked[-1]
+        if not rank:
             return ToolResult(
                 "Nothing was written: no running Kato has the conversation's folder open.", is_error=True
             )
         asked = {"op": "capture", **about, "path": path, "mode": mode}
-        answer = local_sockets.ask(ranked[0][0], asked, _CAPTURE_SECONDS)
+        answer = local_sockets.ask(nearest, asked, _CAPTURE_SECONDS)
         if answer is None:
             return ToolResult("Kato did not answer; recording_status shows what is recorded.", is_error=True)
         failed = answer.get("failed") is True or "error" in answer
