@@ -303,6 +303,16 @@ def test_sockets_of_killed_servers_are_passed_over_and_removed(machine: Machine,
     assert "recording to" in answer["reason"]
 
 
+def test_what_is_not_a_socket_of_kato_stays_in_the_folder(machine: Machine) -> None:
+    folder = Path(machine.environment["KATO_RUNTIME_DIR"])
+    folder.mkdir(mode=0o700)
+    (folder / "notes.md").write_text("mine")
+    (folder / "1.sock").write_text("mine, too")
+    machine.server()
+    assert len(local_sockets.sockets(machine.environment)) == 1
+    assert {"notes.md", "1.sock"} < {one.name for one in folder.iterdir()}
+
+
 def test_a_kato_that_does_not_answer_costs_a_second_at_most(machine: Machine, talk: ClaudeLog) -> None:
     (folder,) = local_sockets.folders(machine.environment)
     Path(folder).mkdir(mode=0o700, parents=True)
@@ -422,6 +432,7 @@ REQUESTS = [
     b'{"op":"rm","provider":"claude","sessionId":"s"}\n',
     b'{"op":"capture","provider":"claude","sessionId":"s","path":"n.md"}\n',
     b'{"op":"message","provider":"claude","sessionId":"s","turn":"","role":"user","text":""}\n',
+    b'{"op":"message","provider":"claude","sessionId":"s","turn":"t","role":"user","text":"::record"}\n',
     b"x" * 2_000_000,
 ]
 
@@ -437,6 +448,7 @@ def test_no_request_on_the_socket_ends_the_server(machine: Machine) -> None:
     look = {"op": "look", "provider": "claude", "sessionId": "s", "cwd": str(machine.work)}
     answer = wait_for(lambda: local_sockets.ask(path, look, 5), "an answer")
     assert answer["rank"] > 1
+    assert client.request("kato/status")["sessions"] == []
 
 
 # --- The entry --------------------------------------------------------------------------------------------

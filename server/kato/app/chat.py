@@ -27,7 +27,7 @@ from msgspec import UNSET, Meta, Struct
 
 from kato.core import grammar, limits
 from kato.core.commands import Command, CommandProblem, command_from_editor
-from kato.core.errors import KatoError
+from kato.core.errors import CommandRefused, KatoError
 from kato.core.events import (
     AssistantMessage,
     ConversationEvent,
@@ -100,7 +100,7 @@ class Capture(_About, frozen=True, kw_only=True, rename="camel", tag="capture"):
 
 class Chat:
     """See the module. `request` lets a session log be read, `is_behind` says whether one has news, `is_log_of` whether a file
-    is a session log of an assistant, `turn` ends a turn of the process.
+    is a session log of an assistant, `reads_logs_of` whether Kato reads any of it, `turn` ends a turn of the process.
     """
 
     def __init__(
@@ -111,6 +111,7 @@ class Chat:
         request: Callable[[str], None],
         is_behind: Callable[[], bool],
         is_log_of: Callable[[str, str | None], bool],
+        reads_logs_of: Callable[[str], bool],
         turn: Callable[[], None],
     ) -> None:
         self._engine = engine
@@ -118,6 +119,7 @@ class Chat:
         self._request = request
         self._is_behind = is_behind
         self._is_log_of = is_log_of
+        self._reads_logs_of = reads_logs_of
         self._turn = turn
 
     async def answer(self, request: Mapping[str, Any]) -> Mapping[str, Any]:
@@ -126,19 +128,24 @@ class Chat:
             asked = msgspec.convert(request, Look | Prompt | Note | Message | Capture)
         except msgspec.ValidationError as error:
             return {"error": str(error)}
+        if isinstance(asked, Look):
+            return {"rank": self._rank(asked)}
+        if isinstance(asked, Note):
+            self._typed.remember(
+                asked.key, asked.prompt, is_typed=asked.is_typed, is_handled=asked.is_handled
+            )
+            return {}
         try:
-            if isinstance(asked, Look):
-                return {"rank": self._rank(asked)}
-            if isinstance(asked, Note):
-                self._typed.remember(
-                    asked.key, asked.prompt, is_typed=asked.is_typed, is_handled=asked.is_handled
-                )
-                return {}
-            if isinstance(asked, Message):
-                return self._take(asked)
-            return await (self._prompt(asked) if isinstance(asked, Prompt) else self._capture(asked))
+            return await self._act(asked)
         except KatoError as error:
             return {"message": printable(error.message, chars_max=limits.MESSAGE_CHARS_MAX), "failed": True}
+        finally:
+            self._turn()  # also clients whose appends were committed meanwhile get their answers
+
+    async def _act(self, asked: Prompt | Message | Capture) -> Answer:
+        if isinstance(asked, Message):
+            return self._take(asked)
+        return await (self._prompt(asked) if isinstance(asked, Prompt) else self._capture(asked))
 
     def _rank(self, about: _About) -> int:
         """0 where this process does not follow the conversation; the nearer an open folder is to its folder, the higher."""
@@ -166,7 +173,6 @@ class Chat:
         self._typed.remember(asked.key, asked.prompt, is_typed=asked.is_typed, is_handled=stops)
         done = self._run if stops else self._announce
         sentences = done(asked, found)
-        self._turn()
         message = printable("; ".join(sentences), chars_max=limits.MESSAGE_CHARS_MAX)
         return {"message": message, "stop": stops}
 
@@ -206,7 +212,11 @@ class Chat:
         return engine.ledger.session(asked.key) or _new_session(asked)
 
     def _take(self, asked: Message) -> Answer:
-        """Stores a message and runs its commands, as for one of an editor."""
+        """Stores a message and runs its commands, as for one of an editor. Raises CommandRefused for an assistant whose logs
+        Kato reads: they are the source of its conversations.
+        """
+        if self._reads_logs_of(asked.provider):
+            raise CommandRefused(f"Kato reads the logs of {asked.provider}: it takes no messages of it here")
         at: dict[str, Any] = {
             "event_id": f"{asked.turn}:{asked.role}:{zlib.crc32(asked.text.encode(errors='replace')):08x}",
             "provider": asked.provider,
@@ -237,7 +247,6 @@ class Chat:
         await self._read(asked)
         outcome = self._engine.run_editor_command(asked.key, command)
         session = self._engine.ledger.session(asked.key)
-        self._turn()
         message = outcome_sentence(outcome, None if session is None else session.cwd)
         return {"message": printable(message), "failed": outcome.status == "error"}
 

@@ -121,9 +121,8 @@ class LocalServer:
 
 
 def _remove_ended(folder: str) -> None:
-    """Removes sockets behind which no process listens any more."""
-    for name in os.listdir(folder):  # noqa: PTH208 - as above
-        path = f"{folder}/{name}"
+    """Removes Kato's sockets behind which no process listens any more; whatever else lies there stays."""
+    for path in local_sockets.sockets_in(folder):
         with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as trial:
             trial.settimeout(0.1)
             try:

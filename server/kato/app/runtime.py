@@ -170,6 +170,7 @@ class Runtime:
             request=self._request_log,
             is_behind=self._is_behind,
             is_log_of=self._is_log_of,
+            reads_logs_of=lambda provider: any(root.assistant.name == provider for root in self._roots),
             turn=self.turn,
         )
         self._local = LocalServer(self._environment, chat.answer)

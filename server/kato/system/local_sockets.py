@@ -61,9 +61,24 @@ def sockets(environment: Mapping[str, str]) -> list[str]:
     found = []
     for folder in folders(environment):
         if is_private(folder):
-            names = sorted(name for name in os.listdir(folder) if name.endswith(".sock"))  # noqa: PTH208 - few imports
-            found += [f"{folder}/{name}" for name in names]
+            found += sockets_in(folder)
     return found
+
+
+def sockets_in(folder: str) -> list[str]:
+    """The paths of Kato's sockets in a folder."""
+    with os.scandir(folder) as entries:
+        return sorted(one.path for one in entries if _is_socket(one))
+
+
+def _is_socket(entry: "os.DirEntry[str]") -> bool:
+    pid, _, suffix = entry.name.partition(".")
+    try:
+        return (
+            pid.isdecimal() and suffix == "sock" and stat.S_ISSOCK(entry.stat(follow_symlinks=False).st_mode)
+        )
+    except OSError:  # removed at this moment
+        return False
 
 
 def ask(path: str, request: Mapping[str, Any], seconds: float) -> dict[str, Any] | None:
