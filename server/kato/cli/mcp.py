@@ -54,18 +54,21 @@ def _serve(arguments: argparse.Namespace, state_dir: StateDir) -> int:
     config.log_to_stderr()
     here = str(Path.cwd())
     scope = None if arguments.everywhere else here
-    archive = partial(_archive, state_dir(arguments), scope)
+    archive = partial(_archive, partial(state_dir, arguments), scope)
     tools = Tools(archive, SocketControl(os.environ), folder=here, nonce=nonce)
     stdio.serve(Protocol(tools.toolbox(), version=__version__, instructions=INSTRUCTIONS).answer)
     return EXIT_OK
 
 
 @contextmanager
-def _archive(state_dir: Path, scope: str | None) -> "Iterator[Archive]":
-    """The journal for one call: between calls nothing is open, so that `kato clean` finds it free."""
+def _archive(find_state_dir: Callable[[], Path], scope: str | None) -> "Iterator[Archive]":
+    """The journal for one call: between calls nothing is open, so that `kato clean` finds it free. The settings are read with the
+    first call, which the client does not wait for at its start.
+    """
     from kato.channels.mcp.archive import Archive, stream_search  # noqa: PLC0415
     from kato.storage.journal import FILE_NAME, Journal  # noqa: PLC0415
 
+    state_dir = find_state_dir()
     path = state_dir / FILE_NAME
     if not path.exists():
         raise JournalUnavailable(

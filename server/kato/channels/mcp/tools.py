@@ -14,12 +14,11 @@ import shlex
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from datetime import datetime, timezone
-from typing import Any, Final, NamedTuple, Protocol
+from typing import TYPE_CHECKING, Any, Final, NamedTuple, Protocol
 
 import msgspec
 from msgspec import Struct
 
-from kato.channels.mcp.archive import Archive, Listed
 from kato.channels.mcp.arguments import (
     LIST_MAX,
     CaptureArguments,
@@ -36,6 +35,9 @@ from kato.core.events import SessionKey
 from kato.core.moments import rfc3339
 from kato.core.records import SessionRecord
 from kato.core.text import one_line, printable
+
+if TYPE_CHECKING:
+    from kato.channels.mcp.archive import Archive, Listed  # loaded with the first call
 
 log = logging.getLogger("kato.mcp")
 
@@ -64,7 +66,7 @@ class Control(Protocol):
 
 
 #: Opens the archive for one call; raises KatoError where there is none.
-OpenArchive = Callable[[], AbstractContextManager[Archive]]
+OpenArchive = Callable[[], AbstractContextManager["Archive"]]
 
 
 class Tool(NamedTuple):
@@ -74,7 +76,7 @@ class Tool(NamedTuple):
     title: str
     description: str
     arguments: type[Struct]
-    answer: Callable[["Tools", Archive, Any], ToolResult]
+    answer: Callable[["Tools", "Archive", Any], ToolResult]
     is_read_only: bool = True
 
     def described(self) -> Json:
@@ -130,7 +132,7 @@ class Tools:
 
     # --- The tools --------------------------------------------------------------------------------------
 
-    def search(self, archive: Archive, given: SearchArguments) -> ToolResult:
+    def search(self, archive: "Archive", given: SearchArguments) -> ToolResult:
         """See `TOOLS`."""
         words = _words(given.query)
         found = archive.search(
@@ -154,7 +156,7 @@ class Tools:
         ]
         return ToolResult(self._stored(f"{head}. Read around one with read_conversation (from, to).", lines))
 
-    def list(self, archive: Archive, given: ListArguments) -> ToolResult:
+    def list(self, archive: "Archive", given: ListArguments) -> ToolResult:
         """See `TOOLS`."""
         start = 0 if given.cursor is None else int(given.cursor)
         end = min(start + given.limit, _OFFSET_MAX)
@@ -171,7 +173,7 @@ class Tools:
         rest = f" For the next ones: cursor {end}." if more else ""
         return ToolResult(self._stored(f"{len(lines)} conversations, those that record first.{rest}", lines))
 
-    def read(self, archive: Archive, given: ReadArguments) -> ToolResult:
+    def read(self, archive: "Archive", given: ReadArguments) -> ToolResult:
         """See `TOOLS`."""
         record = self._session(archive, given.conversation)
         count = record.event_count
@@ -192,11 +194,11 @@ class Tools:
         rest = "" if excerpt.next_number is None else f" To go on: from {excerpt.next_number}."
         return ToolResult(self._stored(f"{_name(record)}, {shown}.{rest}", [_title(record), *lines]))
 
-    def capture(self, archive: Archive, given: CaptureArguments) -> ToolResult:
+    def capture(self, archive: "Archive", given: CaptureArguments) -> ToolResult:
         """See `TOOLS`."""
         return self._control.capture(self._session(archive, given.conversation), given.path, given.mode)
 
-    def status(self, archive: Archive, given: StatusArguments) -> ToolResult:
+    def status(self, archive: "Archive", given: StatusArguments) -> ToolResult:
         """See `TOOLS`."""
         del given
         running = "Kato is running." if self._control.is_running() else NOT_RUNNING
@@ -208,7 +210,7 @@ class Tools:
 
     # --- Helpers ----------------------------------------------------------------------------------------
 
-    def _session(self, archive: Archive, name: str) -> SessionRecord:
+    def _session(self, archive: "Archive", name: str) -> SessionRecord:
         """The session that a name means. Raises CommandRefused for one that does not exist in scope."""
         if name == "current":
             newest = max(
@@ -325,7 +327,7 @@ def _title(record: SessionRecord) -> str:
     return one_line(record.title or record.snippet or "", _TITLE_CHARS)
 
 
-def _list_line(listed: Listed) -> str:
+def _list_line(listed: "Listed") -> str:
     record, recording = listed
     moment = rfc3339(record.last_message_at or record.updated_at)
     note = f", records to {recording.output_path}" if recording is not None and recording.active else ""
