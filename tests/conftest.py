@@ -34,7 +34,8 @@ def environment_of(tmp_path: Path) -> dict[str, str]:
     home.mkdir()
     for name in ("CLAUDE_CONFIG_DIR", "CODEX_HOME", "GEMINI_CLI_HOME", "COPILOT_HOME", "XDG_CONFIG_HOME"):
         kept.pop(name, None)
-    return kept | {"KATO_CONFIG": str(config), "TZ": "UTC", "HOME": str(home)}
+    run = tmp_path / "run"
+    return kept | {"KATO_CONFIG": str(config), "TZ": "UTC", "HOME": str(home), "KATO_RUNTIME_DIR": str(run)}
 
 
 @pytest.fixture

@@ -5,6 +5,10 @@ import sys
 
 def main() -> int:
     """Runs the command line; the exit code."""
+    if sys.argv[1:2] == ["hook"]:
+        from kato.channels.hooks.entry import main as hook  # noqa: PLC0415 - a host waits for it with each prompt
+
+        return hook(sys.argv[2:])
     from kato.cli.main import run  # noqa: PLC0415 - so that an error at import is seen with a traceback of its own
 
     return run(sys.argv[1:])

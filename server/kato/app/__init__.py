@@ -3,4 +3,5 @@
 build     settings to an engine           runtime    engine, session logs, heartbeat, status file
 config    the machine's folders, logging  process    memory, and which processes are alive
 ending    signals, last steps, exit code  statusfiles, cleaning
+chat, local_server: what hooks and the MCP server ask a running process
 """

@@ -11,6 +11,7 @@ what they add to its steps (`Hooks`).
 
 import asyncio
 import logging
+import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import suppress
 from functools import partial
@@ -19,7 +20,9 @@ from typing import NamedTuple
 from kato import engine as engines
 from kato.app import config, process
 from kato.app.build import Assembly, now_ms
+from kato.app.chat import Chat
 from kato.app.ending import Ending, Step
+from kato.app.local_server import LocalServer
 from kato.core import limits
 from kato.core.errors import EXIT_NO_SHUTDOWN, BudgetExceeded, KatoError
 from kato.core.ports import Listener
@@ -28,6 +31,8 @@ from kato.logs import discovery
 from kato.logs.driver import LogFeed
 from kato.logs.follow import LogFollower
 from kato.logs.handover import storing
+from kato.logs.typed import TypedPrompts
+from kato.system.folders import is_inside
 
 log = logging.getLogger("kato.runtime")
 
@@ -78,6 +83,9 @@ class Runtime:
         self._feed: LogFeed | None = None
         self._heartbeat_timer: asyncio.Handle | None = None
         self._others_timer: asyncio.TimerHandle | None = None
+        self._typed = TypedPrompts(time.monotonic)
+        self._local: LocalServer | None = None
+        self._roots: Sequence[discovery.Root] = ()
 
     # --- What there is ----------------------------------------------------------------------------------
 
@@ -159,6 +167,17 @@ class Runtime:
         guarded("the work of an earlier process", self.engine.resume)
         self._heartbeat_timer = self._loop.call_soon(self._beat)
         guarded("session logs", self.follow_logs)
+        chat = Chat(
+            self.engine,
+            self._typed,
+            request=self._request_log,
+            is_behind=self._is_behind,
+            is_log_of=self._is_log_of,
+            reads_logs_of=lambda provider: any(root.assistant.name == provider for root in self._roots),
+            turn=self.turn,
+        )
+        self._local = LocalServer(self._environment, chat.answer)
+        guarded("the local socket", partial(self._local.start, self._loop))
 
     def apply(self, chosen: Settings, folders: Sequence[str]) -> None:
         """Puts settings and the open folders in force. Other folders with logs need `follow_logs` as well."""
@@ -179,6 +198,8 @@ class Runtime:
     def _last_steps(self) -> list[Step]:
         timers = (self._heartbeat_timer, self._others_timer)
         steps: list[Step] = [("timers", timer.cancel) for timer in timers if timer is not None]
+        if self._local is not None:
+            steps.append(("local socket", self._local.stop))
         if self._feed is not None:
             steps.append(("session logs", self._feed.stop))
         if self._assembly is not None:
@@ -249,8 +270,9 @@ class Runtime:
         if self._feed is not None:
             self._feed.stop()
         place = discovery.surroundings(self._environment, self.engine.locations.workspace_folders)
+        self._roots = discovery.roots(place, self.settings.provider_session_roots)
         follower = LogFollower(
-            roots=discovery.roots(place, self.settings.provider_session_roots),
+            roots=self._roots,
             place=place,
             ledger=self.engine.ledger,
             store=storing(self.engine, self.commit),
@@ -259,6 +281,7 @@ class Runtime:
             clock=self._loop.time,
             # Messages that were written in a folder before it was opened are history.
             started_ms=self.started_at if self._feed is None else now_ms(),
+            typed=self._typed,
         )
         self._feed = LogFeed(self._loop, follower, self.turn, self.engine.note_watching)
         self._feed.start()
@@ -268,6 +291,16 @@ class Runtime:
         """These files or folders may have news."""
         if self._feed is not None:
             self._feed.hint(paths)
+
+    def _request_log(self, path: str) -> None:
+        if self._feed is not None:
+            self._feed.request(path)
+
+    def _is_log_of(self, provider: str, path: str | None) -> bool:
+        return any(root.assistant.name == provider and is_inside(path, root.path) for root in self._roots)
+
+    def _is_behind(self) -> bool:
+        return self._feed is not None and self._feed.is_behind
 
 
 def _begin_log(chosen: Settings) -> None:

@@ -4,7 +4,6 @@ Rule: listing reads the beginning of a log and its end, never the whole.
 """
 
 import os
-import sys
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from pathlib import Path
@@ -20,6 +19,7 @@ from kato.core.settings import Settings
 from kato.logs import discovery
 from kato.logs.discovery import PACKED, Found, Root, scan
 from kato.logs.tail import Tail
+from kato.system.folders import is_inside
 from kato.system.regular import open_regular
 
 #: Bytes at the beginning and at the end of a log that listing reads: they contain the user's first words, and the newest title.
@@ -203,14 +203,3 @@ def latest(all_found: Sequence[Found], folder: str, place: Surroundings) -> Foun
     raise CommandRefused(
         f"no conversation was held in {folder}; `kato sessions` lists those of other folders"
     )
-
-
-def is_inside(cwd: str | None, folder: str) -> bool:
-    """Whether a session's folder lies in this one."""
-    if cwd is None or not os.path.isabs(cwd):  # noqa: PTH117 - of this platform, as realpath takes it
-        return False
-    try:
-        inner, outer = os.path.realpath(cwd), os.path.realpath(folder)
-    except ValueError:  # a NUL, or what the file system's encoding has no bytes for
-        return False
-    return paths.parts_below(outer, inner, platform=sys.platform) is not None

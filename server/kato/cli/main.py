@@ -22,6 +22,8 @@ COMMANDS: Final[Mapping[str, str]] = {
     "sessions": "List the conversations on this machine.",
     "capture": "Write a conversation to a note now.",
     "watch": "Follow conversations and run their :: commands, without an editor.",
+    "mcp": "Let assistants search and read your conversations.",
+    "hooks": "Let assistants show the outcome of a :: command in the chat.",
     "doctor": "Show where Kato looks for conversations and what it does not understand.",
     "clean": "Remove old conversations from the journal.",
     "demo": "Play a conversation through a real server.",

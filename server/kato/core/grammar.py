@@ -33,7 +33,15 @@ from kato.core.commands import (
     argument_problem,
 )
 from kato.core.events import UserMessage
-from kato.core.text import LinePattern, found_outside_fences, line_part, nearest, one_line, with_newlines
+from kato.core.text import (
+    LinePattern,
+    each_line,
+    found_outside_fences,
+    line_part,
+    nearest,
+    one_line,
+    with_newlines,
+)
 
 #: A line that can be a command; all others are skipped.
 _LINES: Final = LinePattern(r"[^\S\r\n]*::(?=[A-Za-z])")
@@ -82,6 +90,15 @@ def parse(text: str) -> tuple[list[Command], list[CommandProblem]]:
         else:
             problems.append(found)
     return commands, problems
+
+
+def holds_commands_alone(text: str) -> bool:
+    """Whether each line that is not blank is a command, or was meant as one, and there is one."""
+    commands, problems = parse(text)
+    numbers = {one.line for one in commands} | {one.line for one in problems}
+    return bool(numbers) and all(
+        number in numbers or not line.strip() for number, line in enumerate(each_line(text), start=1)
+    )
 
 
 def command_lines(message: UserMessage) -> list[CommandLine]:

@@ -348,6 +348,21 @@ NOTE_MISSING_GRACE_MS: Final = 1000
 MOVED_NOTES_MAX: Final = 500
 MOVED_NOTE_HEAD_BYTES: Final = 16 * KIB
 
+# --- Channels -------------------------------------------------------------------------------------------
+#: Text of a conversation in an answer to an assistant, by default and at most, and an answer as a whole.
+MCP_TEXT_BYTES_DEFAULT: Final = 12 * KIB
+MCP_TEXT_BYTES_MAX: Final = 32 * KIB
+MCP_ANSWER_BYTES_MAX: Final = 48 * KIB
+#: A request on the local socket: a prompt with commands in it. Longer prompts are left to the session's log.
+LOCAL_REQUEST_BYTES_MAX: Final = 1 * MIB
+LOCAL_REQUEST_SECONDS_MAX: Final = 2.0
+LOCAL_CONNECTIONS_MAX: Final = 16
+#: How long a request waits for the session's log to be read to its end.
+LOCAL_READ_SECONDS_MAX: Final = 0.3
+#: Prompts that hooks reported, and how long one is compared with what the session's log brings.
+TYPED_PROMPTS_MAX: Final = 64
+TYPED_PROMPT_SECONDS_MAX: Final = 600.0
+
 assert 2 * (LOOK_WRITTEN_BYTES_MAX + WRITE_PIECE_BYTES) <= LOOK_TEXT_BYTES
 assert READ_BYTES <= READ_ROUND_BYTES < MESSAGE_MB_MAX_DEFAULT * MIB
 assert CHUNK_BYTES < SNAPSHOT_BUDGET_BYTES_MIN // 64

@@ -27,7 +27,7 @@ from kato.core.events import SessionKey
 from kato.core.lines import Lines
 from kato.core.outcomes import CommandOutcome
 from kato.core.ports import Ledger, Listener, Memory
-from kato.core.records import LogRecord
+from kato.core.records import LogRecord, SessionRecord
 from kato.core.snapshots import SnapshotStore
 from kato.core.views import MemoryStatus, StatusSnapshot, WatchingStatus
 from kato.engine import notices
@@ -288,6 +288,12 @@ class Engine:
         outcome = self._executor.run(key, command, at, Completion(lambda: None), origin="editor")
         self._listener.changed()
         return outcome
+
+    def note_of(self, session: SessionRecord, command: Command) -> str | None:
+        """The note that a command would write to; None for one that writes none. Raises PathDenied where it must not."""
+        if command.name == "stop":
+            return None
+        return self._destinations.of(session, command.argument)
 
     def resume(self) -> None:
         """Continues the work that this process, or one that ended, could not finish: commands first, then recordings."""

@@ -70,6 +70,17 @@ class LogFeed:
             self._note()
         self._go_on()
 
+    @property
+    def is_behind(self) -> bool:
+        """True while a log has news that were not read."""
+        return self._turn is not None or self._follower.pause is not None
+
+    def request(self, path: str) -> None:
+        """Reads a log soon, as far as it was not read."""
+        if not self._stopped:
+            self._follower.request(path)
+            self._go_on()
+
     def _take_report(self, paths: Sequence[str] | None) -> None:
         """Takes a report of the watcher: changed paths, or None when it missed some."""
         if paths is not None:

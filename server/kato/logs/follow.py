@@ -32,6 +32,7 @@ from kato.logs.scope import Scope
 from kato.logs.state import FOLLOWED, LogSignal, LogState, allows
 from kato.logs.stores import SessionStores
 from kato.logs.tail import Tail
+from kato.logs.typed import TypedPrompts
 from kato.logs.unreadable import UnreadablePaths, is_absent
 
 log = logging.getLogger("kato.logs")
@@ -40,7 +41,7 @@ log = logging.getLogger("kato.logs")
 class LogFollower:
     """See the module. `store` stores events durably or raises KatoError; `make_room` raises BudgetExceeded when the memory limit
     leaves no room for that number of bytes. `clock` is monotonic, in seconds; `now_ms` is the wall clock; `started_ms` is when the
-    process, or the editor's folder, began.
+    process, or the editor's folder, began. `typed` has the prompts that hooks reported.
     """
 
     def __init__(
@@ -55,6 +56,7 @@ class LogFollower:
         make_room: Callable[[int], None] = lambda _: None,
         started_ms: int | None = None,
         recent_seconds: float = limits.LOG_RECENT_SECONDS,
+        typed: TypedPrompts | None = None,
     ) -> None:
         self.problems: Counter[tuple[str, Problem]] = Counter()
         self.unreadable = UnreadablePaths()
@@ -69,7 +71,9 @@ class LogFollower:
         self._scope = Scope(place.folders, ledger)
         self._stores = SessionStores(ledger, store, self._times.start)
         history = History(ledger, self._times)
-        self._handover = Handover(ledger, store, self._scope, history, self._times)
+        self._handover = Handover(
+            ledger, store, self._scope, history, self._times, typed or TypedPrompts(clock)
+        )
         # Without an open folder all sessions belong here, also those of a folder that is open in another window. That window
         # comes first, as it may write there.
         patience = limits.LOG_PATIENCE_SECONDS if self._scope.is_unlimited else 0.0
@@ -94,6 +98,13 @@ class LogFollower:
             if one.changed_at < since:
                 break
             self.news.look_at(one.found)
+
+    def request(self, path: str) -> None:
+        """Reads a log soon, as far as it was not read: a log that changed long ago was only listed."""
+        if path in self._open:
+            self.news.hint([path])
+        else:
+            self.news.request(path)
 
     def has_changed(self, seconds: float) -> bool:
         """True when a log changed in the last seconds."""

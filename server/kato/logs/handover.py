@@ -9,7 +9,7 @@ from typing import Protocol
 
 from kato.assistants.values import remember
 from kato.core import limits
-from kato.core.events import SessionKey, encode_line
+from kato.core.events import ConversationEvent, SessionKey, encode_line
 from kato.core.lines import Lines
 from kato.core.ports import LogLedger
 from kato.core.records import LogRecord
@@ -19,6 +19,7 @@ from kato.logs.history import History, Run, runs
 from kato.logs.livetimes import LiveTimes
 from kato.logs.scope import Scope
 from kato.logs.state import LogSignal, LogState, allows
+from kato.logs.typed import TypedPrompts
 
 
 class StoreEvents(Protocol):
@@ -49,21 +50,30 @@ class Handover:
     """See the module."""
 
     def __init__(
-        self, ledger: LogLedger, store: StoreEvents, scope: Scope, history: History, times: LiveTimes
+        self,
+        ledger: LogLedger,
+        store: StoreEvents,
+        scope: Scope,
+        history: History,
+        times: LiveTimes,
+        typed: TypedPrompts,
     ) -> None:
         self._ledger = ledger
         self._store = store
         self._scope = scope
         self._history = history
         self._times = times
+        self._typed = typed
 
     def hand_over(self, log: OpenLog, read_to: LogRecord | None = None) -> None:
         """Stores what is pending, with the titles, folders and parents of its sessions. Raises KatoError."""
-        events = self._history.pending(log)
+        events = [
+            self._typed.confirmed(log.key_of(event.session_id), event) for event in self._history.pending(log)
+        ]
         log.pending = []
         old_ids, log.old_ids = log.old_ids, set()
         self._times.look()
-        found = runs(events, lambda one: self._history.is_live(log, one, was_there=one.event_id in old_ids))
+        found = runs(events, lambda one: self._is_live(log, one, was_there=one.event_id in old_ids))
         described = dict(log.described)
         requests = []
         for run in [*self._started(log), *(found or self._own(log))]:
@@ -73,6 +83,10 @@ class Handover:
         if requests or read_to is not None:
             self._store(requests, read_to)
         log.described = described
+
+    def _is_live(self, log: OpenLog, event: ConversationEvent, *, was_there: bool) -> bool:
+        is_live = self._history.is_live(log, event, was_there=was_there)
+        return is_live and not self._typed.is_handled(log.key_of(event.session_id), event)
 
     def _started(self, log: OpenLog) -> list[Run]:
         """Empty runs of sub-agents' sessions that the journal has: so the call that started one is known before its result

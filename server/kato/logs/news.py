@@ -127,6 +127,17 @@ class LogNews:
                 if parts_below(path, root.path, platform=sys.platform) is not None:
                     self._notice_all(self.folders.logs_below(root))  # a folder above the root was made
 
+    def request(self, path: str) -> None:
+        """Queues a log, also one that was only listed so far because it did not change lately."""
+        for root in self.folders.roots:
+            found = look(root, path, self._unreadable) if self._is_below(root, path) else None
+            if found is not None and self.known(path).state is not LogState.OUTSIDE:
+                self.queue.push(found)
+
+    @staticmethod
+    def _is_below(root: Root, path: str) -> bool:
+        return "\0" not in path and parts_below(root.path, path, platform=sys.platform) is not None
+
     def look_at(self, found: Found) -> None:
         """Looks at a log again."""
         now = look(Root(found.assistant, found.root), found.path, self._unreadable)

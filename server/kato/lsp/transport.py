@@ -27,19 +27,6 @@ _WRITE_BYTES: Final = 4096 if sys.platform == "linux" else 512
 _HUNG_UP: Final = getattr(select, "POLLHUP", 0) | getattr(select, "POLLERR", 0)
 
 
-def take_stdout() -> int:
-    """Returns a private descriptor of stdout. Everything written to descriptor 1 afterwards goes to stderr."""
-    sys.stdout.flush()
-    private = os.dup(1)
-    os.dup2(2, 1)
-    if sys.platform == "win32":
-        import msvcrt  # noqa: PLC0415 - only Windows has it
-
-        msvcrt.setmode(private, os.O_BINARY)
-        msvcrt.setmode(0, os.O_BINARY)
-    return private
-
-
 class Output:
     """Writes frames to a file descriptor, in order. `on_written` is called when the client has read some of the frames that
     waited, `on_gone` when it closed its end.

@@ -33,7 +33,7 @@ def run(arguments: argparse.Namespace) -> int:
     gc.freeze()
     from kato.app import config, process  # noqa: PLC0415
     from kato.lsp.server import KatoServer  # noqa: PLC0415
-    from kato.lsp.transport import take_stdout  # noqa: PLC0415
+    from kato.system.stdout import take_stdout  # noqa: PLC0415
 
     process.tame_allocator()
     stdout = take_stdout()

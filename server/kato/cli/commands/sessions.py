@@ -13,6 +13,7 @@ from kato.cli.catalog import Conversation
 from kato.cli.screen import Screen, ago, mb, shown_path, words
 from kato.core.errors import EXIT_OK
 from kato.core.moments import rfc3339
+from kato.system.folders import is_inside
 
 
 class Listing(NamedTuple):
@@ -69,7 +70,7 @@ def _listing(places: catalog.Places, *, every: bool, here: bool) -> Listing:
         one = catalog.describe(found, places.surroundings)
         if one.info.parent_id is not None and not every:
             continue  # the log names a parent: a sub-agent
-        if not here or catalog.is_inside(one.info.cwd, folder):
+        if not here or is_inside(one.info.cwd, folder):
             shown.append(one)
     return Listing(shown, older)
 
