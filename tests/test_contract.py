@@ -7,10 +7,12 @@ from typing import Any, Final, get_args
 import msgspec
 import pytest
 
+from kato.app.catalogue import ConversationSummary
 from kato.core import views
 from kato.core.events import ConversationEvent
 from kato.core.notices import Notice, NoticeKind
 from kato.core.outcomes import CommandOutcome, OutcomeError
+from kato.core.searching import Mark, SearchHit
 from kato.core.settings import TABLE, Key, Settings
 from kato.lsp import contract, wire
 from kato.lsp.methods import METHODS, Method
@@ -36,6 +38,10 @@ DOCUMENTED: Final[dict[str, type[Any]]] = {
         views.ParentStatus,
         views.WatchingStatus,
         views.UnreadableStatus,
+        views.SearchStatus,
+        ConversationSummary,
+        SearchHit,
+        Mark,
         CommandOutcome,
         OutcomeError,
         Notice,

@@ -10,11 +10,12 @@ import pytest
 from builders import assistant, user
 from channels.stored import store
 from conftest import Start
-from kato.channels.mcp.archive import Archive, stream_search
+from kato.channels.mcp.archive import Archive
 from kato.channels.mcp.control import SocketControl
 from kato.channels.mcp.protocol import ToolResult
 from kato.channels.mcp.tools import Tools
 from kato.storage.journal import Journal
+from kato.storage.search import Indexer
 from kato.system import local_sockets
 from logs import wait_for
 
@@ -37,7 +38,7 @@ class Assistant:
     @contextmanager
     def open(self) -> Iterator[Archive]:
         journal = Journal.open(self.state, now_ms=lambda: 0)
-        yield Archive(journal, str(self.work), stream_search, str)
+        yield Archive(journal, str(self.work), Indexer(self.state), str)
         journal.close()
 
     def capture(self, path: str, **more: str) -> ToolResult:

@@ -81,11 +81,15 @@ def test_after_clean_no_file_holds_the_text_while_a_server_runs_and_goes_on(
         db.execute("UPDATE session SET last_message_at = updated_at")
         db.commit()
     file(state / "backups" / "talk.20260101T000000Z.md")
+    assert client.request("kato/search", {"query": "OLDTEXT"})["hits"]
     assert holding(state, b"OLDTEXT")
+    assert "search.sqlite3" in " ".join(holding(state, b"oldtext"))
     shown = kato(state, "clean", "--older-than", "5d").stdout
     assert "OLDTEXT title" in shown
     assert "1 sessions" in shown
     assert holding(state, b"OLDTEXT") == []
+    assert holding(state, b"oldtext") == []
+    assert client.request("kato/search", {"query": "OLDTEXT"})["hits"] == []
     assert holding(state, b"message 150 ") == []
     deadline = time.monotonic() + 10
     while resident(client) != 1 and time.monotonic() < deadline:

@@ -14,10 +14,10 @@ import zstandard
 from builders import request, user
 from conftest import Start
 from kato.assistants.registry import ASSISTANTS
-from kato.cli import catalog
 from kato.core.errors import KatoError, PathDenied
 from kato.core.paths import NOTE_SUFFIXES
-from kato.logs import discovery
+from kato.logs import discovery, listing
+from kato.logs.descriptions import Description
 from kato.logs.discovery import Found
 from kato.logs.tail import Tail, _companions
 from kato.logs.unreadable import UnreadablePaths
@@ -125,7 +125,7 @@ def test_a_log_that_was_replaced_since_the_scan_is_an_error(tmp_path: Path, make
     with pytest.raises(OSError):
         tail.read()
     with pytest.raises(OSError):
-        catalog._newest_title(seen, PLACE)
+        listing._with_end(Description(tail.reader.info), seen, PLACE)
 
 
 @pytest.mark.parametrize("make", OTHERS)

@@ -68,7 +68,10 @@ class Assembly:
             self._put_together(chosen, listener, folders, started_at, hurried, owner, is_alive, memory)
             # What the process takes without a snapshot is measured last, when all that stays is there.
             if footprint is not None:
-                later = _LATER_FOOTPRINT_BYTES + (limits.JOURNAL_CACHE_BYTES if chosen.journal else 0)
+                caches = (
+                    limits.JOURNAL_CACHE_BYTES + limits.SEARCH_CACHE_BYTES + limits.SEARCH_READ_CACHE_BYTES
+                )
+                later = _LATER_FOOTPRINT_BYTES + (caches if chosen.journal else 0)
                 self._footprint = footprint() + later
             self.apply(chosen, folders)
             note_folders = {os.path.dirname(path) for path in self.engine.ledger.note_paths()}  # noqa: PTH120 - as many as notes

@@ -15,6 +15,10 @@ from typing import Final, NamedTuple
 
 from kato.app import statusfiles
 from kato.core import limits
+from kato.core.errors import KatoError
+from kato.logs.descriptions import FILE_NAME as DESCRIPTIONS_NAME
+from kato.storage.journal.files import SEARCH_NAME
+from kato.storage.search import Indexer
 
 
 class File(NamedTuple):
@@ -94,6 +98,28 @@ def remove(files: Iterable[File]) -> list[str]:
             file.path.unlink(missing_ok=True)
         except OSError as error:
             failures.append(f"{file.path} could not be removed: {error.strerror}")
+    return failures
+
+
+def remove_derived(state_dir: Path) -> list[str]:
+    """Removes what was derived from conversations after some were removed: the words in the search index and the titles of logs.
+    Kato makes both again. Returns a sentence for each place that still holds removed words.
+    """
+    failures = remove(_files([state_dir / DESCRIPTIONS_NAME]))
+    path = state_dir / SEARCH_NAME
+    if not path.exists():
+        return failures
+    indexer = Indexer(state_dir)
+    try:
+        is_empty = indexer.reset()
+    except KatoError as error:
+        return [*failures, f"{path} still holds removed words: {error.message}; run kato clean again"]
+    finally:
+        indexer.close()
+    if not is_empty:
+        failures.append(
+            f"{path} still holds removed words: another process was reading it; run kato clean again"
+        )
     return failures
 
 

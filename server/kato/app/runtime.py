@@ -15,16 +15,19 @@ import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import suppress
 from functools import partial
-from typing import NamedTuple
+from typing import Any, NamedTuple, TypeVar
 
 from kato import engine as engines
 from kato.app import config, process
 from kato.app.build import Assembly, now_ms
 from kato.app.chat import Chat
 from kato.app.ending import Ending, Step
+from kato.app.keeping import Keeper, KeptHistory
 from kato.app.local_server import LocalServer
+from kato.app.searching import Searcher, SearchThread
 from kato.core import limits
 from kato.core.errors import EXIT_NO_SHUTDOWN, BudgetExceeded, KatoError
+from kato.core.events import SessionKey
 from kato.core.ports import Listener
 from kato.core.settings import Settings
 from kato.logs import discovery
@@ -35,6 +38,8 @@ from kato.logs.typed import TypedPrompts
 from kato.system.folders import is_inside
 
 log = logging.getLogger("kato.runtime")
+
+_T = TypeVar("_T")
 
 
 def _nothing() -> None:
@@ -81,6 +86,8 @@ class Runtime:
         self._assembly: Assembly | None = None
         self._settings: Settings | None = None
         self._feed: LogFeed | None = None
+        self._search: SearchThread | None = None
+        self._history: KeptHistory | None = None
         self._heartbeat_timer: asyncio.Handle | None = None
         self._others_timer: asyncio.TimerHandle | None = None
         self._typed = TypedPrompts(time.monotonic)
@@ -178,12 +185,16 @@ class Runtime:
         )
         self._local = LocalServer(self._environment, chat.answer)
         guarded("the local socket", partial(self._local.start, self._loop))
+        guarded("search", self._start_search)
+        guarded("old conversations", self._keep_history)
 
     def apply(self, chosen: Settings, folders: Sequence[str]) -> None:
         """Puts settings and the open folders in force. Other folders with logs need `follow_logs` as well."""
         self._settings = chosen
         _set_log_level(chosen)
         self.assembly.apply(chosen, folders)
+        if self._heartbeat_timer is not None:
+            self._keep_history()
 
     def finish(self, code: int, *, before: Sequence[Step] = (), after: Sequence[Step] = ()) -> None:
         """Ends with this exit code; the first call counts. The owner's steps run before and after the runtime's own."""
@@ -202,6 +213,10 @@ class Runtime:
             steps.append(("local socket", self._local.stop))
         if self._feed is not None:
             steps.append(("session logs", self._feed.stop))
+        if self._history is not None:
+            steps.append(("old conversations", self._history.stop))
+        if self._search is not None:
+            steps.append(("search", self._search.stop))
         if self._assembly is not None:
             steps += [
                 ("last events", self.commit),
@@ -258,6 +273,8 @@ class Runtime:
         if self._finished.is_set():  # the owner ended the process
             return
         guarded("heartbeat", self.engine.heartbeat)
+        if self._search is not None:
+            self._search.wake()
         guarded("status file", self.assembly.write_status)
         self._hooks.after_beat()
         self._hooks.turn_ended()
@@ -283,9 +300,89 @@ class Runtime:
             started_ms=self.started_at if self._feed is None else now_ms(),
             typed=self._typed,
         )
+        if self._search is not None:
+            self._search.follow(follower.news.folders.roots, place)
         self._feed = LogFeed(self._loop, follower, self.turn, self.engine.note_watching)
         self._feed.start()
         self._hooks.logs_followed([root.path for root in follower.news.folders.roots])
+
+    # --- Old conversations ------------------------------------------------------------------------------
+
+    def _keep_history(self) -> None:
+        """Begins to read all old conversations, or stops, as the setting `keepHistory` says."""
+        is_wanted = self.settings.keep_history == "all" and self.engine.ledger.durable
+        if self._history is None and is_wanted:
+            self._history = KeptHistory(self._loop, self.assembly.state_dir, self._keeper)
+            self._history.start()
+        elif self._history is not None and not is_wanted:
+            self._history.stop()
+            self._history = None
+
+    def _keeper(self) -> Keeper:
+        place = discovery.surroundings(self._environment)
+        roots = discovery.roots(place, self.settings.provider_session_roots)
+        return Keeper(self.engine, self.commit, roots, place)
+
+    # --- Search -----------------------------------------------------------------------------------------
+
+    def _start_search(self) -> None:
+        place = discovery.surroundings(self._environment, self.engine.locations.workspace_folders)
+        roots = discovery.roots(place, self.settings.provider_session_roots)
+        folder = self.assembly.state_dir if self.engine.ledger.durable else None
+        report = partial(self._from_thread, self.engine.note_search)
+        self._search = SearchThread(Searcher(folder, roots, place), report)
+        self._search.start()
+
+    def ask(self, job: Callable[[Searcher], _T], answer: Callable[[_T | KatoError], None]) -> None:
+        """Runs a job in the search thread. Calls `answer` once, in a later turn, with its result or its error. Raises KatoError
+        if nothing can answer.
+        """
+        if self._search is None:
+            raise KatoError("search is not available yet: the server is starting")
+        self._search.ask(job, partial(self._from_thread, answer))
+
+    def fetch(self, key: SessionKey, then: Callable[[], None]) -> None:
+        """Reads a session that the journal does not have from its log, if there is one, then calls `then`, in a later turn.
+        Raises KatoError if nothing can find the log.
+        """
+
+        def find(searcher: Searcher) -> str | None:
+            with searcher.catalogue() as catalogue:
+                return catalogue.path_of(key)
+
+        def read(path: str | KatoError | None) -> None:
+            if not isinstance(path, str):
+                then()
+                return
+            keeper = self._keeper()
+            keeper.choose(path)
+            self._read_all(keeper, then)
+
+        self.ask(find, read)
+
+    def _read_all(self, keeper: Keeper, then: Callable[[], None]) -> None:
+        """Reads a piece a turn, until all is read."""
+        if self.is_ending:
+            return
+        pause: float | None = None
+        with suppress(KatoError, OSError):  # what was read until then can be shown
+            pause = keeper.step()
+        if pause is not None:
+            self._loop.call_later(pause, self._read_all, keeper, then)
+            return
+        then()
+        self.turn()
+
+    def _from_thread(self, call: Callable[[Any], None], value: Any) -> None:
+        """Calls a function in a turn of the loop, unless the process ends before."""
+
+        def run() -> None:
+            if not self.is_ending:
+                call(value)
+                self.turn()
+
+        with suppress(RuntimeError):  # the loop ended
+            self._loop.call_soon_threadsafe(run)
 
     def hint(self, paths: Sequence[str]) -> None:
         """These files or folders may have news."""

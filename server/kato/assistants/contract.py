@@ -194,6 +194,8 @@ class Assistant(Struct, frozen=True):
     `stores` names the variants of an assistant that keeps a session in several stores, the best one first.
     `has_global_ids`: an event has the same id in each session in which it occurs (a fork, for instance).
     `title_marks`: a line of a log that names the session contains one of these.
+    `resume` gives the command line that continues a session, to be run in the session's folder, from its log and its id; None
+    if there is none, for instance because the session belongs to an editor.
     `contract` is the `CONTRACT_VERSION` that a plugin was written for; the built-in assistants need none.
     `tools` declares what notes show of the calls of its tools, by the tool's name in lower case (`core.tools`): only of those
     that `core.tools.TOOLS` lacks, or reads differently.
@@ -210,3 +212,4 @@ class Assistant(Struct, frozen=True):
     title_marks: tuple[bytes, ...] = ()
     contract: int | None = None
     tools: Mapping[str, ReadArguments] = {}
+    resume: Callable[[LogFile, str], Sequence[str] | None] = lambda *_: None

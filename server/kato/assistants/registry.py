@@ -9,7 +9,7 @@ takes some milliseconds, which the start of the server must not wait for.
 """
 
 import re
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import cache
 from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypeVar
 
@@ -147,6 +147,7 @@ def _rules(found: Assistant, name: str) -> Iterator[tuple[str, Callable[[], bool
     yield "enter must return a boolean", lambda: isinstance(found.enter(["\0"]), bool)
     yield "reader must be a function", lambda: callable(found.reader)
     yield "tools must map names in lower case to functions", lambda: _is_table_of_tools(found.tools)
+    yield "resume must be a function", lambda: callable(found.resume)
 
 
 def _is_table_of_tools(value: object) -> bool:
@@ -166,6 +167,7 @@ def _guarded(assistant: Assistant) -> Assistant:
         roots=_or(assistant.roots, []),
         match=_or(assistant.match, None),
         enter=_or(assistant.enter, False),
+        resume=_or_no_command(assistant.resume),
         reader=guarded(assistant.reader, assistant.name),
         tools={name: _action_or_none(read) for name, read in assistant.tools.items()},
     )
@@ -177,6 +179,19 @@ def _action_or_none(read: ReadArguments) -> ReadArguments:
     def call(arguments: Arguments) -> Action | None:
         found = quiet(arguments)
         return found if isinstance(found, Action) else None
+
+    return call
+
+
+def _or_no_command(
+    resume: Callable[[LogFile, str], Sequence[str] | None],
+) -> Callable[[LogFile, str], Sequence[str] | None]:
+    def call(log: LogFile, session_id: str) -> Sequence[str] | None:
+        try:
+            command = resume(log, session_id)
+            return command if command and all(isinstance(word, str) for word in command) else None
+        except Exception:  # noqa: BLE001 - as below
+            return None
 
     return call
 

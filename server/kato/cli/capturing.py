@@ -9,7 +9,7 @@ import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path, PurePath
-from typing import Final, Literal, NamedTuple, get_args
+from typing import Final, Literal, NamedTuple, Protocol, get_args
 
 from kato.app import build, config
 from kato.assistants.contract import SavePicture, Surroundings
@@ -38,6 +38,14 @@ _BY_SUFFIX: Final[Mapping[str, Format]] = {
     ".txt": "txt",
     ".jsonl": "jsonl",
 }
+
+
+class HasPieces(Protocol):
+    """The events of a conversation."""
+
+    def pieces(self, *, after: int = 0, until: int | None = None) -> Iterator[tuple[int, bytes]]:
+        """Their lines in pieces, each with the number of its first."""
+        ...
 
 
 class Task(NamedTuple):
@@ -110,7 +118,7 @@ def to_stdout(task: Task, chosen_format: Format | None, write: Callable[[Iterato
     config.ensure_state_dir(state_dir)
     with tempfile.TemporaryDirectory(prefix="kato-capture-", dir=state_dir) as folder:
         writer = note_writer(state_dir)
-        notebook = build.notebook(task.chosen, writer, _NoMemory(), state_dir)
+        notebook = build.notebook(task.chosen, writer, NoMemory(), state_dir)
         session = _session(task)
         file_format = chosen_format or "md"
         name = PurePath(notebook.heads.default_file_name(session)).with_suffix(f".{file_format}")
@@ -118,7 +126,7 @@ def to_stdout(task: Task, chosen_format: Format | None, write: Callable[[Iterato
         is_page = file_format == "html"
         path = os.path.join(folder, name)  # noqa: PTH118 - a text
         _write(task, notebook, writer, session, path, file_format, may_write_pictures=is_page)
-        write(_pieces(path))
+        write(pieces_of(path))
 
 
 def _session(task: Task) -> SessionRecord:
@@ -153,7 +161,7 @@ def _write(
     events = SessionEvents(task.found, task.surroundings, since_ms=task.since_ms, save=save)
     if task.chosen.markdown_include_sub_agents:
         notebook.transcripts.sub_agents = _sub_agents(task, session, events, save)
-    whole = _write_format(notebook, session, path, file_format, events)
+    whole = write_format(notebook, session, path, file_format, events)
     if files is None:
         return Report(path, whole)
     return Report(path, whole, (files.folder, files.count) if files.count else None, files.failure)
@@ -170,9 +178,10 @@ def _sub_agents(
     return agents
 
 
-def _write_format(
-    notebook: NoteBook, session: SessionRecord, path: str, file_format: Format, events: SessionEvents
+def write_format(
+    notebook: NoteBook, session: SessionRecord, path: str, file_format: Format, events: HasPieces
 ) -> Whole:
+    """Writes a conversation in one of the formats."""
     end = Position(session.event_count)
     if file_format == "jsonl":
         return notebook.write_jsonl(path, session.key, events.pieces, end)
@@ -185,13 +194,14 @@ def _write_format(
     )
 
 
-def _pieces(path: str) -> Iterator[bytes]:
+def pieces_of(path: str) -> Iterator[bytes]:
+    """The bytes of a file."""
     with Path(path).open("rb") as file:
         while piece := file.read(limits.WRITE_PIECE_BYTES):
             yield piece
 
 
-class _NoMemory(NoteLedger):
+class NoMemory(NoteLedger):
     """For a note that Kato does not keep: no file is known, and nothing is remembered."""
 
     def note(self, path: str) -> NoteRecord | None:

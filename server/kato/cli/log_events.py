@@ -9,12 +9,12 @@ from itertools import islice
 
 from kato.app.parsing import pieces
 from kato.assistants.contract import SavePicture, SessionInfo, Surroundings
-from kato.cli.catalog import describe
 from kato.core import limits
 from kato.core.events import ConversationEvent, SessionKey, encode_line
 from kato.core.moments import epoch_ms
 from kato.core.records import SessionRecord
 from kato.logs.discovery import Found, Root, scan
+from kato.logs.listing import describe
 from kato.logs.parts import part_order
 from kato.logs.tail import Tail
 from kato.notes.rendering import SubAgent
@@ -155,17 +155,18 @@ class SubAgentLogs:
 def session_of(found: Found, place: Surroundings, events: SessionEvents) -> SessionRecord:
     """The session's record, as a note's frontmatter and name need it. Runs through the events once."""
     about = describe(found, place)
+    updated_at = found.mtime_ns // 1_000_000 if about.said_at is None else about.said_at
     count = 0
     started: int | None = None
     for event in events:
         started = epoch_ms(event.timestamp) if started is None else started
         count += 1
     return SessionRecord(
-        key=about.key,
+        key=SessionKey(found.assistant.name, about.info.session_id),
         event_count=count,
         json_bytes=found.size,
-        created_at=about.updated_at if started is None else started,
-        updated_at=about.updated_at,
+        created_at=updated_at if started is None else started,
+        updated_at=updated_at,
         title=about.title,
         cwd=about.info.cwd,
         branch=None if events.info is None else events.info.branch,

@@ -9,6 +9,7 @@ from rich.table import Table
 from rich.text import Text
 
 from kato.cli.screen import mb, shown_path, words
+from kato.core import limits
 
 
 def status_tables(status: Mapping[str, Any]) -> RenderableType:
@@ -21,6 +22,9 @@ def status_tables(status: Mapping[str, Any]) -> RenderableType:
     failed = status.get("watching", {}).get("failed")
     if failed:
         parts.append(words(f"! {unwatched(failed)}", style="yellow"))
+    unsearched = status.get("search", {}).get("failed")
+    if unsearched:
+        parts.append(words(f"! Search: {unsearched}", style="yellow"))
     unreadable = status.get("watching", {}).get("unreadable")
     if unreadable:
         parts.append(words(f"! {unread(unreadable)}", style="yellow"))
@@ -73,6 +77,11 @@ def memory_table(status: Mapping[str, Any]) -> RenderableType:
     else:
         table.add_row("journal", mb(journal["bytes"]), "on disk")
         table.add_row("  sessions / events", f"{journal['sessionCount']:,} / {journal['eventCount']:,}", "")
+    search = status.get("search")
+    if search is not None and "failed" not in search:
+        behind = search["sessionsBehind"]
+        table.add_row("search index", mb(search["bytes"]), mb(limits.SEARCH_INDEX_BYTES_MAX))
+        table.add_row("  events", f"{search['events']:,}", f"{behind:,} sessions to do" if behind else "")
     recordings = status["recordings"]
     notes = "1 note" if recordings["destinations"] == 1 else f"{recordings['destinations']} notes"
     table.add_row("recordings", str(recordings["activeRecordings"]), notes)

@@ -185,3 +185,9 @@ class JournalNotOpened(JournalUnavailable):
 
 class JournalLost(JournalUnavailable):
     """A file of the open journal was removed or replaced: the process stores nothing more."""
+
+
+class SearchUnavailable(OperatorError):
+    """The search index cannot be used now: why, and what Kato or the user does about it. It is derived from the journal, so
+    that nothing is lost.
+    """

@@ -92,6 +92,59 @@ JOURNAL_REWRITE_BYTES_MAX: Final = 512 * MIB
 #: The age from which on a temporary file is unused for certain: no process writes one for an hour.
 TEMPORARY_SECONDS_MAX: Final = 3600
 
+# --- Search -----------------------------------------------------------------------------------------------
+QUERY_CHARS_MAX: Final = 1000
+QUERY_WORDS_MAX: Final = 64
+#: Matches of one message that are marked; an excerpt shows some of the first.
+SEARCH_SPANS_MAX: Final = 256
+#: Characters of an excerpt: two lines of a terminal, or a row of a list.
+EXCERPT_CHARS: Final = 160
+#: Characters of a message that are indexed: longer ones are files and outputs of tools, which repeat what the disk has.
+SEARCHED_CHARS_MAX: Final = 16 * KIB
+#: An event whose JSON is larger is not indexed: reading it would take several times its size in memory.
+SEARCHED_EVENT_BYTES_MAX: Final = 4 * MIB
+#: Events in one table of the index. Ranking the matches of a word that stands in each of them takes about 40 ms.
+SEARCH_SHARD_EVENTS: Final = 16_384
+#: With so many matches in the newest tables, the older tables are not searched.
+SEARCH_RANKED_MAX: Final = 2_000
+SEARCH_HITS_DEFAULT: Final = 20
+SEARCH_HITS_MAX: Final = 200
+#: A query that takes longer is answered with what was found by then.
+SEARCH_SECONDS_MAX: Final = 2.0
+#: How long a query waits while what was said last is indexed.
+SEARCH_CATCH_UP_SECONDS: Final = 0.2
+#: The same in a terminal, where a bar shows how far it is; a server may not have run for months.
+SEARCH_FIRST_SECONDS: Final = 30.0
+#: Session logs that are not in the journal are read for a query until so many bytes or seconds are used, the newest first.
+SEARCH_LOG_BYTES_MAX: Final = 1024 * MIB
+SEARCH_LOG_SECONDS_MAX: Final = 1.5
+#: Queries that wait for an answer.
+SEARCH_WAITING_MAX: Final = 16
+#: Events that are indexed in one transaction: other processes wait for it, and a query waits for the thread.
+SEARCH_STEP_BYTES: Final = 256 * KIB
+#: The share of a core that the indexing thread takes.
+SEARCH_SHARE: Final = 0.25
+#: Beyond this the index begins again with the newest conversations, and fills half of it.
+SEARCH_INDEX_BYTES_MAX: Final = 512 * MIB
+#: SQLite's page cache of the index, and of its connection to the journal; counted in the process' footprint.
+SEARCH_CACHE_BYTES: Final = 4 * MIB
+SEARCH_READ_CACHE_BYTES: Final = 512 * KIB
+#: How long the index waits for another process that writes to it.
+SEARCH_BUSY_MS: Final = 1000
+
+# --- The catalogue --------------------------------------------------------------------------------------
+#: Conversations in an answer to `kato/sessions`.
+CONVERSATIONS_DEFAULT: Final = 200
+CONVERSATIONS_MAX: Final = 1000
+
+# --- Old conversations -------------------------------------------------------------------------------------
+#: Conversations that changed in this time are left to the process that follows them: commands in them may have to run.
+KEEP_QUIET_MS: Final = 10 * 60 * 1000
+#: The share of a core that reading old conversations takes in a server.
+KEEP_SHARE: Final = 0.1
+#: When the server has read all, it looks again after this time.
+KEEP_PAUSE_SECONDS: Final = 3600
+
 # --- Session logs: reading ---------------------------------------------------------------------------------
 #: A line of a log, which is decoded as a whole. Longer lines are skipped and counted. Lines with pictures have some MB.
 LOG_LINE_BYTES_MAX: Final = 16 * MIB
@@ -353,6 +406,8 @@ MOVED_NOTE_HEAD_BYTES: Final = 16 * KIB
 MCP_TEXT_BYTES_DEFAULT: Final = 12 * KIB
 MCP_TEXT_BYTES_MAX: Final = 32 * KIB
 MCP_ANSWER_BYTES_MAX: Final = 48 * KIB
+#: How long a search of an assistant indexes before it answers, where no running Kato has done it.
+MCP_INDEX_SECONDS_MAX: Final = 5.0
 #: A request on the local socket: a prompt with commands in it. Longer prompts are left to the session's log.
 LOCAL_REQUEST_BYTES_MAX: Final = 1 * MIB
 LOCAL_REQUEST_SECONDS_MAX: Final = 2.0

@@ -195,6 +195,7 @@ LOG_LEVEL: Final = _one_of(*LOG_LEVELS)
 TOOL_CALLS: Final = _one_of("hidden", "summary", "full")
 HEADING_STYLE: Final = _one_of("kato", "readable")
 IMAGES: Final = _one_of("placeholders", "files")
+HISTORY: Final = _one_of("seen", "all")
 REDACTION: Final = _one_of("off", "mask")
 LINES: Final = Rule(
     f"a number of lines from 0 to {_INTEGER_MAX}; 0 means all",

@@ -19,6 +19,7 @@ from kato.core.setting_rules import (
     FILE_NAME,
     FRONTMATTER_FIELDS,
     HEADING_STYLE,
+    HISTORY,
     IMAGES,
     LINES,
     LOG_LEVEL,
@@ -157,6 +158,16 @@ class Settings(Struct, frozen=True, kw_only=True):
             "keeps the original.",
         ),
     ] = "mask"
+    keep_history: Annotated[
+        Literal["seen", "all"],
+        Setting(
+            "keepHistory",
+            HISTORY,
+            "Which conversations the journal keeps: those that Kato follows, or also all older ones in the assistants' logs, which "
+            "Kato then reads in the background.",
+            scope="machine",
+        ),
+    ] = "seen"
     provider_session_roots: Annotated[
         Mapping[str, tuple[str, ...]],
         Setting(

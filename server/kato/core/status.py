@@ -19,6 +19,7 @@ from kato.core.views import (
     ProviderStatus,
     RecordingsStatus,
     RecordingStatus,
+    SearchStatus,
     SessionStatus,
     StatusSnapshot,
     WatchingStatus,
@@ -91,6 +92,7 @@ def snapshot(
     running: bool,
     max_events: int,
     watching: WatchingStatus | UnsetType = UNSET,
+    search: SearchStatus | UnsetType = UNSET,
     titles: Mapping[str, str] | None = None,
 ) -> StatusSnapshot:
     """The status at a moment. Takes sessions in the given order, as many as fit into an answer, and sorts them: active
@@ -122,6 +124,7 @@ def snapshot(
         omitted_sessions=max(0, sum(one.sessions for one in summary.providers) - len(chosen)),
         memory=memory,
         watching=watching,
+        search=search,
     )
 
 

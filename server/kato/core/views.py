@@ -120,6 +120,17 @@ class WatchingStatus(Struct, frozen=True, kw_only=True, rename="camel"):
     unreadable: UnreadableStatus | UnsetType = UNSET
 
 
+class SearchStatus(Struct, frozen=True, kw_only=True, rename="camel"):
+    """The search index: its bytes on disk, the events in it, and the sessions of which it lacks events. `failed` says why it
+    cannot be used.
+    """
+
+    bytes: int
+    events: int
+    sessions_behind: int
+    failed: str | UnsetType = UNSET
+
+
 class StatusSnapshot(Struct, frozen=True, kw_only=True, rename="camel"):
     """The answer to `kato/status` and the content of the status file. Sessions without a destination are recorded in
     `recordings_dir`. `sessions` lists at most a page of sessions; `omitted_sessions` counts the others.
@@ -139,3 +150,4 @@ class StatusSnapshot(Struct, frozen=True, kw_only=True, rename="camel"):
     omitted_sessions: int
     memory: MemoryStatus
     watching: WatchingStatus | UnsetType = UNSET
+    search: SearchStatus | UnsetType = UNSET

@@ -29,7 +29,7 @@ from kato.core.outcomes import CommandOutcome
 from kato.core.ports import Ledger, Listener, Memory
 from kato.core.records import LogRecord, SessionRecord
 from kato.core.snapshots import SnapshotStore
-from kato.core.views import MemoryStatus, StatusSnapshot, WatchingStatus
+from kato.core.views import MemoryStatus, SearchStatus, StatusSnapshot, WatchingStatus
 from kato.engine import notices
 from kato.engine.appends import AppendRequest, Group, LogTicket, Ticket
 from kato.engine.budget import EVENT, MESSAGE, MemoryBounds, MemoryBudget
@@ -358,6 +358,10 @@ class Engine:
     def note_watching(self, watching: WatchingStatus, remedy: str) -> None:
         """Stores how session logs are watched now, for the status. Notifies the user of the first failure."""
         self._status.note_watching(watching, remedy)
+
+    def note_search(self, search: SearchStatus) -> None:
+        """Takes the figures of the search index."""
+        self._status.note_search(search)
 
     def read_session(self, key: SessionKey, *, after: int, limit: int) -> Page:
         """Events of the session from number `after` on; see `SessionReader.page`."""

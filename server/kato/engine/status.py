@@ -10,7 +10,7 @@ from kato.assistants import registry
 from kato.core import limits, status
 from kato.core.ports import Ledger, Listener, Memory
 from kato.core.snapshots import SnapshotStore
-from kato.core.views import MemoryStatus, StatusSnapshot, WatchingStatus
+from kato.core.views import MemoryStatus, SearchStatus, StatusSnapshot, WatchingStatus
 from kato.engine import notices
 from kato.engine.budget import MemoryBudget
 
@@ -39,6 +39,7 @@ class StatusReporter:
         self._now_ms = now_ms
         self.heartbeat_at = process.started_at
         self._watching: WatchingStatus | UnsetType = UNSET
+        self._search: SearchStatus | UnsetType = UNSET
         self._is_failure_reported = False
 
     def memory(self) -> MemoryStatus:
@@ -70,6 +71,7 @@ class StatusReporter:
                 running=running,
                 max_events=max_events,
                 watching=self._watching,
+                search=self._search,
                 titles=registry.titles(),
             )
 
@@ -82,6 +84,11 @@ class StatusReporter:
                 resident_bytes=0 if resident is None else resident.estimated_bytes,
                 recording=recording,
             )
+
+    def note_search(self, search: SearchStatus) -> None:
+        """Takes the figures of the search index."""
+        self._search = search
+        self._listener.changed()
 
     def note_watching(self, watching: WatchingStatus, remedy: str) -> None:
         """Stores how session logs are watched now. Notifies the user of the first failure."""

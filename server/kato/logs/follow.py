@@ -118,6 +118,11 @@ class LogFollower:
         """In how many seconds a log may be read; None while none has news."""
         return self._queue.pause
 
+    @property
+    def waiting(self) -> int:
+        """How many logs have news."""
+        return len(self._queue)
+
     def step(self) -> None:
         """Reads a piece of the log that changed last."""
         due = self._queue.pop()

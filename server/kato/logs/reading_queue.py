@@ -30,6 +30,9 @@ class ReadingQueue:
     def __contains__(self, path: str) -> bool:
         return path in self._logs
 
+    def __len__(self) -> int:
+        return len(self._logs)
+
     def push(self, found: Found) -> None:
         """Puts a log first. One that waits already keeps the time since when it does."""
         _, since = self._logs.get(found.path, (found, self._clock()))

@@ -6,8 +6,10 @@ Handlers are registered from this table (`kato.lsp.requests`), `docs/protocol.md
 
 from typing import Any, Final, Literal, NamedTuple
 
+from kato.app.catalogue import ConversationList
 from kato.core.notices import Notice
 from kato.core.outcomes import CommandOutcome
+from kato.core.searching import SearchResult
 from kato.core.views import MemoryStatus, StatusSnapshot
 from kato.engine import AppendAnswer
 from kato.lsp import wire
@@ -37,6 +39,8 @@ RENDER_SESSION: Final = Method(
     "kato/renderSession", "client", "request", wire.SessionParams, wire.RenderedSession
 )
 DESTINATION: Final = Method("kato/destination", "client", "request", wire.DestinationParams, wire.Destination)
+SEARCH: Final = Method("kato/search", "client", "request", wire.SearchParams, SearchResult)
+SESSIONS: Final = Method("kato/sessions", "client", "request", wire.SessionsParams, ConversationList)
 DOCUMENT_DIRTY: Final = Method("kato/documentDirty", "client", "notification", wire.DocumentDirtyParams)
 STATUS_CHANGED: Final = Method("kato/statusChanged", "server", "notification", StatusSnapshot)
 COMMAND_EXECUTED: Final = Method("kato/commandExecuted", "server", "notification", CommandOutcome)
@@ -50,6 +54,8 @@ METHODS: Final = (
     READ_SESSION,
     RENDER_SESSION,
     DESTINATION,
+    SEARCH,
+    SESSIONS,
     DOCUMENT_DIRTY,
     STATUS_CHANGED,
     COMMAND_EXECUTED,

@@ -174,13 +174,14 @@ class KatoProtocol(LanguageServerProtocol):
             self._answer_error(request_id, INVALID_REQUEST, reason)
             return
         if (handler := self._handlers.get(method)) is not None:
-            self._run(handler, request_id, message.get("params"))
+            self.run_handler(handler, request_id, message.get("params"))
         elif request_id is not None:
             self._receive_standard_request(message, method, request_id)
         else:
             self._receive_standard_notification(message, method)
 
-    def _run(self, handler: Handler, request_id: RequestId | None, params: Any) -> None:
+    def run_handler(self, handler: Handler, request_id: RequestId | None, params: Any) -> None:
+        """Runs a handler, and answers with its result or its error."""
         try:
             result = handler(params, request_id)
         except KatoError as error:

@@ -7,20 +7,30 @@ Rule: appends that come together are committed together, and each is answered af
 """
 
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import Any, Final
 
+from msgspec import UNSET
+
+from kato.app.catalogue import Conversation, ConversationList
 from kato.app.runtime import Runtime
+from kato.app.searching import Question, Searcher
 from kato.core.commands import command_from_editor
 from kato.core.errors import InvalidParams, KatoError, brief
 from kato.core.events import SessionKey
+from kato.core.moments import MOMENT_RULE, epoch_ms, is_supported
 from kato.core.notices import Notice
 from kato.core.outcomes import CommandOutcome
+from kato.core.queries import Query
 from kato.core.views import MemoryStatus, StatusSnapshot
 from kato.engine import Page, Ticket
 from kato.lsp import methods, wire
 from kato.lsp.methods import Method
 from kato.lsp.progress import Progress
 from kato.lsp.protocol import DEFERRED, Handler, KatoProtocol, RequestId, is_id
+from kato.system.folders import is_inside
+
+#: Params of requests that show one session.
+_ABOUT_A_SESSION: Final = (wire.ReadSessionParams, wire.SessionParams, wire.DestinationParams)
 
 
 class Requests:
@@ -37,6 +47,7 @@ class Requests:
         self._protocol = protocol
         self._progress = progress
         self._notify = notify
+        self._later: set[RequestId] = set()  # requests that other turns answer
         self._deferred: list[tuple[RequestId | None, Ticket]] = []
 
     def handlers(self) -> dict[Method, Handler]:
@@ -50,6 +61,8 @@ class Requests:
         }
         return {
             methods.APPEND_EVENTS: self._append,
+            methods.SEARCH: self._search,
+            methods.SESSIONS: self._sessions,
             methods.EVENTS: self._append,
             **{method: self._settling(method, handle) for method, handle in after_settling.items()},
         }
@@ -58,12 +71,33 @@ class Requests:
         """A handler of decoded params that sees everything that was appended before."""
 
         def run(params: Any, request_id: RequestId | None) -> object:
-            del request_id
             decoded = None if method.params is None else wire.decode(params, method.params)
             self._runtime.commit()
+            if isinstance(decoded, _ABOUT_A_SESSION):
+                key = SessionKey(decoded.provider, decoded.session_id)
+                return self._with_session(key, request_id, lambda: handle(decoded))
             return handle(decoded)
 
         return run
+
+    def _with_session(
+        self, key: SessionKey, request_id: RequestId | None, handle: Callable[[], object]
+    ) -> object:
+        """Handles a request about a session. A session that only a log has is read from there first: the answer comes later."""
+        engine = self._runtime.engine
+        if request_id is None or not engine.ledger.durable or engine.ledger.session(key) is not None:
+            return handle()
+
+        def answer() -> None:
+            self._later.discard(request_id)
+            self._protocol.run_handler(lambda *_: handle(), request_id, None)
+
+        try:
+            self._runtime.fetch(key, answer)
+        except KatoError:
+            return handle()
+        self._later.add(request_id)
+        return DEFERRED
 
     # --- Appends ----------------------------------------------------------------------------------------
 
@@ -116,11 +150,68 @@ class Requests:
         key = SessionKey(params.provider, params.session_id)
         return wire.Destination(self._runtime.engine.destination(key, params.format))
 
+    # --- Search -----------------------------------------------------------------------------------------
+
+    def _search(self, params: Any, request_id: RequestId | None) -> object:
+        """Answered by another thread, later; other requests are answered in the meantime."""
+        decoded = wire.decode(params, wire.SearchParams)
+        if decoded.since is not UNSET and not is_supported(decoded.since):
+            raise InvalidParams("$.since", MOMENT_RULE, decoded.since.isoformat())
+        question = Question(
+            query=Query.parse(decoded.query),
+            scope=decoded.scope,
+            provider=decoded.provider or None,
+            folder=decoded.folder or None,
+            since_ms=epoch_ms(decoded.since) if decoded.since is not UNSET else None,
+            limit=decoded.limit,
+        )
+        if request_id is None:
+            return None
+        self._runtime.commit()
+
+        return self._ask(request_id, lambda searcher: searcher.search(question))
+
+    def _sessions(self, params: Any, request_id: RequestId | None) -> object:
+        """Answered by another thread, later, as well."""
+        decoded = wire.decode(params, wire.SessionsParams)
+        if request_id is None:
+            return None
+        self._runtime.commit()
+        own = self._runtime.engine.locations.workspace_folders
+        folders = own if decoded.folder is UNSET else (decoded.folder,)
+
+        def is_chosen(one: Conversation) -> bool:
+            if one.parent_id is not None and not decoded.include_sub_agents:
+                return False
+            return not folders or any(is_inside(one.cwd, folder) for folder in folders)
+
+        def list_newest(searcher: Searcher) -> ConversationList:
+            with searcher.catalogue() as catalogue:
+                return catalogue.newest(decoded.limit, is_chosen=is_chosen)
+
+        return self._ask(request_id, list_newest)
+
+    def _ask(self, request_id: RequestId, job: Callable[[Searcher], object]) -> object:
+        self._runtime.ask(job, lambda result: self._answer_later(request_id, result))
+        self._later.add(request_id)
+        return DEFERRED
+
+    def _answer_later(self, request_id: RequestId, result: object) -> None:
+        self._later.discard(request_id)
+        if isinstance(result, KatoError):
+            self._protocol.answer_kato_error(request_id, result)
+        else:
+            self._protocol.answer(request_id, result)
+
+    def refuse_later(self) -> None:
+        """Answers the requests that still wait when the process ends."""
+        for request_id in list(self._later):
+            self._answer_later(request_id, KatoError("the server ends: the request was not answered"))
+
     # --- Commands ---------------------------------------------------------------------------------------
 
-    def execute_command(self, params: Any, request_id: RequestId | None) -> CommandOutcome:
+    def execute_command(self, params: Any, request_id: RequestId | None) -> object:
         """Handles `workspace/executeCommand`."""
-        del request_id
         given: Mapping[str, Any] = params if isinstance(params, dict) else {}
         command_name = given.get("command")
         name = wire.COMMANDS.get(command_name) if isinstance(command_name, str) else None
@@ -134,9 +225,13 @@ class Requests:
         key = SessionKey(decoded.provider, decoded.session_id)
         command = command_from_editor(name, decoded.path or None, decoded.format or None)
         token: Any = given.get("workDoneToken")
-        if is_id(token):
-            self._progress.begin(token)
-        return self._runtime.engine.run_editor_command(key, command)
+
+        def execute() -> CommandOutcome:
+            if is_id(token):
+                self._progress.begin(token)
+            return self._runtime.engine.run_editor_command(key, command)
+
+        return self._with_session(key, request_id, execute)
 
 
 def _rejected(ticket: Ticket, error: KatoError) -> Notice:

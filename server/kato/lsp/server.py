@@ -343,7 +343,11 @@ class KatoServer(LanguageServer):
         """Writes the waiting output and ends with this exit code. The first call counts."""
         if not self._life.move(Event.END):
             return
-        before = [*self._notifications.last_steps(), ("input", self._connection.stop_reading)]
+        before = [
+            ("requests", self._requests.refuse_later),
+            *self._notifications.last_steps(),
+            ("input", self._connection.stop_reading),
+        ]
         self._runtime.finish(code, before=before, after=[("output", self._connection.drain)])
         self._life.move(Event.FINISH)
 

@@ -14,10 +14,11 @@ from msgspec import UNSET, Meta, Struct, UnsetType
 from kato.core import limits
 from kato.core.commands import EDITOR_COMMANDS, CommandName, ExportFormat
 from kato.core.errors import InvalidParams, brief
-from kato.core.events import ConversationEvent, Id, SessionKey
+from kato.core.events import ConversationEvent, Id, SessionKey, Timestamp
 from kato.core.lenient_json import dumps
 from kato.core.lines import Lines
 from kato.core.moments import MOMENT_RULE, is_supported
+from kato.core.queries import SearchScope
 from kato.engine import AppendRequest, Page
 
 _T = TypeVar("_T")
@@ -75,6 +76,25 @@ class DestinationParams(Struct, frozen=True, rename="camel"):
     provider: Id
     session_id: Id
     format: ExportFormat | None = None
+
+
+class SearchParams(Struct, frozen=True, rename="camel"):
+    """`kato/search`: a query, and optionally where to look: in whose words, of which assistant, in which folder, since when."""
+
+    query: str
+    scope: SearchScope = msgspec.field(name="in", default="all")
+    provider: Id | UnsetType = UNSET
+    folder: Annotated[str, Meta(min_length=1, max_length=limits.PATH_CHARS_MAX)] | UnsetType = UNSET
+    since: Timestamp | UnsetType = UNSET
+    limit: Annotated[int, Meta(ge=1, le=limits.SEARCH_HITS_MAX)] = limits.SEARCH_HITS_DEFAULT
+
+
+class SessionsParams(Struct, frozen=True, rename="camel"):
+    """`kato/sessions`: the conversations of a folder, or of the workspace's folders."""
+
+    folder: Annotated[str, Meta(min_length=1, max_length=limits.PATH_CHARS_MAX)] | UnsetType = UNSET
+    limit: Annotated[int, Meta(ge=1, le=limits.CONVERSATIONS_MAX)] = limits.CONVERSATIONS_DEFAULT
+    include_sub_agents: bool = False
 
 
 class SessionEvents(Struct, frozen=True, rename="camel"):
@@ -291,6 +311,7 @@ def _choices(path: str) -> str:
         "phase": "one of commentary, final, other",
         "status": "one of proposed, accepted, rejected, superseded",
         "format": "one of markdown, jsonl",
+        "in": "one of user, assistant, tools, all",
     }
     return known.get(name, "a value that the contract names")
 

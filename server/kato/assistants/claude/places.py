@@ -130,4 +130,5 @@ CLAUDE: Final = Assistant(
     has_global_ids=True,
     title_marks=(b'-title"', b'"agent-name"'),
     tools=TOOLS,
+    resume=lambda _, session_id: ("claude", "--resume", session_id),
 )

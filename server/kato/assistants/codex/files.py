@@ -84,4 +84,5 @@ CODEX: Final = Assistant(
     _reader,
     title_marks=(b'"thread_name_updated"',),
     tools=TOOLS,
+    resume=lambda _, session_id: ("codex", "resume", session_id),
 )

@@ -153,6 +153,12 @@ def read_by(
     return reader
 
 
+def _resume(log: LogFile, session_id: str) -> tuple[str, ...] | None:
+    """The command of Copilot CLI for its own sessions; chats of editors have none."""
+    is_of_cli = log.variant == "events" and bool(log.companions)
+    return ("copilot", "--resume", session_id) if is_of_cli else None
+
+
 COPILOT: Final = Assistant(
     "copilot",
     "GitHub Copilot",
@@ -162,4 +168,5 @@ COPILOT: Final = Assistant(
     read_by,
     stores=("transcript", "state"),
     tools=TOOLS,
+    resume=_resume,
 )

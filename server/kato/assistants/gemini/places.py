@@ -77,4 +77,5 @@ GEMINI: Final = Assistant(
     _reader,
     title_marks=(b'"summary"',),
     tools=TOOLS,
+    resume=lambda _, session_id: ("gemini", "--resume", session_id),
 )

@@ -8,11 +8,13 @@ Rules:
 """
 
 import time
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
 from typing import Final, NamedTuple, Protocol
 
 from kato.core import limits
-from kato.core.errors import BudgetExceeded
+from kato.core.errors import BudgetExceeded, KatoError
 from kato.core.events import (
     AssistantMessage,
     ConversationEvent,
@@ -26,16 +28,20 @@ from kato.core.events import (
 )
 from kato.core.lines import numbered
 from kato.core.moments import epoch_ms
+from kato.core.queries import Query, SearchScope
 from kato.core.records import Recording, SessionRecord
+from kato.core.searching import excerpt
+from kato.storage.search import Indexer
 from kato.system.folders import is_inside
 
 #: The most sessions that Kato checks for the scope: the newest ones.
 SESSIONS_MAX: Final = 20_000
-#: A search without an index reads at most so much, the newest conversations first, and takes at most so long.
-SEARCH_BYTES_MAX: Final = 256 * limits.MIB
-SEARCH_SECONDS_MAX: Final = 5.0
+#: The most hits of one conversation.
 _HITS_PER_SESSION_MAX: Final = 3
-_SNIPPET_CHARS: Final = 240
+#: Matches that the index gives for a hit: some are of sub-agents, or of a conversation with enough hits.
+_MATCHES_PER_HIT: Final = 5
+#: Whose messages are searched.
+_ROLES: Final[Sequence[SearchScope]] = ("user", "assistant")
 #: Events that one call looks at; those that are not shown (results of tools) count too.
 _EVENTS_MAX: Final = 20_000
 _RESULT_CHARS: Final = 600
@@ -68,22 +74,8 @@ class Ledger(Protocol):
         ...
 
 
-class Match(NamedTuple):
-    """Where a message is that has all words that were searched for. `number` counts the session's events from 1."""
-
-    session: SessionRecord
-    number: int
-
-
-class Matches(NamedTuple):
-    """What a search found. `is_complete` is False where it ended before it saw all conversations in scope."""
-
-    found: Sequence[Match]
-    is_complete: bool
-
-
 class Hit(NamedTuple):
-    """A match with what is shown of the message. `number` counts the session's events from 1."""
+    """A message that matches a query, and the text around the first match. `number` counts the session's events from 1."""
 
     session: SessionRecord
     number: int
@@ -92,20 +84,10 @@ class Hit(NamedTuple):
 
 
 class Found(NamedTuple):
-    """The hits of a search. `is_complete` as in `Matches`."""
+    """The hits of a search, the best first. `is_complete` is false if not everything could be searched."""
 
     hits: Sequence[Hit]
     is_complete: bool
-
-
-class Search(Protocol):
-    """Finds messages among sessions; the newest session first. An index can take the place of `stream_search`."""
-
-    def __call__(
-        self, ledger: Ledger, sessions: Sequence[SessionRecord], words: Sequence[str], limit: int
-    ) -> Matches:
-        """See the class. `words` are casefolded; a message has to hold all of them."""
-        ...
 
 
 class Listed(NamedTuple):
@@ -139,29 +121,28 @@ class Archive:
     """
 
     def __init__(
-        self, ledger: Ledger, folder: str | None, search: Search, mask: Callable[[str], str]
+        self, ledger: Ledger, folder: str | None, index: Indexer, mask: Callable[[str], str]
     ) -> None:
         self._ledger = ledger
         self._mask = mask
         self._folder = folder
-        self._search = search
+        self._index = index
         ledger.make_room = _refuse_huge
 
     def sessions(self, *, folder: str | None = None, since_ms: int | None = None) -> Iterator[Listed]:
         """The conversations in scope, without those of sub-agents: first those that record, then the newest."""
         for record, recording in self._ledger.status_sessions(since_ms=since_ms, limit=SESSIONS_MAX):
-            is_wanted = folder is None or is_inside(record.cwd, folder)
-            if record.parent_id is None and is_wanted and self.covers(record):
+            if record.parent_id is None and self._is_in_scope(record.cwd, folder):
                 yield Listed(record, recording)
 
-    def covers(self, record: SessionRecord) -> bool:
-        """Whether a conversation is in scope."""
-        return self._folder is None or is_inside(record.cwd, self._folder)
+    def _is_in_scope(self, cwd: str | None, folder: str | None = None) -> bool:
+        """Whether conversations that were held in a folder are in scope, and in `folder` if that is given."""
+        return all(outer is None or is_inside(cwd, outer) for outer in (self._folder, folder))
 
     def session(self, key: SessionKey) -> SessionRecord | None:
         """The record of a conversation in scope."""
         record = self._ledger.session(key)
-        return record if record is not None and self.covers(record) else None
+        return record if record is not None and self._is_in_scope(record.cwd) else None
 
     def title(self, record: SessionRecord) -> str:
         """The title of a conversation, or how it begins."""
@@ -178,31 +159,58 @@ class Archive:
 
     def search(
         self,
-        words: Sequence[str],
+        query: Query,
         *,
         folder: str | None,
         provider: str | None,
         since_ms: int | None,
         limit: int,
     ) -> Found:
-        """Messages that hold all of the words."""
-        sessions = [
-            one.session
-            for one in self.sessions(folder=folder, since_ms=since_ms)
-            if provider is None or one.session.key.provider == provider
+        """Messages of the user and of the assistant that match. Raises SearchUnavailable."""
+        self._catch_up()
+        results = [
+            self._index.search(
+                query,
+                scope=scope,
+                provider=provider,
+                is_in_folder=lambda cwd: self._is_in_scope(cwd, folder),
+                since_ms=since_ms,
+                limit=limit * _MATCHES_PER_HIT,
+            )
+            for scope in _ROLES
         ]
-        sessions.sort(key=lambda one: one.last_message_at or one.updated_at, reverse=True)
-        found, is_complete = self._search(self._ledger, sessions, words, limit)
-        hits = [hit for match in found if (hit := self._hit(match, words)) is not None]
-        return Found(hits, is_complete)
+        found = sorted((hit for result in results for hit in result.hits), key=lambda hit: -hit.score)
+        hits: list[Hit] = []
+        counts: Counter[SessionKey] = Counter()
+        for one in found:
+            key = SessionKey(one.provider, one.session_id)
+            hit = self._hit(key, one.seq, query) if counts[key] < _HITS_PER_SESSION_MAX else None
+            if hit is not None:
+                hits.append(hit)
+                counts[key] += 1
+        is_complete = len(hits) <= limit and all(result.complete for result in results)
+        return Found(hits[:limit], is_complete)
 
-    def _hit(self, match: Match, words: Sequence[str]) -> Hit | None:
-        """The text around the words; None for a message that was removed meanwhile."""
-        pieces = self._ledger.read_pieces(match.session.key, after=match.number - 1, until=match.number)
-        for _, line in numbered(pieces):
+    def _catch_up(self) -> None:
+        """Indexes what the journal has and the index lacks, the newest conversations first, for a bounded time."""
+        end = time.monotonic() + limits.MCP_INDEX_SECONDS_MAX
+        with suppress(KatoError):  # what is indexed can be searched nevertheless
+            while self._index.step() and time.monotonic() < end:
+                pass
+
+    def _hit(self, key: SessionKey, number: int, query: Query) -> Hit | None:
+        """The hit of the event with this number, from 0; None for a conversation that is not to be shown, and for a message whose
+        masked text does not match: a query must not find out a secret.
+        """
+        record = self.session(key)
+        if record is None or record.parent_id is not None:
+            return None
+        for _, line in numbered(self._ledger.read_pieces(key, after=number, until=number + 1)):
             event = decode_line(line)
             if isinstance(event, UserMessage | AssistantMessage):
-                return Hit(*match, event.role, _around(self._mask(event.content), words))
+                text = self._mask(event.content)[: limits.SEARCHED_CHARS_MAX]
+                if query.find_in(text) is not None:
+                    return Hit(record, number + 1, event.role, excerpt(text, query)[0])
         return None
 
     def read(
@@ -248,64 +256,6 @@ def as_text(
         cut = f" [{rest} more characters]" if rest > 0 else ""
         return "tool result", result[:_RESULT_CHARS] + cut
     return None
-
-
-def _around(text: str, words: Sequence[str]) -> str:
-    """The part of a text around the first of the words. Folding can change lengths: it is near the word, not exactly around it."""
-    folded = text.casefold()
-    at = min((place for word in words if (place := folded.find(word)) >= 0), default=0)
-    start = max(0, at - _SNIPPET_CHARS // 3)
-    return text[start : start + _SNIPPET_CHARS]
-
-
-def stream_search(
-    ledger: Ledger,
-    sessions: Sequence[SessionRecord],
-    words: Sequence[str],
-    limit: int,
-    *,
-    clock: Callable[[], float] = time.monotonic,
-) -> Matches:
-    """A search without an index: reads the conversations, within `SEARCH_BYTES_MAX` and `SEARCH_SECONDS_MAX`."""
-    found: list[Match] = []
-    room, end = SEARCH_BYTES_MAX, clock() + SEARCH_SECONDS_MAX
-    for session in sessions:
-        in_session = 0
-        for first, piece in ledger.read_pieces(session.key):
-            room -= len(piece)
-            if room < 0 or clock() > end:
-                return Matches(found, is_complete=False)
-            if not _may_hold(piece, words):
-                continue
-            for number, line in numbered([(first, piece)]):
-                if not _holds(line, words):
-                    continue
-                found.append(Match(session, number + 1))
-                in_session += 1
-                if len(found) == limit:
-                    return Matches(found, is_complete=False)
-                if in_session == _HITS_PER_SESSION_MAX:
-                    break
-            if in_session == _HITS_PER_SESSION_MAX:
-                break
-    return Matches(found, is_complete=True)
-
-
-def _may_hold(piece: bytes, words: Sequence[str]) -> bool:
-    """False where a piece of lines cannot hold a word. Checks only words that JSON does not escape."""
-    if b"\\u" in piece:
-        return True
-    # Some letters fold to several: bytes in lower case are enough for ASCII alone.
-    folded = piece.lower() if piece.isascii() else piece.decode(errors="replace").casefold().encode()
-    return all(word.encode() in folded for word in words if word.isalnum())
-
-
-def _holds(line: bytes, words: Sequence[str]) -> bool:
-    event = decode_line(line)
-    if not isinstance(event, UserMessage | AssistantMessage):
-        return False
-    text = event.content.casefold()
-    return all(word in text for word in words)
 
 
 def _refuse_huge(needed_bytes: int) -> None:

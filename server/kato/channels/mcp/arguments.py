@@ -38,7 +38,7 @@ class SearchArguments(Struct, forbid_unknown_fields=True):
         Meta(
             min_length=1,
             max_length=500,
-            description='Words that one message must all hold; "quoted words" stay together.',
+            description='Words that one message must all contain; "quoted words" stay together, begin* stands for every ending.',
         ),
     ]
     cwd: _Folder = None
@@ -51,9 +51,7 @@ class SearchArguments(Struct, forbid_unknown_fields=True):
     since: (
         Annotated[
             str,
-            Meta(
-                max_length=40, description="Only conversations that went on after this date, as 2026-11-24."
-            ),
+            Meta(max_length=40, description="Only messages from this date on, as 2026-11-24."),
         ]
         | None
     ) = None

@@ -10,7 +10,6 @@ Rules:
 
 import logging
 import os
-import shlex
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from datetime import datetime, timezone
@@ -33,6 +32,7 @@ from kato.core import limits
 from kato.core.errors import CommandRefused, KatoError
 from kato.core.events import SessionKey
 from kato.core.moments import rfc3339
+from kato.core.queries import Query
 from kato.core.records import SessionRecord
 from kato.core.text import one_line, printable
 
@@ -134,24 +134,19 @@ class Tools:
 
     def search(self, archive: "Archive", given: SearchArguments) -> ToolResult:
         """See `TOOLS`."""
-        words = _words(given.query)
         found = archive.search(
-            words,
+            Query.parse(given.query),
             folder=given.cwd,
             provider=given.provider,
             since_ms=None if given.since is None else _date_ms(given.since),
             limit=given.limit,
         )
         if not found.hits:
-            rest = (
-                ""
-                if found.is_complete
-                else " in the newest ones; name cwd, provider or since to search older ones"
-            )
+            rest = "" if found.is_complete else " in what is indexed so far; older ones can be searched later"
             return ToolResult(f"No conversation has a message with these words{rest}.")
         head = f"{len(found.hits)} messages" + ("" if found.is_complete else "; there may be more")
         lines = [
-            f"{_name(hit.session)} #{hit.number} {hit.role} {_title(archive, hit.session)}\n    {one_line(hit.snippet, 300)}"
+            f"{_name(hit.session)} #{hit.number} {hit.role} {_title(archive, hit.session)}\n    {hit.snippet}"
             for hit in found.hits
         ]
         return ToolResult(self._stored(f"{head}. Read around one with read_conversation (from, to).", lines))
@@ -250,7 +245,7 @@ TOOLS: Final[Sequence[Tool]] = (
     Tool(
         "search_conversations",
         "Search conversations",
-        "Finds messages in the user's earlier conversations with AI assistants, the newest conversation first. Returns the"
+        "Finds messages in the user's earlier conversations with AI assistants, the best match first. Returns the"
         " conversation's id, the number of the message and the text around the words.",
         SearchArguments,
         Tools.search,
@@ -296,17 +291,6 @@ def _without_nulls(arguments: Any) -> Any:
     if not isinstance(arguments, dict):
         return arguments
     return {name: value for name, value in arguments.items() if value is not None}
-
-
-def _words(query: str) -> list[str]:
-    """The words of a query, casefolded; quoted ones stay together. Raises CommandRefused for none."""
-    try:
-        words = [word.casefold() for word in shlex.split(query) if word.strip()]
-    except ValueError:  # a quote that is not closed
-        words = query.casefold().split()
-    if not words:
-        raise CommandRefused("the query has no words")
-    return words[:20]
 
 
 def _date_ms(text: str) -> int:

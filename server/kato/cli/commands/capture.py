@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 
 from msgspec.structs import replace
 
-from kato.cli import capturing, catalog, options, terminal
+from kato.app import config
+from kato.cli import capturing, catalog, kept, options, terminal
 from kato.core.errors import EXIT_OK, CommandRefused
 from kato.core.text import printable
 
@@ -88,7 +89,17 @@ def run(arguments: argparse.Namespace) -> int:
     if wanted is None:
         found = catalog.latest(logs, str(Path.cwd()), places.surroundings)
     else:
-        found = catalog.pick(logs, wanted, places.surroundings)
+        try:
+            found = catalog.pick(logs, wanted, places.surroundings)
+        except CommandRefused:
+            record = kept.find(config.state_dir(chosen.state_dir), wanted)
+            if record is None:
+                raise
+            where = path if path in (None, "-") else options.absolute(path)
+            report = kept.write(chosen, record, kept.Target(where, arguments.format), since)
+            if report is not None:
+                _print(report)
+            return EXIT_OK
     task = capturing.Task(chosen, found, logs, places.surroundings, since)
     if path == "-":
         shown = partial(printable, keep="\n\t")

@@ -70,10 +70,11 @@ def _serve(arguments: argparse.Namespace) -> int:
 
 @contextmanager
 def _archive(find_settings: "Callable[[], Settings]", scope: str | None) -> "Iterator[Archive]":
-    """The journal for one call. Between calls nothing is open, so that `kato clean` finds it free. Raises KatoError."""
+    """The journal and the search index for one call. Between calls nothing is open, so that `kato clean` finds it free. Raises KatoError."""
     from kato.app import config  # noqa: PLC0415
-    from kato.channels.mcp.archive import Archive, stream_search  # noqa: PLC0415
+    from kato.channels.mcp.archive import Archive  # noqa: PLC0415
     from kato.storage.journal import FILE_NAME, Journal  # noqa: PLC0415
+    from kato.storage.search import Indexer  # noqa: PLC0415
 
     chosen = find_settings()
     state_dir = config.state_dir(chosen.state_dir)
@@ -84,9 +85,11 @@ def _archive(find_settings: "Callable[[], Settings]", scope: str | None) -> "Ite
             str(path),
         )
     journal = Journal.open(state_dir, now_ms=options.now_ms)
+    index = Indexer(state_dir)
     try:
-        yield Archive(journal, scope, stream_search, _mask(chosen))
+        yield Archive(journal, scope, index, _mask(chosen))
     finally:
+        index.close()
         journal.close()
 
 

@@ -1,112 +1,133 @@
-"""`kato sessions`: the conversations on this machine, by folder."""
+"""`kato sessions`: the conversations of this machine, from the assistants' logs and from the journal."""
 
 import argparse
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, Final
 
-from rich.console import Group, RenderableType
-from rich.table import Table
-
-from kato.cli import catalog, options, terminal
-from kato.cli.catalog import Conversation
-from kato.cli.screen import Screen, ago, mb, shown_path, words
+from kato.cli import options, terminal
+from kato.cli.catalog import Places
+from kato.cli.screen import Screen
 from kato.core.errors import EXIT_OK
-from kato.core.moments import rfc3339
 from kato.system.folders import is_inside
 
+if TYPE_CHECKING:
+    from rich.console import RenderableType
 
-class Listing(NamedTuple):
-    """The conversations to show, the newest first, and how many older ones were left out."""
+    from kato.app.catalogue import Catalogue, Conversation
 
-    shown: Sequence[Conversation]
-    older: int
+#: Conversations that are listed without --all.
+_LISTED_MAX: Final = 20
+_EXTENTS: Final = {"log": "", "partial": "kept in part", "kept": "kept", "log_gone": "kept, log gone"}
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Completes the parser."""
     options.describe(
         parser,
-        "Reads the assistants' logs, from their usual folders or those of the setting providerSessionRoots.",
+        "Lists conversations by folder, the newest first: those whose logs the assistants still have, and those that the journal keeps.",
         "kato sessions --here",
     )
     parser.add_argument(
-        "--all",
-        action="store_true",
-        help=f"list all, also sub-agents, instead of the newest {options.LISTED_MAX}",
+        "--all", action="store_true", help="all of them, sub-agents too; otherwise the newest 20"
     )
-    parser.add_argument(
-        "--here", action="store_true", help="list only the conversations of the current folder"
-    )
+    parser.add_argument("--here", action="store_true", help="those of the current folder alone")
     options.add_json(parser)
+    options.add_state_dir(parser)
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Lists them. Returns 0, also if there is none."""
-    listing = _listing(
-        catalog.Places.of(options.settings(arguments)), every=arguments.all, here=arguments.here
-    )
+    """Runs the command."""
+    listed: list[Conversation] = []
+    more = 0
+    here = str(Path.cwd())
+    with open_catalogue(arguments) as catalogue:
+        for one in catalogue.conversations():
+            if one.parent_id is not None and not arguments.all:
+                continue
+            if arguments.here and not is_inside(one.cwd, here):
+                continue
+            listed.append(one)
+            if len(listed) == _LISTED_MAX and not arguments.all:
+                more = catalogue.left
+                break
     if arguments.json:
-        terminal.print_json({"sessions": [_as_json(one) for one in listing.shown]})
-    elif not listing.shown:
+        terminal.print_json({"sessions": [as_json(one) for one in listed]})
+    elif not listed:
         terminal.print_line("No conversation was found. `kato doctor` shows where Kato looks.")
     else:
-        Screen().print(_view(listing.shown, options.now_ms()))
-        if listing.older:
-            terminal.print_line(f"… and {listing.older:,} older ones: kato sessions --all")
+        Screen().print(view(listed, options.now_ms()))
+        if more:
+            older = "older ones" if arguments.here else f"{more:,} older ones"
+            terminal.print_line(f"… and {older}: kato sessions --all")
     return EXIT_OK
 
 
-def _listing(places: catalog.Places, *, every: bool, here: bool) -> Listing:
-    shown: list[Conversation] = []
-    older = 0
-    folder = str(Path.cwd())
-    for found in catalog.list_found(places.roots, places.surroundings):
-        if found.log.parent_id is not None and not every:
-            continue
-        if len(shown) == options.LISTED_MAX and not every:
-            older += 1
-            continue
-        one = catalog.describe(found, places.surroundings)
-        if one.info.parent_id is not None and not every:
-            continue  # the log names a parent: a sub-agent
-        if not here or is_inside(one.info.cwd, folder):
-            shown.append(one)
-    return Listing(shown, older)
+@contextmanager
+def open_catalogue(arguments: argparse.Namespace) -> "Iterator[Catalogue]":
+    """The catalogue that the settings give."""
+    from kato.app import config  # noqa: PLC0415
+    from kato.app.catalogue import Catalogue, open_journal  # noqa: PLC0415
+    from kato.logs.descriptions import DescriptionCache  # noqa: PLC0415
+    from kato.logs.listing import Listing  # noqa: PLC0415
+
+    chosen = options.settings(arguments)
+    places = Places.of(chosen)
+    place, roots = places.surroundings, places.roots
+    # Without a journal, nothing of a conversation is written.
+    folder = config.state_dir(chosen.state_dir) if chosen.journal else None
+    journal = open_journal(folder)
+    try:
+        with DescriptionCache(folder) as cache:
+            yield Catalogue(Listing(roots, place, cache), journal)
+    finally:
+        if journal is not None:
+            journal.close()
 
 
-def _view(listed: Sequence[Conversation], now_ms: int) -> RenderableType:
+def view(listed: "Sequence[Conversation]", now_ms: int) -> "RenderableType":
     """The conversations by folder, the folder that was used last first."""
+    from rich.console import Group  # noqa: PLC0415
+    from rich.table import Table  # noqa: PLC0415
+
+    from kato.cli.screen import ago, mb, shown_path, words  # noqa: PLC0415
+
     folders: dict[str, list[Conversation]] = {}
     for one in listed:
-        folders.setdefault(one.info.cwd or "(no folder)", []).append(one)
+        folders.setdefault(one.cwd or "(no folder)", []).append(one)
     parts: list[RenderableType] = []
     for folder, conversations in folders.items():
         table = Table(box=None, show_header=False, padding=(0, 1), expand=True)
-        for width, justify in ((12, "left"), (14, "left"), (None, "left"), (9, "right"), (13, "left")):
+        for width, justify in (
+            (12, "left"),
+            (14, "left"),
+            (None, "left"),
+            (14, "left"),
+            (9, "right"),
+            (13, "left"),
+        ):
             table.add_column(width=width, justify=justify, no_wrap=True, ratio=None if width else 1)  # type: ignore[arg-type]
         for one in conversations:
-            agent = "↳ " if one.info.parent_id is not None else ""
+            agent = "↳ " if one.parent_id is not None else ""
             table.add_row(
                 ago(now_ms - one.updated_at),
-                one.found.assistant.title,
-                words(agent + (one.title or "(no message yet)")),
-                mb(one.found.size),
-                words(one.info.session_id[:13], style="dim"),
+                words(one.assistant_title),
+                words(agent + (one.title or "(nothing said yet)")),
+                words(_EXTENTS[one.extent], style="dim"),
+                mb(one.size),
+                words(one.key.session_id[:13], style="dim"),
             )
         parts += [words(shown_path(folder), style="bold"), table]
     return Group(*parts)
 
 
-def _as_json(one: Conversation) -> dict[str, Any]:
-    """A conversation for `kato sessions --json`."""
-    return {
-        "provider": one.key.provider,
-        "sessionId": one.key.session_id,
-        "title": one.title,
-        "cwd": one.info.cwd,
-        "updatedAt": rfc3339(one.updated_at),
-        "sizeBytes": one.found.size,
-        "path": one.found.path,
-        "parentId": one.info.parent_id,
-    }
+def as_json(one: "Conversation") -> dict[str, Any]:
+    """A conversation for `--json`: what is unknown is null."""
+    from msgspec import structs, to_builtins  # noqa: PLC0415
+
+    from kato.app.catalogue import ConversationSummary  # noqa: PLC0415
+
+    unknown: dict[str, Any] = {field.encode_name: None for field in structs.fields(ConversationSummary)}
+    known: dict[str, Any] = to_builtins(ConversationSummary.of(one))
+    return unknown | known

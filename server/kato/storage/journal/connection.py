@@ -82,7 +82,7 @@ def _set_up(db: Connection) -> None:
     # Overwrites what is deleted (see `removal`), even if SQLite was built without that default.
     db.execute("PRAGMA secure_delete = ON")
     db.create_function("event_mark", 3, event_mark, deterministic=True)
-    db.text_factory = _decode_text
+    db.text_factory = decode_text
     # Readers do not block the writer, and a commit is one append to the WAL.
     db.execute("PRAGMA journal_mode = WAL")
     # No fsync per commit: see "Durability" in the package's docstring.
@@ -97,6 +97,6 @@ def _set_up(db: Connection) -> None:
     db.execute(f"PRAGMA journal_size_limit = {limits.JOURNAL_WAL_BYTES_MAX}")
 
 
-def _decode_text(data: bytes) -> str:
+def decode_text(data: bytes) -> str:
     """A damaged byte in one title must not make the list of sessions fail."""
     return data.decode(errors="replace")

@@ -186,13 +186,13 @@ class Database:
         if self._checkpoint_thread is not None:
             self._checkpoint_thread.stop()
         if identity(str(self.path)) != self._opened_files.get(str(self.path)):
-            _keep_open(self.connection)
+            keep_open(self.connection)
             return
         with suppress(sqlite3.Error):
             self.connection.close()
 
 
-def _keep_open(connection: sqlite3.Connection) -> None:
+def keep_open(connection: sqlite3.Connection) -> None:
     """Keeps a connection from ever being closed, even when the process ends. At closing, SQLite removes the WAL by its name,
     and by now that file may belong to another database at the same path.
     """

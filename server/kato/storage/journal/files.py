@@ -18,6 +18,8 @@ DAMAGED_NAME: Final = "journal.damaged"
 RECOVERING_NAME: Final = "journal.recovering.sqlite3"
 RECOVERED_NAME: Final = "journal.recovered.sqlite3"
 LOCK_NAME: Final = "journal.lock"
+#: The search index, which is derived from the journal and removed when a journal is recovered: events have other numbers then.
+SEARCH_NAME: Final = "search.sqlite3"
 #: SQLite's files next to the database: the write-ahead log (WAL) and its shared index.
 WAL_SUFFIXES: Final = ("-wal", "-shm")
 

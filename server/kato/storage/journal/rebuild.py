@@ -25,6 +25,7 @@ from kato.storage.journal.files import (
     DAMAGED_NAME,
     RECOVERED_NAME,
     RECOVERING_NAME,
+    SEARCH_NAME,
     WAL_SUFFIXES,
     move_aside,
 )
@@ -52,6 +53,8 @@ def recover_if_damaged(path: Path, now_ms: Callable[[], int], hurried: Callable[
     aside = move_aside(path, complete.stat().st_mtime)
     path.with_name(DAMAGED_NAME).unlink(missing_ok=True)
     complete.rename(path)
+    for suffix in (*WAL_SUFFIXES, ""):
+        path.with_name(f"{SEARCH_NAME}{suffix}").unlink(missing_ok=True)
     return f"the journal was damaged and was moved to {aside}; {result}"
 
 

@@ -1,0 +1,109 @@
+"""`kato keep`: reads old conversations from the assistants' logs into the journal."""
+
+import argparse
+import os
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from kato.cli import options, terminal
+from kato.cli.screen import Screen
+from kato.core.errors import EXIT_OK, CommandRefused, JournalUnavailable
+
+if TYPE_CHECKING:
+    from kato.app.keeping import Keeper
+    from kato.core.notices import Notice
+    from kato.core.outcomes import CommandOutcome
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Completes the parser."""
+    options.describe(
+        parser,
+        "Reads conversations from the assistants' logs into the journal: all of them, those that changed since a moment, or those of"
+        " some folders. It runs no :: command in them. It can be stopped with Ctrl+C; the next run goes on. What was said in the last"
+        " ten minutes is left to the editor or to kato watch.",
+        "kato keep --since 30d",
+    )
+    parser.add_argument("folder", nargs="*", help="only conversations of these folders")
+    parser.add_argument("--all", action="store_true", help="conversations of all folders")
+    parser.add_argument("--since", metavar="WHEN", help="only those that changed since then: 3d, 2026-11-24")
+    options.add_state_dir(parser)
+    options.add_memory_limit(parser)
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Runs the command."""
+    from kato.app import config  # noqa: PLC0415
+    from kato.app.build import Assembly, now_ms  # noqa: PLC0415
+    from kato.app.keeping import LOCK_NAME, Keeper  # noqa: PLC0415
+    from kato.logs import discovery  # noqa: PLC0415
+    from kato.storage.journal.files import opening_lock  # noqa: PLC0415
+
+    if not (arguments.all or arguments.since or arguments.folder) or (arguments.all and arguments.folder):
+        raise CommandRefused("name what to keep: --all, --since WHEN, or folders")
+    folders = [str(Path(options.absolute(folder)).resolve()) for folder in arguments.folder]
+    for folder in folders:
+        if not Path(folder).is_dir():
+            raise CommandRefused(f"{folder} is not a folder")
+    chosen = options.settings(arguments)
+    if not chosen.journal:
+        raise CommandRefused("the journal is off (setting journal): nothing can be kept")
+    since_ms = 0 if arguments.since is None else options.moment(arguments.since)
+    place = discovery.surroundings(os.environ, folders)
+    roots = discovery.roots(place, chosen.provider_session_roots)
+    assembly = Assembly(chosen, listener=_Silent(), folders=[], started_at=now_ms())
+    try:
+        if assembly.recovery is not None:
+            terminal.print_error(f"kato: {assembly.recovery}")
+        lock = config.state_dir(chosen.state_dir) / LOCK_NAME
+        try:
+            with opening_lock(lock, lambda: True):
+                keeper = Keeper(assembly.engine, assembly.engine.commit, roots, place, since_ms=since_ms)
+                before = assembly.engine.memory_status().journal
+                _read(keeper)
+                after = assembly.engine.memory_status().journal
+        except JournalUnavailable as error:
+            if error.data["path"] != str(lock):
+                raise
+            raise CommandRefused("another Kato process is reading old conversations; it goes on") from None
+    finally:
+        assembly.engine.close()
+    assert before is not None
+    assert after is not None
+    sessions, events = after.session_count - before.session_count, after.event_count - before.event_count
+    terminal.print_line(f"{sessions:,} new conversations and {events:,} events are kept now")
+    if keeper.left:
+        terminal.print_line(
+            f"{keeper.left:,} conversations are going on: an editor or kato watch keeps what is said in them"
+        )
+    return EXIT_OK
+
+
+def _read(keeper: "Keeper") -> None:
+    """Reads everything, with a bar."""
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn  # noqa: PLC0415
+
+    columns = (TextColumn("Reading logs"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    with Progress(*columns, console=Screen(stderr=True), transient=True) as progress:
+        total = keeper.scan()
+        task = progress.add_task("", total=total)
+        while (pause := keeper.step()) is not None:
+            progress.update(task, completed=total - keeper.waiting)
+            if pause:
+                time.sleep(pause)
+
+
+class _Silent:
+    """The listener of an engine that runs no command: what the user has to know is printed at the end."""
+
+    def changed(self) -> None:
+        """Nothing shows it."""
+
+    def executed(self, outcome: "CommandOutcome") -> None:
+        """No command runs."""
+
+    def notify(self, notice: "Notice") -> None:
+        """Prints what is wrong."""
+        if notice.severity == "error":
+            terminal.print_error(f"kato: {notice.message}")
