@@ -17,8 +17,6 @@ if TYPE_CHECKING:
 
     from kato.app.catalogue import Catalogue, Conversation
 
-#: Conversations that are listed without --all.
-_LISTED_MAX: Final = 20
 _EXTENTS: Final = {"log": "", "partial": "kept in part", "kept": "kept", "log_gone": "kept, log gone"}
 
 
@@ -30,9 +28,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "kato sessions --here",
     )
     parser.add_argument(
-        "--all", action="store_true", help="all of them, sub-agents too; otherwise the newest 20"
+        "--all",
+        action="store_true",
+        help=f"list all, also sub-agents, instead of the newest {options.LISTED_MAX}",
     )
-    parser.add_argument("--here", action="store_true", help="those of the current folder alone")
+    parser.add_argument(
+        "--here", action="store_true", help="list only the conversations of the current folder"
+    )
     options.add_json(parser)
     options.add_state_dir(parser)
 
@@ -49,7 +51,7 @@ def run(arguments: argparse.Namespace) -> int:
             if arguments.here and not is_inside(one.cwd, here):
                 continue
             listed.append(one)
-            if len(listed) == _LISTED_MAX and not arguments.all:
+            if len(listed) == options.LISTED_MAX and not arguments.all:
                 more = catalogue.left
                 break
     if arguments.json:
