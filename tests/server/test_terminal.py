@@ -109,19 +109,20 @@ class Home:
             stderr=theirs,
         )
         os.close(theirs)
-        output = b""
+        output, was_interrupted = b"", False
         late = threading.Timer(60, process.kill)
         late.start()
         try:
             while data := _read(ours):
                 output += data
                 if stop_after is not None and stop_after in output.decode(errors="replace"):
+                    # Again with each update: the first one may come in the middle of a callback that swallows it.
                     process.send_signal(signal.SIGINT)
-                    stop_after = None
+                    was_interrupted = True
         finally:
             late.cancel()
             os.close(ours)
-            if process.poll() is None and stop_after is not None:
+            if process.poll() is None and not was_interrupted:
                 process.kill()
         return process.wait(timeout=30), output.decode()
 
