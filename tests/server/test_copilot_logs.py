@@ -144,7 +144,8 @@ def test_all_partitions_of_a_jetbrains_chat_are_captured_in_order(terminal: Term
             event(2 * number + 1, "assistant.message", text=f"Answer {number}."),
         )
     note = terminal.run("capture", "copilot/j-1", "-")
-    places = [note.index(f"{what} {number}.") for number in range(1, 12) for what in ("Question", "Answer")]
+    body = note.partition("\n---\n")[2]
+    places = [body.index(f"{what} {number}.") for number in range(1, 12) for what in ("Question", "Answer")]
     assert places == sorted(places)
 
 

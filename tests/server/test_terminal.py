@@ -109,19 +109,22 @@ class Home:
             stderr=theirs,
         )
         os.close(theirs)
-        output = b""
+        output, interrupted_at = b"", 0.0
         late = threading.Timer(60, process.kill)
         late.start()
         try:
             while data := _read(ours):
                 output += data
-                if stop_after is not None and stop_after in output.decode(errors="replace"):
+                is_due = (
+                    time.monotonic() > interrupted_at + 3
+                )  # again: a callback may have swallowed the first one
+                if is_due and stop_after is not None and stop_after in output.decode(errors="replace"):
                     process.send_signal(signal.SIGINT)
-                    stop_after = None
+                    interrupted_at = time.monotonic()
         finally:
             late.cancel()
             os.close(ours)
-            if process.poll() is None and stop_after is not None:
+            if process.poll() is None and not interrupted_at:
                 process.kill()
         return process.wait(timeout=30), output.decode()
 
