@@ -109,22 +109,19 @@ class Home:
             stderr=theirs,
         )
         os.close(theirs)
-        output, interrupted_at = b"", 0.0
+        output = b""
         late = threading.Timer(60, process.kill)
         late.start()
         try:
             while data := _read(ours):
                 output += data
-                is_due = (
-                    time.monotonic() > interrupted_at + 3
-                )  # again: a callback may have swallowed the first one
-                if is_due and stop_after is not None and stop_after in output.decode(errors="replace"):
+                if stop_after is not None and stop_after in output.decode(errors="replace"):
                     process.send_signal(signal.SIGINT)
-                    interrupted_at = time.monotonic()
+                    stop_after = None
         finally:
             late.cancel()
             os.close(ours)
-            if process.poll() is None and not interrupted_at:
+            if process.poll() is None and stop_after is not None:
                 process.kill()
         return process.wait(timeout=30), output.decode()
 
@@ -134,6 +131,14 @@ def _read(terminal: int) -> bytes:
         return os.read(terminal, 1 << 16)
     except OSError:  # Linux: the last process that wrote to it ended
         return b""
+
+
+@pytest.fixture(autouse=True)
+def _interrupt_is_not_ignored() -> Iterator[None]:
+    """A test run in the background of a shell hands its commands an ignored SIGINT."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
 
 
 @pytest.fixture(scope="module")
