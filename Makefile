@@ -17,7 +17,7 @@ test: check ## everything: formatting, lint, types, imports, language, tests, co
 	$(BIN)/python tools/check_coverage.py
 
 test-fast: $(STAMP) ## the tests for the inner loop: no process is started
-	$(BIN)/python -m pytest -n auto -q tests/unit tests/writer tests/providers tests/journal --hypothesis-profile fast -m "not slow"
+	$(BIN)/python -m pytest -n auto -q tests/unit tests/writer tests/providers --hypothesis-profile fast -m "not slow"
 
 check: $(STAMP) ## formatting, lint, types, import contracts, spelling and language
 	$(BIN)/ruff format --check .

@@ -327,6 +327,7 @@ HOSTILE = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("piece", HOSTILE.values(), ids=HOSTILE)
 def test_the_time_that_a_hostile_message_takes_grows_with_its_size(piece: str) -> None:
     question = {"question": "Which?", "options": [{"label": "x"}], "multiSelect": True}

@@ -326,6 +326,7 @@ HOSTILE = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("piece", HOSTILE.values(), ids=HOSTILE)
 def test_the_time_that_a_hostile_message_takes_grows_with_its_size(piece: str) -> None:
     def seconds(size: int) -> float:

@@ -142,6 +142,7 @@ def seconds(act: Act, text: Any) -> float:
     return best
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("act", "make"), [row[1:] for row in HOSTILE], ids=[row[0] for row in HOSTILE])
 def test_four_times_the_text_takes_no_more_than_eight_times_as_long(
     act: Act, make: Callable[[int], Any]
@@ -169,6 +170,7 @@ MANY_LINES: list[tuple[str, Act, Any]] = [
 ]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("act", "text"), [row[1:] for row in MANY_LINES], ids=[row[0] for row in MANY_LINES])
 def test_a_text_of_short_lines_is_not_split(act: Act, text: Any) -> None:
     """Split, 3 MB of lines of two letters take 60 MB; a few copies of the text are allowed."""
