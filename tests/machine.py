@@ -5,7 +5,7 @@ from typing import Any
 
 from msgspec import UNSET
 
-from kato.app.build import Assembly, now_ms
+from kato.app.build import Assembly
 from kato.core import settings
 from kato.core.events import SessionKey
 from kato.core.moments import rfc3339
@@ -14,6 +14,7 @@ from kato.core.outcomes import CommandOutcome
 from kato.logs import discovery
 from kato.logs.follow import LogFollower
 from kato.logs.handover import storing
+from kato.system.clock import now_ms
 
 
 class Machine:

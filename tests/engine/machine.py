@@ -6,13 +6,14 @@ from pathlib import Path
 from typing import Any
 
 from builders import Json, request
-from kato.app.build import Assembly, now_ms
+from kato.app.build import Assembly
 from kato.core import settings
 from kato.core.notices import Notice
 from kato.core.outcomes import CommandOutcome
 from kato.engine import Ticket
 from kato.lsp import wire
 from kato.storage.journal import Journal
+from kato.system.clock import now_ms
 
 
 class Window:

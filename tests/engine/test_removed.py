@@ -10,11 +10,11 @@ import pytest
 
 from builders import SESSION, assistant, conversation, user
 from engine.machine import MakeWindow, Window, faulty, words
-from kato.app.build import now_ms
 from kato.core.commands import command_from_editor
 from kato.core.errors import UnknownSession
 from kato.core.events import SessionKey
 from kato.storage.journal import FILE_NAME, Journal
+from kato.system.clock import now_ms
 
 KEY = SessionKey("claude", SESSION)
 DAY = 86_400_000

@@ -10,11 +10,11 @@ import pytest
 
 from engine.machine import MakeWindow, Window, words
 from engine.test_removed import clean
-from kato.app.build import now_ms
 from kato.core.events import SessionKey, UserMessage, decode_line
 from kato.logs import discovery
 from kato.logs.follow import LogFollower
 from kato.logs.handover import storing
+from kato.system.clock import now_ms
 from logs import ClaudeLog, append, now
 
 #: Seconds from now: before the moment at which `clean` says that the sessions were last updated.

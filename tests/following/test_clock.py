@@ -6,8 +6,8 @@ import time
 import pytest
 
 from following.conftest import Scene
-from kato.app.build import now_ms
 from kato.core import limits
+from kato.system.clock import now_ms
 from logs import ClaudeLog
 
 HOUR, DAY = 3600.0, 86_400.0

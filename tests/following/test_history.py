@@ -3,9 +3,9 @@
 import pytest
 
 from following.conftest import Scene
-from kato.app.build import now_ms
 from kato.core.events import AssistantMessage, SessionKey, decode_line
 from kato.core.moments import rfc3339
+from kato.system.clock import now_ms
 from logs import ClaudeLog, append, now
 
 

@@ -7,8 +7,8 @@ import pytest
 import zstandard
 
 from following.conftest import Scene
-from kato.app.build import now_ms
 from kato.core import limits
+from kato.system.clock import now_ms
 from logs import ClaudeLog, append, now
 
 

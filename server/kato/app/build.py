@@ -5,7 +5,6 @@ Rule: `Assembly.apply` is the only place that puts settings in force, at the sta
 
 import logging
 import os
-import time
 from collections.abc import Callable, Sequence
 from datetime import tzinfo
 from pathlib import Path
@@ -30,6 +29,7 @@ from kato.notes.options import MarkdownOptions
 from kato.notes.policy import AuditLog, WritePolicy
 from kato.storage.journal import Journal
 from kato.storage.memory import MemoryLedger
+from kato.system.clock import now_ms
 
 log = logging.getLogger("kato")
 
@@ -208,11 +208,6 @@ def notebook(chosen: Settings, writer: NoteWriter, notes: NoteLedger, spool_dir:
         random_bytes=os.urandom,
         tools=registry.tools,
     )
-
-
-def now_ms() -> int:
-    """The wall clock, in milliseconds since the Unix epoch."""
-    return time.time_ns() // 1_000_000
 
 
 def time_zone(chosen: Settings) -> tzinfo:

@@ -18,7 +18,6 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import Final
 
-from kato.app.build import now_ms
 from kato.assistants.contract import Surroundings
 from kato.core import limits
 from kato.core.errors import JournalUnavailable, KatoError
@@ -29,6 +28,7 @@ from kato.logs.discovery import Root
 from kato.logs.follow import LogFollower
 from kato.logs.handover import storing
 from kato.storage.journal.files import opening_lock
+from kato.system.clock import now_ms
 
 log = logging.getLogger("kato.keep")
 

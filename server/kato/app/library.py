@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from kato.app import process
-from kato.app.build import Assembly, now_ms
+from kato.app.build import Assembly
 from kato.assistants import registry
 from kato.core import settings as declared
 from kato.core.commands import CommandName, command_from_editor
@@ -24,6 +24,7 @@ from kato.core.ports import Listener
 from kato.core.records import SessionRecord
 from kato.core.views import ProcessMemory, StatusSnapshot
 from kato.engine import AppendAnswer, AppendRequest, Engine
+from kato.system.clock import now_ms
 
 _SESSIONS_MAX = 1000
 

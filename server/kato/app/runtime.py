@@ -19,7 +19,7 @@ from typing import Any, NamedTuple, TypeVar
 
 from kato import engine as engines
 from kato.app import config, process
-from kato.app.build import Assembly, now_ms
+from kato.app.build import Assembly
 from kato.app.chat import Chat
 from kato.app.ending import Ending, Step
 from kato.app.keeping import Keeper, KeptHistory
@@ -35,6 +35,7 @@ from kato.logs.driver import LogFeed
 from kato.logs.follow import LogFollower
 from kato.logs.handover import storing
 from kato.logs.typed import TypedPrompts
+from kato.system.clock import now_ms
 from kato.system.folders import is_inside
 
 log = logging.getLogger("kato.runtime")

@@ -15,7 +15,6 @@ from kato.app import build, config
 from kato.assistants.contract import SavePicture, Surroundings
 from kato.cli.files import note_writer
 from kato.cli.log_events import SessionEvents, SubAgentLogs, session_of
-from kato.cli.options import now_ms
 from kato.core import limits
 from kato.core.errors import CommandRefused
 from kato.core.events import SessionKey
@@ -28,6 +27,7 @@ from kato.notes.images import EmbeddedPictures, Pictures
 from kato.notes.notebook import NoteBook, Whole
 from kato.notes.rendering import Position
 from kato.storage.journal import Journal
+from kato.system.clock import now_ms
 
 Format = Literal["md", "html", "txt", "jsonl"]
 FORMATS: Final[Sequence[Format]] = get_args(Format)

@@ -22,7 +22,7 @@ from kato.cli.tables import unread, unwatched
 from kato.core.moments import rfc3339
 from kato.core.text import printable
 from kato.core.views import UnreadableStatus
-from kato.logs.discovery import Found, Root, scan
+from kato.logs.discovery import Root, scan
 from kato.logs.tail import Tail
 from kato.logs.unreadable import UnreadablePaths
 from kato.logs.watcher import Failure
@@ -64,9 +64,9 @@ def examine(
     events = 0
     for one in found[:sessions_max]:
         try:
-            for emitted, piece in _read(one, place, unreadable):
-                events += emitted
-                problems.update(piece)
+            for piece in pieces(Tail(one, place, unreadable)):
+                events += len(piece.events)
+                problems.update(piece.problems)
         except OSError as error:
             unreadable.add("file", one.path, error)
     return RootReport(
@@ -83,14 +83,6 @@ def examine(
         better=_better(root, place) if readable and not found else None,
         unreadable=unreadable.status,
     )
-
-
-def _read(
-    found: Found, place: Surroundings, unreadable: UnreadablePaths
-) -> Iterator[tuple[int, Sequence[Problem]]]:
-    """A log, a piece at a time: how many events, and the problems."""
-    for piece in pieces(Tail(found, place, unreadable)):
-        yield len(piece.events), piece.problems
 
 
 def _better(root: Root, place: Surroundings) -> str | None:

@@ -6,12 +6,12 @@ from pathlib import Path
 
 from kato.app import process
 from kato.cli import terminal
-from kato.cli.options import now_ms
 from kato.core.errors import JournalUnavailable
 from kato.notes.files import NoteWriter
 from kato.notes.leftovers import Leftovers
 from kato.notes.policy import WritePolicy
 from kato.storage.journal import FILE_NAME, Journal
+from kato.system.clock import now_ms
 
 
 @contextmanager

@@ -12,7 +12,6 @@ from kato.app import build, config
 from kato.cli import terminal
 from kato.cli.capturing import Format, NoMemory, Report, format_of, pieces_of, write_format
 from kato.cli.files import note_writer
-from kato.cli.options import now_ms
 from kato.core.errors import CommandRefused
 from kato.core.events import SessionKey, decode_line
 from kato.core.lines import numbered
@@ -23,6 +22,7 @@ from kato.core.text import printable
 from kato.notes.rendering import SubAgent
 from kato.storage.journal import FILE_NAME, Journal
 from kato.storage.journal.reading import JournalReader
+from kato.system.clock import now_ms
 
 
 class Target(NamedTuple):

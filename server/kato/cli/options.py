@@ -5,7 +5,6 @@ Rule: importing this module loads argparse and the errors only. `kato serve` and
 
 import argparse
 import os
-import time
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
@@ -147,8 +146,3 @@ def moment(text: str) -> int:
 
 
 _UNITS: Final[Mapping[str, str]] = {"m": "minutes", "h": "hours", "d": "days"}
-
-
-def now_ms() -> int:
-    """The wall clock, in milliseconds since the Unix epoch."""
-    return time.time_ns() // 1_000_000

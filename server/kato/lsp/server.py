@@ -211,7 +211,7 @@ class KatoServer(LanguageServer):
     def _start_engine(self, chosen: Settings) -> None:
         folders = self._configuration.folders()
         self._runtime.open(chosen, folders, self._notifications)
-        self._runtime.engine.notebook.progress = self._progress.report
+        self._runtime.engine.report_progress_to(self._progress.report)
         recovery = self._runtime.assembly.recovery
         if recovery is not None:
             log.error("%s", recovery)

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from kato.cli import options, terminal
 from kato.cli.options import EXIT_FAILED
 from kato.core.errors import EXIT_OK
+from kato.system.clock import now_ms
 
 if TYPE_CHECKING:
     from kato.app.cleaning import File, Kind
@@ -48,10 +49,9 @@ def run(arguments: argparse.Namespace) -> int:
     os.environ["SQLITE_TMPDIR"] = str(folder)
     from kato.app import cleaning, process  # noqa: PLC0415
 
-    before = options.now_ms() - min(arguments.older_than, _DAYS_MAX) * _DAY_MS
-    kinds = cleaning.find(
-        folder, older_than_ms=before, now_ms=options.now_ms(), is_running=process.is_running
-    )
+    now = now_ms()
+    before = now - min(arguments.older_than, _DAYS_MAX) * _DAY_MS
+    kinds = cleaning.find(folder, older_than_ms=before, now_ms=now, is_running=process.is_running)
     report = _clean_journal(folder, before, dry_run=arguments.dry_run)
     left = list(report.remains)
     if report.removed and not arguments.dry_run:

@@ -11,6 +11,7 @@ from kato.cli.catalog import Places
 from kato.cli.screen import Screen, shown_path, words
 from kato.core.errors import EXIT_OK
 from kato.logs.platform_watcher import Trial
+from kato.system.clock import now_ms
 
 if TYPE_CHECKING:
     from kato.core.settings import Settings
@@ -76,7 +77,7 @@ def _print(
     chosen: "Settings", reports: list[doctor.RootReport], logs: str, failure: "Failure | None"
 ) -> None:
     screen = Screen()
-    screen.print(doctor.table(reports, options.now_ms()))
+    screen.print(doctor.table(reports, now_ms()))
     servers = options.running_servers(config.state_dir(chosen.state_dir))
     refusals = registry.plugins().refusals
     for line in doctor.advice(reports, chosen.provider_session_roots, failure, servers, refusals):

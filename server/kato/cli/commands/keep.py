@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from kato.cli import options, terminal
 from kato.cli.screen import Screen
 from kato.core.errors import EXIT_OK, CommandRefused, JournalUnavailable
+from kato.system.clock import now_ms
 
 if TYPE_CHECKING:
     from kato.app.keeping import Keeper
@@ -35,7 +36,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace) -> int:
     """Runs the command."""
     from kato.app import config  # noqa: PLC0415
-    from kato.app.build import Assembly, now_ms  # noqa: PLC0415
+    from kato.app.build import Assembly  # noqa: PLC0415
     from kato.app.keeping import LOCK_NAME, Keeper  # noqa: PLC0415
     from kato.logs import discovery  # noqa: PLC0415
     from kato.storage.journal.files import opening_lock  # noqa: PLC0415

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Final
 from kato import __version__
 from kato.cli import options
 from kato.core.errors import EXIT_OK, JournalUnavailable
+from kato.system.clock import now_ms
 
 if TYPE_CHECKING:
     from kato.channels.mcp.archive import Archive
@@ -84,7 +85,7 @@ def _archive(find_settings: "Callable[[], Settings]", scope: str | None) -> "Ite
             f"no conversation is stored: there is no journal {path}. Open the folder in an editor with Kato, or run `kato watch`",
             str(path),
         )
-    journal = Journal.open(state_dir, now_ms=options.now_ms)
+    journal = Journal.open(state_dir, now_ms=now_ms)
     index = Indexer(state_dir)
     try:
         yield Archive(journal, scope, index, _mask(chosen))

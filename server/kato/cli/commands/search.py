@@ -12,6 +12,7 @@ from kato.core import limits
 from kato.core.errors import EXIT_OK, CommandRefused
 from kato.core.moments import epoch_ms
 from kato.core.queries import SCOPES
+from kato.system.clock import now_ms
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
@@ -71,7 +72,7 @@ def run(arguments: argparse.Namespace) -> int:
     place, roots = places.surroundings, places.roots
     has_journal = chosen.journal and (folder / FILE_NAME).exists()
     # Opening the journal recovers a damaged one and migrates one of an earlier Kato; the search then reads it by itself.
-    journal = Journal.open(folder, now_ms=options.now_ms) if has_journal else None
+    journal = Journal.open(folder, now_ms=now_ms) if has_journal else None
     searcher = Searcher(folder if has_journal else None, roots, place)
     try:
         _index(searcher)
@@ -83,7 +84,7 @@ def run(arguments: argparse.Namespace) -> int:
     if arguments.json:
         terminal.print_json(to_builtins(result))
     else:
-        Screen().print(view(result, options.now_ms()))
+        Screen().print(view(result, now_ms()))
     return EXIT_OK if result.hits else EXIT_NOTHING_FOUND
 
 

@@ -10,6 +10,7 @@ from kato.cli import options, terminal
 from kato.cli.catalog import Places
 from kato.cli.screen import Screen
 from kato.core.errors import EXIT_OK
+from kato.system.clock import now_ms
 from kato.system.folders import is_inside
 
 if TYPE_CHECKING:
@@ -59,7 +60,7 @@ def run(arguments: argparse.Namespace) -> int:
     elif not listed:
         terminal.print_line("No conversation was found. `kato doctor` shows where Kato looks.")
     else:
-        Screen().print(view(listed, options.now_ms()))
+        Screen().print(view(listed, now_ms()))
         if more:
             older = "older ones" if arguments.here else f"{more:,} older ones"
             terminal.print_line(f"… and {older}: kato sessions --all")
