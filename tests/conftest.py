@@ -9,7 +9,10 @@ from typing import Any
 import hypothesis
 import pytest
 
+from builders import START_MS
 from kato.cli.client import Client
+from kato.storage.journal import Journal
+from terminal import Terminal
 
 SHARED = Path(__file__).resolve().parents[2] / "shared"
 
@@ -36,6 +39,40 @@ def environment_of(tmp_path: Path) -> dict[str, str]:
         kept.pop(name, None)
     run = tmp_path / "run"
     return kept | {"KATO_CONFIG": str(config), "TZ": "UTC", "HOME": str(home), "KATO_RUNTIME_DIR": str(run)}
+
+
+@pytest.fixture
+def home(environment: dict[str, str]) -> Path:
+    """The user's home folder."""
+    return Path(environment["HOME"])
+
+
+@pytest.fixture
+def work(tmp_path: Path) -> Path:
+    """The folder that the user works in."""
+    folder = tmp_path / "work"
+    folder.mkdir()
+    return folder
+
+
+@pytest.fixture
+def terminal(environment: dict[str, str], work: Path) -> Terminal:
+    """A terminal in that folder."""
+    return Terminal(environment, work)
+
+
+@pytest.fixture
+def state(tmp_path: Path) -> Path:
+    """A state folder that nothing made yet."""
+    return tmp_path / "state"
+
+
+@pytest.fixture
+def journal(state: Path) -> Iterator[Journal]:
+    """A journal that is alone in its state folder."""
+    opened = Journal.open(state, now_ms=lambda: START_MS)
+    yield opened
+    opened.close()
 
 
 @pytest.fixture

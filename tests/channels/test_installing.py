@@ -10,6 +10,7 @@ import pytest
 
 from kato.channels.configuration import toml
 from kato.channels.hooks.hosts import HOSTS
+from terminal import run_kato
 
 
 class User:
@@ -20,16 +21,7 @@ class User:
         self.home = Path(environment["HOME"])
 
     def kato(self, *arguments: str, code: int = 0) -> str:
-        done = subprocess.run(
-            [sys.executable, "-m", "kato", *arguments],
-            cwd=self.home,
-            env=self.environment,
-            capture_output=True,
-            text=True,
-            timeout=60,
-            check=False,
-        )
-        assert done.returncode == code, done.stderr
+        done = run_kato(*arguments, cwd=self.home, environment=self.environment, code=code)
         return done.stdout + done.stderr
 
     def write(self, path: str, text: str) -> Path:

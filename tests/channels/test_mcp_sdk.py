@@ -30,13 +30,6 @@ def configure(environment: dict[str, str], text: str) -> None:
     Path(environment["KATO_CONFIG"]).write_text(text)
 
 
-@pytest.fixture
-def work(tmp_path: Path) -> Path:
-    folder = tmp_path / "work"
-    folder.mkdir()
-    return folder
-
-
 @pytest.mark.parametrize("mode", ["legacy", "auto", "2026-07-28"])
 async def test_the_official_client_lists_and_calls_the_tools(
     environment: dict[str, str], work: Path, mode: str

@@ -1,25 +1,12 @@
-"""A journal and its index in a state folder of their own."""
+"""The index of a journal, in the same state folder."""
 
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from builders import START_MS
 from kato.storage.journal import Journal
 from kato.storage.search import Indexer
-
-
-@pytest.fixture
-def state(tmp_path: Path) -> Path:
-    return tmp_path / "state"
-
-
-@pytest.fixture
-def journal(state: Path) -> Iterator[Journal]:
-    opened = Journal.open(state, now_ms=lambda: START_MS)
-    yield opened
-    opened.close()
 
 
 @pytest.fixture

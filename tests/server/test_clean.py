@@ -22,11 +22,6 @@ DAYS = 86_400
 OLD = [user("OLDTEXT question\n::capture talk.md\n::stop", 0), *conversation(200, first=1, size=3000)]
 
 
-@pytest.fixture
-def state(tmp_path: Path) -> Path:
-    return tmp_path / "state"
-
-
 def kato(state: Path, *arguments: str, code: int = 0) -> subprocess.CompletedProcess[str]:
     command = [sys.executable, "-m", "kato", *arguments, "--state-dir", str(state)]
     done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=60)

@@ -12,7 +12,6 @@ from pathlib import Path
 from typing import Any
 from unittest.mock import ANY
 
-import pytest
 import zstandard
 
 from builders import assistant, request, user
@@ -20,38 +19,7 @@ from kato.assistants.registry import ASSISTANTS
 from kato.cli.client import Client
 from logs import ClaudeLog, CodexLog, append, now
 from providers.plugin import install
-
-
-class Terminal:
-    """Runs `kato` in a folder, as a user with this home."""
-
-    def __init__(self, environment: dict[str, str], cwd: Path) -> None:
-        self.home = Path(environment["HOME"])
-        self.environment = environment | {"KATO_STATE_DIR": str(cwd.parent / "state"), "COLUMNS": "140"}
-        self.cwd = cwd
-
-    def run(self, *arguments: str, code: int = 0) -> str:
-        done = subprocess.run(
-            [sys.executable, "-m", "kato", *arguments],
-            cwd=self.cwd,
-            env=self.environment,
-            capture_output=True,
-            text=True,
-            timeout=60,
-            check=False,
-        )
-        assert done.returncode == code, done.stderr
-        return done.stdout if code == 0 else done.stderr
-
-    def json(self, *arguments: str) -> Any:
-        return json.loads(self.run(*arguments, "--json"))
-
-
-@pytest.fixture
-def terminal(environment: dict[str, str], tmp_path: Path) -> Terminal:
-    work = tmp_path / "work"
-    work.mkdir()
-    return Terminal(environment, work)
+from terminal import Terminal
 
 
 def body_of(note: str) -> str:

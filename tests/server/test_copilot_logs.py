@@ -8,32 +8,15 @@ import pytest
 from conftest import Start
 from kato.cli.client import Client
 from logs import append, now, wait_for
-from server.test_cli import Terminal
 from server.test_session_logs import body, holds, launch, sessions
+from terminal import Terminal
 
 Json = dict[str, Any]
 
 
 @pytest.fixture
-def home(environment: dict[str, str]) -> Path:
-    return Path(environment["HOME"])
-
-
-@pytest.fixture
-def work(tmp_path: Path) -> Path:
-    folder = tmp_path / "work"
-    folder.mkdir()
-    return folder
-
-
-@pytest.fixture
 def server(start: Start, tmp_path: Path, work: Path) -> Client:
     return launch(start, tmp_path, work)
-
-
-@pytest.fixture
-def terminal(environment: dict[str, str], work: Path) -> Terminal:
-    return Terminal(environment, work)
 
 
 def event(number: int, kind: str, *, agent: str | None = None, **data: Any) -> Json:

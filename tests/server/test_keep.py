@@ -11,7 +11,7 @@ from builders import request, user
 from conftest import Start
 from kato.cli.client import RequestFailed
 from logs import ClaudeLog, CodexLog, now, wait_for
-from server.test_cli import Terminal, terminal  # noqa: F401 - the fixture
+from terminal import Terminal
 
 Json = dict[str, Any]
 HOUR = 3600
@@ -26,11 +26,11 @@ def old_log(home: Path, cwd: Path, *words: str, hours: int = 5) -> ClaudeLog:
     return log
 
 
-def extents(terminal: Terminal) -> dict[str, str]:  # noqa: F811
+def extents(terminal: Terminal) -> dict[str, str]:
     return {one["sessionId"]: one["extent"] for one in terminal.json("sessions", "--all")["sessions"]}
 
 
-def test_keep_reads_all_conversations_once_and_runs_no_command(terminal: Terminal) -> None:  # noqa: F811
+def test_keep_reads_all_conversations_once_and_runs_no_command(terminal: Terminal) -> None:
     claude = old_log(terminal.home, Path("/elsewhere"), "needle", "::capture never.md")
     codex = CodexLog(terminal.home, terminal.cwd)
     codex.write(*[one | {"timestamp": now(-HOUR)} for one in (*codex.start, *codex.user("hello"))])
@@ -45,7 +45,7 @@ def test_keep_reads_all_conversations_once_and_runs_no_command(terminal: Termina
     assert not list(terminal.cwd.rglob("never.md"))
 
 
-def test_keep_takes_what_is_named(terminal: Terminal) -> None:  # noqa: F811
+def test_keep_takes_what_is_named(terminal: Terminal) -> None:
     here = old_log(terminal.home, terminal.cwd, "here", hours=5)
     new = old_log(terminal.home, Path("/elsewhere"), "new", hours=3)
     old = old_log(terminal.home, Path("/elsewhere"), "old", hours=90)
@@ -58,7 +58,7 @@ def test_keep_takes_what_is_named(terminal: Terminal) -> None:  # noqa: F811
 
 
 def test_keep_leaves_a_conversation_that_goes_on_to_the_server(
-    terminal: Terminal,  # noqa: F811
+    terminal: Terminal,
     notes: Path,
 ) -> None:
     log = old_log(terminal.home, notes, "an old question")
@@ -67,7 +67,7 @@ def test_keep_leaves_a_conversation_that_goes_on_to_the_server(
     assert extents(terminal)[log.session] in ("log", "partial")
 
 
-def test_keep_needs_a_journal(terminal: Terminal) -> None:  # noqa: F811
+def test_keep_needs_a_journal(terminal: Terminal) -> None:
     Path(terminal.environment["KATO_CONFIG"]).write_text("journal = false\n")
     old_log(terminal.home, terminal.cwd, "words")
     assert "journal is off" in terminal.run("keep", "--all", code=1)
@@ -129,7 +129,7 @@ def test_a_conversation_that_only_a_log_has_is_read_when_it_is_opened(
 
 @pytest.mark.parametrize("path", ["n.md", "n.jsonl", "-", None])
 def test_a_conversation_whose_log_is_gone_is_captured_from_the_journal(
-    terminal: Terminal,  # noqa: F811
+    terminal: Terminal,
     path: str | None,
 ) -> None:
     log = old_log(terminal.home, terminal.cwd, "the question", "another")
@@ -145,7 +145,7 @@ def test_a_conversation_whose_log_is_gone_is_captured_from_the_journal(
     assert "no conversation" in terminal.run("capture", "unknown", code=1)
 
 
-def test_a_capture_from_the_journal_begins_at_the_moment_that_is_named(terminal: Terminal) -> None:  # noqa: F811
+def test_a_capture_from_the_journal_begins_at_the_moment_that_is_named(terminal: Terminal) -> None:
     log = ClaudeLog(terminal.home, terminal.cwd)
     log.write(log.user("long ago", timestamp=now(-9 * HOUR)), log.user("lately", timestamp=now(-HOUR)))
     terminal.run("keep", "--all")

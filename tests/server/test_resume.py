@@ -15,10 +15,10 @@ from kato.cli.commands.resume import command_of, shell_line
 from kato.core.errors import CommandRefused
 from kato.logs.discovery import Found
 from logs import ClaudeLog, CodexLog
-from server.test_cli import Terminal, terminal  # noqa: F401 - the fixture
+from terminal import Terminal
 
 
-def test_the_command_is_printed_for_the_shell(terminal: Terminal) -> None:  # noqa: F811
+def test_the_command_is_printed_for_the_shell(terminal: Terminal) -> None:
     folder = terminal.cwd / "it's; a $folder"
     claude = ClaudeLog(terminal.home, folder)
     claude.write(claude.user("hello"))
@@ -32,7 +32,7 @@ def test_the_command_is_printed_for_the_shell(terminal: Terminal) -> None:  # no
     )
 
 
-def test_the_command_runs_in_the_folder_of_the_conversation(terminal: Terminal, tmp_path: Path) -> None:  # noqa: F811
+def test_the_command_runs_in_the_folder_of_the_conversation(terminal: Terminal, tmp_path: Path) -> None:
     folder = tmp_path / "a project"
     folder.mkdir()
     log = ClaudeLog(terminal.home, folder)
@@ -48,7 +48,7 @@ def test_the_command_runs_in_the_folder_of_the_conversation(terminal: Terminal, 
     assert "does not exist any more" in terminal.run("resume", log.session, "--run", code=1)
 
 
-def test_a_conversation_whose_log_is_gone_cannot_be_continued(terminal: Terminal) -> None:  # noqa: F811
+def test_a_conversation_whose_log_is_gone_cannot_be_continued(terminal: Terminal) -> None:
     log = ClaudeLog(terminal.home, terminal.cwd)
     log.write(log.user("long ago", timestamp="2026-01-01T00:00:00.000Z"))
     terminal.run("keep", "--all")

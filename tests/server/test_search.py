@@ -13,7 +13,7 @@ from conftest import Start
 from kato.cli.client import Client, RequestFailed, ServerGone
 from kato.core import limits
 from logs import ClaudeLog, CodexLog, wait_for
-from server.test_cli import Terminal, terminal  # noqa: F401 - the fixture
+from terminal import Terminal
 
 Json = dict[str, Any]
 
@@ -143,7 +143,7 @@ def test_every_query_has_one_answer_also_when_the_server_ends(start: Start) -> N
     assert {one: answered[one] for one in asked} == dict.fromkeys(asked, 1)
 
 
-def test_the_command_finds_what_the_server_stored(start: Start, terminal: Terminal) -> None:  # noqa: F811
+def test_the_command_finds_what_the_server_stored(start: Start, terminal: Terminal) -> None:
     client = start()
     client.request("kato/appendEvents", request([user("the needle", 0)], title="Sewing"))
     client.close()
@@ -153,7 +153,7 @@ def test_the_command_finds_what_the_server_stored(start: Start, terminal: Termin
     terminal.run("search", "nothing-of-the-kind", code=1)
 
 
-def test_the_command_searches_logs_and_names_them(terminal: Terminal) -> None:  # noqa: F811
+def test_the_command_searches_logs_and_names_them(terminal: Terminal) -> None:
     log, other = ClaudeLog(terminal.home, terminal.cwd), CodexLog(terminal.home, Path("/elsewhere"))
     log.write(log.user("a needle \x1b[31mred"))
     other.write(*other.start, *other.user("a needle"))

@@ -14,18 +14,6 @@ from logs import ClaudeLog, CodexLog, append, now, wait_for
 
 
 @pytest.fixture
-def home(environment: dict[str, str]) -> Path:
-    return Path(environment["HOME"])
-
-
-@pytest.fixture
-def work(tmp_path: Path) -> Path:
-    folder = tmp_path / "work"
-    folder.mkdir()
-    return folder
-
-
-@pytest.fixture
 def server(start: Start, tmp_path: Path, work: Path) -> Client:
     return launch(start, tmp_path, work)
 

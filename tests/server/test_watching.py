@@ -16,22 +16,7 @@ from conftest import Start
 from kato.cli.client import Client
 from logs import ClaudeLog, CodexLog, wait_for, watches
 
-if sys.platform != "win32":
-    pass
-
 LINUX = pytest.mark.skipif(sys.platform != "linux", reason="inotify")
-
-
-@pytest.fixture
-def home(environment: dict[str, str]) -> Path:
-    return Path(environment["HOME"])
-
-
-@pytest.fixture
-def work(tmp_path: Path) -> Path:
-    folder = tmp_path / "work"
-    folder.mkdir()
-    return folder
 
 
 def launch(start: Start, work: Path, command: Any = None, **env: str) -> Client:

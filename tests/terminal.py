@@ -1,0 +1,40 @@
+"""`kato` as a user runs it in a terminal."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+
+def run_kato(
+    *arguments: str, cwd: Path, environment: dict[str, str], code: int = 0
+) -> subprocess.CompletedProcess[str]:
+    """Runs `kato`, which must end with this exit code."""
+    done = subprocess.run(
+        [sys.executable, "-m", "kato", *arguments],
+        cwd=cwd,
+        env=environment,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert done.returncode == code, done.stderr
+    return done
+
+
+class Terminal:
+    """Runs `kato` in a folder, as a user with this home."""
+
+    def __init__(self, environment: dict[str, str], cwd: Path) -> None:
+        self.home = Path(environment["HOME"])
+        self.environment = environment | {"KATO_STATE_DIR": str(cwd.parent / "state"), "COLUMNS": "140"}
+        self.cwd = cwd
+
+    def run(self, *arguments: str, code: int = 0) -> str:
+        done = run_kato(*arguments, cwd=self.cwd, environment=self.environment, code=code)
+        return done.stdout if code == 0 else done.stderr
+
+    def json(self, *arguments: str) -> Any:
+        return json.loads(self.run(*arguments, "--json"))
