@@ -174,13 +174,17 @@ def _is_word_char(char: str) -> bool:
     return category[0] in "LN" or category in ("Co", "Mn", "Mc")
 
 
+#: Lower-case characters that SQLite's tokenizer folds further: the final sigma, and the iota below a vowel.
+_FOLDED_BY_SQLITE: Final = {"\u03c2": "\u03c3", "\u0345": "\u03b9"}
+
+
 class _Folded(dict[int, str]):
     """For `str.translate`: a letter's base letter in lower case, computed when it first occurs."""
 
     def __missing__(self, code: int) -> str:
         char = chr(code)
         base = unicodedata.normalize("NFD", char)[0].lower() if not _IS_SINGLE.match(char) else char
-        folded = self[code] = base if len(base) == 1 else char
+        folded = self[code] = _FOLDED_BY_SQLITE.get(base, base) if len(base) == 1 else char
         return folded
 
 
