@@ -215,8 +215,11 @@ def test_all_styling_is_richs_own(home: Home, name: str) -> None:
     ("arguments", "until"),
     [(["watch"], "Watching"), (["status", "--watch"], "OWNED")],
 )
-def test_a_live_view_shows_hostile_names_as_text(home: Home, arguments: list[str], until: str) -> None:
-    code, output = home.terminal(*arguments, stop_after=until)
+@pytest.mark.parametrize("unbuffered", ["", "1"])
+def test_a_live_view_shows_hostile_names_as_text(
+    home: Home, arguments: list[str], until: str, unbuffered: str
+) -> None:
+    code, output = home.terminal(*arguments, stop_after=until, PYTHONUNBUFFERED=unbuffered)
     assert code in (0, 130)
     assert "[/]" in plain(output), "the provider's name is no markup"
     assert unprintable(plain(output)) == set()

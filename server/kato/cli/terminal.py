@@ -8,11 +8,13 @@ import codecs
 import io
 import json
 import logging
+import signal
 import sys
 import traceback
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from types import TracebackType
-from typing import Any, Final
+from typing import Any, Final, TextIO
 
 from kato.app.config import LogFormatter
 from kato.core import limits
@@ -37,11 +39,21 @@ _ASCII: Final = {
 def prepare() -> None:
     """Call once, before anything is printed."""
     codecs.register_error(_ERRORS, _substitute)
+    sys.stdout, sys.stderr = _buffered(sys.stdout), _buffered(sys.stderr)
     if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(errors=_ERRORS)
     sys.excepthook = _print_defect
     if logging.lastResort is not None:
         logging.lastResort.setFormatter(LogFormatter())  # what is logged where no log was set up
+
+
+def _buffered(stream: TextIO) -> TextIO:
+    """A stream that Python left without a buffer (`PYTHONUNBUFFERED`) loses what the system does not take in one write."""
+    if not isinstance(stream, io.TextIOWrapper) or not isinstance(raw := stream.buffer, io.RawIOBase):
+        return stream
+    encoding, errors = stream.encoding, stream.errors
+    stream.detach()
+    return io.TextIOWrapper(io.BufferedWriter(raw), encoding, errors, line_buffering=True)
 
 
 def _substitute(error: UnicodeError) -> tuple[str, int]:
@@ -79,6 +91,21 @@ def write(pieces: Iterable[bytes], shown: Callable[[str], str]) -> None:
     decode = codecs.getincrementaldecoder("utf-8")("replace").decode
     for piece in pieces:
         sys.stdout.write(shown(decode(piece)))
+
+
+@contextmanager
+def uninterrupted() -> Iterator[None]:
+    """Ctrl+C takes effect after the block. Inside a write it would lose the rest of what is written: after half of an escape
+    sequence, a terminal takes the text behind it for the other half.
+    """
+    interrupts: list[int] = []
+    before = signal.signal(signal.SIGINT, lambda number, _: interrupts.append(number))
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
+    if interrupts:
+        signal.raise_signal(signal.SIGINT)
 
 
 def flush() -> None:

@@ -41,7 +41,9 @@ def run(arguments: argparse.Namespace) -> int:
         return EXIT_OK
     with Live(console=Screen(), auto_refresh=False, screen=False) as live:
         while True:
-            live.update(_view(options.running_servers(folder)), refresh=True)
+            view = _view(options.running_servers(folder))
+            with terminal.uninterrupted():
+                live.update(view, refresh=True)
             time.sleep(_REFRESH_SECONDS)
 
 
