@@ -303,3 +303,28 @@ def test_foreign_files_among_the_status_files_are_ignored(start: Start, tmp_path
         assert time.monotonic() < deadline
     client.close()
     assert shown(state) == []
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
+def test_a_server_does_not_load_openssl(start: Start, state: Path) -> None:
+    client = start(options={"stateDir": str(state)})
+    maps = Path(f"/proc/{client.process.pid}/maps").read_text(encoding="utf-8")
+    assert not {line for line in maps.splitlines() if "libssl" in line or "libcrypto" in line}
+
+
+def test_what_was_left_out_can_be_imported_later() -> None:
+    program = """
+from kato.app import process
+
+process.leave_out_openssl()
+import asyncio, hashlib, sys
+
+assert not {"ssl", "_hashlib"} & set(sys.modules)
+assert hashlib.sha256(b"a").hexdigest() == "ca978112ca1bbdcafac231b39a23dc4da786eff8147c4e72b9807785afee48bb"
+asyncio.run(asyncio.sleep(0))
+import hmac, ssl
+
+ssl.create_default_context()
+hmac.new(b"key", b"a", "sha256")
+"""
+    subprocess.run([sys.executable, "-c", program], check=True)

@@ -12,6 +12,7 @@ import sys
 import time
 import zlib
 from functools import cache
+from importlib import import_module
 from pathlib import Path
 from typing import Final, NamedTuple
 
@@ -65,6 +66,33 @@ def tame_allocator() -> None:
         libc.mallopt(_M_MMAP_THRESHOLD, 2 * MIB)
         libc.mallopt(_M_TRIM_THRESHOLD, 4 * MIB)
         libc.mallopt(_M_ARENA_MAX, 1)
+
+
+def leave_out_openssl() -> None:
+    """Call before asyncio and hashlib are imported. They load OpenSSL (4 to 6 MB, a tenth of the start): asyncio for connections
+    that Kato never opens, hashlib for what Python computes itself. Both work without it; later imports of it find it as usual.
+    """
+    left_out = [name for name in ("ssl", "_hashlib") if name not in sys.modules]
+    if "hashlib" in sys.modules or not _has_own_hashes():
+        left_out = [name for name in left_out if name != "_hashlib"]
+    sys.modules.update(dict.fromkeys(left_out))  # type: ignore[arg-type] # None makes an import raise ImportError
+    try:
+        import asyncio  # noqa: F401, PLC0415 - the imports that this function is for
+        import hashlib  # noqa: F401, PLC0415
+    finally:
+        for name in left_out:
+            del sys.modules[name]
+
+
+def _has_own_hashes() -> bool:
+    """False where Python was built without some of them: hashlib then reports an error for each that OpenSSL does not provide."""
+    sha2 = ["_sha2"] if sys.version_info >= (3, 12) else ["_sha256", "_sha512"]
+    try:
+        for name in ("_md5", "_sha1", "_sha3", "_blake2", *sha2):
+            import_module(name)
+    except ImportError:
+        return False
+    return True
 
 
 def freeze_heap() -> None:

@@ -24,6 +24,7 @@ from kato.assistants.guard import guarded
 from kato.core.actions import Action, Arguments, ReadArguments
 from kato.core.errors import brief
 from kato.core.text import nearest, printable
+from kato.system.packages import may_declare
 
 if TYPE_CHECKING:
     from importlib.metadata import EntryPoint
@@ -208,6 +209,8 @@ def _or(function: Callable[[Any], _V], otherwise: _V) -> Callable[[Any], _V]:
 
 @cache
 def _entry_points() -> "tuple[EntryPoint, ...]":
+    if not may_declare(GROUP):
+        return ()
     from importlib.metadata import entry_points  # noqa: PLC0415 - 10 ms
 
     return tuple(sorted(entry_points(group=GROUP), key=lambda point: (point.name, point.value)))

@@ -15,7 +15,7 @@ import zlib
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import tzinfo
 from pathlib import Path, PurePath
-from typing import IO, Final, NamedTuple
+from typing import IO, TYPE_CHECKING, Final, NamedTuple
 
 from msgspec.structs import replace
 
@@ -26,7 +26,7 @@ from kato.core.events import AssistantMessage, ConversationEvent, SessionKey, Us
 from kato.core.moments import in_zone, utc
 from kato.core.ports import NoteLedger
 from kato.core.records import Recording, SessionRecord
-from kato.notes import frontmatter, html, looks, plain
+from kato.notes import frontmatter, looks, plain
 from kato.notes.appending import Appending
 from kato.notes.changes import NoteChanges, note_record
 from kato.notes.facts import Facts
@@ -38,6 +38,9 @@ from kato.notes.rendering import BEGINNING, Events, Position, render, texts
 from kato.notes.replacing import Prepared
 from kato.notes.saves import Saves
 from kato.notes.transcripts import Transcripts
+
+if TYPE_CHECKING:
+    from kato.notes.html import FindPicture
 
 #: Bodies up to this size are rendered in memory, longer ones in an unlinked file of the state directory.
 _SPOOL_BYTES: Final = 4 * limits.MIB
@@ -102,7 +105,7 @@ class NoteBook:
         self._ledger = ledger
         self._spool_dir = spool_dir
         #: Finds the pictures of a page.
-        self.pictures: html.FindPicture = lambda _: None
+        self.pictures: FindPicture = lambda _: None
         #: Called while a whole note is written, with the number of events that are done and of all.
         self.progress: Callable[[int, int], None] = lambda _done, _total: None
 
@@ -216,6 +219,8 @@ class NoteBook:
 
         started = in_zone(utc(session.created_at), self.transcripts.tz)
         about = [f"{session.key.provider}, {started:%Y-%m-%d %H:%M}", *([session.cwd] if session.cwd else [])]
+        from kato.notes import html  # noqa: PLC0415 - 0.5 MB, for pages alone
+
         page = html.page(self.heads.title(path, session), about, pieces(), self.pictures)
         whole = self._write_pieces(path, session.key, page, end, paths.PAGE_SUFFIXES)
         return whole._replace(redactions=transcript.facts.redactions, messages=transcript.facts.messages)

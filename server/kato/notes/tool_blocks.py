@@ -6,7 +6,6 @@ opens). An empty body gives a single line instead of a folded block.
 
 import re
 from collections.abc import Callable, Mapping
-from difflib import unified_diff
 from typing import Any, Final
 
 import msgspec
@@ -124,6 +123,8 @@ def _hunk(change: Change) -> str:
     old, new = _lines(change.old), _lines(change.new)
     if len(old) + len(new) > _DIFF_LINES_MAX:
         return "\n".join(["@@", *(f"-{line}" for line in old), *(f"+{line}" for line in new)])
+    from difflib import unified_diff  # noqa: PLC0415 - 0.2 MB, for edits in full alone
+
     lines = list(unified_diff(old, new, lineterm="", n=3))[2:]
     return "\n".join("@@" if line.startswith("@@") else line for line in lines)
 

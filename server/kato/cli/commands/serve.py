@@ -27,11 +27,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Serves until the client ends the server. Returns the exit code."""
+    from kato.app import process  # noqa: PLC0415
+
+    process.leave_out_openssl()
     # The largest part of the start: what it makes stays, and collections during the rest of it need not look at it.
     import kato.lsp.protocol  # noqa: F401, PLC0415
 
     gc.freeze()
-    from kato.app import config, process  # noqa: PLC0415
+    from kato.app import config  # noqa: PLC0415
     from kato.lsp.server import KatoServer  # noqa: PLC0415
     from kato.system.stdout import take_stdout  # noqa: PLC0415
 
