@@ -15,6 +15,7 @@ from kato import engine as engines
 from kato.app import config, statusfiles
 from kato.app import process as processes
 from kato.assistants import registry
+from kato.assistants.contract import SavePicture
 from kato.core import limits, paths
 from kato.core.ports import Ledger, Listener, Memory, NoteLedger
 from kato.core.setting_rules import zone
@@ -29,6 +30,7 @@ from kato.notes.options import MarkdownOptions
 from kato.notes.policy import AuditLog, WritePolicy
 from kato.storage.journal import Journal
 from kato.storage.memory import MemoryLedger
+from kato.storage.pictures import PictureStore
 from kato.system.clock import now_ms
 
 log = logging.getLogger("kato")
@@ -107,6 +109,7 @@ class Assembly:
             ledger = MemoryLedger(store, max_events_per_session=chosen.max_events_per_session)
         self._footprint = 0
         self._audit = AuditLog(self.state_dir / "audit.jsonl")
+        self._pictures = PictureStore(self.state_dir)
         writer = NoteWriter(
             WritePolicy(()),
             backups_dir=self.state_dir / "backups",
@@ -138,6 +141,11 @@ class Assembly:
                 self._footprint // limits.MIB,
             )
         self.engine.configure(in_force)
+
+    def picture_saver(self) -> SavePicture | None:
+        """What keeps the pictures that session logs contain; None unless `markdown.images` is "files" and there is a journal."""
+        is_wanted = self.engine.notebook.transcripts.options.has_pictures and self.engine.ledger.durable
+        return self._pictures.save if is_wanted else None
 
     def message_bytes_max(self, chosen: Settings) -> int:
         """The largest message that may be read."""
@@ -207,6 +215,7 @@ def notebook(chosen: Settings, writer: NoteWriter, notes: NoteLedger, spool_dir:
         now_ms=now_ms,
         random_bytes=os.urandom,
         tools=registry.tools,
+        read_picture=PictureStore(spool_dir).read,
     )
 
 
@@ -230,6 +239,7 @@ def markdown_options(chosen: Settings) -> MarkdownOptions:
         frontmatter_fields=chosen.markdown_frontmatter_fields,
         file_name=chosen.notes_file_name,
         redact_secrets=chosen.notes_redact_secrets == "mask",
+        has_pictures=chosen.markdown_images == "files",
         include_system_events=chosen.markdown_include_system_events,
         include_sub_agents=chosen.markdown_include_sub_agents,
         italicize_user_messages=chosen.markdown_italicize_user_messages,

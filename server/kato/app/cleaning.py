@@ -8,6 +8,7 @@ Rules: a file is removed when it was last changed before the moment that the use
 ended. Notes belong to the user: Kato reads and removes none of them here.
 """
 
+import sys
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from stat import S_ISREG
@@ -16,8 +17,12 @@ from typing import Final, NamedTuple
 from kato.app import statusfiles
 from kato.core import limits
 from kato.core.errors import KatoError
+from kato.core.pictures import names_in
 from kato.logs.descriptions import FILE_NAME as DESCRIPTIONS_NAME
 from kato.storage.journal.files import SEARCH_NAME
+from kato.storage.journal.reading import JournalReader
+from kato.storage.pictures import FOLDER as PICTURES_FOLDER
+from kato.storage.pictures import PictureStore
 from kato.storage.search import Indexer
 
 
@@ -38,6 +43,9 @@ class Kind(NamedTuple):
     staying: Sequence[File] = ()
     reason: str = ""
 
+
+#: The message with a picture is stored within this time after the picture, if its log's reader holds nothing back.
+_NEW_PICTURE_SECONDS: Final = 60
 
 #: Files that a killed process leaves behind: an unfinished status file, note, capture or recovery, a copy made by SQLite.
 _TEMPORARY: Final = (
@@ -101,11 +109,12 @@ def remove(files: Iterable[File]) -> list[str]:
     return failures
 
 
-def remove_derived(state_dir: Path) -> list[str]:
-    """Removes what was derived from conversations after some were removed: the words in the search index and the titles of logs.
-    Kato makes both again. Returns a sentence for each place that still holds removed words.
+def remove_derived(state_dir: Path, *, now_ms: int) -> list[str]:
+    """Removes what was derived from conversations after some were removed: the words in the search index and the titles of logs,
+    which Kato makes again, and the pictures that no other conversation contains. Returns a sentence for each place that still holds removed words.
     """
     failures = remove(_files([state_dir / DESCRIPTIONS_NAME]))
+    failures += _remove_pictures(state_dir, now_ms)
     path = state_dir / SEARCH_NAME
     if not path.exists():
         return failures
@@ -121,6 +130,26 @@ def remove_derived(state_dir: Path) -> list[str]:
             f"{path} still holds removed words: another process was reading it; run kato clean again"
         )
     return failures
+
+
+def _remove_pictures(state_dir: Path, now_ms: int) -> list[str]:
+    """Removes the pictures that no conversation in the journal refers to. A new one may belong to a message that is being stored."""
+    if not (state_dir / PICTURES_FOLDER).exists():
+        return []
+    used: set[str] = set()
+    try:
+        reader = JournalReader(state_dir)
+        try:
+            for number, _ in list(reader.keys()):
+                for chunk, _ in reader.chunks(number, 0, sys.maxsize):
+                    used |= names_in(chunk.data)
+        finally:
+            reader.close()
+    except KatoError as error:
+        return [
+            f"{state_dir / PICTURES_FOLDER} may hold removed pictures: {error.message}; run kato clean again"
+        ]
+    return PictureStore(state_dir).remove_unused(used, now_ms / 1000 - _NEW_PICTURE_SECONDS)
 
 
 def _files(paths: Iterable[Path]) -> list[File]:

@@ -18,7 +18,7 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import Final
 
-from kato.assistants.contract import Surroundings
+from kato.assistants.contract import SavePicture, Surroundings
 from kato.core import limits
 from kato.core.errors import JournalUnavailable, KatoError
 from kato.core.moments import epoch_ms
@@ -41,7 +41,7 @@ class GoesOn(KatoError):
 
 class Keeper:
     """Reads the logs below these roots that changed since `since_ms` and belong to a folder of `place` (to any, if it has
-    none). `commit` lets the engine commit. Each method raises KatoError only if the journal fails.
+    none). `commit` lets the engine commit. `pictures` is as in `LogFollower`. Each method raises KatoError only if the journal fails.
     """
 
     def __init__(
@@ -52,6 +52,7 @@ class Keeper:
         place: Surroundings,
         *,
         since_ms: int = 0,
+        pictures: Callable[[], SavePicture | None] = lambda: None,
     ) -> None:
         self._store = storing(engine, commit)
         self._quiet_ms = now_ms() - limits.KEEP_QUIET_MS
@@ -64,6 +65,7 @@ class Keeper:
             now_ms=now_ms,
             clock=time.monotonic,
             recent_seconds=(now_ms() - since_ms) / 1000,
+            pictures=pictures,
         )
         #: Conversations of which the newest messages were left out.
         self.left = 0

@@ -300,6 +300,7 @@ class Runtime:
             # Messages that were written in a folder before it was opened are history.
             started_ms=self.started_at if self._feed is None else now_ms(),
             typed=self._typed,
+            pictures=self.assembly.picture_saver,
         )
         if self._search is not None:
             self._search.follow(follower.news.folders.roots, place)
@@ -322,7 +323,7 @@ class Runtime:
     def _keeper(self) -> Keeper:
         place = discovery.surroundings(self._environment)
         roots = discovery.roots(place, self.settings.provider_session_roots)
-        return Keeper(self.engine, self.commit, roots, place)
+        return Keeper(self.engine, self.commit, roots, place, pictures=self.assembly.picture_saver)
 
     # --- Search -----------------------------------------------------------------------------------------
 

@@ -382,6 +382,10 @@ MTIME_GRAIN_NS: Final = 2_000_000_000
 #: Folders that are remembered as free of temporary files.
 SWEPT_FOLDERS_MAX: Final = 1000
 
+#: A picture of a conversation, and all that are kept for notes (`markdown.images`). The log that contained one has it too.
+PICTURE_BYTES_MAX: Final = 32 * MIB
+PICTURES_BYTES_MAX: Final = 1024 * MIB
+
 # --- Notes in editors -----------------------------------------------------------------------------------
 #: Open documents whose changes are followed. A window has some dozens; Kato writes further ones as files.
 OPEN_DOCUMENTS_MAX: Final = 1000

@@ -240,8 +240,8 @@ class Settings(Struct, frozen=True, kw_only=True):
         Setting(
             "markdown.images",
             IMAGES,
-            "Pictures in notes that `kato capture` writes: a line that says where one was, or files in a folder next to the note. "
-            "Notes that record have the line.",
+            "Pictures in notes: a line that says where one was, or files in a folder next to the note. Recordings get those of "
+            "messages that come from then on; they need the journal.",
         ),
     ] = "placeholders"
     markdown_include_system_events: Annotated[

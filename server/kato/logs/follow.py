@@ -14,7 +14,7 @@ from collections import Counter, OrderedDict
 from collections.abc import Callable, Sequence
 from functools import partial
 
-from kato.assistants.contract import Problem, ReadResult, Surroundings
+from kato.assistants.contract import Problem, ReadResult, SavePicture, Surroundings
 from kato.core import limits
 from kato.core.errors import BudgetExceeded, KatoError
 from kato.core.ports import LogLedger
@@ -42,6 +42,7 @@ class LogFollower:
     """See the module. `store` stores events durably or raises KatoError; `make_room` raises BudgetExceeded when the memory limit
     leaves no room for that number of bytes. `clock` is monotonic, in seconds; `now_ms` is the wall clock; `started_ms` is when the
     process, or the editor's folder, began. `typed` has the prompts that hooks reported.
+    `pictures` gives what saves the pictures in messages, None where they are not wanted.
     """
 
     def __init__(
@@ -57,12 +58,14 @@ class LogFollower:
         started_ms: int | None = None,
         recent_seconds: float = limits.LOG_RECENT_SECONDS,
         typed: TypedPrompts | None = None,
+        pictures: Callable[[], SavePicture | None] = lambda: None,
     ) -> None:
         self.problems: Counter[tuple[str, Problem]] = Counter()
         self.unreadable = UnreadablePaths()
         self._place = place
         self._ledger = ledger
         self._make_room = make_room
+        self._pictures = pictures
         self._now_ms = now_ms
         self._clock = clock
         self._times = LiveTimes(
@@ -177,6 +180,7 @@ class LogFollower:
         if found.log.is_held and found.size > one.tail.size:
             self._drop_held(path, limits.LOG_HELD_BYTES_MAX - found.size)
             self._make_room(limits.LOG_HELD_COST * (found.size - one.tail.size))
+        one.tail.reader.save_picture = self._pictures()
         piece = one.tail.read(one.old_bytes)
         self.unreadable.discard(path)
         if piece.restarted:

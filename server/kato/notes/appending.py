@@ -81,7 +81,9 @@ class Appending:
         self, recording: Recording, events: Events, until: Position
     ) -> tuple[Recording, list[bytes]]:
         """The next piece of a bounded size, in blocks, and the recording with its position after that piece."""
-        transcript = self._transcripts.resumed(recording.key, recording.transcript_state)
+        transcript = self._transcripts.resumed(
+            recording.key, recording.transcript_state, recording.output_path
+        )
         since = position_of(recording)
         end, blocks = next_blocks(transcript, events, since, until, self._transcripts.fold(recording.key))
         recording = moved(recording, end, transcript.state)

@@ -131,7 +131,7 @@ class NoteChanges:
             return recording, look
         since = Position(changed.look.seq, changed.look.line)
         to = changed.pieces[first - 1][0] if first else since
-        transcript = self._transcripts.resumed(recording.key, changed.look.state)
+        transcript = self._transcripts.resumed(recording.key, changed.look.state, recording.output_path)
         lines = events(after=since.seq, until=to.end)
         deque(texts(transcript, lines, since, to, self._transcripts.fold(recording.key)), maxlen=0)
         recording = moved(recording, to, transcript.state)
@@ -165,7 +165,7 @@ class NoteChanges:
     def _since(self, look: looks.Look, recording: Recording, events: Events) -> list[tuple[Position, bytes]]:
         """What the recording wrote since a look, each piece with the position after it."""
         since, until = Position(look.seq, look.line), position_of(recording)
-        transcript = self._transcripts.resumed(recording.key, look.state)
+        transcript = self._transcripts.resumed(recording.key, look.state, recording.output_path)
         lines = events(after=since.seq, until=until.end)
         return [
             (min(Position(seq + 1), until), text.encode())

@@ -1,45 +1,20 @@
-"""Pictures of a conversation: as files next to its note, or inside a page.
-
-Rule: a picture's name is made of its bytes, so that the same one is stored once, however often a note is written.
-"""
+"""Pictures of a conversation: as files next to its note, or inside a page (see `core.pictures`)."""
 
 import base64
-import binascii
 import tempfile
-from hashlib import blake2b
+from collections.abc import Callable
 from pathlib import Path, PurePath
-from typing import Final, NamedTuple
+from typing import Final
 from urllib.parse import quote
 
 from kato.core.errors import KatoError
+from kato.core.pictures import EXTENSIONS, Picture, decoded, media_of, placeholder
 from kato.core.text import visible
 from kato.notes.files import NoteWriter
 
-_EXTENSIONS: Final = {
-    "image/png": "png",
-    "image/jpeg": "jpg",
-    "image/gif": "gif",
-    "image/webp": "webp",
-    "image/svg+xml": "svg",
-}
-_SUFFIXES: Final = tuple(f".{extension}" for extension in _EXTENSIONS.values())
-
-
-class _Picture(NamedTuple):
-    name: str
-    data: bytes
-
-
-def _decoded(media: str, encoded: str) -> _Picture | None:
-    """The bytes of a picture with a name for them; None if it is not base64 or of an unknown media type."""
-    extension = _EXTENSIONS.get(media)
-    if extension is None:
-        return None
-    try:
-        data = base64.b64decode(encoded, validate=True)
-    except (binascii.Error, ValueError):
-        return None
-    return _Picture(f"{blake2b(data, digest_size=8).hexdigest()}.{extension}", data)
+_SUFFIXES: Final = tuple(f".{extension}" for extension in EXTENSIONS.values())
+#: Gives the bytes of a picture that is kept; None if there is no such picture.
+ReadPicture = Callable[[str], bytes | None]
 
 
 class Pictures:
@@ -64,9 +39,23 @@ class Pictures:
 
     def save(self, media: str, encoded: str) -> str:
         """Writes a picture's file and returns the Markdown that shows it; a placeholder for what is not a picture."""
-        picture = _decoded(media, encoded)
+        picture = decoded(media, encoded)
         if picture is None:
-            return f"[image: {visible(media)}]"
+            return placeholder(media)
+        target = self._link(picture)
+        # The message's text is kept: only its picture is missing.
+        return f"[image: {visible(media)}, not written]" if target is None else f"![image]({target})"
+
+    def link(self, name: str, read: ReadPicture) -> str | None:
+        """Copies a kept picture next to the note, unless it is there, and returns the target of a link to it. None if there is
+        no such picture, or if it cannot be written.
+        """
+        if name in self._written:
+            return self._target(name)
+        data = read(name)
+        return None if data is None else self._link(Picture(name, data))
+
+    def _link(self, picture: Picture) -> str | None:
         if picture.name not in self._written:
             path = str(self._folder / picture.name)
             try:
@@ -74,11 +63,13 @@ class Pictures:
                     with self._writer.prepare(path, [picture.data], _SUFFIXES) as prepared:
                         prepared.commit(backup=False)
             except (KatoError, OSError) as error:
-                # The message's text is kept: only its picture is missing.
                 self.failure = error.message if isinstance(error, KatoError) else str(error)
-                return f"[image: {visible(media)}, not written]"
+                return None
             self._written.add(picture.name)
-        return f"![image]({quote(self._folder.name)}/{picture.name})"
+        return self._target(picture.name)
+
+    def _target(self, name: str) -> str:
+        return f"{quote(self._folder.name)}/{name}"
 
 
 class EmbeddedPictures:
@@ -92,9 +83,9 @@ class EmbeddedPictures:
 
     def save(self, media: str, encoded: str) -> str:
         """Keeps a picture and returns the Markdown that shows it; a placeholder for what is not a picture."""
-        picture = _decoded(media, encoded)
+        picture = decoded(media, encoded)
         if picture is None:
-            return f"[image: {visible(media)}]"
+            return placeholder(media)
         if picture.name not in self._places:
             offset = self._file.seek(0, 2)
             self._file.write(picture.data)
@@ -108,7 +99,24 @@ class EmbeddedPictures:
             return None
         media, offset, length = place
         self._file.seek(offset)
-        return f"data:{media};base64,{base64.b64encode(self._file.read(length)).decode()}"
+        return _data_uri(media, self._file.read(length))
+
+
+def embedded(name: str) -> str:
+    """The target of a link in a page to a kept picture."""
+    return f"{_KEPT}{name}"
+
+
+def source(reference: str, read: ReadPicture) -> str | None:
+    """The `data:` URI for the target of such a link; None for another target."""
+    name = reference.removeprefix(_KEPT)
+    data = read(name) if reference.startswith(_KEPT) else None
+    return None if data is None else _data_uri(media_of(name), data)
+
+
+def _data_uri(media: str, data: bytes) -> str:
+    return f"data:{media};base64,{base64.b64encode(data).decode()}"
 
 
 _EMBEDDED: Final = "embedded:"
+_KEPT: Final = "kept:"

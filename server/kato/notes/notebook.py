@@ -14,6 +14,7 @@ import tempfile
 import zlib
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import tzinfo
+from functools import partial
 from pathlib import Path, PurePath
 from typing import IO, TYPE_CHECKING, Final, NamedTuple
 
@@ -26,12 +27,13 @@ from kato.core.events import AssistantMessage, ConversationEvent, SessionKey, Us
 from kato.core.moments import in_zone, utc
 from kato.core.ports import NoteLedger
 from kato.core.records import Recording, SessionRecord
-from kato.notes import frontmatter, looks, plain
+from kato.notes import frontmatter, images, looks, plain
 from kato.notes.appending import Appending
 from kato.notes.changes import NoteChanges, note_record
 from kato.notes.facts import Facts
 from kato.notes.files import NoteWriter
 from kato.notes.heads import Heads
+from kato.notes.images import Pictures, ReadPicture
 from kato.notes.opening import NoteMissing
 from kato.notes.options import MarkdownOptions
 from kato.notes.rendering import BEGINNING, Events, Position, render, texts
@@ -95,16 +97,19 @@ class NoteBook:
         now_ms: Callable[[], int],
         random_bytes: Callable[[int], bytes],
         tools: Callable[[str], Mapping[str, ReadArguments]] = lambda _: {},
+        read_picture: ReadPicture = lambda _: None,
     ) -> None:
         self.writer = writer
         self.transcripts = Transcripts(options, tz, ledger.session, tools)
+        self.transcripts.pictures = lambda path: partial(Pictures(writer, path).link, read=read_picture)
         self.heads = Heads(self.transcripts, now_ms=now_ms, random_bytes=random_bytes)
         self.changes = NoteChanges(writer, ledger, self.transcripts)
         self.appending = Appending(writer, ledger, self.transcripts, self.changes, now_ms)
         self.saves = Saves(writer, ledger, self.transcripts, self.changes)
         self._ledger = ledger
         self._spool_dir = spool_dir
-        #: Finds the pictures of a page.
+        self._read_picture = read_picture
+        #: Finds the pictures of a page that are not kept.
         self.pictures: FindPicture = lambda _: None
         #: Called while a whole note is written, with the number of events that are done and of all.
         self.progress: Callable[[int, int], None] = lambda _done, _total: None
@@ -147,7 +152,7 @@ class NoteBook:
 
         Calls `remember` with the result once the file is in its place, while no other process can write.
         """
-        transcript = self.transcripts.new(session)
+        transcript = self.transcripts.new(session, path)
         with tempfile.SpooledTemporaryFile(
             max_size=_SPOOL_BYTES, dir=str(self._spool_dir), prefix=self.writer.leftovers.spool_prefix
         ) as spool:
@@ -206,6 +211,8 @@ class NoteBook:
     def write_html(self, path: str, session: SessionRecord, events: Events, until: Position) -> Whole:
         """Writes the conversation up to `until` as one self-contained HTML page. Stops the recordings to that file."""
         transcript = self.transcripts.new(session, is_page=True)
+        if self.transcripts.options.has_pictures:
+            transcript.link = images.embedded
         end = until.end
         shown = texts(
             transcript, events(after=0, until=end), BEGINNING, until, self.transcripts.fold(session.key)
@@ -221,7 +228,10 @@ class NoteBook:
         about = [f"{session.key.provider}, {started:%Y-%m-%d %H:%M}", *([session.cwd] if session.cwd else [])]
         from kato.notes import html  # noqa: PLC0415 - 0.5 MB, for pages alone
 
-        page = html.page(self.heads.title(path, session), about, pieces(), self.pictures)
+        def find(target: str) -> str | None:
+            return self.pictures(target) or images.source(target, self._read_picture)
+
+        page = html.page(self.heads.title(path, session), about, pieces(), find)
         whole = self._write_pieces(path, session.key, page, end, paths.PAGE_SUFFIXES)
         return whole._replace(redactions=transcript.facts.redactions, messages=transcript.facts.messages)
 

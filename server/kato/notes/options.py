@@ -26,3 +26,5 @@ class MarkdownOptions(Struct, frozen=True):
     file_name: str = NAME_TEMPLATE
     #: The setting `notes.redactSecrets`: secrets are shown as `[redacted: kind]`.
     redact_secrets: bool = True
+    #: The setting `markdown.images`: pictures become files in a folder next to the note.
+    has_pictures: bool = False

@@ -7,6 +7,7 @@ from msgspec.structs import replace
 
 from kato.core import limits
 from kato.core.events import SessionKey, ToolResult, UserMessage
+from kato.core.pictures import linked
 from kato.core.records import Recording
 from kato.notes.transcript import Transcript
 
@@ -100,7 +101,7 @@ def texts(
             if fold is not None and type(event) is ToolResult:
                 text += fold(transcript, event)
             if text:
-                yield seq, text
+                yield seq, text if transcript.link is None else linked(text, transcript.link)
 
 
 def next_blocks(

@@ -33,6 +33,7 @@ from kato.core.events import (
     UserMessage,
 )
 from kato.core.moments import in_zone
+from kato.core.pictures import Link
 from kato.core.text import line_part
 from kato.core.tools import action_of
 from kato.notes import decisions, redaction, summary, tool_blocks
@@ -89,6 +90,8 @@ class Transcript:
         self._style = tool_blocks.Style(options.tool_lines_max, self._state.folder)
         #: Decodes stored lines into events for `feed`. Decodes only the fields that the options show.
         self.read = decoder(options).decode_lines
+        #: Links the pictures that the text refers to; None leaves their placeholders.
+        self.link: Link | None = None
         #: The number of events that `feed` was given.
         self.fed = 0
         self.facts = Facts()

@@ -12,6 +12,7 @@ from kato import __version__
 from kato.core import limits
 from kato.core.actions import ReadArguments
 from kato.core.events import SessionKey, ToolResult
+from kato.core.pictures import Link
 from kato.core.records import SessionRecord
 from kato.notes import redaction
 from kato.notes.options import MarkdownOptions
@@ -40,6 +41,8 @@ class Transcripts:
         self.sub_agents: SubAgents | None = None
         self._tools = tools
         self._find_session = find_session
+        #: Links the pictures of the note at a path; None leaves their placeholders.
+        self.pictures: Callable[[str], Link] | None = None
 
     @property
     def style(self) -> int:
@@ -47,17 +50,23 @@ class Transcripts:
         zone = getattr(self.tz, "key", type(self.tz).__name__)
         return zlib.crc32(msgspec.json.encode((self.options, zone, __version__)))
 
-    def new(self, session: SessionRecord, *, is_page: bool = False) -> Transcript:
-        """A transcript from the session's beginning, as a note or as a page."""
+    def new(self, session: SessionRecord, path: str = "", *, is_page: bool = False) -> Transcript:
+        """A transcript from the session's beginning, as the note at a path, or as a page."""
         options = replace(self.options, heading_style="page") if is_page else self.options
         tools = self._tools(session.key.provider)
-        return Transcript(options, self.tz, folder=session.cwd or "", tools=tools)
+        return self._linked(Transcript(options, self.tz, folder=session.cwd or "", tools=tools), path)
 
-    def resumed(self, key: SessionKey, state: bytes) -> Transcript:
-        """A transcript that goes on from a state; from the beginning if the state is empty."""
+    def resumed(self, key: SessionKey, state: bytes, path: str = "") -> Transcript:
+        """A transcript that goes on from a state, in the note at a path; from the beginning if the state is empty."""
         session = None if state else self._find_session(key)
         folder = "" if session is None or session.cwd is None else session.cwd
-        return Transcript(self.options, self.tz, state, folder=folder, tools=self._tools(key.provider))
+        tools = self._tools(key.provider)
+        return self._linked(Transcript(self.options, self.tz, state, folder=folder, tools=tools), path)
+
+    def _linked(self, transcript: Transcript, path: str) -> Transcript:
+        if path and self.options.has_pictures and self.pictures is not None:
+            transcript.link = self.pictures(path)
+        return transcript
 
     def masked(self, text: str) -> tuple[str, int]:
         """A whole text, with its secrets masked if the settings want that, and the number of its secrets."""
@@ -79,6 +88,7 @@ class Transcripts:
                 inner = Transcript(
                     self.options, self.tz, level=3, folder=transcript.folder, tools=self._tools(key.provider)
                 )
+                inner.link = transcript.link
                 pieces, size = [], 0
                 deeper = self.fold(agent.key, depth + 1)
                 for piece in render(inner, agent.events, BEGINNING, None, deeper, is_over=True):

@@ -55,7 +55,7 @@ def run(arguments: argparse.Namespace) -> int:
     report = _clean_journal(folder, before, dry_run=arguments.dry_run)
     left = list(report.remains)
     if report.removed and not arguments.dry_run:
-        left += cleaning.remove_derived(folder)
+        left += cleaning.remove_derived(folder, now_ms=now)
     verb = "would be removed" if arguments.dry_run else "removed"
     _print_sessions(report, verb)
     for kind in kinds:

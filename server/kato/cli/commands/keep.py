@@ -60,7 +60,14 @@ def run(arguments: argparse.Namespace) -> int:
         lock = config.state_dir(chosen.state_dir) / LOCK_NAME
         try:
             with opening_lock(lock, lambda: True):
-                keeper = Keeper(assembly.engine, assembly.engine.commit, roots, place, since_ms=since_ms)
+                keeper = Keeper(
+                    assembly.engine,
+                    assembly.engine.commit,
+                    roots,
+                    place,
+                    since_ms=since_ms,
+                    pictures=assembly.picture_saver,
+                )
                 before = assembly.engine.memory_status().journal
                 _read(keeper)
                 after = assembly.engine.memory_status().journal
