@@ -177,3 +177,16 @@ def test_names_that_differ_only_in_how_they_are_composed_are_one_note(window: Ma
     one.append(said("second talk\n::capture cafe\u0301.md", 1, "b"))
     assert [path.name for path in one.notes.iterdir()] == ["caf\u00e9.md"]
     assert "first talk" in Path(str(one.outcomes[-1].backup_path)).read_text()
+
+
+def test_the_frontmatter_of_a_replaced_note_is_about_the_new_conversation(window: MakeWindow) -> None:
+    one = window()
+    note = one.notes / "a.md"
+    one.append(said("first talk\n::capture a.md", 0, "a"))
+    assert "title: first talk\n" in note.read_text()
+    one.append(said("second talk\n::capture a.md", 0, "b"))
+    assert "title: second talk\n" in note.read_text()
+    note.write_text(note.read_text().replace("title: second talk", "title: Mine"))
+    one.append(said("third talk\n::capture a.md", 0, "c"))
+    assert "title: Mine\n" in note.read_text()
+    assert "sessionId: c\n" in note.read_text()

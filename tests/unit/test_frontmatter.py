@@ -1,5 +1,7 @@
 """Frontmatter: how Kato finds, makes and adopts it, and what has to stay."""
 
+from collections.abc import Callable
+
 import pytest
 
 from kato.core import limits
@@ -180,3 +182,47 @@ def test_an_id_has_23_lower_case_letters_and_digits() -> None:
     made = {make_id(bytes([number]) * 32) for number in range(200)}
     assert len(made) == 200
     assert all(len(one) == 23 and one.isalnum() and one == one.lower() for one in made)
+
+
+OTHER = (
+    "id: abc\ntitle: {title}\nprovider: codex\nsessionId: s-9\nparticipants:\n  - User\n  - gpt\ntags: [kato, mine]\n"
+    "recordingIds: [r0]\nstarted: '2020-01-01'\nbranch: theirs\nfiles: [theirs.py]\nmine: 1\n"
+)
+
+
+def titles(key: tuple[str, str]) -> str | None:
+    return {("codex", "s-9"): "Their title"}.get(key)
+
+
+def test_a_note_that_gets_another_conversation_says_nothing_about_the_former_one() -> None:
+    adopted = adopt(OTHER.format(title="Their title"), FIELDS, titles)
+    assert adopted == (
+        "---\nid: abc\ntitle: A title\nprovider: claude\nsessionId: s-1\nparticipants: [User, claude-sonnet]\ntags: [kato, mine]\n"
+        "recordingIds: [r0, r1]\nmine: 1\ndesc: ''\nupdated: 2\ncreated: 1\n---\n\n"
+    )
+
+
+@pytest.mark.parametrize(
+    ("title", "known"), [("Mine", titles), ("Their title", lambda _: None), ("1", titles)]
+)
+def test_a_title_that_kato_did_not_write_stays(
+    title: str, known: Callable[[tuple[str, str]], str | None]
+) -> None:
+    assert f"title: {title}\n" in adopt(OTHER.format(title=title), FIELDS, known)
+
+
+def test_the_same_conversation_keeps_its_title_and_grows_its_lists() -> None:
+    yaml = OTHER.format(title="Their title").replace("codex", "claude").replace("s-9", "s-1")
+    adopted = adopt(yaml, FIELDS, lambda _: "Their title")
+    assert "title: Their title\n" in adopted
+    assert "participants:\n  - User\n  - gpt\n  - claude-sonnet\n" in adopted
+    assert "branch: theirs\n" in adopted
+
+
+def test_another_conversation_in_flow_style_is_replaced_too() -> None:
+    adopted = adopt(
+        "{title: Their title, provider: codex, sessionId: s-9, branch: theirs, mine: 1}\n", FIELDS, titles
+    )
+    assert "title: A title" in adopted
+    assert "branch" not in adopted
+    assert "mine: 1" in adopted

@@ -9,13 +9,14 @@ Rules:
 """
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from io import StringIO
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from msgspec import Struct
 
 from kato.core import limits
+from kato.core.events import SessionKey
 from kato.core.setting_rules import FRONTMATTER_FIELDS
 
 if TYPE_CHECKING:
@@ -35,6 +36,10 @@ _LISTS: Final = ("participants", "tags", "recordingIds", "models", "files")
 _SET_AGAIN: Final = (
     "updated", "provider", "sessionId", "truncatedEvents", "ended", "branch", "turns", "tokens", "redactions",
 )  # fmt: skip
+
+
+#: What Kato says about a conversation: not kept when the note gets another conversation.
+_OF_CONVERSATION: Final = frozenset({"participants", *FRONTMATTER_FIELDS})
 
 
 class FrontmatterInvalid(ValueError):
@@ -91,20 +96,26 @@ def new(fields: NoteFields) -> str:
     return _block(_dump(_ours(fields)))
 
 
-def adopt(yaml: str, fields: NoteFields) -> str:
+def adopt(
+    yaml: str, fields: NoteFields, title_of: Callable[[SessionKey], str | None] = lambda _: None
+) -> str:
     """The user's frontmatter with Kato's values. Keeps `id`, `title`, `created` and the user's own keys, sets `updated`, adds
     missing keys at the end and items to lists. Every other line keeps its bytes. Raises FrontmatterInvalid.
+
+    If the frontmatter is about another conversation, what Kato said about that is replaced, and also the title, unless the user
+    changed it: `title_of` gives the title that Kato wrote for the note of a session, None if that is not known.
     """
     kept = _load(yaml)
+    ours = _ours(fields)
+    merged = _Merge(kept, fields, title_of)
     if kept.fa.flow_style():
-        return _adopt_rewritten(kept, fields)
+        return _adopt_rewritten(kept, ours, merged)
     lines = yaml.splitlines(keepends=True)
     if lines and not lines[-1].endswith("\n"):
         lines[-1] += "\n"
-    ours = _ours(fields)
-    changed = {key: _merged(key, kept[key], value) for key, value in ours.items() if key in kept}
+    changed = {key: merged(key, value) for key, value in ours.items() if key in kept}
     for key, (first, end) in sorted(_lines_of_keys(kept, lines).items(), key=lambda one: -one[1][0]):
-        if key == "truncatedEvents" and key not in ours:
+        if key not in ours and merged.is_outdated(key):
             lines[first:end] = []
         elif key in changed and changed[key] != kept[key]:
             lines[first:end] = _changed_lines(lines[first:end], kept, key, changed[key])
@@ -115,19 +126,22 @@ def adopt(yaml: str, fields: NoteFields) -> str:
     return f"---{newline}{text}---{newline}{newline}"
 
 
-def _adopt_rewritten(kept: Any, fields: NoteFields) -> str:
+def _adopt_rewritten(kept: Any, ours: Mapping[str, Any], merged: "_Merge") -> str:
     """Like `adopt`, for a mapping in flow style (`{id: 1}`), whose keys are not on lines of their own."""
-    for key, value in _ours(fields).items():
-        kept[key] = _merged(key, kept[key], value) if key in kept else value
-    if not fields.truncated_events:
-        kept.pop("truncatedEvents", None)
+    for key, value in ours.items():
+        kept[key] = merged(key, value) if key in kept else value
+    for key in [key for key in kept if key not in ours and merged.is_outdated(key)]:
+        del kept[key]
     return _block(_dump(kept))
 
 
 def _changed_lines(lines: Sequence[str], kept: Any, key: str, value: Any) -> list[str]:
     """The lines of a key with its new value. A list with one item a line gets more lines."""
     item = next((found for line in lines if (found := _ITEM.match(line))), None)
-    if isinstance(value, list) and isinstance(kept[key], list) and item is not None:
+    is_longer = (
+        isinstance(value, list) and isinstance(kept[key], list) and value[: len(kept[key])] == kept[key]
+    )
+    if is_longer and item is not None:
         added = _dump(value[len(kept[key]) :]).splitlines()
         return [*lines, *(f"{item['indent']}{line}\n" for line in added)]
     if isinstance(value, list):
@@ -192,12 +206,37 @@ def _ours(fields: NoteFields) -> dict[str, Any]:
     return ours
 
 
-def _merged(key: str, there: Any, ours: Any) -> Any:
-    """The new value of a key that the frontmatter has: sets Kato's own keys, adds to lists, keeps everything else."""
-    if key in _SET_AGAIN:
-        return ours
-    if key not in _LISTS:
-        return there
+class _Merge:
+    """Says what becomes of the keys that a frontmatter has: sets Kato's own keys, adds to lists, keeps everything else. See `adopt`
+    for a frontmatter that is about another conversation.
+    """
+
+    def __init__(
+        self, kept: Mapping[str, Any], fields: NoteFields, title_of: Callable[[SessionKey], str | None]
+    ) -> None:
+        self._kept = kept
+        former = SessionKey(str(kept.get("provider")), str(kept.get("sessionId")))
+        self._is_other = None not in (kept.get("provider"), kept.get("sessionId")) and former != (
+            fields.provider,
+            fields.session_id,
+        )
+        self._former_title = title_of(former) if self._is_other else None
+
+    def __call__(self, key: str, ours: Any) -> Any:
+        """The new value of a key."""
+        there = self._kept[key]
+        is_title = key == "title" and self._former_title is not None and there == self._former_title
+        if key in _SET_AGAIN or is_title or (self._is_other and key in _OF_CONVERSATION):
+            return ours
+        return _grown(there, ours) if key in _LISTS else there
+
+    def is_outdated(self, key: str) -> bool:
+        """Whether a key goes that Kato no longer sets."""
+        return key == "truncatedEvents" or (self._is_other and key in _OF_CONVERSATION)
+
+
+def _grown(there: Any, ours: Sequence[Any]) -> Any:
+    """A list with the items that it lacks."""
     if there is None:
         return ours
     if isinstance(there, str | int | float):

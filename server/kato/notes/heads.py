@@ -2,10 +2,12 @@
 
 from collections.abc import Callable, Sequence
 from datetime import datetime
+from functools import partial
 from pathlib import PurePath
 
 from kato.core import paths
 from kato.core.errors import WriteFailed
+from kato.core.events import SessionKey
 from kato.core.moments import in_zone
 from kato.core.records import SessionRecord
 from kato.notes import frontmatter
@@ -44,6 +46,11 @@ class Heads:
             return about
         return self._masked(paths.title_from_filename(path)) or about or "Conversation"
 
+    def _title_of(self, path: str, key: SessionKey) -> str | None:
+        """The title that the note at a path got from a session; None if the session is not known."""
+        session = self._transcripts.find_session(key)
+        return None if session is None else self.title(path, session)
+
     def _about(self, session: SessionRecord) -> str | None:
         """What a conversation is about, without secrets."""
         about = session.title or session.snippet
@@ -80,7 +87,7 @@ class Heads:
         )
         if there is not None and there.frontmatter is not None:
             try:
-                return frontmatter.adopt(there.frontmatter, fields).encode()
+                return frontmatter.adopt(there.frontmatter, fields, partial(self._title_of, path)).encode()
             except frontmatter.FrontmatterInvalid as error:
                 raise WriteFailed(f"the note's frontmatter cannot be kept: {error}", path) from error
         if not self._transcripts.options.include_frontmatter:

@@ -40,7 +40,7 @@ class Transcripts:
         #: Finds the sub-agents of a tool call; None where there are none.
         self.sub_agents: SubAgents | None = None
         self._tools = tools
-        self._find_session = find_session
+        self.find_session = find_session
         #: Links the pictures of the note at a path; None leaves their placeholders.
         self.pictures: Callable[[str], Link] | None = None
 
@@ -58,7 +58,7 @@ class Transcripts:
 
     def resumed(self, key: SessionKey, state: bytes, path: str = "") -> Transcript:
         """A transcript that goes on from a state, in the note at a path; from the beginning if the state is empty."""
-        session = None if state else self._find_session(key)
+        session = None if state else self.find_session(key)
         folder = "" if session is None or session.cwd is None else session.cwd
         tools = self._tools(key.provider)
         return self._linked(Transcript(self.options, self.tz, state, folder=folder, tools=tools), path)
