@@ -1,5 +1,6 @@
 """A user edits a note while it records: every message is in it once and in order, whatever the editor saves."""
 
+import os
 from collections.abc import Callable
 from itertools import count
 from pathlib import Path
@@ -10,6 +11,7 @@ from hypothesis import strategies as st
 
 from builders import assistant, user
 from engine.machine import MakeWindow, Window, faulty, never, words
+from kato.core import limits
 
 #: What a user may do to the text of a note that holds the messages `one` to `four`: the text that was in the editor before
 #: the last two were appended, the text now, and the text that is saved.
@@ -19,6 +21,13 @@ Edit = Callable[[str, str], str]
 def talk_to(one: Window, *, first: int, texts: list[str]) -> None:
     for number, text in enumerate(texts, first):
         one.append(assistant(text, number))
+
+
+def empty(note: Path) -> None:
+    """The user emptied the note, longer ago than an editor takes to save it."""
+    note.write_bytes(b"")
+    old = note.stat().st_mtime_ns - limits.NOTE_SAVING_MS * 1_000_000
+    os.utime(note, ns=(old, old))
 
 
 @pytest.mark.parametrize(
@@ -144,10 +153,10 @@ def test_a_note_that_is_emptied_twice_stays_empty(window: MakeWindow) -> None:
     one = window()
     note = one.notes / "talk.md"
     one.append(assistant("message one", 0), user("::capture talk.md", 1))
-    note.write_text("")
+    empty(note)
     one.beat()
     assert "message one" in note.read_text()
-    note.write_text("")
+    empty(note)
     one.beat()
     assert note.read_text() == ""
 
@@ -350,3 +359,30 @@ def test_each_message_is_in_the_note_once_and_in_order_whatever_is_saved(
     expected = [line for text in [*said, "the end"] for line in text.split("\n") if line]
     assert found == ["::capture talk.md", *expected]
     one.close()
+
+
+def test_a_note_that_an_editor_is_saving_in_place_is_left_alone(window: MakeWindow) -> None:
+    one = window()
+    note = one.notes / "talk.md"
+    one.append(user("::capture talk.md", 0))
+    talk_to(one, first=1, texts=["message one"])
+    text = note.read_text()
+    note.write_bytes(b"")
+    one.beat()
+    talk_to(one, first=2, texts=["message two"])
+    assert note.read_bytes() == b""
+    note.write_text(text)
+    one.beat()
+    assert words(note) == ["::capture talk.md", "message one", "message two"]
+    assert one.notices == []
+
+
+def test_a_note_that_stays_empty_gets_its_text_again(window: MakeWindow) -> None:
+    one = window()
+    note = one.notes / "talk.md"
+    one.append(user("::capture talk.md", 0))
+    talk_to(one, first=1, texts=["message one"])
+    empty(note)
+    one.beat()
+    assert "message one" in note.read_text()
+    assert one.kinds == ["note_repaired"]

@@ -401,6 +401,8 @@ HELD_TEXT_BYTES: Final = 128 * KIB
 HELD_TEXT_BYTES_MAX: Final = 2 * MIB
 #: How long a note is missing before that is reported. Editors that save by renaming leave a gap of milliseconds.
 NOTE_MISSING_GRACE_MS: Final = 1000
+#: How long an empty note is left alone, because an editor that saves in place empties the file before it writes.
+NOTE_SAVING_MS: Final = 1000
 #: Notes of a folder whose first bytes are searched for a recording's id when a note was renamed.
 MOVED_NOTES_MAX: Final = 500
 MOVED_NOTE_HEAD_BYTES: Final = 16 * KIB

@@ -18,7 +18,7 @@ from kato.core.records import Recording
 from kato.notes import looks
 from kato.notes.changes import ChangedNote, NoteChanges, note_record
 from kato.notes.files import NoteWriter
-from kato.notes.opening import NoteMissing
+from kato.notes.opening import FileState, NoteMissing
 from kato.notes.rendering import Events, Position, moved, next_blocks, position_of
 from kato.notes.transcripts import Transcripts
 
@@ -46,7 +46,7 @@ class Appending:
         """Brings a recording's note up to `until`, piece by piece, after restoring what the note lacks before the recording's
         position. Yields the recording after each piece, never at an earlier position than it had.
 
-        No other process may write meanwhile, and the caller must store each recording before it asks for the next one.
+        Writes nothing while an editor saves the note. No other process may write meanwhile, and the caller must store each recording before it asks for the next one.
         Raises NoteMissing.
         """
         reached = position_of(recording)
@@ -54,6 +54,8 @@ class Appending:
             return
         look = None
         changed = self._changes.read(recording, events)
+        if changed is not None and self._is_being_saved(changed.state):
+            return
         if changed is not None:
             recording, look = self._changes.restored(recording, changed, events)
         is_restoring = position_of(recording) < reached
@@ -76,6 +78,11 @@ class Appending:
                     is_restoring = False
                     self.repaired(recording)
                 yield recording
+
+    def _is_being_saved(self, state: FileState) -> bool:
+        """Whether an editor is about to write the note: one that saves in place empties the file first."""
+        age_ms = self._now_ms() - state.mtime_ns // 1_000_000
+        return state.size == 0 and 0 <= age_ms < limits.NOTE_SAVING_MS
 
     def next_piece(
         self, recording: Recording, events: Events, until: Position
