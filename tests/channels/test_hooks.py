@@ -268,6 +268,8 @@ def test_without_a_running_kato_the_user_learns_how_to_start_one(machine: Machin
     mixed = machine.claude(talk, "Thanks.\n::capture n.md")
     assert mixed is not None
     assert mixed.keys() == {"systemMessage"}
+    assert "nothing was done" in answer["reason"]
+    assert "nothing was done" not in mixed["systemMessage"], "a Kato that starts soon runs it from the log"
     assert machine.claude(talk, "a::b\n::before") is None
 
 

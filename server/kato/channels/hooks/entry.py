@@ -26,13 +26,13 @@ _PROMPT_CHARS_MAX: Final = 200_000
 _LOOK_SECONDS: Final = 0.3
 _ANSWER_SECONDS: Final = 0.7
 
-NOT_RUNNING: Final = (
-    "not running, so nothing was done. Open this folder in an editor with Kato, or run `kato watch` in a terminal, then type"
-    " the command again"
-)
-NOT_FOLLOWED: Final = (
-    "running, but in other folders, so nothing was done. Open this folder in an editor with Kato, or run `kato watch` in a"
-    " terminal, then type the command again"
+NOT_RUNNING: Final = "not running"
+NOT_FOLLOWED: Final = "running, but in other folders"
+#: What to do about a prompt that the assistant never sees, and about one that its log will contain.
+_STOPPED: Final = "so nothing was done. Open this folder in an editor with Kato, or run `kato watch` in a terminal, then type the command again"
+_WENT_ON: Final = (
+    "so the command waits. Open this folder in an editor with Kato, or run `kato watch` in a terminal: it runs what was typed in"
+    " the last minutes of a conversation that it knows. Type the command again if it does not"
 )
 BUSY: Final = "busy; the command runs as soon as it can"
 
@@ -133,7 +133,7 @@ def _unanswered(asked: Json, reason: str) -> Answer | None:
     if not commands and not problems:
         return None
     stop = asked["isTyped"] and asked["canStop"] and grammar.holds_commands_alone(asked["prompt"])
-    return Answer(f"Kato: {reason}", stop)
+    return Answer(f"Kato: {reason}, {_STOPPED if stop else _WENT_ON}", stop)
 
 
 def _pushed(host: Host, report: Json, about: Json, environment: Mapping[str, str]) -> Json | None:
