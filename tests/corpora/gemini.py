@@ -97,6 +97,10 @@ def turn(log: GeminiLog, words: str) -> None:
     log.expect("assistant", reply["content"])
     log.call("run_shell_command", {"command": "ls"}, {"output": FOREIGN})
     log.expect("result", FOREIGN)
+    log.call(
+        "web_fetch", {"prompt": "x"}, {"output": f"<untrusted_context>\n{FOREIGN}\n</untrusted_context>"}
+    )
+    log.expect("result", FOREIGN)
     log.say(f"{FOREIGN}{log.number()}")
 
 

@@ -174,6 +174,12 @@ FAILED = (
         ("run_shell_command", {"output": "Output: x"}, "success", ("ok", None)),
         ("run_shell_command", {"output": FAILED}, "success", ("error", 2)),
         ("run_shell_command", {"output": "Output: x\nExit Code: 0"}, "success", ("ok", 0)),
+        (
+            "run_shell_command",
+            {"output": f"<untrusted_context>\n{FAILED}\n</untrusted_context>"},
+            "success",
+            ("error", 2),
+        ),
         ("run_shell_command", {"output": "Output: Exit Code: 7\nand more"}, "success", ("ok", None)),
         ("read_file", {"output": "Exit Code: 2"}, "success", ("ok", None)),
     ],

@@ -25,6 +25,8 @@ _EXIT_CODE: Final = re.compile(
     r"^Exit Code: (-?\d+)\n?(?:^(?:Signal|Background PIDs|Process Group PGID): .*\n?)*\Z", re.MULTILINE
 )
 _DENIED: Final = "[Operation Cancelled]"
+_WRAPPED: Final = re.compile(r"<untrusted_context>\n(.*)\n</untrusted_context>", re.DOTALL)
+_WRAPPED_END: Final = "&lt;/untrusted_context&gt;"
 
 #: The words stand in a tool's result, and a tool from elsewhere may have this name.
 ABOUT_PLAN: Final = "it stands in the result of a tool, as the user's words on a plan"
@@ -45,7 +47,7 @@ def result_text(call: Json) -> str:
         response = object_of(object_of(entry, "functionResponse"), "response")
         text = text_of(response, "output") or text_of(response, "error")
         parts.append(text if text is not None else as_text(dict(response)) if response else part_text(entry))
-    text = "\n".join(part for part in parts if part)
+    text = "\n".join(_unwrapped(part) for part in parts if part)
     display = call.get("resultDisplay")
     if isinstance(display, dict):
         text = "\n".join(part for part in (text, text_of(display, "fileDiff")) if part)
@@ -55,6 +57,12 @@ def result_text(call: Json) -> str:
     if status == _CANCELLED and _DENIED not in text:
         return f"{_DENIED}\n{text}".rstrip("\n")
     return text or status
+
+
+def _unwrapped(text: str) -> str:
+    """A text without the tags in which Gemini CLI, since 0.61, shows the model what comes from outside."""
+    found = _WRAPPED.fullmatch(text)
+    return text if found is None else found[1].replace(_WRAPPED_END, "</untrusted_context>")
 
 
 class Ending(NamedTuple):
