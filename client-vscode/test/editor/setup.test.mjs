@@ -2,6 +2,7 @@
 
 import assert from "node:assert/strict";
 import { promises as fs, readdirSync, readFileSync } from "node:fs";
+import os from "node:os";
 import path from "node:path";
 import { afterEach, test } from "node:test";
 import { Editor, folderWith, pathWithKato, says, until } from "./harness.mjs";
@@ -58,7 +59,6 @@ test(
   async () => {
     editor = await Editor.start({ environment: noNetwork });
     await editor.open();
-    await until(() => editor.toast("Kato sets up its server").first().isVisible(), "the progress", 60);
     await until(figures, "the server", 60);
     const { birthtimeMs } = await fs.stat(editor.storage); // it is made when the server is first searched for
     const seconds = (Date.now() - birthtimeMs) / 1000;
@@ -67,7 +67,8 @@ test(
     assert.match(environment, /^server-[\d.]+-[0-9a-f]{8}$/);
     assert.deepEqual(others, []);
     console.log(`first start without a network: ${seconds.toFixed(1)} s`);
-    assert.ok(seconds < 15, `${seconds} s`);
+    const busy = Math.max(1, os.loadavg()[0] / os.availableParallelism()); // with the work of others
+    assert.ok(seconds < 15 * busy, `${seconds} s`);
     await editor.append("claude", "s", [says("claude", "s").user("Hello\n::capture notes/offline.md")]);
     const note = path.join(editor.workspace, "notes/offline.md");
     await until(async () => (await fs.readFile(note, "utf8")).includes("Hello"), "the note");
