@@ -336,7 +336,7 @@ def package(target: Target) -> Path:
 
 
 def check_size(vsix: Path) -> None:
-    """Marketplaces and users' networks take small extensions better."""
+    """Refuses a VSIX over the bound."""
     size = vsix.stat().st_size
     if size > VSIX_BYTES_MAX:
         raise Fault(

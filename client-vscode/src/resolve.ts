@@ -50,7 +50,7 @@ export function installFailure(output: string): "network" | "noVenv" | "noSpace"
     return "hashes";
   }
   if (
-    /Could not find a version|No matching distribution|NewConnectionError|ConnectionError|ConnectTimeout|Read ?timed out|resolve host|name resolution|dns error|error sending request|Failed to fetch|Network is unreachable|ProxyError|SSLError|CERTIFICATE_VERIFY/i.test(
+    /Could not find a version|No matching distribution|has no wheels with a matching|NewConnectionError|ConnectionError|ConnectTimeout|Read ?timed out|resolve host|name resolution|dns error|error sending request|Failed to fetch|Network is unreachable|ProxyError|SSLError|CERTIFICATE_VERIFY/i.test(
       output,
     )
   ) {
