@@ -2,7 +2,7 @@
 
 `python tools/build_vsix.py` builds the VSIX for this machine, `--all` every VSIX, `--target NAME` one of them; `--name` prints
 the path of the VSIX for this machine and `--list` the matrix. A platform's VSIX contains a wheel of every package of
-requirements/runtime.txt for every Python of the matrix; wheels that fit several Pythons are stored once. The universal VSIX
+requirements/runtime.txt that is not optional, for every Python of the matrix; a wheel that fits several Pythons is stored once. The universal VSIX
 contains the lock alone: its packages come from an index, and their hashes are checked.
 
 The wheels are kept in build/wheels and downloaded again only if one is missing or differs from the lock, so that a second
@@ -37,7 +37,7 @@ PYTHONS: Final = ("3.10", "3.11", "3.12", "3.13", "3.14")
 VSIX_BYTES_MAX: Final = 12_000_000
 #: The extension runs pip from its wheel and does not install it.
 INSTALLER: Final = "pip"
-#: The server works without them, and one wheel for each Python would be larger than everything else together (28 MB).
+#: Left out of a platform's VSIX: the wheels for five versions of Python have 28 MB, and only compressed logs of Codex need them.
 OPTIONAL: Final = frozenset({"zstandard"})
 #: The time of every file in wheels and VSIXes, 2020-01-01: a time of the build would change their bytes.
 EPOCH: Final = "1577836800"
