@@ -3,7 +3,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
-.PHONY: help demo test test-fast check format contract lock dist soak soak-windows bench clean vsix test-client test-editor
+.PHONY: help demo test test-fast check format contract lock dist soak soak-windows bench clean vsix vsix-all test-client test-editor
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -41,8 +41,11 @@ $(STAMP): pyproject.toml requirements/dev.txt
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
 	touch $@
 
-lock: ## lock the dependencies of development again (needs uv)
-	uv pip compile --quiet --universal --python-version 3.10 --generate-hashes --no-emit-index-url --no-emit-find-links --no-header --upgrade --group dev pyproject.toml --output-file requirements/dev.txt
+UPGRADE ?= --upgrade
+UV_LOCK := uv pip compile --quiet --universal --python-version 3.10 --generate-hashes --no-emit-index-url --no-emit-find-links --no-header
+lock: ## lock the dependencies of development and of the extension's server again (needs uv; UPGRADE= keeps the versions)
+	$(UV_LOCK) $(UPGRADE) --group dev pyproject.toml --output-file requirements/dev.txt
+	$(UV_LOCK) $(UPGRADE) --all-extras --group installer --constraint requirements/dev.txt pyproject.toml --output-file requirements/runtime.txt
 
 dist: $(STAMP) ## build the wheel and the source distribution
 	$(BIN)/python -m hatchling build
@@ -59,7 +62,7 @@ bench: $(STAMP) ## measure (docs/performance.md)
 
 CLIENT := client-vscode
 CLIENT_STAMP := $(CLIENT)/node_modules/.installed
-VERSION = $(shell sed -n 's/^__version__ = "\(.*\)"/\1/p' server/kato/__init__.py)
+VSIX := $(BIN)/python tools/build_vsix.py
 
 $(CLIENT_STAMP): $(CLIENT)/package.json $(CLIENT)/package-lock.json
 	cd $(CLIENT) && npm ci --ignore-scripts --no-audit --no-fund
@@ -68,13 +71,14 @@ $(CLIENT_STAMP): $(CLIENT)/package.json $(CLIENT)/package-lock.json
 test-client: $(CLIENT_STAMP) ## types, lint and unit tests of the extension
 	cd $(CLIENT) && npm test
 
-vsix: $(STAMP) $(CLIENT_STAMP) ## build the VS Code extension with the server's wheel inside (needs Node.js 20)
-	rm -rf $(CLIENT)/server $(CLIENT)/dist && mkdir $(CLIENT)/server
-	$(BIN)/python -m pip wheel --quiet --no-deps --no-build-isolation --wheel-dir $(CLIENT)/server .
-	cd $(CLIENT) && npm run --silent build && npx vsce package --no-dependencies --out kato-$(VERSION).vsix
+vsix: $(STAMP) $(CLIENT_STAMP) ## build the VS Code extension for this machine, with all that its server needs (needs Node.js 20)
+	$(VSIX)
+
+vsix-all: $(STAMP) $(CLIENT_STAMP) ## build the extension for every platform, and the universal one
+	$(VSIX) --all
 
 test-editor: vsix ## install the extension in a real VS Code and drive it (needs Chromium)
-	cd $(CLIENT)/test/editor && ./run.sh ../../kato-$(VERSION).vsix
+	$(CLIENT)/test/editor/run.sh "$$($(VSIX) --name)"
 
 clean: ## remove what was built and installed
 	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache demo-output dist build

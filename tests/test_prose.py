@@ -1,25 +1,16 @@
 """The rules of `tools/check_prose.py`: which constructions they find, and which they leave alone."""
 
-import importlib.util
-import sys
 from pathlib import Path
 from types import ModuleType
-from typing import Final
 
 import pytest
 
-SOURCE: Final = Path(__file__).resolve().parents[1] / "tools" / "check_prose.py"
+import scripts
 
 
 @pytest.fixture(scope="module")
 def prose() -> ModuleType:
-    spec = importlib.util.spec_from_file_location("check_prose", SOURCE)
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[spec.name] = module
-    spec.loader.exec_module(module)
-    return module
+    return scripts.load("check_prose")
 
 
 @pytest.mark.parametrize(

@@ -1,7 +1,7 @@
 // Why the server does not run, for those who offer a remedy.
 
-import type { SetupError } from "./install";
 import type { SettingFault } from "./protocol";
+import type { SetupError } from "./setupError";
 
 export type Failure =
   /** There is no server that can be started. */

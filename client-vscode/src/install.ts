@@ -1,47 +1,38 @@
 // Finds the server, or installs one: the setting, `kato` on the PATH, otherwise a private environment in the extension's storage.
 //
 // Rules: an environment is made under a temporary name and renamed when it is complete, by one window at a time. Its name
-// contains the wheel's hash: another wheel gets another environment. Python runs isolated (-I), without the modules on the
-// user's PYTHONPATH or in the current folder.
+// contains the hash of the lock, in which the server's wheel is: another server or other packages get another environment.
+// Python runs isolated (-I), without the modules on the user's PYTHONPATH or in the current folder.
 
-import { createHash, randomUUID } from "node:crypto";
+import { randomUUID } from "node:crypto";
 import { promises as fs } from "node:fs";
 import * as path from "node:path";
 import { alone } from "./alone";
+import { readBundle, type Bundle, type Source } from "./bundle";
 import { distrust, isWhole, putInPlace, removeHalfMade, removeOlder, use } from "./environments";
 import {
-  installFailure,
-  isCompatible,
-  isPythonNewEnough,
-  parseVersion,
-  pythonOf,
-  pythonsOnPath,
-  type Version,
-} from "./resolve";
+  explain,
+  fetchable,
+  hasPackages,
+  installers,
+  noPython,
+  type Base,
+  type Fault,
+  type Installer,
+} from "./installers";
+import { findPython, type PythonPlace } from "./python";
+import { isCompatible, lastLine, parseVersion, pythonOf, type Version } from "./resolve";
 import { run, type RunOptions } from "./run";
+import { SetupError } from "./setupError";
 
-/** There is no server: the message is for people, and `cure` names what they can do. */
-export class SetupError extends Error {
-  constructor(
-    message: string,
-    readonly cure: "python" | "retry" | "settings",
-  ) {
-    super(message);
-  }
-}
-
-export interface Place {
+export interface Place extends PythonPlace {
   /** The extension's private folder on this machine. */
   storage: string;
-  /** The folder that holds the server's wheel. */
-  wheels: string;
+  /** The folder of the extension that holds the server's wheel and the packages it needs. */
+  bundle: string;
   /** The extension's version, which the server must be compatible with. */
   version: string;
-  platform: string;
   command: readonly string[];
-  python: string;
-  /** The Python extension's interpreter, if it has one. */
-  pythonOfEditor: () => Promise<string | undefined>;
   /** The server crashed recently: a private environment is tried before it is used again. */
   isDoubtful: boolean;
   log: (line: string) => void;
@@ -65,15 +56,15 @@ export async function findServer(
   if (wanted !== undefined && (await isOnPath(place, wanted))) {
     return ["kato", "serve"];
   }
-  const wheel = await findWheel(place);
-  const folder = path.join(place.storage, `server-${place.version}-${await hashOf(wheel)}`);
+  const bundle = await readBundle(place.bundle);
+  const folder = path.join(place.storage, `server-${place.version}-${bundle.hash}`);
   await fs.mkdir(place.storage, { recursive: true });
   if (place.isDoubtful && (await answer(place, folder)).code !== 0) {
     // The Python of the environment was replaced: packages that were installed for the old one do not work with the new one.
     await distrust(folder);
   }
   if (!(await isWhole(folder, place.platform))) {
-    await installing((progress) => install(place, wheel, folder, progress));
+    await installing((progress) => install(place, bundle, folder, progress));
   }
   await use(folder).catch((error: unknown) => place.log(String(error))); // the server can start on a full disk
   await removeOlder(place.storage, folder);
@@ -98,32 +89,13 @@ async function isOnPath(place: Place, wanted: Version): Promise<boolean> {
   return isCompatible(found, wanted);
 }
 
-async function findWheel(place: Place): Promise<string> {
-  const names = await fs.readdir(place.wheels).catch(() => [] as string[]);
-  const name = names.find((one) => one.endsWith(".whl"));
-  if (name === undefined) {
-    throw new SetupError(
-      "This build of the extension does not contain a server. Install kato-lsp with pip and set kato.server.command.",
-      "settings",
-    );
-  }
-  return path.join(place.wheels, name);
-}
-
-async function hashOf(file: string): Promise<string> {
-  return createHash("sha256")
-    .update(await fs.readFile(file))
-    .digest("hex")
-    .slice(0, 8);
-}
-
-async function install(place: Place, wheel: string, folder: string, progress: Progress): Promise<void> {
+async function install(place: Place, bundle: Bundle, folder: string, progress: Progress): Promise<void> {
   try {
     const waiting = (): void => progress.report("waiting for another window that installs it…");
     await alone(path.join(place.storage, "installing"), progress.signal, waiting, async () => {
       if (!(await isWhole(folder, place.platform))) {
         await removeHalfMade(place.storage);
-        await make(place, wheel, folder, progress);
+        await make(place, bundle, folder, progress);
       }
     });
   } catch (error) {
@@ -131,121 +103,80 @@ async function install(place: Place, wheel: string, folder: string, progress: Pr
   }
 }
 
-async function make(place: Place, wheel: string, folder: string, progress: Progress): Promise<void> {
+async function make(place: Place, bundle: Bundle, folder: string, progress: Progress): Promise<void> {
   progress.report("looking for Python…");
-  const python = await findPython(place, progress.signal);
+  const hasUv = (await run(["uv", "--version"], { timeoutMs: 10_000 })).code === 0;
+  const base = await findBase(place, bundle, hasUv, progress.signal);
   const beside = `${folder}.${randomUUID().slice(0, 8)}.new`;
-  const steps: RunOptions = {
-    timeoutMs: 5 * 60_000,
-    signal: progress.signal,
-    cwd: place.storage,
-    onOutput: (text) => place.log(text.trimEnd()),
-  };
+  const begun = Date.now();
   try {
-    const inside = pythonOf(beside, place.platform);
-    const pip: Installer = {
-      make: [...isolated(python), "-m", "venv", beside],
-      install: [...isolated(inside), "-m", "pip", "install", "--disable-pip-version-check", "--no-input", wheel],
-    };
-    const uv: Installer = {
-      make: ["uv", "venv", "--python", python, beside],
-      install: ["uv", "pip", "install", "--python", inside, wheel],
-    };
-    const hasUv = (await run(["uv", "--version"], { timeoutMs: 10_000 })).code === 0;
-    // uv is fast, but does not know an index that is configured for pip only.
-    const isMade = hasUv && (await fill(uv, beside, steps, progress)) === undefined;
-    const fault = isMade ? undefined : await fill(pip, beside, steps, progress);
-    progress.signal.throwIfAborted();
-    if (fault !== undefined) {
-      throw failure(fault, python, wheel);
+    const faults: Fault[] = [];
+    for (const installer of installers(bundle, base, hasUv, beside, place.platform)) {
+      const fault = await fill(installer, beside, place, progress);
+      progress.signal.throwIfAborted();
+      if (fault === undefined) {
+        await putToUse(place, beside, folder);
+        const from = installer.source === "bundle" ? "the packages in the extension" : "an index";
+        place.log(`installed with ${installer.name} from ${from} in ${((Date.now() - begun) / 1000).toFixed(1)} s`);
+        return;
+      }
+      faults.push(fault);
+      if ("fetched" in base && fault.step === "make") {
+        break; // each way would repeat the download that failed
+      }
     }
-    const tried = await answer(place, beside);
-    if (tried.code !== 0) {
-      throw new SetupError(`Kato's server was installed but does not start: ${lastLine(tried.output)}`, "retry");
-    }
-    await putInPlace(beside, folder, place.platform);
+    throw explain(faults, base, bundle);
   } finally {
     await fs.rm(beside, { recursive: true, force: true, maxRetries: 3 }).catch(() => undefined); // its name marks it as incomplete
   }
 }
 
-interface Installer {
-  make: string[];
-  install: string[];
+/** A Python of this machine; where there is none, one that uv fetches, unless the user chose one that does not run. */
+async function findBase(place: Place, bundle: Bundle, hasUv: boolean, signal: AbortSignal): Promise<Base> {
+  const search = await findPython(place, (python) => hasPackages(bundle, python), signal);
+  if ("python" in search) {
+    return search;
+  }
+  if (hasUv && place.python === "") {
+    return { fetched: fetchable(bundle) };
+  }
+  throw noPython(search.found);
 }
 
-/** Makes an environment with the server in it. Returns the output of the installer if it failed. */
+/** Makes an environment with the server in it. Returns what failed. */
 async function fill(
   installer: Installer,
   folder: string,
-  steps: RunOptions,
+  place: Place,
   progress: Progress,
-): Promise<string | undefined> {
+): Promise<Fault | undefined> {
+  const options: RunOptions = {
+    timeoutMs: 5 * 60_000,
+    signal: progress.signal,
+    cwd: place.storage,
+    environment: installer.environment,
+    onOutput: (text) => place.log(text.trimEnd()),
+  };
+  const texts = { make: "making its environment…", install: doing(installer.source) };
   await fs.rm(folder, { recursive: true, force: true });
-  progress.report("making its environment…");
-  const made = await run(installer.make, steps);
-  if (made.code !== 0) {
-    return made.output;
-  }
-  progress.report("downloading what it needs…");
-  const installed = await run(installer.install, steps);
-  return installed.code === 0 ? undefined : installed.output;
-}
-
-async function findPython(place: Place, signal: AbortSignal): Promise<string> {
-  const tried: string[] = [];
-  const ofEditor = await place.pythonOfEditor().catch(() => undefined);
-  const candidates =
-    place.python === ""
-      ? [...(ofEditor === undefined ? [] : [[ofEditor]]), ...pythonsOnPath(place.platform)]
-      : [[place.python]];
-  for (const candidate of candidates) {
-    signal.throwIfAborted();
-    // Prints its real path: an environment cannot be made from a launcher (py, a shim).
-    const { code, output } = await run(
-      [...candidate, "-I", "-c", "import sys; print('%d.%d.%d' % sys.version_info[:3]); print(sys.executable)"],
-      { timeoutMs: 15_000, signal },
-    );
+  for (const step of ["make", "install"] as const) {
+    progress.report(texts[step]);
+    const { code, output } = await run(installer[step], options);
     if (code !== 0) {
-      continue;
+      return { source: installer.source, step, output };
     }
-    const [version = "", executable = ""] = output.trim().split(/\r?\n/).slice(-2);
-    if (isPythonNewEnough(parseVersion(version))) {
-      return executable;
-    }
-    tried.push(`${candidate.join(" ")} is ${version}`);
   }
-  const found =
-    tried.length > 0
-      ? `found only: ${tried.join(", ")}`
-      : place.python === ""
-        ? "none was found on the PATH"
-        : `kato.server.python (${place.python}) does not run`;
-  throw new SetupError(
-    `Kato needs Python 3.10 or newer for its server; ${found}. Install Python, or choose one.`,
-    "python",
-  );
+  return undefined;
 }
 
-function failure(output: string, python: string, wheel: string): SetupError {
-  switch (installFailure(output)) {
-    case "noVenv":
-      return new SetupError(
-        `${python} cannot make environments (its venv module is missing). On Debian and Ubuntu: sudo apt install python3-venv. Or choose another Python.`,
-        "python",
-      );
-    case "network":
-      return new SetupError(
-        `Kato could not download what its server needs. Check the network or the proxy and retry, or install it yourself (pip install "${wheel}") and set kato.server.command.`,
-        "retry",
-      );
-    case "noSpace":
-      return new SetupError("Kato's server could not be installed: no space is left on the disk.", "retry");
-    default:
-      return new SetupError(`Kato's server could not be installed: ${lastLine(output)}`, "retry");
-  }
+function doing(source: Source): string {
+  return source === "bundle" ? "installing its packages…" : "downloading what it needs…";
 }
 
-function lastLine(output: string): string {
-  return output.trim().split(/\r?\n/).at(-1) ?? "";
+async function putToUse(place: Place, made: string, folder: string): Promise<void> {
+  const tried = await answer(place, made);
+  if (tried.code !== 0) {
+    throw new SetupError(`Kato's server was installed but does not start: ${lastLine(tried.output)}`, "retry");
+  }
+  await putInPlace(made, folder, place.platform);
 }

@@ -121,7 +121,7 @@ function place(
   const configuration = vscode.workspace.getConfiguration("kato.server");
   return {
     storage: context.globalStorageUri.fsPath,
-    wheels: path.join(context.extensionPath, "server"),
+    bundle: path.join(context.extensionPath, "server"),
     version,
     platform: process.platform,
     command: configuration.get<string[]>("command", []),

@@ -39,21 +39,28 @@ export function pythonOf(folder: string, platform: string): string {
 }
 
 /** Why pip or uv failed. Their output is the only source: their exit codes do not distinguish the reasons. */
-export function installFailure(output: string): "network" | "noVenv" | "noSpace" | "other" {
+export function installFailure(output: string): "network" | "noVenv" | "noSpace" | "hashes" | "other" {
   if (/ensurepip is not|No module named '?(venv|ensurepip)|python3-venv/i.test(output)) {
     return "noVenv";
   }
   if (/No space left|ENOSPC|disk full/i.test(output)) {
     return "noSpace";
   }
+  if (/do not match the hashes|hash mismatch/i.test(output)) {
+    return "hashes";
+  }
   if (
-    /Could not find a version|No matching distribution|NewConnectionError|ConnectionError|ConnectTimeout|Read ?timed out|resolve host|name resolution|dns error|error sending request|Failed to fetch|Network is unreachable|ProxyError|SSLError|CERTIFICATE_VERIFY/i.test(
+    /Could not find a version|No matching distribution|has no wheels with a matching|NewConnectionError|ConnectionError|ConnectTimeout|Read ?timed out|resolve host|name resolution|dns error|error sending request|Failed to fetch|Network is unreachable|ProxyError|SSLError|CERTIFICATE_VERIFY/i.test(
       output,
     )
   ) {
     return "network";
   }
   return "other";
+}
+
+export function lastLine(output: string): string {
+  return output.trim().split(/\r?\n/).at(-1) ?? "";
 }
 
 /** Milliseconds before the next start after a crash; undefined: it is not started again. `crashes` has the times of the crashes. */

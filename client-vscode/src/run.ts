@@ -15,6 +15,8 @@ export interface RunOptions {
   timeoutMs: number;
   signal?: AbortSignal;
   cwd?: string;
+  /** Variables in addition to those of this process. */
+  environment?: Readonly<Record<string, string>>;
   onOutput?: (text: string) => void;
 }
 
@@ -22,7 +24,10 @@ const OUTPUT_CHARS_MAX = 64 * 1024;
 const HAS_GROUPS = process.platform !== "win32";
 
 /** Never rejects: for a program that cannot be started, `code` is null and `output` is the reason. */
-export function run(command: readonly string[], { timeoutMs, signal, cwd, onOutput }: RunOptions): Promise<Ran> {
+export function run(
+  command: readonly string[],
+  { timeoutMs, signal, cwd, environment, onOutput }: RunOptions,
+): Promise<Ran> {
   return new Promise((resolve) => {
     const [program = "", ...args] = command;
     let output = "";
@@ -37,6 +42,7 @@ export function run(command: readonly string[], { timeoutMs, signal, cwd, onOutp
         windowsHide: true,
         detached: HAS_GROUPS,
         ...(cwd !== undefined && { cwd }),
+        ...(environment !== undefined && { env: { ...process.env, ...environment } }),
       });
     } catch (error) {
       resolve({ code: null, output: String(error) });

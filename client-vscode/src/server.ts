@@ -10,7 +10,7 @@ import type { NotificationType, RequestType, RequestType0 } from "vscode-languag
 import { Connection, rejectedSetting, type Listener, type OpenNotes } from "./connection";
 import type { Failure } from "./failure";
 import { FileOperations } from "./fileOperations";
-import { findServer, SetupError, type Place, type Progress } from "./install";
+import { findServer, type Place, type Progress } from "./install";
 import { after, Life, LifeEvent, shownAs, type ServerState } from "./life";
 import { NoteEdits } from "./noteEdits";
 import { text } from "./notices";
@@ -18,6 +18,7 @@ import { ExitCode, NoticeKind } from "./protocol";
 import { pauseBeforeRestart } from "./resolve";
 import { LAST_WORDS_MS, type Exit } from "./serverProcess";
 import { rejection, type Values } from "./settings";
+import { SetupError } from "./setupError";
 import type { CommandOutcome, Notice, StatusSnapshot } from "./structs";
 import { UnsavedDocuments } from "./unsaved";
 

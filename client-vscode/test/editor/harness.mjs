@@ -135,6 +135,16 @@ export class Editor {
     return (await fs.readdir(this.storage)).filter((name) => name !== "logs");
   }
 
+  /** Makes of the extension, before it is started, the universal one, which contains no packages. */
+  async removePackages() {
+    const folder = path.join(this.root, "extensions");
+    const name = (await fs.readdir(folder)).find((one) => /^kato\.kato-\d/.test(one));
+    const server = path.join(folder, name, "server");
+    await fs.rm(path.join(server, "wheels"), { recursive: true, force: true });
+    const fits = JSON.parse(await fs.readFile(path.join(server, "bundle.json"), "utf8"));
+    await fs.writeFile(path.join(server, "bundle.json"), JSON.stringify({ ...fits, platform: "universal" }));
+  }
+
   get settingsFile() {
     return path.join(this.root, "user/User/settings.json");
   }

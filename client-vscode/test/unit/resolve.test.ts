@@ -39,7 +39,10 @@ for (const [output, kind] of [
   ["The virtual environment was not created successfully because ensurepip is not available.", "noVenv"],
   ["ERROR: No matching distribution found for orjson>=3.10", "network"],
   ["error: Failed to fetch: `https://example.org/simple/orjson/`", "network"],
+  ["cause: Because msgspec==0.22.0 has no wheels with a matching platform tag", "network"],
   ["OSError: [Errno 28] No space left on device", "noSpace"],
+  ["ERROR: THESE PACKAGES DO NOT MATCH THE HASHES FROM THE REQUIREMENTS FILE.", "hashes"],
+  ["error: Hash mismatch for `attrs==26.1.0`", "hashes"],
   ["Segmentation fault", "other"],
 ] as const) {
   test(`an installer that prints “${output.slice(0, 40)}…” failed for: ${kind}`, () => {
