@@ -125,7 +125,7 @@ SEARCH_STEP_BYTES: Final = 256 * KIB
 #: The share of a core that the indexing thread takes.
 SEARCH_SHARE: Final = 0.25
 #: Beyond this the index begins again with the newest conversations, and fills half of it.
-SEARCH_INDEX_BYTES_MAX: Final = 512 * MIB
+SEARCH_INDEX_BYTES_MAX: Final = 1024 * MIB
 #: SQLite's page cache of the index, and of its connection to the journal; counted in the process' footprint.
 SEARCH_CACHE_BYTES: Final = 4 * MIB
 SEARCH_READ_CACHE_BYTES: Final = 512 * KIB
