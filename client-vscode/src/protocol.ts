@@ -37,7 +37,7 @@ export const SettingsChanged = new NotificationType<{ settings: { kato: Record<s
   "workspace/didChangeConfiguration",
 );
 
-export const COMMAND_NAMES = ["init", "record", "capture", "export", "stop"] as const;
+export const COMMAND_NAMES = ["init", "record", "capture", "export", "stop", "off", "on"] as const;
 export type CommandName = (typeof COMMAND_NAMES)[number];
 export type CommandId = `kato.${CommandName}`;
 

@@ -122,6 +122,32 @@ def test_a_prompt_of_commands_alone_runs_and_costs_no_turn(machine: Machine, tal
     }
 
 
+def test_a_prompt_switches_the_conversation_off_and_on(machine: Machine, talk: ClaudeLog) -> None:
+    client = machine.server()
+    assert machine.claude(talk, "::off") == {
+        "decision": "block",
+        "reason": "Kato: nothing of this conversation is kept from here on; ::on resumes, and "
+        f"`kato clean --session {talk.session}` removes what was kept",
+    }
+    talk.write(talk.user("SECRET"), *talk.text("SECRET"))
+    assert machine.claude(talk, "::off") == {
+        "decision": "block",
+        "reason": "Kato: nothing of this conversation is kept already",
+    }
+    assert machine.claude(talk, "::on") == {
+        "decision": "block",
+        "reason": "Kato: this conversation is kept again",
+    }
+    talk.write(talk.user("back"))
+    key = {"provider": "claude", "sessionId": talk.session}
+
+    def contents() -> list[str]:
+        return [event["content"] for event in client.request("kato/readSession", key)["events"]]
+
+    wait_for(lambda: "back" in contents(), "what is said after ::on")
+    assert "SECRET" not in contents()
+
+
 @pytest.mark.parametrize("host_adds_words", [False, True])
 def test_commands_that_ran_do_not_run_again_when_the_log_brings_them(
     machine: Machine, talk: ClaudeLog, host_adds_words: bool

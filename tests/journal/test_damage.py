@@ -106,7 +106,9 @@ def test_damaged_events_of_a_version_without_checksums_are_left_out(journal: Jou
             db.execute(f"ALTER TABLE note DROP COLUMN {column}")
         db.execute("DROP TABLE hold")
         db.execute("ALTER TABLE session DROP COLUMN branch")
-        db.execute(f"PRAGMA user_version = {len(MIGRATIONS) - 5}")
+        db.execute("DROP TABLE gap")
+        db.execute("ALTER TABLE recording DROP COLUMN awaits_on")
+        db.execute(f"PRAGMA user_version = {len(MIGRATIONS) - 6}")
     db.close()
     opened = Journal.open(state, now_ms=lambda: START_MS)
     assert lines(opened) == [line for _, line in pairs(6)]

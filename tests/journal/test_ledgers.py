@@ -19,7 +19,7 @@ from kato.core.errors import UnknownSession
 from kato.core.events import SessionKey
 from kato.core.lines import Lines
 from kato.core.ports import Ledger
-from kato.core.records import Hold, LogRecord, NoteRecord, ProviderSummary, Recording, SessionMeta
+from kato.core.records import Gap, Hold, LogRecord, NoteRecord, ProviderSummary, Recording, SessionMeta
 from kato.storage.journal import Journal
 from kato.storage.memory import ID_BYTES
 
@@ -446,6 +446,58 @@ class TestLedger:
             assert stats.bytes > 0
         else:
             assert stats is None
+
+    # --- What is not kept -----------------------------------------------------------------------------
+
+    def test_gaps_begin_and_end_in_the_group(self, storage: Storage) -> None:
+        ledger = storage.ledger
+        ledger.begin()
+        assert not ledger.has_gaps()
+        assert not ledger.end_gap(KEY, "off", 1)
+        ledger.put_gap(KEY, Gap("off", 100))
+        ledger.rollback()
+        assert ledger.gaps(KEY) == []
+        assert not ledger.has_gaps()
+        ledger.begin()
+        ledger.put_gap(KEY, Gap("off", 100))
+        ledger.put_gap(KEY, Gap("ignored", 150))
+        assert ledger.end_gap(KEY, "off", 200)
+        assert not ledger.end_gap(KEY, "off", 300)
+        ledger.put_gap(KEY, Gap("off", 400))
+        assert ledger.end_gap(KEY, "off", 300), "a gap does not end before it began"
+        ledger.commit()
+        assert ledger.has_gaps()
+        assert ledger.gaps(KEY) == [Gap("off", 100, 200), Gap("ignored", 150), Gap("off", 400, 400)]
+        assert ledger.gaps(OTHER) == []
+
+    def test_a_withheld_event_counts_as_known_and_is_never_accepted(self, storage: Storage) -> None:
+        ledger = storage.ledger
+        storage.put([0])
+        ledger.begin()
+        ledger.put_gap(KEY, Gap("off", 100))
+        assert ledger.withhold(KEY, ["event-0", "event-1"]) == [1]
+        assert ledger.withhold(KEY, ["event-1", "event-2"]) == [1]
+        ledger.commit()
+        assert [ledger.knows(KEY, f"event-{number}") for number in range(4)] == [True, True, True, False]
+        assert storage.put([0, 1, 2, 3]) == [3]
+
+    def test_a_rollback_forgets_what_was_withheld(self, storage: Storage) -> None:
+        ledger = storage.ledger
+        ledger.begin()
+        ledger.put_gap(KEY, Gap("off", 100))
+        assert ledger.withhold(KEY, ["event-1"]) == [0]
+        ledger.rollback()
+        assert not ledger.knows(KEY, "event-1")
+
+    def test_an_id_that_is_the_same_everywhere_is_withheld_in_each_session(self, storage: Storage) -> None:
+        ledger = storage.ledger
+        if not ledger.durable:
+            return  # a fork in memory is judged by the words that were copied
+        ledger.begin()
+        ledger.put_gap(KEY, Gap("off", 100))
+        ledger.withhold(KEY, ["event-1"], everywhere=True)
+        ledger.commit()
+        assert storage.put([0, 1], SessionKey(KEY.provider, "fork")) == [0]
 
     def test_a_ledger_can_be_closed_with_an_open_group(self, storage: Storage) -> None:
         storage.append([0])

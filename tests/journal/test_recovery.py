@@ -112,7 +112,7 @@ def test_a_journal_of_an_earlier_version_is_recovered(journal: Journal, state: P
     fill(journal)
     with closing(sqlite3.connect(state / FILE_NAME)) as db:
         db.execute("DROP INDEX recording_open")
-        for column in ("end_seq", "end_line"):
+        for column in ("end_seq", "end_line", "awaits_on"):
             db.execute(f"ALTER TABLE recording DROP COLUMN {column}")
         db.commit()
     journal.close()

@@ -118,3 +118,18 @@ def test_kato_clean_removes_the_pictures_of_removed_conversations(
         )
     terminal.run("clean", "--older-than", "30d")
     assert [path.read_bytes() for path in kept.iterdir()] == [DATA]
+
+
+def test_a_picture_in_a_message_that_is_not_kept_leaves_no_file(
+    server: Client, home: Path, work: Path, tmp_path: Path
+) -> None:
+    log, note = ClaudeLog(home, work), work / "talk.md"
+    secret, shown = b"\x89PNG secret", b"\x89PNG shown"
+    log.write(picture(log, "Kept\n::capture talk.md", shown))
+    wait_for(lambda: holds(note, "![image]"), "the kept picture")
+    log.write(log.user("::off"), picture(log, "SECRET", secret), picture(log, "SECRET", shown))
+    log.write(log.user("::on"), log.user("back"))
+    wait_for(lambda: holds(note, "back"), "what is kept again")
+    kept = [path.read_bytes() for path in tmp_path.rglob("pictures/*.png")]
+    assert kept == [shown]
+    assert not holds(note, "SECRET")

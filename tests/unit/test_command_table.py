@@ -41,7 +41,14 @@ def test_the_grammar_knows_each_command_and_its_rule(command: CommandDeclaration
     ]
 
 
-@pytest.mark.parametrize("command", COMMANDS, ids=lambda command: command.name)
+@pytest.mark.parametrize("text", ["::one", "::no", "::son", "::o"])
+def test_a_word_that_is_close_to_a_name_of_two_letters_is_text(text: str) -> None:
+    assert grammar.parse(text) == ([], [])
+
+
+@pytest.mark.parametrize(
+    "command", [one for one in COMMANDS if len(one.name) > 2], ids=lambda command: command.name
+)
 def test_a_mistyped_name_suggests_the_command(command: CommandDeclaration) -> None:
     _, problems = grammar.parse(
         f"::{command.name}x" if len(command.name) > 4 else f"::{command.name}{command.name[-1]}"

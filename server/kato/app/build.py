@@ -32,6 +32,7 @@ from kato.storage.journal import Journal
 from kato.storage.memory import MemoryLedger
 from kato.storage.pictures import PictureStore
 from kato.system.clock import now_ms
+from kato.system.ignoring import IgnoredFolders
 
 log = logging.getLogger("kato")
 
@@ -129,7 +130,9 @@ class Assembly:
             is_alive=is_alive,
             now_ms=now_ms,
             new_id=lambda: frontmatter.make_id(os.urandom(32)),
+            is_ignored=IgnoredFolders(str(Path.home())),
         )
+        self.engine.pictures = self._pictures
 
     def apply(self, chosen: Settings, folders: Sequence[str]) -> None:
         """Puts settings and the open folders in force."""

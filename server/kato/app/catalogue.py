@@ -12,16 +12,19 @@ from pathlib import Path
 from typing import Literal
 
 from msgspec import UNSET, Struct, UnsetType
+from msgspec.structs import replace
 
 from kato.assistants import registry
 from kato.core.events import SessionKey
 from kato.core.moments import rfc3339
-from kato.core.records import SessionRecord
+from kato.core.records import GapReason, SessionRecord
 from kato.logs.descriptions import Description
 from kato.logs.discovery import Found
 from kato.logs.listing import Listing
+from kato.logs.screening import LogScreen, by_session
 from kato.storage.journal import FILE_NAME
 from kato.storage.journal.reading import JournalReader
+from kato.system.ignoring import IgnoredFolders
 
 #: `log`: the journal has nothing of the conversation. `partial`: its log has more than the journal, as far as Kato read it.
 #: `kept`: the journal has everything. `log_gone`: the journal has the conversation, and no log of it exists.
@@ -30,7 +33,7 @@ Extent = Literal["log", "partial", "kept", "log_gone"]
 
 class Conversation(Struct, frozen=True, kw_only=True):
     """A conversation as a list shows it: what its log says, and what the journal has. Times are in milliseconds; `updated_at`
-    is the time of its last message. `size` is in bytes: of its log, without one of its events.
+    is the time of its last message. `size` is in bytes: of its log, without one of its events. `not_kept`: why nothing more of it is kept.
     """
 
     key: SessionKey
@@ -43,6 +46,7 @@ class Conversation(Struct, frozen=True, kw_only=True):
     extent: Extent
     found: Found | None = None
     record: SessionRecord | None = None
+    not_kept: GapReason | None = None
 
     @property
     def assistant_title(self) -> str:
@@ -51,7 +55,9 @@ class Conversation(Struct, frozen=True, kw_only=True):
 
 
 class ConversationSummary(Struct, frozen=True, kw_only=True, rename="camel"):
-    """A conversation as clients get it. `extent` is `log`, `partial`, `kept` or `log_gone`."""
+    """A conversation as clients get it. `extent` is `log`, `partial`, `kept` or `log_gone`; `not_kept` is `off` or `ignored`
+    while nothing more of it is kept.
+    """
 
     provider: str
     session_id: str
@@ -63,6 +69,7 @@ class ConversationSummary(Struct, frozen=True, kw_only=True, rename="camel"):
     started_at: str | UnsetType = UNSET
     parent_id: str | UnsetType = UNSET
     path: str | UnsetType = UNSET
+    not_kept: GapReason | UnsetType = UNSET
 
     @classmethod
     def of(cls, one: Conversation) -> "ConversationSummary":
@@ -78,6 +85,7 @@ class ConversationSummary(Struct, frozen=True, kw_only=True, rename="camel"):
             started_at=UNSET if one.started_at is None else rfc3339(one.started_at),
             parent_id=one.parent_id or UNSET,
             path=UNSET if one.found is None else one.found.path,
+            not_kept=UNSET if one.not_kept is None else one.not_kept,
         )
 
 
@@ -110,7 +118,7 @@ class Catalogue:
             heapq.heappush(waiting, (-one.updated_at, next(numbers), one))
 
         for key in [key for key in records if not names.may_be(key)]:
-            push(_kept(records.pop(key)))
+            push(self._kept(records.pop(key)))
         listed: set[SessionKey] = set()
         self.left = sum(found.log.parent_id is None for found in logs)
         self.left += sum(one.parent_id is None for _, _, one in waiting)
@@ -123,7 +131,7 @@ class Catalogue:
                 listed.add(key)
                 push(self._of_log(found, about, key, records.pop(key, None)))
         for record in records.values():
-            push(_kept(record))
+            push(self._kept(record))
         while waiting:
             yield self._next(waiting)
 
@@ -162,18 +170,25 @@ class Catalogue:
             is_read = self._journal.is_log_read(found.path, found.size, found.mtime_ns)
             extent = "kept" if is_read else "partial"
         said_at = about.said_at if record is None else max(about.said_at or 0, record.last_message_at or 0)
+        cwd = about.info.cwd or (record and record.cwd) or None
+        parent_id = about.info.parent_id or (record and record.parent_id) or None
         return Conversation(
             key=key,
             title=about.info.title or (record and (record.title or record.snippet)) or about.first_words,
-            cwd=about.info.cwd or (record and record.cwd) or None,
-            parent_id=about.info.parent_id or (record and record.parent_id) or None,
+            cwd=cwd,
+            parent_id=parent_id,
             started_at=about.started_at,
             updated_at=said_at or found.mtime_ns // 1_000_000,
             size=found.size,
             extent=extent,
             found=found,
             record=record,
+            not_kept=self._listing.screen.reason(key, cwd, parent_id),
         )
+
+    def _kept(self, record: SessionRecord) -> Conversation:
+        not_kept = self._listing.screen.reason(record.key, record.cwd, record.parent_id)
+        return replace(_kept(record), not_kept=not_kept)
 
 
 def _kept(record: SessionRecord) -> Conversation:
@@ -203,6 +218,12 @@ class _Names:
         """Whether one of the logs may be this session's."""
         ids = self._ids.get(key.provider, set())
         return any(key.session_id[:length] in ids for length in self._lengths.get(key.provider, ()))
+
+
+def log_screen(journal: JournalReader | None) -> LogScreen:
+    """What must not be shown of logs."""
+    gaps = () if journal is None else journal.gaps()
+    return LogScreen(by_session(gaps), IgnoredFolders(str(Path.home())))
 
 
 def open_journal(state_dir: Path | None) -> JournalReader | None:

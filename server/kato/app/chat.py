@@ -280,6 +280,8 @@ _PLANS: Final[Mapping[str, str]] = {
     "capture": "will capture to {path} and record there",
     "export": "will export to {path}",
     "stop": "will stop recording",
+    "off": "will keep nothing of this conversation after the line",
+    "on": "will keep this conversation again",
 }
 _DONE: Final[Mapping[str, str]] = {
     "init": "the note is {path}; ::record starts recording",
@@ -287,10 +289,14 @@ _DONE: Final[Mapping[str, str]] = {
     "capture": "recording to {path}",
     "export": "exported to {path}",
     "stop": "stopped recording to {path}",
+    "off": "nothing of this conversation is kept from here on; ::on resumes, and `kato clean --session {session}` removes what was kept",
+    "on": "this conversation is kept again",
 }
 _NOTHING_DONE: Final[Mapping[str, str]] = {
     "record": "already recording to {path}",
     "stop": "nothing was being recorded",
+    "off": "nothing of this conversation is kept already",
+    "on": "this conversation is kept already",
 }
 
 
@@ -300,7 +306,9 @@ def outcome_sentence(outcome: CommandOutcome, cwd: str | None) -> str:
         return f"::{outcome.command} failed: {outcome.error.message}"
     path = "" if outcome.output_path is UNSET else _shown(outcome.output_path, cwd)
     words = _NOTHING_DONE if outcome.status == "noop" else _DONE
-    sentence = words.get(outcome.command, _DONE[outcome.command]).format(path=path)
+    sentence = words.get(outcome.command, _DONE[outcome.command]).format(
+        path=path, session=outcome.session_id
+    )
     if outcome.backup_path is not UNSET:
         sentence += f" (what stood there is in {outcome.backup_path})"
     return sentence

@@ -8,8 +8,9 @@ Rules: a file is removed when it was last changed before the moment that the use
 ended. Notes belong to the user: Kato reads and removes none of them here.
 """
 
+import re
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from pathlib import Path
 from stat import S_ISREG
 from typing import Final, NamedTuple
@@ -24,6 +25,7 @@ from kato.storage.journal.reading import JournalReader
 from kato.storage.pictures import FOLDER as PICTURES_FOLDER
 from kato.storage.pictures import PictureStore
 from kato.storage.search import Indexer
+from kato.system.regular import open_regular
 
 
 class File(NamedTuple):
@@ -47,6 +49,9 @@ class Kind(NamedTuple):
 #: The message with a picture is stored within this time after the picture, if its log's reader holds nothing back.
 _NEW_PICTURE_SECONDS: Final = 60
 
+#: How much of a backup is read to find the session of its note.
+_FRONTMATTER_BYTES_MAX: Final = 64 * limits.KIB
+_SESSION_LINE: Final = re.compile(r"^sessionId:[ \t]*(?P<id>\S+)[ \t]*\r?$", re.MULTILINE)
 #: Files that a killed process leaves behind: an unfinished status file, note, capture or recovery, a copy made by SQLite.
 _TEMPORARY: Final = (
     "servers/.*.tmp",
@@ -96,6 +101,21 @@ def find(
             "temporary file", "temporary files", *_TEMPORARY, reason="perhaps in use", before_ms=unused_ms
         ),
     ]
+
+
+def backups_of(state_dir: Path, session_ids: Collection[str]) -> list[File]:
+    """The backups that hold a note of one of these sessions: its frontmatter names the session."""
+    found = []
+    for file in _files(state_dir.glob("backups/**/*")):
+        try:
+            with open(file.path, "rb", opener=open_regular) as opened:
+                head = opened.read(_FRONTMATTER_BYTES_MAX).decode(errors="replace")
+        except OSError:
+            continue
+        named = _SESSION_LINE.search(head)
+        if named is not None and named["id"].strip("'\"") in session_ids:
+            found.append(file)
+    return found
 
 
 def remove(files: Iterable[File]) -> list[str]:

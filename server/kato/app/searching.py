@@ -21,7 +21,7 @@ from typing import Any, Final, TypeVar
 
 from msgspec import Struct
 
-from kato.app.catalogue import Catalogue, open_journal
+from kato.app.catalogue import Catalogue, log_screen, open_journal
 from kato.assistants.contract import Surroundings
 from kato.core import limits
 from kato.core.errors import KatoError
@@ -33,9 +33,11 @@ from kato.engine import log_defect
 from kato.logs.descriptions import DescriptionCache
 from kato.logs.discovery import Found, Root, scan
 from kato.logs.listing import Listing
+from kato.logs.screening import LogScreen, by_session
 from kato.logs.search import LogSearch
 from kato.storage.search import Indexer
 from kato.system.folders import is_inside
+from kato.system.ignoring import IgnoredFolders
 
 log = logging.getLogger("kato.search")
 
@@ -78,6 +80,7 @@ class Searcher:
         self.indexer = None if folder is None else Indexer(folder)
         self.roots = roots
         self.place = place
+        self._is_ignored = IgnoredFolders(str(Path.home()))
 
     def catch_up(self, seconds: float) -> None:
         """Indexes for at most so long."""
@@ -105,6 +108,9 @@ class Searcher:
             is_known=self._is_known,
             since_ms=question.since_ms,
             limit=question.limit,
+            screen=LogScreen(
+                by_session(() if self.indexer is None else self.indexer.gaps()), self._is_ignored
+            ),
         )
         unread = search.run(found for found in self._logs(question.provider) if not self._is_read(found))
         hits = [*result.hits, *unread.hits][: question.limit]
@@ -133,7 +139,7 @@ class Searcher:
         journal = open_journal(self._folder)
         try:
             with DescriptionCache(self._folder) as cache:
-                yield Catalogue(Listing(self.roots, self.place, cache), journal)
+                yield Catalogue(Listing(self.roots, self.place, cache, log_screen(journal)), journal)
         finally:
             if journal is not None:
                 journal.close()

@@ -22,6 +22,7 @@ from kato.core.ports import NoteLedger
 from kato.core.records import NoteRecord, Recording, SessionRecord
 from kato.core.settings import Settings
 from kato.logs.discovery import Found
+from kato.logs.screening import LogScreen
 from kato.notes.files import NoteWriter
 from kato.notes.images import EmbeddedPictures, Pictures
 from kato.notes.notebook import NoteBook, Whole
@@ -50,7 +51,7 @@ class HasPieces(Protocol):
 
 class Task(NamedTuple):
     """What to write: the conversation of a log, from a moment on (ms), as the settings say. `logs` are all logs of the machine,
-    of which some may be those of its sub-agents.
+    of which some may be those of its sub-agents. `screen` leaves out what is not to be kept.
     """
 
     chosen: Settings
@@ -58,6 +59,7 @@ class Task(NamedTuple):
     logs: Sequence[Found]
     surroundings: Surroundings
     since_ms: int | None
+    screen: LogScreen
 
 
 class Report(NamedTuple):
@@ -131,7 +133,7 @@ def to_stdout(task: Task, chosen_format: Format | None, write: Callable[[Iterato
 
 def _session(task: Task) -> SessionRecord:
     """The session's record. Raises CommandRefused if it has no events."""
-    events = SessionEvents(task.found, task.surroundings, since_ms=task.since_ms)
+    events = SessionEvents(task.found, task.surroundings, since_ms=task.since_ms, screen=task.screen)
     session = session_of(task.found, task.surroundings, events)
     if session.event_count == 0:
         when = "" if task.since_ms is None else " of that time"
@@ -158,7 +160,9 @@ def _write(
         else:
             files = Pictures(writer, path)
             save = files.save
-    events = SessionEvents(task.found, task.surroundings, since_ms=task.since_ms, save=save)
+    events = SessionEvents(
+        task.found, task.surroundings, since_ms=task.since_ms, save=save, screen=task.screen
+    )
     if task.chosen.markdown_include_sub_agents:
         notebook.transcripts.sub_agents = _sub_agents(task, session, events, save)
     whole = write_format(notebook, session, path, file_format, events)
@@ -171,7 +175,7 @@ def _sub_agents(
     task: Task, session: SessionRecord, events: SessionEvents, save: SavePicture | None
 ) -> SubAgentLogs:
     logs = [one for one in task.logs if one.assistant is task.found.assistant]
-    agents = SubAgentLogs(logs, task.surroundings, save, since_ms=session.created_at)
+    agents = SubAgentLogs(logs, task.surroundings, save, since_ms=session.created_at, screen=task.screen)
     for _ in events:
         pass  # the sub-agents that a log names are known after a run through it
     agents.know(session.key, events.started, task.found)

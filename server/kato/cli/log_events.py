@@ -16,13 +16,15 @@ from kato.core.records import SessionRecord
 from kato.logs.discovery import Found, Root, scan
 from kato.logs.listing import describe
 from kato.logs.parts import part_order
+from kato.logs.screening import LogScreen, ScreenedReading
 from kato.logs.tail import Tail
 from kato.notes.rendering import SubAgent
 
 
 class SessionEvents:
     """All events of one session of a log, each once, in order. `session_id` names a sub-agent whose events are in the same log;
-    without it, the session is the log's own. `since_ms` leaves out earlier events. `save` saves the pictures.
+    without it, the session is the log's own. `since_ms` leaves out earlier events. `save` saves the pictures. What was said
+    after `::off` is left out (`screen`).
     """
 
     def __init__(
@@ -33,8 +35,10 @@ class SessionEvents:
         since_ms: int | None = None,
         save: SavePicture | None = None,
         session_id: str | None = None,
+        screen: LogScreen | None = None,
     ) -> None:
         self._session_id = session_id
+        self.screen = screen or LogScreen()
         self._found = found
         self._place = place
         self._since_ms = since_ms
@@ -49,24 +53,27 @@ class SessionEvents:
     def __iter__(self) -> Iterator[ConversationEvent]:
         seen: set[int] = set()  # hashes: a long log has many ids
         started: dict[str, str] = {}
+        words = self.screen.reading()
         for found in _parts(self._found):
             tail = Tail(found, self._place)
             tail.reader.save_picture = self._save
-            yield from self._of(tail, seen)
+            yield from self._of(tail, seen, words)
             started.update(tail.reader.started)
             self.info = tail.reader.about(self._session_id or tail.reader.info.session_id)
         self.started = started
 
-    def _of(self, tail: Tail, seen: set[int]) -> Iterator[ConversationEvent]:
+    def _of(self, tail: Tail, seen: set[int], words: ScreenedReading) -> Iterator[ConversationEvent]:
         for piece in pieces(tail):
             for event in piece.events:
                 mark = hash(event.event_id)
                 wanted = tail.reader.info.session_id if self._session_id is None else self._session_id
                 if mark not in seen and event.session_id == wanted:
                     seen.add(mark)
-                    self.title = tail.reader.about(wanted).title
+                    about = tail.reader.about(wanted)
+                    self.title = about.title
+                    kept = words.kept(event, about.parent_id)
                     if self._since_ms is None or epoch_ms(event.timestamp) >= self._since_ms:
-                        yield event
+                        yield from kept
 
     def pieces(self, *, after: int = 0, until: int | None = None) -> Iterator[tuple[int, bytes]]:
         """Their lines in pieces of a bounded size, each with the number of its first."""
@@ -107,7 +114,9 @@ class SubAgentLogs:
         save: SavePicture | None = None,
         *,
         since_ms: int = 0,
+        screen: LogScreen | None = None,
     ) -> None:
+        self._screen = screen or LogScreen()
         self._place = place
         self._save = save
         self._own: dict[SessionKey, Found] = {}  # the logs of sessions that may hold sub-agents
@@ -116,7 +125,7 @@ class SubAgentLogs:
         for found in all_found:
             # Where the path does not name the parent, the log may; it changed after the parent began.
             if found.log.parent_id or found.mtime_ns // 1_000_000 >= since_ms > 0:
-                about = describe(found, place)
+                about = self._screen.described(found.assistant.name, describe(found, place))
                 if not about.info.parent_id:
                     continue
                 parent = SessionKey(found.assistant.name, about.info.parent_id)
@@ -136,7 +145,7 @@ class SubAgentLogs:
         started = self._started.get(key, {})
         for session_id, title, found in self._logs.get(key, ()):
             if started.get(session_id) == tool_call_id:
-                events = SessionEvents(found, self._place, save=self._save)
+                events = SessionEvents(found, self._place, save=self._save, screen=self._screen)
                 for _ in events:
                     pass  # its own sub-agents are known after a run through it
                 self.know(SessionKey(key.provider, session_id), events.started, found)
@@ -144,7 +153,13 @@ class SubAgentLogs:
         with_logs = {session_id for session_id, _, _ in self._logs.get(key, ())}
         for session_id, call in started.items():
             if call == tool_call_id and session_id not in with_logs and key in self._own:
-                events = SessionEvents(self._own[key], self._place, save=self._save, session_id=session_id)
+                events = SessionEvents(
+                    self._own[key],
+                    self._place,
+                    save=self._save,
+                    session_id=session_id,
+                    screen=self._screen,
+                )
                 if next(iter(events), None) is not None:
                     child = SessionKey(key.provider, session_id)
                     others = {one: its_call for one, its_call in started.items() if one != session_id}
@@ -154,7 +169,7 @@ class SubAgentLogs:
 
 def session_of(found: Found, place: Surroundings, events: SessionEvents) -> SessionRecord:
     """The session's record, as a note's frontmatter and name need it. Runs through the events once."""
-    about = describe(found, place)
+    about = events.screen.described(found.assistant.name, describe(found, place))
     updated_at = found.mtime_ns // 1_000_000 if about.said_at is None else about.said_at
     count = 0
     started: int | None = None

@@ -28,7 +28,9 @@ COMMANDS: Final[Mapping[str, str]] = {
     "mcp": "Let assistants search and read your conversations.",
     "hooks": "Let assistants show the outcome of a :: command in the chat.",
     "doctor": "Show where Kato looks for conversations and what it does not understand.",
-    "clean": "Remove old conversations from the journal.",
+    "off": "Keep nothing of a conversation from now on.",
+    "on": "Keep a conversation again, from now on.",
+    "clean": "Remove conversations from the journal.",
     "demo": "Play a conversation through a real server.",
 }
 

@@ -95,7 +95,6 @@ def sessions_table(status: Mapping[str, Any]) -> RenderableType:
         table.add_column(name, justify=justify)  # type: ignore[arg-type]
     table.add_column("recording", overflow="fold")
     for session in status["sessions"]:
-        recording = session.get("recording")
         events = f"{session['eventCount']:,}"
         if session["truncatedEvents"]:
             events += f" (+{session['truncatedEvents']:,})"
@@ -104,9 +103,16 @@ def sessions_table(status: Mapping[str, Any]) -> RenderableType:
             words(session.get("title") or session.get("snippet") or session["sessionId"]),
             events,
             mb(session["estimatedBytes"]) if session["resident"] else "on disk",
-            words(f"● {shown_path(recording['outputPath'])}") if recording and recording["active"] else "",
+            words(_recording(session)),
         )
     return table
+
+
+def _recording(session: Mapping[str, Any]) -> str:
+    if session.get("notKept"):
+        return "not kept"
+    recording = session.get("recording")
+    return f"● {shown_path(recording['outputPath'])}" if recording and recording["active"] else ""
 
 
 def _gauge(value: int, limit: int) -> Text:

@@ -13,7 +13,7 @@ from kato.core import limits
 from kato.core.errors import CommandRefused
 
 #: For the type checker; `COMMANDS` has an entry for each name.
-CommandName = Literal["init", "record", "capture", "export", "stop"]
+CommandName = Literal["init", "record", "capture", "export", "stop", "off", "on"]
 
 ExportFormat = Literal["markdown", "jsonl"]
 
@@ -59,6 +59,8 @@ COMMANDS: Final[Sequence[CommandDeclaration]] = (
         "writes the conversation up to this line; `.jsonl` gives one event a line, anything else Markdown",
         "exportConversation",
     ),
+    CommandDeclaration("off", "none", "keeps nothing of this conversation after this line"),
+    CommandDeclaration("on", "none", "keeps the conversation again, from this line on"),
 )
 
 BY_NAME: Final[Mapping[str, CommandDeclaration]] = {command.name: command for command in COMMANDS}

@@ -133,8 +133,11 @@ ConversationEvent = (
 )
 
 #: The subtypes of a `ProviderInfo` that marks a boundary in a conversation: the session went back to an earlier message,
-#: was compacted, interrupted, resumed, moved to another session, or forked from one. Its content is one short sentence.
-BOUNDARY_SUBTYPES: Final = frozenset(["rewind", "compaction", "interruption", "resumed", "moved", "forked"])
+#: was compacted, interrupted, resumed, moved to another session, or forked from one, or was not kept for a while. Its content
+#: is one short sentence.
+BOUNDARY_SUBTYPES: Final = frozenset(
+    ["rewind", "compaction", "interruption", "resumed", "moved", "forked", "gap"]
+)
 
 #: The kinds of event that are a message: they set a session's `lastMessageAt`.
 MESSAGE_TYPES: Final = (UserMessage, AssistantMessage, SystemMessage)

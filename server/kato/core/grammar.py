@@ -55,6 +55,8 @@ _WORD_CHARS_MAX: Final = 64
 _ARGUMENT_CHARS_MAX: Final = 2 * limits.PATH_CHARS_MAX
 #: How many pairs of quotes around each other are removed.
 _WRAPPINGS_MAX: Final = 8
+#: `::one` and `::son` are words: a name of two letters is close to too many.
+_SUGGESTED: Final = [name for name in COMMAND_NAMES if len(name) > 2]
 _QUOTES: Final = (("```", "```"), ("`", "`"), ('"', '"'), ("'", "'"), ("“", "”"), ("‘", "’"), ("<", ">"))
 
 
@@ -155,7 +157,7 @@ def _judge(line: int, word: str, glued: str | None, argument: str | None) -> Com
     name = word.lower()
     known = BY_NAME.get(name)
     if known is None or glued is not None:
-        near = nearest(name, COMMAND_NAMES, likeness=0.75)
+        near = nearest(name, _SUGGESTED, likeness=0.75)
         if near is None:
             return None
         if known is not None and not (glued or "").startswith(("/", "~", '"', "'", "`", "@", "[", "<", ":")):

@@ -177,6 +177,11 @@ LOG_TITLE_BYTES_MAX: Final = 256 * MIB
 LOGS_MAX: Final = 50_000
 #: Sessions of one log (its own and its sub-agents') whose title and folder were handed over and need not be again.
 LOG_SESSIONS_MAX: Final = 4096
+#: How many sessions above a sub-agent's own are asked whether they are kept.
+GENERATIONS_MAX: Final = 16
+#: Kato looks for a `.katoignore` file in a folder once in so many seconds, and remembers so many folders.
+IGNORE_SECONDS: Final = 2.0
+IGNORE_FOLDERS_MAX: Final = 20_000
 #: Kinds of problems in logs that are counted and logged. `kato doctor` reads the logs itself and shows all.
 LOG_PROBLEMS_MAX: Final = 1000
 #: Unreadable paths that are counted. The oldest are dropped.

@@ -25,6 +25,7 @@ NoticeKind = Literal[
     "journal_recovered",
     "journal_lost",
     "watcher_failed",
+    "folder_ignored",
 ]
 
 

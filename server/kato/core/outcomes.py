@@ -17,7 +17,9 @@ class OutcomeError(Struct, frozen=True, rename="camel", omit_defaults=True):
 
 
 class CommandOutcome(Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=True):
-    """The outcome of a command, sent to the client for every command."""
+    """The outcome of a command, sent to the client for every command. `message` is a sentence for the user about what the
+    command means from now on, where it has one.
+    """
 
     command: str
     provider: str
@@ -31,4 +33,5 @@ class CommandOutcome(Struct, frozen=True, kw_only=True, rename="camel", omit_def
     recording_id: str | UnsetType = UNSET
     events_written: int | UnsetType = UNSET
     redactions: int | UnsetType = UNSET
+    message: str | UnsetType = UNSET
     error: OutcomeError | UnsetType = UNSET

@@ -11,6 +11,8 @@ from kato.core.outcomes import CommandOutcome
 from kato.core.records import (
     AppendReceipt,
     Claim,
+    Gap,
+    GapReason,
     Hold,
     LogRecord,
     NoteRecord,
@@ -26,7 +28,7 @@ class Ledger(Protocol):
     """The store of sessions: the journal, or memory if the journal is off. Both behave the same while the process runs; where
     they differ, the method's description names the difference. A method of the journal raises JournalUnavailable if the database fails.
 
-    A transaction is either the *group*, which the first `append` opens and `commit` ends, or an `exclusive` block.
+    A transaction is either the *group*, which `begin` or the first `append` opens and `commit` ends, or an `exclusive` block.
     """
 
     @property
@@ -38,6 +40,10 @@ class Ledger(Protocol):
     make_room: Callable[[int], object]
 
     # --- Transactions -----------------------------------------------------------------------------------
+
+    def begin(self) -> None:
+        """Opens the group, unless a transaction is open: what is read from now on holds until the commit."""
+        ...
 
     def commit(self) -> None:
         """Commits the group: its appends may be acknowledged."""
@@ -123,6 +129,34 @@ class Ledger(Protocol):
 
     def stats(self) -> JournalStats | None:
         """Size and totals of the journal; None for memory."""
+        ...
+
+    # --- What is not kept ---------------------------------------------------------------------------------
+
+    def has_gaps(self) -> bool:
+        """Whether any session has a gap."""
+        ...
+
+    def gaps(self, key: SessionKey) -> list[Gap]:
+        """The gaps of a session, the oldest first."""
+        ...
+
+    def put_gap(self, key: SessionKey, gap: Gap) -> None:
+        """Stores a gap of a session."""
+        ...
+
+    def end_gap(self, key: SessionKey, reason: GapReason, until_ms: int) -> bool:
+        """Ends the session's gap of this reason; False if there was none."""
+        ...
+
+    def withhold(self, key: SessionKey, ids: Sequence[str], *, everywhere: bool = False) -> list[int]:
+        """Remembers that events with these ids are not kept, unless the session has them already. Returns the indices of those
+        that are new. `everywhere`: an event has the same id in each session in which it occurs.
+        """
+        ...
+
+    def knows(self, key: SessionKey, event_id: str) -> bool:
+        """Whether an event with this id came before: it is kept, was removed, or was not to be kept."""
         ...
 
     # --- Commands ---------------------------------------------------------------------------------------
@@ -295,6 +329,10 @@ class LogLedger(Protocol):
 
     def recording(self, key: SessionKey) -> Recording | None:
         """The session's newest recording."""
+        ...
+
+    def gaps(self, key: SessionKey) -> list[Gap]:
+        """When nothing of the session was kept, the oldest first."""
         ...
 
 

@@ -5,6 +5,7 @@ the Unix epoch, UTC.
 """
 
 from collections.abc import Sequence
+from typing import Literal
 
 from msgspec import Struct
 
@@ -78,6 +79,7 @@ class Recording(Struct, frozen=True, kw_only=True):
     its durable position: the note holds everything of the events before number `seq` since then, and the first `line`
     lines of event `seq`. `transcript_state` is the renderer's state at the durable position. `end_seq` and `end_line` are
     set while a stopped recording still has to write the lines before that position, because its note could not be written.
+    `awaits_on`: `::off` stopped it, and `::on` resumes it.
     """
 
     recording_id: str
@@ -93,6 +95,7 @@ class Recording(Struct, frozen=True, kw_only=True):
     last_write_at: int | None = None
     end_seq: int | None = None
     end_line: int = 0
+    awaits_on: bool = False
 
     @property
     def is_open(self) -> bool:
@@ -117,6 +120,22 @@ class Summary(Struct, frozen=True):
     providers: list[ProviderSummary]
     active_recordings: int
     destinations: int
+
+
+#: Why a conversation is not kept: the user said `::off`, or a `.katoignore` file lies in its folder or above.
+GapReason = Literal["off", "ignored"]
+
+
+class Gap(Struct, frozen=True):
+    """A time in which nothing of a session is kept. It ends at `until_ms`; None while it lasts."""
+
+    reason: GapReason
+    since_ms: int
+    until_ms: int | None = None
+
+    def covers(self, moment_ms: int) -> bool:
+        """Whether what was said at this moment lies in the gap. What was said at its ends was decided by its order."""
+        return self.since_ms < moment_ms and (self.until_ms is None or moment_ms < self.until_ms)
 
 
 class Hold(Struct, frozen=True, kw_only=True):

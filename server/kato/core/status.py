@@ -12,7 +12,7 @@ from msgspec import UNSET, Struct, UnsetType
 
 from kato.core import limits
 from kato.core.moments import rfc3339
-from kato.core.records import ProviderSummary, Recording, SessionRecord, Summary
+from kato.core.records import GapReason, ProviderSummary, Recording, SessionRecord, Summary
 from kato.core.views import (
     MemoryStatus,
     ParentStatus,
@@ -32,13 +32,14 @@ _rfc3339: Final = lru_cache(maxsize=512)(rfc3339)
 
 class SessionView(Struct, frozen=True):
     """A session for a status: its record, the number of its resident events (None if the session is not resident) and their
-    bytes, and its newest recording.
+    bytes, its newest recording, and why nothing of it is kept now.
     """
 
     record: SessionRecord
     resident_events: int | None
     resident_bytes: int
     recording: Recording | None
+    not_kept: GapReason | None = None
 
 
 class Process(Struct, frozen=True):
@@ -71,6 +72,7 @@ def session_status(view: SessionView, *, now_ms: int, max_events: int) -> Sessio
         parent=UNSET
         if record.parent_id is None
         else ParentStatus(session_id=record.parent_id, tool_call_id=record.parent_call_id or UNSET),
+        not_kept=UNSET if view.not_kept is None else view.not_kept,
     )
 
 

@@ -4,6 +4,8 @@ from typing import Literal
 
 from msgspec import UNSET, Struct, UnsetType
 
+from kato.core.records import GapReason
+
 EvictionReason = Literal["max_sessions", "memory_pressure"]
 
 
@@ -57,7 +59,9 @@ class RecordingStatus(Struct, frozen=True, kw_only=True, rename="camel", omit_de
 
 
 class SessionStatus(Struct, frozen=True, kw_only=True, rename="camel"):
-    """A session as a client sees it. `event_count` + `truncated_events` is the number of all its events."""
+    """A session as a client sees it. `event_count` + `truncated_events` is the number of all its events. `not_kept`: nothing of it
+    is kept now, after `::off` (`off`) or because of a `.katoignore` file (`ignored`).
+    """
 
     provider: str
     session_id: str
@@ -73,6 +77,7 @@ class SessionStatus(Struct, frozen=True, kw_only=True, rename="camel"):
     last_message_at: str | UnsetType = UNSET
     recording: RecordingStatus | UnsetType = UNSET
     parent: "ParentStatus | UnsetType" = UNSET
+    not_kept: GapReason | UnsetType = UNSET
 
 
 class ParentStatus(Struct, frozen=True, kw_only=True, rename="camel"):

@@ -124,8 +124,8 @@ class Claims:
         no user types are not run: each takes memory until it ran, and everything else waits for them.
         """
         count = 0
-        for index, message in ticket.candidates:
-            seq = ticket.seq_of(index)
+        for place, message in ticket.screened():
+            seq = ticket.seq_of(place)
             if seq is None:
                 continue  # its commands were claimed when the message first came
             for found in grammar.command_lines(message):

@@ -12,7 +12,8 @@ from msgspec.structs import replace
 
 from kato.core.commands import Command, CommandName
 from kato.core.errors import CommandRefused, NoteUnsaved
-from kato.core.events import SessionKey
+from kato.core.events import ProviderInfo, SessionKey, decode_line
+from kato.core.gaps import GAP
 from kato.core.lenient_json import rendered_bytes
 from kato.core.ports import Ledger
 from kato.core.records import Recording, SessionRecord
@@ -20,6 +21,7 @@ from kato.engine.destinations import Destinations
 from kato.engine.notices import name_of
 from kato.engine.reading import SessionReader
 from kato.engine.recordings import Recordings
+from kato.engine.withholding import Withholding, refusal_of
 from kato.notes.held import HeldNotes
 from kato.notes.notebook import NoteBook, Replaced, Whole
 from kato.notes.rendering import BEGINNING, Position
@@ -36,15 +38,17 @@ class Tools(NamedTuple):
     destinations: Destinations
     now_ms: Callable[[], int]
     new_id: Callable[[], str]
+    withholding: Withholding
 
 
 class Run(NamedTuple):
-    """One run of a command."""
+    """One run of a command. `is_new` is false for a switch of the editor that changed nothing."""
 
     session: SessionRecord
     command: Command
     at: Position
     finish: Callable[[], None]
+    is_new: bool = True
 
     @property
     def key(self) -> SessionKey:
@@ -54,7 +58,7 @@ class Run(NamedTuple):
 
 class Result(Struct, frozen=True):
     """The effect of a command that worked: the note and the recording that it concerns, how many events it wrote, how
-    many secrets it masked, and what it replaced. `noop` is true when nothing was to be done.
+    many secrets it masked, and what it replaced. `noop` is true when nothing was to be done. `message` says what the command means from now on.
     """
 
     path: str | None = None
@@ -63,6 +67,7 @@ class Result(Struct, frozen=True):
     events: int | None = None
     redactions: int = 0
     noop: bool = False
+    message: str | None = None
 
 
 def init(tools: Tools, run: Run) -> Result:
@@ -224,6 +229,49 @@ def stop(tools: Tools, run: Run) -> Result:
     return Result(path=ended.output_path, recording_id=ended.recording_id)
 
 
+def off(tools: Tools, run: Run) -> Result:
+    """Ends the recording at the command's line. What comes after it is left out where it is stored (`withholding`)."""
+    if not run.is_new:
+        return Result(noop=True)
+    tools.recordings.flush(run.key, run.at)
+    with tools.ledger.exclusive():
+        ended = tools.recordings.end(run.key, run.at, awaits_on=True)
+        run.finish()
+    message = (
+        "Kato keeps nothing of this conversation from here on. ::on resumes; "
+        f"`kato clean --session {run.key.session_id}` removes what was kept."
+    )
+    if ended is None:
+        return Result(message=message)
+    return Result(path=ended.output_path, recording_id=ended.recording_id, message=message)
+
+
+def on(tools: Tools, run: Run) -> Result:
+    """Resumes the recording that `::off` ended."""
+    if tools.withholding.reason(run.key) == "ignored":
+        raise CommandRefused(refusal_of("ignored"))
+    ends_gap = run.is_new and _ends_gap(tools, run)
+    with tools.ledger.exclusive():
+        resumed = tools.recordings.resume_after_gap(run.key)
+        run.finish()
+    if not ends_gap:
+        return Result(noop=True)
+    tools.recordings.flush(run.key, run.at)
+    message = "Kato keeps this conversation again, from here on."
+    if resumed is None:
+        return Result(message=message)
+    return Result(path=resumed.output_path, recording_id=resumed.recording_id, message=message)
+
+
+def _ends_gap(tools: Tools, run: Run) -> bool:
+    """Whether an `::on` ended a gap: it begins its message then, and the note of the gap is before it."""
+    if run.at.line != 1:
+        return not run.at.line  # of the editor: `is_new` says it
+    before = tools.ledger.read(run.key, after=run.at.seq - 1, until=run.at.seq)
+    found = [decode_line(line) for _, line in before] if run.at.seq else []
+    return any(isinstance(one, ProviderInfo) and one.subtype == GAP for one in found)
+
+
 #: The function of each command.
 FUNCTIONS: Final[Mapping[CommandName, Callable[[Tools, Run], Result]]] = {
     "init": init,
@@ -231,6 +279,8 @@ FUNCTIONS: Final[Mapping[CommandName, Callable[[Tools, Run], Result]]] = {
     "capture": capture,
     "export": export,
     "stop": stop,
+    "off": off,
+    "on": on,
 }
 
 

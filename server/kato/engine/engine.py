@@ -20,6 +20,7 @@ import logging
 from collections.abc import Callable, Sequence
 from functools import partial
 
+from kato.core import gaps as gap_rules
 from kato.core import limits, status
 from kato.core.commands import Command, ExportFormat
 from kato.core.errors import BudgetExceeded, JournalLost, JournalUnavailable, KatoError, UnknownSession
@@ -39,21 +40,24 @@ from kato.engine.continuations import Continuations
 from kato.engine.destinations import Destinations, Locations
 from kato.engine.execution import Executor
 from kato.engine.failures import guarded, internal_error, log_failure
+from kato.engine.following import GapFollower
 from kato.engine.reading import Page, SessionReader
 from kato.engine.recordings import Recordings
 from kato.engine.residency import Residency
 from kato.engine.settings import EngineSettings
 from kato.engine.status import StatusReporter
+from kato.engine.withholding import IsIgnored, Withholding
 from kato.notes.held import HeldNotes, OpenNotes
 from kato.notes.notebook import NoteBook
 from kato.notes.rendering import Position
+from kato.storage.pictures import PictureStore
 
 log = logging.getLogger("kato.engine")
 
 
 class Engine:
     """See the module. `owner` names this process in claims, `is_alive` says whether the process of an owner still runs;
-    `now_ms` is the only clock, `new_id` makes ids of recordings.
+    `now_ms` is the only clock, `new_id` makes ids of recordings. `is_ignored` gives the `.katoignore` file of a folder.
     """
 
     def __init__(
@@ -70,6 +74,7 @@ class Engine:
         is_alive: Callable[[str], bool],
         now_ms: Callable[[], int],
         new_id: Callable[[], str],
+        is_ignored: IsIgnored,
     ) -> None:
         self.ledger = ledger
         self.store = store
@@ -79,6 +84,8 @@ class Engine:
         self._open: dict[SessionKey, Group] = {}
         self._with_candidates: list[Ticket] = []
         self._log_tickets: list[LogTicket] = []
+        #: The pictures in messages of session logs.
+        self.pictures: PictureStore | None = None
         self._is_loss_reported = False
         self._budget = MemoryBudget(settings.bounds, store, ledger, memory)
         self._residency = Residency(store, ledger, self._budget, settings.max_events_per_session)
@@ -94,6 +101,8 @@ class Engine:
             now_ms=now_ms,
         )
         self._recordings = Recordings(ledger, notebook, self.held, self._reader, listener, now_ms)
+        self.withholding = Withholding(ledger, is_ignored, now_ms)
+        self._gaps = GapFollower(ledger, store, self.withholding, self._recordings, listener)
         self._continuations = Continuations(ledger, self._recordings, now_ms, new_id)
         self._destinations = Destinations(settings.locations, notebook)
         self._executor = Executor(
@@ -106,11 +115,14 @@ class Engine:
                 self._destinations,
                 now_ms,
                 new_id,
+                self.withholding,
             ),
             listener,
         )
         self.claims = Claims(ledger, listener, owner=owner, is_alive=is_alive, run=self._executor.run_claim)
-        self._status = StatusReporter(ledger, store, self._budget, memory, listener, process, now_ms)
+        self._status = StatusReporter(
+            ledger, store, self._budget, memory, listener, process, now_ms, self.withholding.reason
+        )
         notebook.transcripts.sub_agents = self._reader.sub_agents
         notebook.appending.repaired = lambda recording: listener.notify(
             notices.older_version_saved(recording)
@@ -184,6 +196,9 @@ class Engine:
         if not self._store_groups(groups, tickets, logs) or not groups:
             return
         # The events are stored: from here on they count as accepted, and a failure concerns one session only.
+        if self.pictures is not None and self.pictures.has_new:
+            for group in groups:
+                self.pictures.settle(*group.pictures())
         for group in groups:
             self._residency.add(group)
         over_budget = self._budget.fatal_error
@@ -193,6 +208,7 @@ class Engine:
                     group.error = over_budget
         if tickets:
             self._run_commands(tickets)
+        self._gaps.follow(groups)
         for group in groups:
             if group.error is None:
                 self._continuations.follow(group)
@@ -209,11 +225,14 @@ class Engine:
         """
         error: KatoError
         try:
-            for group in groups:
-                assert group.meta is not None
-                group.receipt = self.ledger.append(
-                    group.key, group.ids, Lines.joined(group.lines), group.meta
-                )
+            # Those of sub-agents last: what is kept of them follows from the sessions that started them.
+            for group in sorted(
+                groups, key=lambda one: one.meta is not None and one.meta.parent_id is not None
+            ):
+                if self.withholding.screen(group):
+                    assert group.meta is not None
+                    lines = Lines.joined(group.lines)
+                    group.receipt = self.ledger.append(group.key, group.ids, lines, group.meta)
             for ticket in tickets:
                 self.claims.claim(ticket)
             for noted in logs:
@@ -228,6 +247,7 @@ class Engine:
         else:
             return True
         self.ledger.rollback()
+        self.withholding.begun.clear()
         for group in groups:
             group.error = error
         for noted in logs:
@@ -239,10 +259,13 @@ class Engine:
     def _run_commands(self, tickets: Sequence[Ticket]) -> None:
         """Runs the commands of these tickets' messages."""
         by_message = {
-            (ticket.key, message.event_id): ticket for ticket in tickets for _, message in ticket.candidates
+            (ticket.key, message.event_id): ticket for ticket in tickets for _, message in ticket.screened()
         }
         for key in {ticket.key: None for ticket in tickets if ticket.error is None}:
             self.claims.run_due(key, by_message)
+        for ticket in tickets:
+            if ticket.error is None:
+                self._executor.refuse_withheld(ticket)
 
     def _forget_removed(self) -> None:
         """Drops the snapshots of sessions that another process removed (`kato clean`). Called before anything is served from
@@ -279,19 +302,43 @@ class Engine:
 
     # --- Commands ---------------------------------------------------------------------------------------
 
-    def run_editor_command(self, key: SessionKey, command: Command) -> CommandOutcome:
-        """Runs a command of the editor on the whole conversation so far."""
+    def run_editor_command(
+        self, key: SessionKey, command: Command, *, may_be_unknown: bool = False
+    ) -> CommandOutcome:
+        """Runs a command of the editor on the whole conversation so far. With `may_be_unknown`, `off` and `on` run on a conversation
+        of which nothing is stored, too.
+        """
         self.commit()
         self.claims.run_due(key)
         record = self.ledger.session(key)
+        is_new = True
+        if command.name in ("off", "on") and (record is not None or may_be_unknown):
+            is_new = self._switch(key, command.name)
+            record = self.ledger.session(key)
         at = Position(0 if record is None else record.event_count)
-        outcome = self._executor.run(key, command, at, Completion(lambda: None), origin="editor")
+        outcome = self._executor.run(
+            key,
+            command,
+            at,
+            Completion(lambda: None),
+            origin="editor",
+            is_new=is_new,
+            may_be_unknown=may_be_unknown,
+        )
         self._listener.changed()
         return outcome
 
+    def _switch(self, key: SessionKey, switch: gap_rules.Switch) -> bool:
+        """Keeps nothing of a session from here on, or keeps it again; False if it was so."""
+        ticket = self.append(AppendRequest(key, [], Lines.of([]), switch=switch, make_resident=False))
+        self.commit()
+        if ticket.error is not None:
+            raise ticket.error
+        return ticket.has_switched
+
     def note_of(self, session: SessionRecord, command: Command) -> str | None:
         """The note that a command would write to; None for one that writes none. Raises PathDenied where it must not."""
-        if command.name == "stop":
+        if command.name in ("stop", "off", "on"):
             return None
         return self._destinations.of(session, command.argument)
 
@@ -387,6 +434,10 @@ class Engine:
             except JournalLost as error:
                 self._report_loss(error)
         self.resume()
+        with guarded("ignored folders"):
+            for key in self._gaps.newly_ignored():
+                self.append(AppendRequest(key, [], Lines.of([]), make_resident=False))
+            self.commit()
         with guarded("notes that editors held"):
             self.held.heartbeat()
         self._budget.trim()

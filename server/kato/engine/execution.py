@@ -1,21 +1,24 @@
 """Runs commands and reports what became of them: every command has an outcome, and a failure is always reported."""
 
 import logging
+from itertools import islice
 from typing import Literal
 
 from msgspec import UNSET
 
-from kato.core import limits
+from kato.core import grammar, limits
 from kato.core.commands import Command, CommandLine, CommandProblem
 from kato.core.errors import CommandRefused, JournalUnavailable, KatoError, UnknownSession, WriteFailed
 from kato.core.events import SessionKey
 from kato.core.outcomes import CommandOutcome, OutcomeError
 from kato.core.ports import Listener
-from kato.core.records import Claim
+from kato.core.records import Claim, SessionRecord
 from kato.core.text import printable
 from kato.engine import commands, notices
+from kato.engine.appends import Ticket
 from kato.engine.claims import ClaimState, Completion
 from kato.engine.failures import log_failure
+from kato.engine.withholding import refusal_of
 from kato.notes.rendering import Position
 
 log = logging.getLogger("kato.engine")
@@ -58,14 +61,17 @@ class Executor:
         *,
         origin: Origin,
         event_id: str | None = None,
+        is_new: bool = True,
+        may_be_unknown: bool = False,
     ) -> CommandOutcome:
         """Runs one command; success and failure become an outcome that is reported. A command of the chat raises
-        JournalUnavailable: it runs again later.
+        JournalUnavailable: it runs again later. `is_new` is false for a switch that changed nothing;
+        `may_be_unknown`: the command runs on a session of which nothing is stored, too.
         """
         result = commands.Result()
         failure: KatoError | None = None
         try:
-            result = self._call(key, command, at, finish)
+            result = self._call(key, command, at, finish, is_new=is_new, may_be_unknown=may_be_unknown)
         except JournalUnavailable as error:
             if origin == "chat":
                 raise
@@ -82,12 +88,29 @@ class Executor:
             return self._fail(key, command.name, command.line, origin, event_id, failure)
         return self._succeed(key, command, origin, event_id, result)
 
-    def _call(self, key: SessionKey, command: Command, at: Position, finish: Completion) -> commands.Result:
+    def _call(
+        self,
+        key: SessionKey,
+        command: Command,
+        at: Position,
+        finish: Completion,
+        *,
+        is_new: bool,
+        may_be_unknown: bool,
+    ) -> commands.Result:
         session = self._tools.ledger.session(key)
+        if session is None and may_be_unknown:
+            session = SessionRecord(key=key, event_count=0, json_bytes=0, created_at=0, updated_at=0)
         if session is None:
+            not_kept = self._tools.withholding.reason(key)
+            if not_kept is not None:
+                raise CommandRefused(refusal_of(not_kept))
             raise UnknownSession(key.provider, key.session_id)
+        reason = self._tools.withholding.reason(key) if command.name in ("record", "capture") else None
+        if reason is not None and not at.line:  # a message that is kept may hold one before its ::off
+            raise CommandRefused(refusal_of(reason))
         function = commands.FUNCTIONS[command.name]
-        return function(self._tools, commands.Run(session, command, at, finish))
+        return function(self._tools, commands.Run(session, command, at, finish, is_new=is_new))
 
     def _succeed(
         self, key: SessionKey, command: Command, origin: Origin, event_id: str | None, result: commands.Result
@@ -106,6 +129,7 @@ class Executor:
             recording_id=UNSET if result.recording_id is None else result.recording_id,
             events_written=UNSET if result.events is None else result.events,
             redactions=result.redactions or UNSET,
+            message=result.message or UNSET,
         )
         log.info("%s of %s/%s: %s", command.name, key.provider, key.session_id, outcome.status)
         self._listener.executed(outcome)
@@ -115,6 +139,23 @@ class Executor:
         for one in result.replaced.stopped:
             self._listener.notify(notices.recording_stopped(ledger, one, key, backup_path))
         return outcome
+
+    def refuse_withheld(self, ticket: Ticket) -> None:
+        """Reports the commands in messages that are not kept: none of them runs."""
+        messages = ticket.withheld_messages()
+        reason = self._tools.withholding.reason(ticket.key) if messages else None
+        if reason is None:
+            return
+        found = (
+            (message, line)
+            for message in messages
+            for line in grammar.command_lines(message)
+            if isinstance(line, Command)
+        )
+        for message, line in islice(found, limits.COMMANDS_PER_APPEND_MAX):
+            refusal = CommandRefused(refusal_of(reason))
+            outcome = self._fail(ticket.key, line.name, line.line, "chat", message.event_id, refusal)
+            ticket.outcomes.append(outcome)
 
     def _fail(
         self,

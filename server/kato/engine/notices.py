@@ -1,5 +1,6 @@
 """The notices of the engine: what happened, why, and what the user can do. One function for each."""
 
+from pathlib import PurePath
 from typing import Any
 
 from kato.core import limits
@@ -90,6 +91,15 @@ def recording_stopped(ledger: Ledger, stopped: Recording, key: SessionKey, backu
     if backup_path is not None:
         data["backupPath"] = backup_path
     return Notice("recording_stopped", "warning", message, data)
+
+
+def folder_ignored(path: str) -> Notice:
+    """Conversations of a folder are not kept."""
+    message = (
+        f"Kato keeps nothing of the conversations in {PurePath(path).parent} from now on: {path} is there. Remove the file to "
+        "resume; `kato clean --ignored` removes what was kept."
+    )
+    return Notice("folder_ignored", "info", message, {"path": path})
 
 
 # --- Recordings -------------------------------------------------------------------------------------------

@@ -117,19 +117,54 @@ class Recordings:
             ends += [Position(claim.seq, claim.line) for claim in claims[:1]]
         return min(ends)
 
-    def end(self, key: SessionKey, at: Position) -> Recording | None:
+    def end(self, key: SessionKey, at: Position, *, awaits_on: bool = False) -> Recording | None:
         """Ends the session's active recording at a position, if there is one. Lines before it that could not be written are
-        still written later. The caller is in a transaction.
+        still written later. `awaits_on`: it goes on when the session is kept again. The caller is in a transaction.
         """
         recording = next((one for one in self._ledger.open_recordings(key) if one.active), None)
         if recording is None:
             return None
         is_whole = Position(recording.seq, recording.line) >= at
         ended = replace(
-            recording, active=False, end_seq=None if is_whole else at.seq, end_line=0 if is_whole else at.line
+            recording,
+            active=False,
+            end_seq=None if is_whole else at.seq,
+            end_line=0 if is_whole else at.line,
+            awaits_on=awaits_on,
         )
         self._ledger.put_recording(ended)
         return ended
+
+    def follow_gap(self, key: SessionKey, *, is_kept: bool) -> None:
+        """Ends the recording of a session of which nothing is kept now; resumes it where it ended once the session is kept again.
+        Commands that have not run do that themselves, in the order of their lines.
+        """
+        session, recording = self._ledger.session(key), self._ledger.recording(key)
+        is_due = recording is not None and (recording.awaits_on if is_kept else recording.active)
+        if session is None or not is_due or self._ledger.unfinished_claims(key):
+            return
+        at = Position(session.event_count)
+        if not is_kept:
+            self.flush(key, at)
+        with self._ledger.exclusive():
+            if is_kept:
+                self.resume_after_gap(key)
+            else:
+                self.end(key, at, awaits_on=True)
+
+    def resume_after_gap(self, key: SessionKey) -> Recording | None:
+        """Resumes the recording that a gap ended, at the position that it has reached: nothing was kept since. Not if another
+        session records to the note now. The caller is in a transaction.
+        """
+        recording = self._ledger.recording(key)
+        if recording is None or not recording.awaits_on:
+            return None
+        others = self._ledger.open_recordings_at(recording.output_path)
+        if any(one.key != key for one in others):
+            return None
+        resumed = replace(recording, active=True, end_seq=None, end_line=0, awaits_on=False)
+        self._ledger.put_recording(resumed)
+        return resumed
 
     def _pause(self, recording: Recording, reason: str) -> None:
         if recording.recording_id not in self._paused:

@@ -8,7 +8,9 @@ from msgspec import UNSET, UnsetType
 
 from kato.assistants import registry
 from kato.core import limits, status
+from kato.core.events import SessionKey
 from kato.core.ports import Ledger, Listener, Memory
+from kato.core.records import GapReason
 from kato.core.snapshots import SnapshotStore
 from kato.core.views import MemoryStatus, SearchStatus, StatusSnapshot, WatchingStatus
 from kato.engine import notices
@@ -18,7 +20,7 @@ log = logging.getLogger("kato.engine")
 
 
 class StatusReporter:
-    """Collects the figures of a status. `now_ms` is the clock."""
+    """Collects the figures of a status. `now_ms` is the clock, `not_kept` says why nothing of a session is kept."""
 
     def __init__(
         self,
@@ -29,6 +31,7 @@ class StatusReporter:
         listener: Listener,
         process: status.Process,
         now_ms: Callable[[], int],
+        not_kept: Callable[[SessionKey], GapReason | None],
     ) -> None:
         self._ledger = ledger
         self._store = store
@@ -37,6 +40,7 @@ class StatusReporter:
         self._listener = listener
         self._process = process
         self._now_ms = now_ms
+        self._not_kept = not_kept
         self.heartbeat_at = process.started_at
         self._watching: WatchingStatus | UnsetType = UNSET
         self._search: SearchStatus | UnsetType = UNSET
@@ -83,6 +87,7 @@ class StatusReporter:
                 resident_events=None if resident is None else resident.event_count,
                 resident_bytes=0 if resident is None else resident.estimated_bytes,
                 recording=recording,
+                not_kept=self._not_kept(record.key),
             )
 
     def note_search(self, search: SearchStatus) -> None:

@@ -124,6 +124,7 @@ class Handover:
             parent_call_id=info.parent_tool_call_id,
             branch=info.branch,
             make_resident=run.is_live,
+            has_global_ids=log.found.assistant.has_global_ids,
         )
 
     def follow_conversation(self, log: OpenLog) -> None:

@@ -11,8 +11,10 @@ from typing import NamedTuple
 from msgspec.structs import replace
 
 from kato.core.events import AssistantMessage, ConversationEvent, UserMessage
+from kato.core.gaps import from_first_on
 from kato.core.moments import epoch_ms
 from kato.core.ports import LogLedger
+from kato.core.records import Gap
 from kato.logs.followed import OpenLog
 from kato.logs.livetimes import LiveTimes
 
@@ -50,7 +52,7 @@ class History:
         """The pending events of a log that are new to Kato. Leaves out events from before `kato clean` removed their session, and
         events that another store had. A text that grew is cut to its new part.
         """
-        events = self._not_removed(log)
+        events = self._not_in_gaps(log, self._not_removed(log))
         if log.second_store is not None:
             events = log.second_store.new(events)
         if log.last_replies:
@@ -73,6 +75,33 @@ class History:
             for event in log.pending
             if event.session_id not in until or epoch_ms(event.timestamp) > until[event.session_id]
         ]
+
+    def _not_in_gaps(self, log: OpenLog, events: Sequence[ConversationEvent]) -> Sequence[ConversationEvent]:
+        """Leaves out what was said while a session was off: another store of the assistant has it under other ids, and after an
+        `::on` that was not typed in the conversation the log still has news from before it.
+        """
+        gaps: dict[str, list[Gap]] = {}
+        for session_id in {event.session_id for event in events}:
+            parent = log.tail.reader.about(session_id).parent_id
+            found = [
+                gap
+                for one in (session_id, parent)
+                if one
+                for gap in self._ledger.gaps(log.key_of(one))
+                if gap.reason == "off" and gap.until_ms is not None
+            ]
+            if found:
+                gaps[session_id] = found
+        if not gaps:
+            return events
+        kept: list[ConversationEvent] = []
+        for event in events:
+            at = epoch_ms(event.timestamp)
+            if any(gap.covers(at) for gap in gaps.get(event.session_id, ())):
+                kept += from_first_on(event)
+            else:
+                kept.append(event)
+        return kept
 
     def is_live(self, log: OpenLog, event: ConversationEvent, *, was_there: bool) -> bool:
         """Whether an event is live. `was_there`: it lay in the log when that was first listed."""

@@ -14,9 +14,11 @@ from msgspec.structs import replace
 from kato.assistants.contract import Surroundings
 from kato.core import grammar, limits, paths
 from kato.core.events import MESSAGE_TYPES, ConversationEvent, UserMessage
+from kato.core.gaps import Reading
 from kato.core.moments import epoch_ms
 from kato.logs.descriptions import Description, DescriptionCache
 from kato.logs.discovery import PACKED, Found, Root, scan
+from kato.logs.screening import LogScreen
 from kato.logs.tail import Tail
 from kato.system.regular import open_regular
 
@@ -28,7 +30,14 @@ _END_BYTES: Final = 64 * limits.KIB
 class Listing:
     """The logs of a machine, described through a cache."""
 
-    def __init__(self, roots: Sequence[Root], place: Surroundings, cache: DescriptionCache) -> None:
+    def __init__(
+        self,
+        roots: Sequence[Root],
+        place: Surroundings,
+        cache: DescriptionCache,
+        screen: LogScreen | None = None,
+    ) -> None:
+        self.screen = screen or LogScreen()
         self._roots = roots
         self._place = place
         self._cache = cache
@@ -50,10 +59,11 @@ class Listing:
     def describe(self, found: Found) -> Description:
         """What a list shows of a log."""
         known = self._cache.get(found.path, found.size, found.mtime_ns)
-        if known is None:
-            known = describe(found, self._place)
-            self._cache.put(found.path, found.size, found.mtime_ns, known)
-        return known
+        described = known or describe(found, self._place)
+        screened = self.screen.described(found.assistant.name, described)
+        if known is None or screened is not described:
+            self._cache.put(found.path, found.size, found.mtime_ns, screened)
+        return screened
 
     def _rank(self, found: Found) -> tuple[bool, bool, bool, int]:
         """A log with messages before one without (a resumed session can leave one), the best store before the others, lines
@@ -69,14 +79,14 @@ def describe(found: Found, place: Surroundings) -> Description:
     known = Description(tail.reader.info)
     more = True
     read = 0
+    words = Reading()
     with suppress(OSError):
         while more and read < _HEAD_BYTES:
             piece = tail.read()
             more, read = piece.more, read + limits.LOG_READ_BYTES
             is_over = not more or read >= _HEAD_BYTES
-            known = _with(
-                known, [*piece.result.events, *(tail.settle(is_final=True).events if is_over else ())]
-            )
+            events = [*piece.result.events, *(tail.settle(is_final=True).events if is_over else ())]
+            known = _with(known, events, words)
             if (
                 known.first_words is not None
                 and tail.reader.info.cwd is not None
@@ -86,17 +96,24 @@ def describe(found: Found, place: Surroundings) -> Description:
         known = replace(known, info=tail.reader.info)
         if more:
             known = _with_end(known, found, place)
+    if words.had_gap:
+        known = replace(known, info=replace(known.info, title=None))  # it may be of what is not kept
     return known
 
 
-def _with(known: Description, events: Sequence[ConversationEvent]) -> Description:
-    """The description with what these events add: the user's first words, the times of the first and last message."""
+def _with(
+    known: Description, events: Sequence[ConversationEvent], words: Reading | None = None
+) -> Description:
+    """The description with what these events add: the user's first words, the times of the first and last message. `words` says
+    what is kept of them.
+    """
+    kept = events if words is None else [part for event in events for part in words.kept(event)]
     said = [epoch_ms(event.timestamp) for event in events if isinstance(event, MESSAGE_TYPES)]
     if not said:
         return known
     return replace(
         known,
-        first_words=known.first_words or _first_words(events),
+        first_words=known.first_words or _first_words(kept),
         started_at=said[0] if known.started_at is None else known.started_at,
         said_at=max(said) if known.said_at is None else max(*said, known.said_at),
     )

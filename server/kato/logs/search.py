@@ -13,10 +13,12 @@ from msgspec import UNSET
 from kato.assistants.contract import Surroundings
 from kato.core import limits
 from kato.core.events import ConversationEvent, SessionKey
+from kato.core.gaps import Reading
 from kato.core.moments import epoch_ms, rfc3339
 from kato.core.queries import Query, SearchScope, fold
 from kato.core.searching import SearchHit, SearchResult, excerpt, searched
 from kato.logs.discovery import PACKED, Found
+from kato.logs.screening import LogScreen
 from kato.logs.tail import Tail
 from kato.system.regular import open_regular
 
@@ -25,7 +27,7 @@ _ESCAPED_LETTER: Final = re.compile(rb"\\u(?:00[c-fC-F]|0[1-9a-fA-F]|[1-9a-fA-F]
 
 
 class LogSearch:
-    """One query over several logs. `is_in_folder` says of a session's folder whether to search the session, `is_known` whether
+    """One query over several logs. What was said after `::off` is not found (`screen`). `is_in_folder` says of a session's folder whether to search the session, `is_known` whether
     the journal has an event.
     """
 
@@ -39,6 +41,7 @@ class LogSearch:
         is_known: Callable[[SessionKey, str], bool] = lambda *_: False,
         since_ms: int | None = None,
         limit: int = limits.SEARCH_HITS_DEFAULT,
+        screen: LogScreen | None = None,
     ) -> None:
         self._place = place
         self._query = query
@@ -47,6 +50,7 @@ class LogSearch:
         self._is_known = is_known
         self._since_ms = since_ms
         self._limit = limit
+        self._screen = screen or LogScreen()
         self._room = limits.SEARCH_LOG_BYTES_MAX
         self._deadline = time.monotonic() + limits.SEARCH_LOG_SECONDS_MAX
 
@@ -93,6 +97,7 @@ class LogSearch:
 
     def _hits(self, found: Found) -> Iterator[SearchHit]:
         numbers: dict[str, int] = {}
+        words = Reading()
         tail = Tail(found, self._place)
         more = True
         while more and not self._is_used_up:
@@ -104,9 +109,11 @@ class LogSearch:
             ):
                 seq = numbers.get(event.session_id, 0)
                 numbers[event.session_id] = seq + 1
-                hit = self._hit(tail, event, seq)
-                if hit is not None:
-                    yield hit
+                parent = tail.reader.about(event.session_id).parent_id if words.is_off else None
+                for kept in words.kept(event, parent):
+                    hit = self._hit(tail, kept, seq)
+                    if hit is not None:
+                        yield hit
 
     def _hit(self, tail: Tail, event: ConversationEvent, seq: int) -> SearchHit | None:
         part, text = searched(event)
@@ -119,7 +126,7 @@ class LogSearch:
             return None
         if self._is_in_folder is not None and not self._is_in_folder(about.cwd):
             return None
-        if self._is_known(key, event.event_id):
+        if self._screen.hides(key, about.cwd, about.parent_id) or self._is_known(key, event.event_id):
             return None
         snippet, marks = excerpt(text, self._query)
         return SearchHit(

@@ -24,6 +24,8 @@ from kato.core.lines import Lines
 from kato.core.records import (
     AppendReceipt,
     Claim,
+    Gap,
+    GapReason,
     Hold,
     LogRecord,
     NoteRecord,
@@ -59,8 +61,11 @@ class MemoryLedger:
         self._recordings: dict[SessionKey, list[Recording]] = {}
         self._notes: dict[str, NoteRecord] = {}
         self._holds: dict[str, Hold] = {}
+        self._gaps: dict[SessionKey, list[Gap]] = {}
+        self._withheld: dict[SessionKey, dict[int, bool]] = {}
         self._logs: OrderedDict[str, LogRecord] = OrderedDict()
         transaction = UndoLog()
+        self.begin = transaction.begin
         self.commit = transaction.commit
         self.rollback = transaction.rollback
         self.exclusive = transaction.exclusive
@@ -73,10 +78,11 @@ class MemoryLedger:
         """Remembers the ids that are new. The caller puts these events into the store after the commit."""
         self._transaction.begin()
         known = self._ids.setdefault(key, {})
+        withheld = self._withheld.get(key, ())
         accepted = []
         for index, event_id in enumerate(ids):
             mark = hash(event_id)
-            if mark not in known:
+            if mark not in known and mark not in withheld:
                 known[mark] = None
                 accepted.append(index)
         self._transaction.add(lambda: [known.pop(hash(ids[index]), None) for index in accepted])
@@ -270,6 +276,50 @@ class MemoryLedger:
         ids = [one.recording_id for one in kept]
         index = ids.index(recording.recording_id) if recording.recording_id in ids else len(kept)
         self._put(self._recordings, recording.key, [*kept[:index], recording, *kept[index + 1 :]])
+
+    def has_gaps(self) -> bool:
+        """Whether any session has a gap."""
+        return bool(self._gaps)
+
+    def gaps(self, key: SessionKey) -> list[Gap]:
+        """The gaps of a session, the oldest first."""
+        return self._gaps.get(key, [])
+
+    def put_gap(self, key: SessionKey, gap: Gap) -> None:
+        """Stores a gap of a session."""
+        self._put(self._gaps, key, [*self.gaps(key), gap])
+
+    def end_gap(self, key: SessionKey, reason: GapReason, until_ms: int) -> bool:
+        """Ends the session's gap of this reason; False if there was none."""
+        ended = [
+            replace(one, until_ms=max(one.since_ms, until_ms))
+            if one.reason == reason and one.until_ms is None
+            else one
+            for one in self.gaps(key)
+        ]
+        if ended == self.gaps(key):
+            return False
+        self._put(self._gaps, key, ended)
+        return True
+
+    def withhold(self, key: SessionKey, ids: Sequence[str], *, everywhere: bool = False) -> list[int]:
+        """Remembers that events with these ids are not kept. Returns the indices of those that are new."""
+        del everywhere  # no log is read that an earlier process knew
+        known = self._withheld.setdefault(key, {})
+        new = [
+            index
+            for index, event_id in enumerate(ids)
+            if hash(event_id) not in known and hash(event_id) not in self._ids.get(key, ())
+        ]
+        for index in new:
+            self._put(known, hash(ids[index]), True)
+        for mark in list(known)[: max(0, len(known) - 2 * self.max_events_per_session)]:
+            del known[mark]
+        return new
+
+    def knows(self, key: SessionKey, event_id: str) -> bool:
+        """Whether an event with this id came before."""
+        return hash(event_id) in self._withheld.get(key, ()) or hash(event_id) in self._ids.get(key, ())
 
     def newly_removed(self) -> Sequence[SessionKey]:
         """Nothing: `kato clean` only removes sessions from a journal."""

@@ -7,6 +7,7 @@ import logging
 import os
 import tempfile
 from collections.abc import Container
+from collections.abc import Set as AbstractSet
 from contextlib import suppress
 from pathlib import Path
 from typing import Final
@@ -27,6 +28,21 @@ class PictureStore:
     def __init__(self, state_dir: Path) -> None:
         self._folder = state_dir / FOLDER
         self._bytes: int | None = None
+        #: Pictures that this process made, and of which no event is stored yet.
+        self._new: set[str] = set()
+
+    @property
+    def has_new(self) -> bool:
+        """Whether there are pictures of which no event is stored yet."""
+        return bool(self._new)
+
+    def settle(self, stored: AbstractSet[str], others: AbstractSet[str]) -> None:
+        """Takes the names in events that were stored, and in others, which were not: a new picture of those alone is removed."""
+        for name in (others - stored) & self._new:
+            with suppress(OSError):
+                (self._folder / name).unlink()
+            self._bytes = None
+        self._new -= stored | others
 
     def save(self, media: str, encoded: str) -> str:
         """Keeps a picture in base64 and returns the text that refers to it: a placeholder without a name if it cannot be kept."""
@@ -84,6 +100,7 @@ class PictureStore:
                 Path(temporary).unlink()
             raise
         self._bytes = self._size() + len(picture.data)
+        self._new.add(picture.name)
         return True
 
     def _size(self) -> int:

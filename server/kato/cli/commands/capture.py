@@ -12,9 +12,11 @@ from kato.app import config
 from kato.cli import capturing, catalog, kept, options, terminal
 from kato.core.errors import EXIT_OK, CommandRefused
 from kato.core.text import printable
+from kato.logs.listing import describe
 
 if TYPE_CHECKING:
     from kato.core.settings import Settings
+    from kato.logs.screening import LogScreen
     from kato.notes.notebook import Whole
 
 
@@ -100,7 +102,15 @@ def run(arguments: argparse.Namespace) -> int:
             if report is not None:
                 _print(report)
             return EXIT_OK
-    task = capturing.Task(chosen, found, logs, places.surroundings, since)
+    screen = _screen(config.state_dir(chosen.state_dir))
+    about = describe(found, places.surroundings).info
+    ignoring = screen.is_ignored(about.cwd)
+    if ignoring is not None:
+        raise CommandRefused(
+            f"{found.assistant.name}/{about.session_id} was not captured: nothing of the conversations in this folder is kept, "
+            f"because {ignoring} is there; remove that file to capture the conversation"
+        )
+    task = capturing.Task(chosen, found, logs, places.surroundings, since, screen)
     if path == "-":
         shown = partial(printable, keep="\n\t")
         capturing.to_stdout(task, arguments.format, lambda pieces: terminal.write(pieces, shown))
@@ -108,6 +118,18 @@ def run(arguments: argparse.Namespace) -> int:
         target = None if path is None else options.absolute(path)
         _print(capturing.to_file(task, target, arguments.format))
     return EXIT_OK
+
+
+def _screen(state_dir: Path) -> "LogScreen":
+    """What must not be in a note: the gaps of the journal, and ignored folders."""
+    from kato.app.catalogue import log_screen, open_journal  # noqa: PLC0415
+
+    journal = open_journal(state_dir)
+    try:
+        return log_screen(journal)
+    finally:
+        if journal is not None:
+            journal.close()
 
 
 def _session_and_path(arguments: argparse.Namespace) -> tuple[str | None, str | None]:

@@ -21,6 +21,10 @@ if TYPE_CHECKING:
 _EXTENTS: Final = {"log": "", "partial": "kept in part", "kept": "kept", "log_gone": "kept, log gone"}
 
 
+#: What stands for a title: of a conversation that is kept, or not.
+_UNTITLED: Final = {True: "(nothing said yet)", False: "(not kept)"}
+
+
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Completes the parser."""
     options.describe(
@@ -71,7 +75,7 @@ def run(arguments: argparse.Namespace) -> int:
 def open_catalogue(arguments: argparse.Namespace) -> "Iterator[Catalogue]":
     """The catalogue that the settings give."""
     from kato.app import config  # noqa: PLC0415
-    from kato.app.catalogue import Catalogue, open_journal  # noqa: PLC0415
+    from kato.app.catalogue import Catalogue, log_screen, open_journal  # noqa: PLC0415
     from kato.logs.descriptions import DescriptionCache  # noqa: PLC0415
     from kato.logs.listing import Listing  # noqa: PLC0415
 
@@ -83,7 +87,7 @@ def open_catalogue(arguments: argparse.Namespace) -> "Iterator[Catalogue]":
     journal = open_journal(folder)
     try:
         with DescriptionCache(folder) as cache:
-            yield Catalogue(Listing(roots, place, cache), journal)
+            yield Catalogue(Listing(roots, place, cache, log_screen(journal)), journal)
     finally:
         if journal is not None:
             journal.close()
@@ -116,8 +120,8 @@ def view(listed: "Sequence[Conversation]", now_ms: int) -> "RenderableType":
             table.add_row(
                 ago(now_ms - one.updated_at),
                 words(one.assistant_title),
-                words(agent + (one.title or "(nothing said yet)")),
-                words(_EXTENTS[one.extent], style="dim"),
+                words(agent + (one.title or _UNTITLED[one.not_kept is None])),
+                words(_EXTENTS[one.extent] if one.not_kept is None else "not kept", style="dim"),
                 mb(one.size),
                 words(one.key.session_id[:13], style="dim"),
             )

@@ -117,7 +117,8 @@ class Watch:
             return
         path = "" if outcome.output_path is msgspec.UNSET else outcome.output_path
         shown = shown_path(path) if path else ""
-        self._messages.append(("✔", f"::{outcome.command} {shown}"))
+        about = "" if outcome.message is msgspec.UNSET else outcome.message
+        self._messages.append(("✔", f"::{outcome.command} {shown} {about}".rstrip()))
         self._has_news = True
 
     def notify(self, notice: Notice) -> None:

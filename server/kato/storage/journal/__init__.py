@@ -10,8 +10,9 @@
     hold       recordings whose note is open in an editor with unsaved changes
     note       what Kato last wrote to which note
     log        how far Kato read which session log
+    gap        when nothing of a session was to be kept (`::off`, `.katoignore`)
     removed_*  the sessions that `kato clean` removed, and hashes of the ids of their events, so that re-reading a session
-               log does not bring them back
+               log does not bring them back; also hashes of the ids of events that were not to be kept
 
 The journal is the SQLite database `<stateDir>/journal.sqlite3`. Each process has one connection; several processes use the
 database at a time.

@@ -48,6 +48,11 @@ class Database:
             self.connection.execute("BEGIN IMMEDIATE")
             self._in_group = True
 
+    def begin_group(self) -> None:
+        """Opens the group, unless a transaction is open: what is read from now on holds until the commit. Raises JournalUnavailable."""
+        with self.errors(undo=self.rollback):
+            self.begin()
+
     def commit(self) -> None:
         """Commits the group: its appends may be acknowledged. Rolls it back if that fails. Raises JournalUnavailable or
         JournalLost.

@@ -17,7 +17,8 @@ from kato.storage.journal.sessions import Sessions
 #: The fields of SessionMeta, in their order.
 _META_COLUMNS: Final = "updated_at, title, snippet, cwd, last_message_at, parent_id, parent_call_id, branch"
 _FIND: Final = (
-    "SELECT EXISTS (SELECT 1 FROM removed_session WHERE provider = ?1 AND session_id = ?2), id, event_count,"  # noqa: S608
+    "SELECT EXISTS (SELECT 1 FROM removed_session WHERE provider = ?1 AND session_id = ?2),"  # noqa: S608
+    " EXISTS (SELECT 1 FROM gap WHERE provider = ?1), id, event_count,"
     f" {_META_COLUMNS} FROM (SELECT 1) LEFT JOIN session ON provider = ?1 AND session_id = ?2"
 )
 _INSERT: Final = (
@@ -31,9 +32,12 @@ _UPDATE: Final = (
 
 
 class _Stored(NamedTuple):
-    """What the journal has of a session. `number` is None if it does not have the session."""
+    """What the journal has of a session. `number` is None if it does not have the session. `is_marked`: events of the
+    assistant were not to be kept.
+    """
 
     was_removed: bool
+    is_marked: bool
     number: int | None
     event_count: int
     meta: SessionMeta | None
@@ -41,7 +45,7 @@ class _Stored(NamedTuple):
 
 class Events:
     """Appends events. Rules: the first event with an id wins; a later one is a duplicate. The id of an event that `kato clean`
-    removed counts as known, and such events alone do not bring their session back.
+    removed, or that was not to be kept (`gaps`), counts as known, and such events alone do not bring their session back.
     """
 
     def __init__(self, db: Database, sessions: Sessions, chunks: Chunks, totals: Totals) -> None:
@@ -57,10 +61,10 @@ class Events:
         with self._db.errors(undo=self._db.rollback):
             self._db.begin()
             stored = self._find(key)
-            if not stored.was_removed:
+            if not (stored.was_removed or stored.is_marked):
                 return self._add(key, stored, ids, lines, meta)
             kept = [index for index, event_id in enumerate(ids) if not self._is_removed(key, event_id)]
-            if not kept and stored.number is None:
+            if not kept and stored.number is None and (ids or stored.was_removed):
                 return AppendReceipt((), 0, 0)
             if len(kept) < len(ids):
                 meta = replace(meta, snippet=None)  # it may be the text of a removed message
@@ -82,10 +86,12 @@ class Events:
         return AppendReceipt(accepted, first, event_count)
 
     def _find(self, key: SessionKey) -> _Stored:
-        was_removed, number, event_count, *meta = self._db.connection.execute(_FIND, key).fetchone()
+        was_removed, is_marked, number, event_count, *meta = self._db.connection.execute(
+            _FIND, key
+        ).fetchone()
         if number is None:
-            return _Stored(bool(was_removed), None, 0, None)
-        return _Stored(bool(was_removed), number, event_count, SessionMeta(*meta))
+            return _Stored(bool(was_removed), bool(is_marked), None, 0, None)
+        return _Stored(bool(was_removed), bool(is_marked), number, event_count, SessionMeta(*meta))
 
     def _insert_session(self, key: SessionKey, meta: SessionMeta) -> int:
         made = self._db.connection.execute(_INSERT, (*key, meta.updated_at, meta.updated_at))
@@ -95,7 +101,8 @@ class Events:
 
     def _is_removed(self, key: SessionKey, event_id: str) -> bool:
         found = self._db.connection.execute(
-            "SELECT 1 FROM removed_event WHERE mark = ?", (event_mark(*key, event_id),)
+            "SELECT 1 FROM removed_event WHERE mark IN (?, ?)",
+            (event_mark(*key, event_id), event_mark(key.provider, "", event_id)),
         )
         return found.fetchone() is not None
 

@@ -15,6 +15,7 @@ from kato.storage.journal.errors import errors_at_opening, translated_errors
 from kato.storage.journal.events import Events
 from kato.storage.journal.export import export
 from kato.storage.journal.files import FILE_NAME, LOCK_NAME, opening_lock
+from kato.storage.journal.gaps import Gaps
 from kato.storage.journal.notes import Notes, SessionLogs
 from kato.storage.journal.rebuild import recover_if_damaged
 from kato.storage.journal.recordings import Holds, Recordings
@@ -36,6 +37,7 @@ class Journal:
         #: What was recovered when the journal was opened, as a sentence; None if it was not damaged.
         self.recovery: str | None = None
 
+        self.begin = database.begin_group
         self.commit = database.commit
         self.rollback = database.rollback
         self.exclusive = database.exclusive
@@ -94,6 +96,15 @@ class Journal:
         self.log = logs.log
         self.variants = logs.variants
         self.put_log = logs.put_log
+
+        gaps = Gaps(database)
+        self.has_gaps = gaps.has_gaps
+        self.gaps = gaps.gaps
+        self.sessions_with_gaps = gaps.sessions_with_gaps
+        self.put_gap = gaps.put_gap
+        self.end_gap = gaps.end_gap
+        self.withhold = gaps.withhold
+        self.knows = gaps.knows
 
         removal = Removal(database, totals, now_ms)
         self.newly_removed = removal.newly_removed

@@ -8,7 +8,7 @@ from pathlib import Path
 from kato.core import limits
 from kato.core.errors import JournalUnavailable
 from kato.core.events import SessionKey
-from kato.core.records import SessionRecord
+from kato.core.records import Gap, SessionRecord
 from kato.storage.journal.chunks import Chunk
 from kato.storage.journal.connection import decode_text
 from kato.storage.journal.errors import translated_errors
@@ -101,6 +101,16 @@ class JournalReader:
                 (number,),
             ).fetchone()
         return None if row is None else session_record(row)
+
+    def gaps(self) -> list[tuple[SessionKey, Gap]]:
+        """When nothing of a session was kept: all gaps with their sessions. None in a journal that an older Kato made."""
+        with translated_errors(self._path):
+            if not self._db.execute("SELECT 1 FROM sqlite_master WHERE name = 'gap'").fetchone():
+                return []
+            rows = self._db.execute(
+                "SELECT provider, session_id, reason, since_ms, until_ms FROM gap ORDER BY id"
+            )
+            return [(SessionKey(row[0], row[1]), Gap(*row[2:])) for row in rows]
 
     def is_log_read(self, path: str, size: int, mtime_ns: int) -> bool:
         """Whether a session log with this size and time was read to its end."""

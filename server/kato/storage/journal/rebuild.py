@@ -108,6 +108,7 @@ class Rebuild:
         # Removed sessions come first: a page that is out of use can still hold their chunks, which must count as known.
         with self._db.exclusive():
             self._insert("removed_session", damaged.rows("removed_session"))
+            self._insert("gap", damaged.rows("gap"))
             self._insert("removed_event", ({"mark": mark} for mark in damaged.removed_events))
             # Lost events change positions, so that what Kato remembers of a note's text no longer applies.
             self._insert("note", (note | {"look": b""} for note in damaged.rows("note")))

@@ -12,7 +12,7 @@ from kato.storage.journal.sessions import Sessions
 
 RECORDING_COLUMNS: Final = (
     "recording_id, output_path, active, started_at, start_seq, start_line, seq, line, transcript_state, last_write_at,"
-    " end_seq, end_line"
+    " end_seq, end_line, awaits_on"
 )
 _COLUMNS: Final = ("session", *RECORDING_COLUMNS.split(", "))
 _UPDATE: Final = f"UPDATE recording SET {', '.join(f'{name} = :{name}' for name in _COLUMNS)} WHERE recording_id = :recording_id"  # noqa: S608
@@ -41,6 +41,7 @@ def recording_of(key: SessionKey, row: Sequence[Any]) -> Recording:
         last_write_at=row[9],
         end_seq=row[10],
         end_line=row[11],
+        awaits_on=bool(row[12]),
     )
 
 

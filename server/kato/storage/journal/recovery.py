@@ -33,6 +33,7 @@ _SMALL_TABLES: Final[Mapping[str, _Identity]] = {
     "note": _Identity(("path",), ()),
     "log": _Identity(("path",), ("mtime_ns",)),
     "removed_session": _Identity(("id",), ()),
+    "gap": _Identity(("id",), ("until_ms",)),
 }
 _TYPES: Final = {"INTEGER": int, "TEXT": str, "BLOB": bytes}
 
@@ -106,7 +107,7 @@ class DamagedJournal:
 
 
 def _version(columns: Columns, identity: _Identity) -> list[Any]:
-    return [columns[name] for name in identity.newer]
+    return [columns[name] or 0 for name in identity.newer]
 
 
 @contextmanager

@@ -16,6 +16,8 @@ from kato.storage.journal.wiping import wipe
 
 #: When a session was last updated. A message may have a later time than the clock had when it was stored.
 _LAST_UPDATE: Final = "max(updated_at, coalesce(last_message_at, updated_at))"
+#: Later than any moment that a row can hold.
+_NEVER_MS: Final = (1 << 63) - 1
 _HAS_OPEN_RECORDING: Final = f"EXISTS (SELECT 1 FROM recording WHERE session = session.id AND {IS_OPEN})"  # noqa: S608
 _REMEMBER_SESSION: Final = (
     "INSERT INTO removed_session (provider, session_id, event_count, until_ms, removed_at)"  # noqa: S608
@@ -39,9 +41,10 @@ class CleanReport(NamedTuple):
 
 
 class _Family:
-    """A session with its sub-agents and their sub-agents."""
+    """A session, the eldest, with its sub-agents and their sub-agents."""
 
-    def __init__(self) -> None:
+    def __init__(self, eldest: SessionRecord) -> None:
+        self.eldest = eldest
         self.members: list[SessionRecord] = []
         self.last_update: int | None = None
         self.has_open_recording = False
@@ -88,12 +91,20 @@ class Removal:
 
     # --- Removing ---------------------------------------------------------------------------------------
 
-    def clean(self, *, older_than_ms: int, dry_run: bool, alone: bool = False) -> CleanReport:
-        """Removes the sessions that were last updated before `older_than_ms`, together with their sub-agents, and their text
-        from the files. A session stays if it or one of its sub-agents is newer or has an open recording. `alone` says that
-        no other process has to write meanwhile. Raises JournalUnavailable.
+    def clean(
+        self,
+        *,
+        older_than_ms: int | None = None,
+        is_chosen: Callable[[SessionRecord], bool] = lambda _: True,
+        dry_run: bool,
+        alone: bool = False,
+    ) -> CleanReport:
+        """Removes the sessions that were last updated before `older_than_ms` (all, if it is None) and of which `is_chosen` is true,
+        together with their sub-agents, and their text from the files. A session stays if it or one of its sub-agents is newer or
+        has an open recording. `alone` says that no other process has to write meanwhile. Raises JournalUnavailable.
         """
-        old = self._old_families(older_than_ms)
+        older_than_ms = _NEVER_MS if older_than_ms is None else older_than_ms
+        old = [family for family in self._old_families(older_than_ms) if is_chosen(family.eldest)]
         removable = [family for family in old if not family.has_open_recording]
         recording = [member for family in old if family.has_open_recording for member in family.members]
         if dry_run:
@@ -113,7 +124,8 @@ class Removal:
         families: dict[SessionKey, _Family] = {}
         for last_update, has_open_recording, *columns in rows:
             member = session_record(columns)
-            family = families.setdefault(_eldest(member, records), _Family())
+            eldest = _eldest(member, records)
+            family = families.setdefault(eldest, _Family(records[eldest]))
             family.add(member, last_update, has_open_recording=bool(has_open_recording))
         return [
             family

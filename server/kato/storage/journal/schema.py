@@ -137,6 +137,21 @@ def _add_branches(db: sqlite3.Connection) -> None:
     db.execute("ALTER TABLE session ADD COLUMN branch TEXT")
 
 
+def _add_gaps(db: sqlite3.Connection) -> None:
+    _execute_each(
+        db,
+        """
+        CREATE TABLE gap (
+            id INTEGER PRIMARY KEY AUTOINCREMENT,
+            provider TEXT NOT NULL, session_id TEXT NOT NULL,
+            reason TEXT NOT NULL, since_ms INTEGER NOT NULL, until_ms INTEGER
+        ) STRICT;
+        CREATE INDEX gap_by_session ON gap (provider, session_id);
+        ALTER TABLE recording ADD COLUMN awaits_on INTEGER NOT NULL DEFAULT 0;
+        """,
+    )
+
+
 #: The function at index N changes the schema from version N to N + 1. It runs in one transaction with the version's change.
 MIGRATIONS: Final[tuple[Callable[[sqlite3.Connection], None], ...]] = (
     _create_tables,
@@ -148,6 +163,7 @@ MIGRATIONS: Final[tuple[Callable[[sqlite3.Connection], None], ...]] = (
     _add_identities_of_notes,
     _add_holds,
     _add_branches,
+    _add_gaps,
 )
 
 

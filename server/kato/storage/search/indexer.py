@@ -14,6 +14,7 @@ from kato.core import limits
 from kato.core.events import ConversationEvent, SessionKey, decode_line
 from kato.core.moments import epoch_ms, rfc3339
 from kato.core.queries import Query, SearchScope
+from kato.core.records import Gap
 from kato.core.searching import SearchHit, SearchResult, excerpt, searched
 from kato.core.views import SearchStatus
 from kato.storage.journal.chunks import Chunk
@@ -157,6 +158,10 @@ class Indexer:
     def has_event(self, key: SessionKey, event_id: str) -> bool:
         """Whether the journal has an event."""
         return self._opened()[1].has_event(key, event_id)
+
+    def gaps(self) -> list[tuple[SessionKey, Gap]]:
+        """When nothing of a session was kept, by the journal."""
+        return self._opened()[1].gaps()
 
     def status(self) -> SearchStatus:
         """The figures of the index."""
