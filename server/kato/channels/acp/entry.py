@@ -22,7 +22,7 @@ from contextlib import suppress
 from types import FrameType
 from typing import IO, Final, NamedTuple
 
-from kato.channels.acp.pump import Injection, Inward, Outward, Tap
+from kato.channels.acp.pump import Injection, Inward, Outward, Tap, copy
 
 #: The exit codes of a shell for a command that cannot be run, or does not exist.
 EXIT_NOT_RUNNABLE: Final = 126
@@ -87,7 +87,8 @@ def _connect(agent: "subprocess.Popen[bytes]", observer: "subprocess.Popen[bytes
     inward = Inward(0, _detached(agent.stdin), tap, on_end=end.client_sends_no_more)
     threads = [outward.thread, inward.thread]
     if observer is not None:
-        threads += [tap.thread, Injection(_detached(observer.stdout), outward.inject).thread]
+        errors = threading.Thread(target=copy, args=(_detached(observer.stderr), 2), daemon=True)
+        threads += [tap.thread, Injection(_detached(observer.stdout), outward.inject).thread, errors]
     for thread in threads:
         thread.start()
     code = agent.wait()
@@ -172,7 +173,13 @@ def _start_observer(started: Started) -> "subprocess.Popen[bytes] | None":
     command = [*launcher(), "acp", "--observe", *options, "--", *started.agent]
     try:
         return subprocess.Popen(  # noqa: S603 - our own command
-            command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, bufsize=0, start_new_session=True
+            command,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            # A client may wait until stderr is closed, which must not depend on the observer.
+            stderr=subprocess.PIPE,
+            bufsize=0,
+            start_new_session=True,
         )
     except OSError as error:
         _report(f"its recorder cannot be started ({error.strerror}), so this conversation is not recorded")

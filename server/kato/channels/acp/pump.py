@@ -43,6 +43,13 @@ def write_all(descriptor: int, data: bytes) -> None:
             view = view[os.write(descriptor, view) :]
 
 
+def copy(source: int, target: int) -> None:
+    """Copies bytes until the source ends or the target is closed."""
+    with suppress(OSError):
+        while data := os.read(source, PIECE_BYTES_MAX):
+            write_all(target, data)
+
+
 class Tap:
     """The copy for the observer: `put` never waits. `report` gets one sentence about the first loss."""
 
