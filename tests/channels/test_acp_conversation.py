@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from msgspec import UNSET, to_builtins
 
-from channels.acp import (
+from channels.agents import (
     SESSION,
     Json,
     answer,

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from builders import START_MS
-from channels.acp import Json, agent, answer, call, heard, initialized, prompt, request, says, update
+from channels.agents import Json, agent, answer, call, heard, initialized, prompt, request, says, update
 from conftest import Start
 from kato.cli.client import Client
 from kato.core.events import SessionKey

@@ -18,7 +18,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from channels.acp import Json, prompt, says
+from channels.agents import Json, prompt, says
 from kato.channels.acp import entry
 from kato.channels.acp.conversation import Conversation
 from kato.channels.acp.frames import AGENT, CLIENT, GAP, FrameReader, head
