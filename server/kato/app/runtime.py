@@ -126,6 +126,11 @@ class Runtime:
         assert self._settings is not None
         return self._settings
 
+    @property
+    def socket(self) -> str | None:
+        """The path of the socket on which other processes ask this one; None where there is none."""
+        return None if self._local is None else self._local.path
+
     # --- Life -------------------------------------------------------------------------------------------
 
     def run(self, main: Callable[[], Awaitable[None]]) -> int:

@@ -23,6 +23,7 @@ from kato.assistants.contract import Json
 from kato.assistants.values import exit_code_of, identifier, object_of, objects_of, remember, text_of
 from kato.channels.acp import names
 from kato.channels.acp.frames import AGENT, CLIENT
+from kato.channels.acp.prompts import typed_part
 from kato.channels.acp.updates import STOPPED, About, Session
 from kato.core import limits
 from kato.core.events import ConversationEvent
@@ -37,12 +38,13 @@ class Opened(Struct, frozen=True):
 
 
 class Said(Struct, frozen=True):
-    """Events of a session, in their order, and its title."""
+    """Events of a session, in their order, and its title. `typed` is the part of a prompt that may hold a command."""
 
     session_id: str
     events: tuple[ConversationEvent, ...]
     is_history: bool = False
     title: str | None = None
+    typed: str = ""
 
 
 class Ended(Struct, frozen=True):
@@ -186,12 +188,12 @@ class Conversation:
         self._happened.append(Opened(session_id, folders))
         return session
 
-    def _emit(self, session: Session) -> None:
+    def _emit(self, session: Session, typed: str = "") -> None:
         """Passes on what is complete."""
         events, title = session.taken(), session.title
         session.title = None
         if events or title:
-            self._happened.append(Said(session.about.session_id, events, session.is_history, title))
+            self._happened.append(Said(session.about.session_id, events, session.is_history, title, typed))
 
     def _new_id(self) -> str:
         return f"{self._run}:{next(self._numbers)}"
@@ -213,7 +215,7 @@ class Conversation:
         if session is not None:
             session.prompt(params.get("prompt"))
             session.prompts += 1
-            self._emit(session)
+            self._emit(session, typed_part(params.get("prompt")))
 
     def _close(self, params: Json) -> None:
         session = self._sessions.pop(identifier(text_of(params, "sessionId") or "-"), None)

@@ -227,7 +227,7 @@ class Feeder:
         """The commands of a prompt run when the agent's log brings it: the user sees what they will do."""
         for event in said.events:
             if fed.log is not None and not said.is_history and _has_command(event):
-                prompt = self._about_prompt(event)
+                prompt = self._about_prompt(event, said)
                 about = {"provider": fed.log}
                 self._show(
                     fed, self._ask(fed, {"op": "prompt", "canStop": False, **prompt, **about}, _ASK_SECONDS)
@@ -239,12 +239,13 @@ class Feeder:
         for event in said.events:
             if fed.log is not None and not said.is_history and _has_command(event):
                 self._note(
-                    fed, {"op": "note", **self._about_prompt(event), "provider": fed.log, "isHandled": True}
+                    fed,
+                    {"op": "note", **self._about_prompt(event, said), "provider": fed.log, "isHandled": True},
                 )
 
-    def _about_prompt(self, event: ConversationEvent) -> dict[str, Any]:
+    def _about_prompt(self, event: ConversationEvent, said: Said) -> dict[str, Any]:
         assert isinstance(event, UserMessage)
-        return {"prompt": event.content, "isTyped": event.doubt is UNSET}
+        return {"prompt": said.typed or event.content, "isTyped": event.doubt is UNSET}
 
     def _note(self, fed: _Fed, request: dict[str, Any]) -> None:
         self._store.note(self._named(fed, request))

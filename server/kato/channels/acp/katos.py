@@ -22,6 +22,11 @@ class OwnKato(Protocol):
         """Whether it was asked."""
         ...
 
+    @property
+    def socket(self) -> str | None:
+        """The path of its socket."""
+        ...
+
     def follow(self, folders: Sequence[str]) -> None:
         """Sessions work in these folders."""
         ...
@@ -39,6 +44,7 @@ class Katos:
         self._own = own
         self._near: dict[object, str] = {}
         self._unfit: set[str] = set()
+        self._answered: str | None = None
 
     def follow(self, folders: Sequence[str]) -> None:
         """Sessions work in these folders."""
@@ -50,14 +56,17 @@ class Katos:
             path = None if self._own.is_wanted else self._nearest(request, is_known=is_known)
             answer = None if path is None else local_sockets.ask(path, request, seconds)
             if answer is not None and "error" not in answer:
+                self._answered = path
                 return answer
             if answer is not None and path is not None:
                 self._unfit.add(path)  # an older version, which does not know the request
+        self._answered = self._own.socket
         return self._own.ask(request, seconds)
 
     def note(self, request: Json) -> None:
-        """Lets the other processes know what one of them did with a prompt."""
-        local_sockets.ask_all(local_sockets.sockets(self._environment), request, _LOOK_SECONDS)
+        """Lets the other processes know what the one that answered last did with a prompt."""
+        others = [path for path in local_sockets.sockets(self._environment) if path != self._answered]
+        local_sockets.ask_all(others, request, _LOOK_SECONDS)
 
     def _nearest(self, request: Json, *, is_known: bool) -> str | None:
         cwd = request.get("cwd")

@@ -13,7 +13,7 @@ from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from datetime import datetime, timezone
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from kato.assistants import registry
 from kato.channels.acp.conversation import Conversation, Happening
@@ -28,6 +28,9 @@ from kato.core.settings import Settings
 from kato.core.text import printable
 from kato.system.clock import now_ms
 from kato.system.stdout import take_stdout
+
+if TYPE_CHECKING:
+    from kato.channels.acp.own import OwnRuntime
 
 Json = Mapping[str, Any]
 _TICK_SECONDS: Final = 0.25
@@ -55,12 +58,17 @@ class Own:
         self._is_wanted = False
         self._wake = threading.Event()
         self._is_made = threading.Event()
-        self._runtime: Any = None
+        self._runtime: OwnRuntime | None = None
 
     @property
     def is_wanted(self) -> bool:
         """Whether it was asked."""
         return self._is_wanted
+
+    @property
+    def socket(self) -> str | None:
+        """The path of its socket."""
+        return None if self._runtime is None else self._runtime.socket
 
     # --- The main thread --------------------------------------------------------------------------------
 
@@ -81,7 +89,7 @@ class Own:
             )
         finally:
             self._is_made.set()
-        return int(self._runtime.run())
+        return self._runtime.run()
 
     # --- The conversation's thread ----------------------------------------------------------------------
 
@@ -99,8 +107,7 @@ class Own:
         if self._runtime is None:
             return None
         self._runtime.follow(list(self._folders))
-        answer: Json | None = self._runtime.ask(request, seconds)
-        return answer
+        return self._runtime.ask(request, seconds)
 
     def end(self) -> None:
         """Nothing more comes."""

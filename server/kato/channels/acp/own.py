@@ -45,6 +45,11 @@ class OwnRuntime:
         self._is_ready = threading.Event()
         self._loop: asyncio.AbstractEventLoop | None = None
 
+    @property
+    def socket(self) -> str | None:
+        """The path of its socket."""
+        return self._runtime.socket
+
     # --- The main thread --------------------------------------------------------------------------------
 
     def run(self) -> int:

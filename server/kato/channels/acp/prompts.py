@@ -34,6 +34,14 @@ def words_of(blocks: object, cwd: str | None) -> str:
     return "\n\n".join(part for part in (text, *below) if part)
 
 
+def typed_part(blocks: object) -> str:
+    """The text blocks that may hold a command. An agent writes what is attached in a form of its own into its log, but these blocks
+    as they are.
+    """
+    texts = [text_of(one, "text") or "" for one in objects_of({"": blocks}, "") if one.get("type") == "text"]
+    return "".join(one for one in texts if "::" in one)
+
+
 def doubt_of(blocks: object) -> str | None:
     """Why a prompt is not proven to be typed: a text block contains a block of tags. None if it is."""
     for block in objects_of({"": blocks}, ""):
