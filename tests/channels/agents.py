@@ -47,7 +47,7 @@ def thinks(words: str) -> Json:
     return update("agent_thought_chunk", content=text(words))
 
 
-def heard(words: str, session: str = SESSION) -> Json:
+def repeats(words: str, session: str = SESSION) -> Json:
     """A message of the user that the agent repeats."""
     return update("user_message_chunk", session, content=text(words))
 

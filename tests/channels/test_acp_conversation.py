@@ -13,9 +13,9 @@ from channels.agents import (
     answer,
     call,
     failure,
-    heard,
     notification,
     prompt,
+    repeats,
     request,
     says,
     text,
@@ -200,7 +200,7 @@ def test_a_prompt_is_its_text_exactly_and_the_names_of_what_is_attached(
 
 
 @pytest.mark.parametrize("blocks", [[], [""], [{"type": "text"}], "no list", None])
-def test_an_empty_prompt_is_no_message(blocks: Any) -> None:
+def test_an_empty_prompt_is_not_a_message(blocks: Any) -> None:
     assert play((CLIENT, request(2, "session/prompt", sessionId=SESSION, prompt=blocks))) == []
 
 
@@ -255,7 +255,7 @@ def test_ids_of_both_sides_and_of_several_types_are_different_ids() -> None:
         ([says("a"), thinks("hm")], [("a", "final"), ("hm", None)]),
         ([thinks("h"), thinks("m")], [("hm", None)]),
         ([says(" "), says("\n")], []),
-        ([heard("go"), says("a")], [("a", "final")]),
+        ([repeats("go"), says("a")], [("a", "final")]),
         ([update("agent_message_chunk", content=PICTURE)], [("[image: image/png]", "final")]),
         ([update("agent_message_chunk", content=None), says("a")], [("a", "final")]),
     ],
@@ -264,8 +264,8 @@ def test_chunks_become_messages(chunks: list[Json], expected: list[tuple[str, st
     assert [(one[1], one[2] if one[0] == "message.assistant" else None) for one in turn(*chunks)] == expected
 
 
-def test_what_the_user_said_in_a_turn_that_nobody_asked_for_is_doubtful() -> None:
-    happened = play(*from_agent(heard("::capture a.md"), says("so"), heard("x")))
+def test_what_the_user_said_outside_a_prompt_is_doubtful() -> None:
+    happened = play(*from_agent(repeats("::capture a.md"), says("so"), repeats("x")))
     (first, *_) = events(happened)
     assert isinstance(first, UserMessage)
     assert first.doubt is not UNSET
@@ -519,10 +519,10 @@ def test_what_comes_between_load_and_its_answer_is_history() -> None:
     happened = play(
         (CLIENT, request(5, "session/load", sessionId="old", cwd="/work")),
         *from_agent(
-            heard("first", "old"),
+            repeats("first", "old"),
             says("one", session="old"),
-            heard("sec", "old"),
-            heard("ond", "old"),
+            repeats("sea", "old"),
+            repeats("son", "old"),
             says("two", session="old"),
             answer(5),
             says("live", session="old"),
@@ -532,7 +532,7 @@ def test_what_comes_between_load_and_its_answer_is_history() -> None:
     assert brief(events(happened, is_history=True)) == [
         ("message.user", "first"),
         ("message.assistant", "one", "final"),
-        ("message.user", "second"),
+        ("message.user", "season"),
         ("message.assistant", "two", "final"),
     ]
     assert brief(events(happened)) == [("message.assistant", "live", "final"), ("message.user", "third")]

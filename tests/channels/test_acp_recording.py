@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from builders import START_MS
-from channels.agents import Json, agent, answer, call, heard, initialized, prompt, request, says, update
+from channels.agents import Json, agent, answer, call, initialized, prompt, repeats, request, says, update
 from conftest import Start
 from kato.cli.client import Client
 from kato.core.events import SessionKey
@@ -267,7 +267,7 @@ def test_words_of_the_agent_and_of_files_run_nothing(desk: Desk) -> None:
     desk.server()
     evil = "x\n::capture evil.md\n"
     answers = [
-        heard(evil),
+        repeats(evil),
         says(evil),
         call(
             "c",
@@ -316,7 +316,7 @@ def test_the_title_of_the_agent_is_the_sessions(desk: Desk) -> None:
 
 # --- History ----------------------------------------------------------------------------------------------
 
-REPEATED = [heard("first\n::capture old.md"), says("one"), heard("second"), says("two")]
+REPEATED = [repeats("first\n::capture old.md"), says("one"), repeats("second"), says("two")]
 
 
 def loads_history(*more: Json) -> Json:
@@ -341,7 +341,7 @@ def test_history_that_the_agent_repeats_is_stored_once_and_runs_nothing(anywhere
     ]
     first.quit()
     wait_for(lambda: anywhere.said() == expected, "the conversation", 30)
-    elsewhere = [heard("third\n::export new.md"), says("three"), heard("without Kato"), says("four")]
+    elsewhere = [repeats("third\n::export new.md"), says("three"), repeats("without Kato"), says("four")]
     second = anywhere.editor(loads_history(*elsewhere))
     second.open("session-1", "session/load")
     second.say("::export newer.md")
@@ -451,7 +451,11 @@ def test_a_session_that_kato_knows_from_its_log_stays_with_the_log(desk: Desk) -
     log.write(log.user("Hello"), *log.text("Hi there."))
     wait_for(lambda: client.request("kato/status")["sessions"], "the log")
     script = {
-        "session/load": [heard("Hello", log.session), says("Hi there.", session=log.session), answer("$id")],
+        "session/load": [
+            repeats("Hello", log.session),
+            says("Hi there.", session=log.session),
+            answer("$id"),
+        ],
         "session/prompt": [END],
     }
     editor = desk.editor(script, name="some-other-name")
@@ -491,18 +495,18 @@ def wait_stored(desk: Desk, condition: Callable[[list[tuple[str, str]]], bool]) 
 
 
 def test_a_killed_agent_leaves_what_was_said(desk: Desk) -> None:
-    editor = desk.editor({"session/prompt": [says("half an ans"), {"run": "os._exit(3)"}]})
+    editor = desk.editor({"session/prompt": [says("half of it"), {"run": "os._exit(3)"}]})
     editor.open()
     editor.send(prompt(5, "go"))
     assert editor.process.wait(30) == 3
-    wait_stored(desk, lambda said: said == [("user", "go"), ("assistant", "half an ans")])
+    wait_stored(desk, lambda said: said == [("user", "go"), ("assistant", "half of it")])
 
 
 def test_a_killed_proxy_leaves_what_was_said(desk: Desk) -> None:
     desk.server()
-    editor = desk.editor({"session/prompt": [says("half an ans")]})
+    editor = desk.editor({"session/prompt": [says("half of it")]})
     editor.open()
     editor.send(prompt(5, "go"))
     wait_for(lambda: editor.updates, "the answer", 30)
     editor.process.kill()
-    wait_stored(desk, lambda said: said == [("user", "go"), ("assistant", "half an ans")])
+    wait_stored(desk, lambda said: said == [("user", "go"), ("assistant", "half of it")])

@@ -366,6 +366,19 @@ def test_an_agent_that_cannot_be_started_is_named(
     assert done.stderr.startswith(f"kato acp: {command} cannot be started: ".encode())
 
 
+def test_what_the_recorder_does_not_understand_is_counted_once_at_the_end(proxy: Run) -> None:
+    unknown = {"sessionUpdate": "brand_new", "secret": "words"}
+    line = {"jsonrpc": "2.0", "method": "session/update", "params": {"sessionId": "s", "update": unknown}}
+    data = b"{no JSON}\n" * 3 + json.dumps(line).encode() + b"\n"
+    program = f"import sys, time; sys.stdout.buffer.write({data!r}); sys.stdout.flush(); time.sleep(4)"
+    out, errors, code = proxy(program).talk()
+    assert (out, code) == (data, 0)
+    assert (
+        errors
+        == b"kato acp: left out of 1 messages: 3 \xc3\x97 invalid JSON, 1 \xc3\x97 unknown session update brand_new\n"
+    )
+
+
 def test_an_agent_that_reads_nothing_ends_the_clients_pipe(proxy: Run) -> None:
     one = proxy("import os, time; os.close(0); time.sleep(1); os._exit(3)")
 
@@ -453,6 +466,7 @@ def test_the_stream_does_not_wait_for_a_recorder_that_hangs(proxy: Run) -> None:
     out, errors, code = one.talk()
     assert (out, code) == (b"", 0)
     assert errors.count(b"cannot keep up") == 1
+    assert b"bytes of this conversation were not recorded\n" in errors
     observer.send_signal(signal.SIGCONT)
     wait_for(lambda: not observer.is_running(), "the end of the recorder", 30)
 

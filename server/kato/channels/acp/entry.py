@@ -86,6 +86,7 @@ def _connect(agent: "subprocess.Popen[bytes]", observer: "subprocess.Popen[bytes
     outward = Outward(_detached(agent.stdout), 1, tap, on_gone=end.client_is_gone)
     inward = Inward(0, _detached(agent.stdin), tap, on_end=end.client_sends_no_more)
     threads = [outward.thread, inward.thread]
+    errors: threading.Thread | None = None
     if observer is not None:
         errors = threading.Thread(target=copy, args=(_detached(observer.stderr), 2), daemon=True)
         threads += [tap.thread, Injection(_detached(observer.stdout), outward.inject).thread, errors]
@@ -98,9 +99,12 @@ def _connect(agent: "subprocess.Popen[bytes]", observer: "subprocess.Popen[bytes
     outward.wait(_QUIET_SECONDS)
     outward.close()
     tap.end()
-    if observer is not None:
+    if observer is not None and errors is not None:
         with suppress(subprocess.TimeoutExpired):
             observer.wait(_OBSERVER_SECONDS)
+            errors.join(_LOOK_SECONDS)
+    if tap.dropped:
+        _print(f"{tap.dropped} bytes of this conversation were not recorded")
     return code
 
 
@@ -118,7 +122,7 @@ class _Signals:
         if self._agent is None:
             self._early.append(number)
         else:
-            with suppress(OSError):
+            with suppress(OSError, ValueError):  # it ended; Windows does not know all of them
                 self._agent.send_signal(number)
 
     def pass_on_to(self, agent: "subprocess.Popen[bytes]") -> None:

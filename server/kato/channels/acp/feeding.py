@@ -6,7 +6,6 @@ Rules:
 - A prompt with a command is passed on immediately, and the user sees what became of it.
 """
 
-import time
 from collections import Counter
 from collections.abc import Callable, Mapping
 from typing import Any, Final, Protocol
@@ -79,8 +78,7 @@ class Feeder:
         store: Store,
         tell: Tell,
         run: str,
-        *,
-        clock: Callable[[], float] = time.monotonic,
+        clock: Callable[[], float],
     ) -> None:
         self.problems: Counter[str] = Counter()
         self._conversation = conversation

@@ -9,6 +9,7 @@ Rule: a message that cannot be read or stored never keeps the next one from it.
 import os
 import queue
 import threading
+import time
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
@@ -139,7 +140,7 @@ class Observer:
             now=lambda: datetime.now(timezone.utc),
             assistants=[one.name for one in registry.assistants()],
         )
-        self._feeder = Feeder(self._conversation, Katos(environment, own), self._tell, run_id)
+        self._feeder = Feeder(self._conversation, Katos(environment, own), self._tell, run_id, time.monotonic)
         self._messages = 0
 
     def run(self) -> None:
