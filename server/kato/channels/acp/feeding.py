@@ -42,7 +42,7 @@ class Store(Protocol):
         ...
 
 
-class Tell(Protocol):
+class Notify(Protocol):
     """Shows the user a sentence in a session of the client."""
 
     def __call__(self, session: str, sentence: str, *, is_failure: bool) -> None:
@@ -76,14 +76,14 @@ class Feeder:
         self,
         conversation: Conversation,
         store: Store,
-        tell: Tell,
+        notify: Notify,
         run: str,
         clock: Callable[[], float],
     ) -> None:
         self.problems: Counter[str] = Counter()
         self._conversation = conversation
         self._store = store
-        self._tell = tell
+        self._notify = notify
         self._run = run
         self._clock = clock
         self._fed: dict[str, _Fed] = {}
@@ -260,7 +260,7 @@ class Feeder:
     def _show(self, fed: _Fed, answer: Json | None) -> None:
         message = None if answer is None else answer.get("message")
         if answer is not None and isinstance(message, str) and message:
-            self._tell(fed.about.given, message, is_failure=answer.get("failed") is True)
+            self._notify(fed.about.given, message, is_failure=answer.get("failed") is True)
 
 
 def _has_command(event: ConversationEvent) -> bool:

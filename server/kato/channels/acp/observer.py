@@ -140,7 +140,9 @@ class Observer:
             now=lambda: datetime.now(timezone.utc),
             assistants=[one.name for one in registry.assistants()],
         )
-        self._feeder = Feeder(self._conversation, Katos(environment, own), self._tell, run_id, time.monotonic)
+        self._feeder = Feeder(
+            self._conversation, Katos(environment, own), self._notify, run_id, time.monotonic
+        )
         self._messages = 0
 
     def run(self) -> None:
@@ -214,7 +216,7 @@ class Observer:
             shown = ", ".join(f"{count} × {name}" for name, count in problems.most_common(8))
             report(f"left out of {self._messages} messages: {shown}")
 
-    def _tell(self, session: str, sentence: str, *, is_failure: bool) -> None:
+    def _notify(self, session: str, sentence: str, *, is_failure: bool) -> None:
         update: dict[str, Any]
         if self._conversation.shows_notices:
             severity = "error" if is_failure else "info"
