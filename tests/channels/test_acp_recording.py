@@ -427,6 +427,7 @@ def test_an_attached_file_that_the_agent_writes_into_its_log_leaves_no_doubt_and
 
 def test_without_a_log_the_agent_is_the_source_and_a_log_that_comes_late_runs_nothing(desk: Desk) -> None:
     desk.server()
+    desk.server(desk.work.parent)  # another window, which only reads the log
     log = claude_log(desk, "7f0a2c3e-0000-4000-8000-000000000002")
     (Path(desk.environment["HOME"]) / ".claude" / "projects").mkdir(parents=True)
     script = {
@@ -438,11 +439,16 @@ def test_without_a_log_the_agent_is_the_source_and_a_log_that_comes_late_runs_no
     editor.say("Hello\n::export e.md", log.session)
     assert editor.wait_shown(2) == ["info: Kato: will export to e.md", "info: Kato: exported to e.md"]
     wait_for(lambda: len(desk.said("claude-code-acp", log.session)) == 2, "the turn", 30)
-    (desk.work / "e.md").unlink()
+    editor.say("::export again.md", log.session)
+    editor.wait_shown(3)
+    for name in ("e.md", "again.md"):
+        (desk.work / name).unlink()
     log.write(log.user("Hello\n::export e.md"), *log.text("Hi there."))
+    log.write(log.user("::export again.md", promptSource="typed"), *log.text("Hi there."))
     log.write(log.user("::export f.md", promptSource="typed"))
     wait_for((desk.work / "f.md").exists, "the command after it", 30)
     assert not (desk.work / "e.md").exists()
+    assert not (desk.work / "again.md").exists()
 
 
 def test_a_session_that_kato_knows_from_its_log_stays_with_the_log(desk: Desk) -> None:

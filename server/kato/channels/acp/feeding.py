@@ -22,7 +22,10 @@ from kato.core.events import ConversationEvent, ToolCall, UserMessage, encode_li
 
 _STORE_SECONDS: Final = 30.0
 _ASK_SECONDS: Final = 3.0
+#: Between two looks for an expected log: after the end of a turn, and during one.
 _LOOK_PAUSE: Final = 0.3
+_TURN_LOOK_PAUSE: Final = 2.0
+_NOT_STORED: Final = "events that Kato did not store"
 Json = Mapping[str, Any]
 
 
@@ -112,8 +115,8 @@ class Feeder:
         """Looks whether expected logs came. True while one is expected."""
         now = self._clock()
         for fed in self._fed.values():
-            if fed.source is Source.HELD and (is_over or (fed.due is not None and now >= fed.next_look)):
-                fed.next_look = now + _LOOK_PAUSE
+            if fed.source is Source.HELD and (is_over or now >= fed.next_look):
+                fed.next_look = now + (_TURN_LOOK_PAUSE if fed.due is None else _LOOK_PAUSE)
                 self._decide(fed, is_over=is_over or (fed.due is not None and now >= fed.due))
         return any(fed.source is Source.HELD for fed in self._fed.values())
 
@@ -154,6 +157,8 @@ class Feeder:
                 self._decide(fed, is_over=True)
         elif fed.source is Source.ACP:
             self._queue(fed, said, load)
+        elif fed.source is Source.UNDECIDED:
+            self.problems[_NOT_STORED] += len(said.events)
 
     def _end_turn(self, fed: _Fed) -> None:
         if fed.source is Source.HELD:
@@ -186,7 +191,6 @@ class Feeder:
         if fed.source is Source.ACP:
             for one, load in held:
                 self._queue(fed, one, load)
-                self._note_handled(fed, one)
             self._flush(fed)
 
     # --- To Kato ----------------------------------------------------------------------------------------
@@ -204,6 +208,7 @@ class Feeder:
             fed.pending.append(line)
             fed.size += len(line)
             if load is None and _has_command(event):
+                self._note_handled(fed, event, said)
                 self._flush(fed)
 
     def _flush(self, fed: _Fed) -> None:
@@ -218,7 +223,7 @@ class Feeder:
             request["load"] = fed.load
         answer = self._ask(fed, request, _STORE_SECONDS)
         if answer is None or answer.get("accepted") is None:
-            self.problems["events that Kato did not store"] += len(lines)
+            self.problems[_NOT_STORED] += len(lines)
         self._show(fed, answer)
 
     def _announce(self, fed: _Fed, said: Said) -> None:
@@ -232,14 +237,11 @@ class Feeder:
                 )
                 self._note(fed, {"op": "note", **prompt, **about})
 
-    def _note_handled(self, fed: _Fed, said: Said) -> None:
+    def _note_handled(self, fed: _Fed, event: ConversationEvent, said: Said) -> None:
         """The commands run here: the log of an assistant that comes later must not run them in any window."""
-        for event in said.events:
-            if fed.log is not None and not said.is_history and _has_command(event):
-                self._note(
-                    fed,
-                    {"op": "note", **self._about_prompt(event, said), "provider": fed.log, "isHandled": True},
-                )
+        if fed.log is not None:
+            prompt = self._about_prompt(event, said)
+            self._note(fed, {"op": "note", **prompt, "provider": fed.log, "isHandled": True})
 
     def _about_prompt(self, event: ConversationEvent, said: Said) -> dict[str, Any]:
         assert isinstance(event, UserMessage)

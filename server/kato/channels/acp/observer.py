@@ -14,6 +14,7 @@ from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from datetime import datetime, timezone
+from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
 from kato.assistants import registry
@@ -178,7 +179,10 @@ class Observer:
             return
         for message in lines.feed(piece):
             self._messages += 1
-            self._guarded(lambda one=message: self._feeder.take(self._conversation.take(kind, one)))  # type: ignore[misc] # a default
+            self._guarded(partial(self._take_message, kind, message))
+
+    def _take_message(self, side: int, message: object) -> None:
+        self._feeder.take(self._conversation.take(side, message))
 
     def _settle(self) -> None:
         self._feeder.take(self._conversation.settle())
@@ -196,9 +200,8 @@ class Observer:
             end.wait(_TICK_SECONDS)
         self._guarded(lambda: self._feeder.look(is_over=True))
         if self._own.is_wanted and self._feeder.reads_logs:
-            end.wait(
-                limits.LOG_SETTLE_SECONDS + _TICK_SECONDS
-            )  # the reader emits the last message when its log is quiet
+            # A reader emits the last message when its log is quiet.
+            end.wait(limits.LOG_SETTLE_SECONDS + _TICK_SECONDS)
         self._summarise()
 
     def _guarded(self, step: Callable[[], object]) -> None:
