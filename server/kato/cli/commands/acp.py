@@ -18,6 +18,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "kato acp -- claude-code-acp",
         "kato acp -- npx -y @zed-industries/codex-acp",
     )
+    parser.usage = "kato acp [-h] [--state-dir FOLDER] -- AGENT [ARGUMENT ...]"
     options.add_state_dir(parser)
     parser.add_argument("--observe", action="store_true", help=argparse.SUPPRESS)
     parser.add_argument(
