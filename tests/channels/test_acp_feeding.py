@@ -171,7 +171,8 @@ def test_the_events_of_an_agent_that_may_write_a_log_wait_and_are_dropped_when_t
     assert [one["op"] for one in desk.store.noted] == ["note"]
     desk.store.found = {"provider": "claude"}
     desk.now = 1.0
-    assert desk.feeder.look() is False
+    desk.feeder.look()
+    assert not desk.feeder.expects_logs
     assert desk.feeder.reads_logs
     desk.play((CLIENT, prompt(3, "more")), (AGENT, says("b")))
     desk.feeder.look(is_over=True)
@@ -183,10 +184,12 @@ def test_without_a_log_they_are_stored_some_seconds_after_the_turn() -> None:
     desk.open()
     desk.play((CLIENT, prompt(2, "hi\n::capture a.md")), (AGENT, says("a")), END)
     desk.now = limits.ACP_LOG_SECONDS - 0.1
-    assert desk.feeder.look() is True
+    desk.feeder.look()
+    assert desk.feeder.expects_logs
     assert desk.store.batches == []
     desk.now = limits.ACP_LOG_SECONDS + 1
-    assert desk.feeder.look() is False
+    desk.feeder.look()
+    assert [desk.feeder.expects_logs] == [False]
     assert desk.store.batches == [["hi\n::capture a.md"], ["a"]]
     assert [one.get("isHandled", False) for one in desk.store.noted] == [False, True]
     desk.play((CLIENT, prompt(3, "more")))

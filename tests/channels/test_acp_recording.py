@@ -451,6 +451,21 @@ def test_without_a_log_the_agent_is_the_source_and_a_log_that_comes_late_runs_no
     assert not (desk.work / "again.md").exists()
 
 
+def test_where_the_reader_of_the_log_is_switched_off_the_agent_is_the_source(desk: Desk) -> None:
+    Path(desk.environment["KATO_CONFIG"]).write_text("[providerSessionRoots]\nclaude = []\n")
+    log = claude_log(desk, "7f0a2c3e-0000-4000-8000-000000000005")
+    log.write(log.user("Hello"), *log.text("Hi there."))
+    script = {
+        "session/new": [answer("$id", sessionId=log.session)],
+        "session/prompt": [says("Hi there.", session=log.session), END],
+    }
+    editor = desk.editor(script, name="claude-code-acp")
+    editor.open(log.session)
+    editor.say("Hello", log.session)
+    wait_for(lambda: len(desk.said("claude-code-acp", log.session)) == 2, "the turn", 30)
+    assert desk.events("claude", log.session) == []
+
+
 def test_a_session_that_kato_knows_from_its_log_stays_with_the_log(desk: Desk) -> None:
     client = desk.server()
     log = claude_log(desk, "7f0a2c3e-0000-4000-8000-000000000003")

@@ -29,32 +29,37 @@ _LOADS_MAX: Final = 8
 
 
 class AgentSessions:
-    """See the module. `sentence` says for the user what became of a command, `turn` ends a turn of the process."""
+    """See the module. `reads_logs_of` says whether Kato reads an assistant's logs, `sentence` what became of a command, for the
+    user; `turn` ends a turn of the process.
+    """
 
     def __init__(
         self,
         engine: Engine,
         typed: TypedPrompts,
         *,
+        reads_logs_of: Callable[[str], bool],
         turn: Callable[[], None],
         sentence: Callable[[CommandOutcome, str | None], str],
     ) -> None:
         self._engine = engine
         self._typed = typed
+        self._reads_logs_of = reads_logs_of
         self._turn = turn
         self._sentence = sentence
         self._loads: dict[str, Copies] = {}
 
     def find(self, asked: Find) -> dict[str, Any]:
         """The provider under which the session is stored, assistants with logs first; nothing where it is not stored."""
-        for name in (*(one.name for one in registry.assistants()), asked.provider):
+        readers = [one.name for one in registry.assistants() if self._reads_logs_of(one.name)]
+        for name in (*readers, asked.provider):
             if self._engine.ledger.session(SessionKey(name, asked.session_id)) is not None:
                 return {"provider": name}
         return {}
 
-    def store(self, asked: Events, *, has_logs: bool) -> dict[str, Any]:
+    def store(self, asked: Events) -> dict[str, Any]:
         """Stores events and runs the commands in them. Raises KatoError."""
-        if has_logs:
+        if self._reads_logs_of(asked.provider):
             raise CommandRefused(f"Kato reads the logs of {asked.provider}: it takes no events of it here")
         if any((one.provider, one.session_id) != asked.key for one in asked.events):
             raise CommandRefused("an event belongs to another session than the request")

@@ -79,7 +79,9 @@ class Chat:
         self._reads_logs_of = reads_logs_of
         self._turn = turn
         self._look = look
-        self._agents = AgentSessions(engine, typed, turn=turn, sentence=outcome_sentence)
+        self._agents = AgentSessions(
+            engine, typed, reads_logs_of=reads_logs_of, turn=turn, sentence=outcome_sentence
+        )
 
     async def answer(self, request: Mapping[str, Any]) -> Mapping[str, Any]:
         """The answer to a request; `error` where the request breaks the contract."""
@@ -110,7 +112,7 @@ class Chat:
 
     async def _act(self, asked: Prompt | Message | Capture | Events) -> Answer:
         if isinstance(asked, Events):
-            return self._agents.store(asked, has_logs=self._reads_logs_of(asked.provider))
+            return self._agents.store(asked)
         if isinstance(asked, Message):
             return self._take(asked)
         return await (self._prompt(asked) if isinstance(asked, Prompt) else self._capture(asked))

@@ -111,13 +111,17 @@ class Feeder:
         for fed in self._fed.values():
             self._flush(fed)
 
-    def look(self, *, is_over: bool = False) -> bool:
-        """Looks whether expected logs came. True while one is expected."""
+    def look(self, *, is_over: bool = False) -> None:
+        """Looks whether expected logs came."""
         now = self._clock()
         for fed in self._fed.values():
             if fed.source is Source.HELD and (is_over or now >= fed.next_look):
                 fed.next_look = now + (_TURN_LOOK_PAUSE if fed.due is None else _LOOK_PAUSE)
                 self._decide(fed, is_over=is_over or (fed.due is not None and now >= fed.due))
+
+    @property
+    def expects_logs(self) -> bool:
+        """Whether events of a session wait for its log."""
         return any(fed.source is Source.HELD for fed in self._fed.values())
 
     @property

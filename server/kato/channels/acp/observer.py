@@ -151,19 +151,18 @@ class Observer:
         pieces: queue.Queue[bytes | None] = queue.Queue(_PIECES_MAX)
         threading.Thread(target=_read, args=(pieces,), daemon=True).start()
         frames, quiet = FrameReader(), 0.0
+        is_waiting = True
         try:
             while True:
                 try:
-                    data = pieces.get(timeout=_TICK_SECONDS)
+                    data = pieces.get(timeout=_TICK_SECONDS if is_waiting else None)
                 except queue.Empty:
                     quiet += _TICK_SECONDS
-                    if limits.ACP_QUIET_SECONDS <= quiet < limits.ACP_QUIET_SECONDS + _TICK_SECONDS:
-                        self._guarded(self._settle)
-                    self._guarded(self._feeder.look)
+                    is_waiting = self._tick(quiet)
                     continue
                 if data is None:
                     break
-                quiet = 0.0
+                is_waiting, quiet = True, 0.0
                 for kind, piece in frames.feed(data):
                     self._take(kind, piece)
                 if pieces.empty():
@@ -184,6 +183,13 @@ class Observer:
     def _take_message(self, side: int, message: object) -> None:
         self._feeder.take(self._conversation.take(side, message))
 
+    def _tick(self, quiet: float) -> bool:
+        """Nothing came for some seconds. False once there is nothing to wait for but the next message."""
+        if limits.ACP_QUIET_SECONDS <= quiet < limits.ACP_QUIET_SECONDS + _TICK_SECONDS:
+            self._guarded(self._settle)
+        self._guarded(self._feeder.look)
+        return quiet < limits.ACP_QUIET_SECONDS or self._feeder.expects_logs
+
     def _settle(self) -> None:
         self._feeder.take(self._conversation.settle())
         self._feeder.flush()
@@ -195,7 +201,8 @@ class Observer:
         self._guarded(self._feeder.flush)
         end = threading.Event()
         for _ in range(int(limits.ACP_LOG_SECONDS / _TICK_SECONDS)):
-            if not self._feeder.look():
+            self._guarded(self._feeder.look)
+            if not self._feeder.expects_logs:
                 break
             end.wait(_TICK_SECONDS)
         self._guarded(lambda: self._feeder.look(is_over=True))

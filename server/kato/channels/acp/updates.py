@@ -71,9 +71,8 @@ class Session:
         self._problems = problems
         self._turn = new_id()
         self._open: _Open | None = None
-        self._held: list[
-            ConversationEvent
-        ] = []  # messages and thoughts of which it is not known what follows
+        # Messages and thoughts of which it is not known what follows.
+        self._held: list[ConversationEvent] = []
         self._ready: list[ConversationEvent] = []
         self._calls: dict[str, Call] = {}
         self._ended_calls: dict[str, None] = {}
