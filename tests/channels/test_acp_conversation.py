@@ -538,6 +538,27 @@ def test_what_comes_between_load_and_its_answer_is_history() -> None:
     assert brief(events(happened)) == [("message.assistant", "live", "final"), ("message.user", "third")]
 
 
+def test_a_prompt_is_live_also_while_the_agent_repeats_history() -> None:
+    happened = play(
+        (CLIENT, request(5, "session/load", sessionId="old", cwd="/work")),
+        *from_agent(repeats("first", "old"), says("one", session="old")),
+        (CLIENT, prompt(6, "::capture a.md", session="old")),
+        *from_agent(repeats("second", "old"), says("two", session="old"), answer(5)),
+    )
+    assert brief(events(happened)) == [("message.user", "::capture a.md")]
+    assert ("message.assistant", "two", "final") in brief(events(happened, is_history=True))
+
+
+def test_an_agent_may_report_something_before_it_answers_that_the_session_began() -> None:
+    happened = play(
+        (CLIENT, request(8, "session/new", cwd="/b")),
+        (AGENT, says("early", session="b")),
+        (AGENT, answer(8, sessionId="b")),
+    )
+    assert happened[0] == Opened("b", ("/b",))
+    assert brief(events(happened)) == [("message.assistant", "early", "final")]
+
+
 def test_after_a_load_that_fails_the_session_is_live_again() -> None:
     happened = play(
         (CLIENT, request(5, "session/load", sessionId="old", cwd="/work")),

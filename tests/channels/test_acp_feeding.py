@@ -5,7 +5,7 @@ from datetime import datetime, timezone
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from builders import assistant, structs, tool_call, user
@@ -252,6 +252,7 @@ AT: dict[str, Any] = {
 }
 
 
+@settings(max_examples=25, deadline=None)
 @given(st.sampled_from(["a", "é", "\u0000", "🐟", "\\", "\n"]), st.integers(0, 3), st.integers(1, 6))
 def test_each_event_fits_into_a_request(char: str, size: int, count: int) -> None:
     text = char * (size * 150_000)
@@ -308,6 +309,7 @@ def test_turns_that_are_stored_are_left_out(stored: list[str], repeated: list[st
     ] == new
 
 
+@settings(deadline=None)
 @given(st.lists(st.sampled_from([">a", ">b", "x", "y"]), max_size=10), st.integers(0, 10))
 def test_it_does_not_matter_into_how_many_parts_a_repetition_is_cut(contents: list[str], place: int) -> None:
     whole, parts = said(*contents), Copies(said(">a", "x"))

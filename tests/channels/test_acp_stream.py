@@ -47,6 +47,7 @@ def cut(data: bytes, places: list[int]) -> Iterator[bytes]:
         start = end
 
 
+@settings(deadline=None)
 @given(st.lists(json_values, max_size=5), st.lists(st.integers(0, 300), max_size=8))
 def test_messages_are_the_same_however_their_bytes_are_cut(messages: list[Any], places: list[int]) -> None:
     lines = MessageLines()
@@ -57,6 +58,7 @@ def test_messages_are_the_same_however_their_bytes_are_cut(messages: list[Any], 
     assert lines.problems == {}
 
 
+@settings(deadline=None)
 @given(st.lists(st.binary(max_size=40), max_size=10), st.booleans())
 def test_any_bytes_are_read_without_an_error(pieces: list[bytes], has_gap: bool) -> None:
     lines = MessageLines(16)
@@ -74,6 +76,7 @@ def test_a_long_line_is_left_out_and_the_next_one_is_read() -> None:
     assert lines.problems == {"long line": 1}
 
 
+@settings(deadline=None)
 @given(
     st.lists(st.tuples(st.sampled_from([CLIENT, AGENT]), st.binary(max_size=50)), max_size=8),
     st.lists(st.integers(0, 200)),
@@ -105,6 +108,7 @@ protocol_values = st.recursive(
 protocol_messages = st.dictionaries(st.sampled_from(KEYS), protocol_values, max_size=6)
 
 
+@settings(deadline=None)
 @given(st.lists(st.tuples(st.sampled_from([CLIENT, AGENT]), protocol_messages), max_size=12))
 def test_no_message_breaks_the_state_machine(messages: list[tuple[int, Json]]) -> None:
     machine = Conversation(["x"], "r", now=lambda: datetime.now(timezone.utc), assistants=("claude",))

@@ -16,6 +16,6 @@ prompts         content blocks as text
 names           the name under which the conversations of an agent are stored
 sources         whether a session is stored from here or from the agent's own log
 feeding         what happened, to a Kato
-katos           the Kato that runs, or one in this process
+katos           the Kato that runs, else `own`: one in this process
 observer        the parts of the process together
 """

@@ -67,6 +67,21 @@ class _Request(NamedTuple):
     params: Json
 
 
+#: The parameters that matter when the answer comes. The content of a prompt does not, and may be large.
+_KEPT: Final = (
+    "sessionId",
+    "cwd",
+    "additionalDirectories",
+    "toolCall",
+    "options",
+    "command",
+    "args",
+    "terminalId",
+)
+#: The requests that begin a session, of which an agent may report something before it answers.
+_BEGINNINGS: Final = ("session/new", "session/resume", "session/fork")
+
+
 class Conversation:
     """See the module. `command` starts the agent, `run` names this run in ids of events, `assistants` are the names of those
     whose logs Kato reads.
@@ -141,8 +156,9 @@ class Conversation:
 
     def _take_request(self, side: int, method: str, params: Json, message: Json) -> None:
         if "id" in message:
+            kept = {key: params[key] for key in _KEPT if key in params}
             remember(
-                self._requests, _key(side, message["id"]), _Request(method, params), limits.ACP_REQUESTS_MAX
+                self._requests, _key(side, message["id"]), _Request(method, kept), limits.ACP_REQUESTS_MAX
             )
         take = (self._OF_CLIENT if side == CLIENT else self._OF_AGENT).get(method)
         if take is not None:
@@ -168,7 +184,11 @@ class Conversation:
         if not given:
             self.problems["no session id"] += 1
             return None
-        return self._sessions.get(identifier(given)) or self._open(given, {})
+        found = self._sessions.get(identifier(given))
+        if found is None:
+            waiting = [one.params for one in self._requests.values() if one.method in _BEGINNINGS]
+            found = self._open(given, waiting[-1] if waiting else {})
+        return found
 
     def _open(self, given: str, params: Json) -> Session:
         session_id = identifier(given)
@@ -213,9 +233,16 @@ class Conversation:
     def _prompt(self, params: Json) -> None:
         session = self._session(params)
         if session is not None:
+            session.end_turn()
+            self._emit(session)
+            was_history, session.is_history = (
+                session.is_history,
+                False,
+            )  # what the client sends is never a copy
             session.prompt(params.get("prompt"))
             session.prompts += 1
             self._emit(session, typed_part(params.get("prompt")))
+            session.is_history = was_history
 
     def _close(self, params: Json) -> None:
         session = self._sessions.pop(identifier(text_of(params, "sessionId") or "-"), None)

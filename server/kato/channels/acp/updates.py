@@ -88,8 +88,7 @@ class Session:
     # --- The client's side ------------------------------------------------------------------------------
 
     def prompt(self, blocks: object) -> None:
-        """The user sent a prompt: a turn begins."""
-        self.end_turn()
+        """The user sent a prompt: a turn begins. The one before has ended."""
         content = words_of(blocks, self.about.cwd)
         doubt = doubt_of(blocks) if "::" in content else None
         self._add_user("session/prompt", content, doubt)
