@@ -13,7 +13,7 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
-from benchmarks import ingest, latency, memory, process, scale
+from benchmarks import acp, ingest, latency, memory, process, scale
 from benchmarks.rows import Measure, Row
 
 MEASURES = (
@@ -24,6 +24,7 @@ MEASURES = (
     Measure("fair", "a request in a flood", latency.fair_loop),
     Measure("capture", "a whole conversation to a note", latency.capture),
     Measure("line", "an event to its line in the note", latency.recorded_line),
+    Measure("acp", "an agent behind kato acp", acp.proxy),
     Measure("start", "the start, and RSS at rest", process.start),
     Measure("listing", "the first look at session logs", process.listing),
     Measure("scale", "a million events", scale.million),

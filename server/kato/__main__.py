@@ -9,6 +9,12 @@ def main() -> int:
         from kato.channels.hooks.entry import main as hook  # noqa: PLC0415 - a host waits for it with each prompt
 
         return hook(sys.argv[2:])
+    if sys.argv[1:2] == ["acp"]:
+        from kato.channels.acp import entry  # noqa: PLC0415 - an editor waits for the agent behind it
+
+        started = entry.parse(sys.argv[2:])
+        if started is not None:
+            return entry.run(started)
     from kato.cli.main import run  # noqa: PLC0415 - so that an error at import is seen with a traceback of its own
 
     return run(sys.argv[1:])

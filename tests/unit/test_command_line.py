@@ -44,7 +44,8 @@ def test_examples_of_the_help_are_valid_commands(name: str, capsys: pytest.Captu
     for example in examples:
         words = re.split(r" [|>] ", example)[0].split()
         assert words[0] == name
-        assert run([*words, "--help"]) == 0, example
+        end = words.index("--") if "--" in words else len(words)  # what follows is another program's command
+        assert run([*words[:end], "--help", *words[end:]]) == 0, example
 
 
 def test_the_help_lists_every_subcommand(capsys: pytest.CaptureFixture[str]) -> None:

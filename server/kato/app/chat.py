@@ -1,10 +1,13 @@
-"""What hooks and MCP servers ask the running Kato: which one follows a conversation, what becomes of a prompt, a capture.
+"""What hooks, MCP servers and `kato acp` ask the running Kato: which one follows a conversation, what becomes of a prompt, a
+capture, events. `asked` has the requests.
 
     look      how near this process is to the conversation: the nearest one is asked the rest
     prompt    a prompt that the user is about to send: a sentence for the user, and whether the host may stop the prompt
     message   a prompt or an answer, of a host whose logs Kato does not read: it is stored like any message
     note      the same prompt, for the processes that do not answer it
     capture   an assistant's tool captures or exports a conversation
+    find      under which provider a session of an agent is stored; its log, if there is one, is read
+    events    what an agent and its user said (`agents`)
 
 Rules:
 
@@ -20,19 +23,19 @@ import os
 import zlib
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime, timezone
-from typing import Annotated, Any, Final, Literal
+from typing import Any, Final
 
 import msgspec
-from msgspec import UNSET, Meta, Struct
+from msgspec import UNSET
 
+from kato.app.agents import AgentSessions
+from kato.app.asked import About, Capture, Events, Find, Look, Message, Note, Prompt, Request
 from kato.core import grammar, limits
 from kato.core.commands import Command, CommandProblem, command_from_editor
 from kato.core.errors import CommandRefused, KatoError
 from kato.core.events import (
     AssistantMessage,
     ConversationEvent,
-    Id,
-    SessionKey,
     Source,
     UserMessage,
     encode_line,
@@ -45,62 +48,15 @@ from kato.engine import AppendRequest, Engine
 from kato.logs.typed import TypedPrompts
 from kato.system.folders import is_inside
 
-_Path = Annotated[str, Meta(max_length=limits.PATH_CHARS_MAX)] | None
 _STEP_SECONDS: Final = 0.01
 Answer = dict[str, Any]
 _Line = Command | CommandProblem
 
 
-class _About(Struct, frozen=True, kw_only=True, rename="camel", tag_field="op"):
-    provider: Id
-    session_id: Id
-    transcript: _Path = None
-    cwd: _Path = None
-
-    @property
-    def key(self) -> SessionKey:
-        """The conversation."""
-        return SessionKey(self.provider, self.session_id)
-
-
-class Look(_About, frozen=True, kw_only=True, rename="camel", tag="look"):
-    """Asks whether this process follows the conversation."""
-
-
-class Prompt(_About, frozen=True, kw_only=True, rename="camel", tag="prompt"):
-    """A prompt, before the assistant gets it."""
-
-    prompt: str
-    is_typed: bool = False
-    can_stop: bool = False
-
-
-class Note(_About, frozen=True, kw_only=True, rename="camel", tag="note"):
-    """A prompt that another process answered; `is_handled`: it ran its commands."""
-
-    prompt: str
-    is_typed: bool = False
-    is_handled: bool = False
-
-
-class Message(_About, frozen=True, kw_only=True, rename="camel", tag="message"):
-    """A message of a conversation whose log Kato does not read, in a turn of it."""
-
-    turn: Annotated[str, Meta(min_length=1, max_length=200)]
-    role: Literal["user", "assistant"]
-    text: str
-
-
-class Capture(_About, frozen=True, kw_only=True, rename="camel", tag="capture"):
-    """A capture or an export of a conversation."""
-
-    path: str
-    mode: Literal["capture", "export"] = "capture"
-
-
 class Chat:
-    """See the module. `request` lets a session log be read, `is_behind` says whether one has news, `is_log_of` whether a file
-    is a session log of an assistant, `reads_logs_of` whether Kato reads any of it, `turn` ends a turn of the process.
+    """See the module. `request` lets a session log be read, `look` those that may have news; `is_behind` says whether one has,
+    `is_log_of` whether a file is a session log of an assistant, `reads_logs_of` whether Kato reads any of it; `turn` ends a turn
+    of the process.
     """
 
     def __init__(
@@ -109,6 +65,7 @@ class Chat:
         typed: TypedPrompts,
         *,
         request: Callable[[str], None],
+        look: Callable[[], None],
         is_behind: Callable[[], bool],
         is_log_of: Callable[[str, str | None], bool],
         reads_logs_of: Callable[[str], bool],
@@ -121,11 +78,15 @@ class Chat:
         self._is_log_of = is_log_of
         self._reads_logs_of = reads_logs_of
         self._turn = turn
+        self._look = look
+        self._agents = AgentSessions(
+            engine, typed, reads_logs_of=reads_logs_of, turn=turn, sentence=outcome_sentence
+        )
 
     async def answer(self, request: Mapping[str, Any]) -> Mapping[str, Any]:
         """The answer to a request; `error` where the request breaks the contract."""
         try:
-            asked = msgspec.convert(request, Look | Prompt | Note | Message | Capture)
+            asked = msgspec.convert(request, Request)
         except msgspec.ValidationError as error:
             return {"error": str(error)}
         if isinstance(asked, Look):
@@ -135,6 +96,8 @@ class Chat:
                 asked.key, asked.prompt, is_typed=asked.is_typed, is_handled=asked.is_handled
             )
             return {}
+        if isinstance(asked, Find):
+            return await self._find(asked)
         try:
             return await self._act(asked)
         except KatoError as error:
@@ -142,12 +105,19 @@ class Chat:
         finally:
             self._turn()  # also clients whose appends were committed meanwhile get their answers
 
-    async def _act(self, asked: Prompt | Message | Capture) -> Answer:
+    async def _find(self, asked: Find) -> Answer:
+        self._look()
+        await self._read(asked)
+        return self._agents.find(asked)
+
+    async def _act(self, asked: Prompt | Message | Capture | Events) -> Answer:
+        if isinstance(asked, Events):
+            return self._agents.store(asked)
         if isinstance(asked, Message):
             return self._take(asked)
         return await (self._prompt(asked) if isinstance(asked, Prompt) else self._capture(asked))
 
-    def _rank(self, about: _About) -> int:
+    def _rank(self, about: About) -> int:
         """0 where this process does not follow the conversation; the nearer an open folder is to its folder, the higher."""
         folders = self._engine.locations.workspace_folders
         session = self._engine.ledger.session(about.key)
@@ -201,7 +171,7 @@ class Chat:
         shown = "" if path is None else _shown(path, session.cwd)
         return _PLANS[command.name].format(path=shown)
 
-    def _known(self, asked: _About) -> SessionRecord:
+    def _known(self, asked: About) -> SessionRecord:
         """The session's record; a session of which nothing was stored begins here. Raises KatoError."""
         engine = self._engine
         if engine.ledger.session(asked.key) is None:
@@ -250,7 +220,7 @@ class Chat:
         message = outcome_sentence(outcome, None if session is None else session.cwd)
         return {"message": printable(message), "failed": outcome.status == "error"}
 
-    async def _read(self, asked: _About) -> bool:
+    async def _read(self, asked: About) -> bool:
         """Lets the conversation's log be read; whether all logs were read to their ends in time."""
         if asked.transcript and self._is_log_of(asked.provider, asked.transcript):
             self._request(asked.transcript)
@@ -263,7 +233,7 @@ class Chat:
         return True
 
 
-def _new_session(asked: _About) -> SessionRecord:
+def _new_session(asked: About) -> SessionRecord:
     return SessionRecord(
         key=asked.key, event_count=0, json_bytes=0, created_at=0, updated_at=0, cwd=asked.cwd
     )

@@ -93,6 +93,8 @@ class Runtime:
         self._others_timer: asyncio.TimerHandle | None = None
         self._typed = TypedPrompts(time.monotonic)
         self._local: LocalServer | None = None
+        #: Answers what other processes, and channels in this one, ask; from `start` on.
+        self.chat: Chat | None = None
         self._roots: Sequence[discovery.Root] = ()
 
     # --- What there is ----------------------------------------------------------------------------------
@@ -123,6 +125,11 @@ class Runtime:
         """The settings in force. Only after `open`."""
         assert self._settings is not None
         return self._settings
+
+    @property
+    def socket(self) -> str | None:
+        """The path of the socket on which other processes ask this one; None where there is none."""
+        return None if self._local is None else self._local.path
 
     # --- Life -------------------------------------------------------------------------------------------
 
@@ -175,16 +182,17 @@ class Runtime:
         guarded("the work of an earlier process", self.engine.resume)
         self._heartbeat_timer = self._loop.call_soon(self._beat)
         guarded("session logs", self.follow_logs)
-        chat = Chat(
+        self.chat = Chat(
             self.engine,
             self._typed,
             request=self._request_log,
+            look=self._look_at_logs,
             is_behind=self._is_behind,
             is_log_of=self._is_log_of,
             reads_logs_of=lambda provider: any(root.assistant.name == provider for root in self._roots),
             turn=self.turn,
         )
-        self._local = LocalServer(self._environment, chat.answer)
+        self._local = LocalServer(self._environment, self.chat.answer)
         guarded("the local socket", partial(self._local.start, self._loop))
         guarded("search", self._start_search)
         guarded("old conversations", self._keep_history)
@@ -394,6 +402,10 @@ class Runtime:
     def _request_log(self, path: str) -> None:
         if self._feed is not None:
             self._feed.request(path)
+
+    def _look_at_logs(self) -> None:
+        if self._feed is not None:
+            self._feed.look()
 
     def _is_log_of(self, provider: str, path: str | None) -> bool:
         return any(root.assistant.name == provider and is_inside(path, root.path) for root in self._roots)

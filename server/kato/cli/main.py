@@ -26,6 +26,7 @@ COMMANDS: Final[Mapping[str, str]] = {
     "resume": "Show or run the assistant's command that continues a conversation.",
     "watch": "Follow conversations and run their :: commands, without an editor.",
     "mcp": "Let assistants search and read your conversations.",
+    "acp": "Record what an editor and an ACP agent say.",
     "hooks": "Let assistants show the outcome of a :: command in the chat.",
     "doctor": "Show where Kato looks for conversations and what it does not understand.",
     "off": "Keep nothing of a conversation from now on.",

@@ -428,6 +428,28 @@ LOCAL_READ_SECONDS_MAX: Final = 0.3
 #: Prompts that hooks reported, and how long one is compared with what the session's log brings.
 TYPED_PROMPTS_MAX: Final = 64
 TYPED_PROMPT_SECONDS_MAX: Final = 600.0
+#: A message between an editor and an agent (`kato acp`) that is read: a prompt with a picture. Longer ones pass through unread.
+ACP_LINE_BYTES_MAX: Final = 16 * MIB
+#: What a session of an agent holds until it is an event: characters of a message, tool calls under way and ended, requests without
+#: an answer, sessions, and folders of one.
+ACP_TEXT_CHARS_MAX: Final = 1 * MIB
+ACP_OPEN_CALLS_MAX: Final = 256
+ACP_ENDED_CALLS_MAX: Final = 4096
+ACP_REQUESTS_MAX: Final = 1024
+ACP_SESSIONS_MAX: Final = 64
+ACP_FOLDERS_MAX: Final = 16
+#: An event of an agent, and the events in one request on the local socket: JSON in ASCII, as it is sent, takes up to three times as
+#: many bytes. The texts of a larger event are cut to so many characters.
+ACP_EVENT_BYTES_MAX: Final = 256 * KIB
+ACP_BATCH_BYTES: Final = 320 * KIB
+ACP_CUT_CHARS: Final = 40_000
+#: Events of sessions that wait until it is known whether the agent's own log has them, and how long after the end of a turn.
+ACP_HELD_BYTES_MAX: Final = 8 * MIB
+ACP_LOG_SECONDS: Final = 5.0
+#: The silence after which a message without an end counts as complete, where no prompt waits for its answer.
+ACP_QUIET_SECONDS: Final = 2.0
+#: Stored events that are compared with the history that an agent repeats.
+ACP_COMPARED_EVENTS_MAX: Final = 20_000
 
 assert 2 * (LOOK_WRITTEN_BYTES_MAX + WRITE_PIECE_BYTES) <= LOOK_TEXT_BYTES
 assert READ_BYTES <= READ_ROUND_BYTES < MESSAGE_MB_MAX_DEFAULT * MIB
@@ -443,3 +465,5 @@ assert END_LOCK_SECONDS_MAX + END_DRAIN_SECONDS_MAX < END_SECONDS_MAX
 assert UNREAD_SECONDS_MAX < END_SECONDS_MAX
 assert JOURNAL_BUSY_STEP_MS / 1000 < END_LOCK_SECONDS_MAX / 2
 assert 2 * PATH_CHARS_MAX < MESSAGE_CHARS_MAX
+assert 3 * ACP_BATCH_BYTES < LOCAL_REQUEST_BYTES_MAX
+assert 6 * ACP_CUT_CHARS < ACP_EVENT_BYTES_MAX <= ACP_BATCH_BYTES

@@ -81,6 +81,12 @@ class LogFeed:
             self._follower.request(path)
             self._go_on()
 
+    def look(self) -> None:
+        """Looks at the logs that changed lately for news that no watcher reported yet."""
+        if not self._stopped:
+            self._follower.look_at(limits.LOG_ACTIVE_SECONDS)
+            self._go_on()
+
     def _take_report(self, paths: Sequence[str] | None) -> None:
         """Takes a report of the watcher: changed paths, or None when it missed some."""
         if paths is not None:

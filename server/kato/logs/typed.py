@@ -37,7 +37,15 @@ class TypedPrompts:
         self._reports: deque[_Report] = deque(maxlen=limits.TYPED_PROMPTS_MAX)
 
     def remember(self, key: SessionKey, prompt: str, *, is_typed: bool, is_handled: bool) -> None:
-        """Takes a report of a hook."""
+        """Takes a report. One whose commands ran replaces one of the same prompt whose commands wait for the log."""
+        if is_handled:
+            same = (key, prompt.strip(), False, None)
+            old = next(
+                (one for one in self._reports if (one.key, one.text, one.is_handled, one.event_id) == same),
+                None,
+            )
+            if old is not None:
+                self._reports.remove(old)
         self._reports.append(_Report(key, prompt.strip(), is_typed, is_handled, self._clock()))
 
     def confirmed(self, key: SessionKey, event: ConversationEvent) -> ConversationEvent:

@@ -105,6 +105,16 @@ def ask_all(
     return answers
 
 
+def nearest(running: Sequence[tuple[str, Mapping[str, Any] | None]]) -> str | None:
+    """The process that is nearest to a conversation, by the answers to `look`; None where none follows it."""
+    best, path = 0, None
+    for one, answer in running:
+        rank = (answer or {}).get("rank")
+        if isinstance(rank, int) and rank > best:
+            best, path = rank, one
+    return path
+
+
 def _send(path: str, data: bytes, seconds: float) -> socket.socket | None:
     connection = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
     connection.settimeout(seconds)

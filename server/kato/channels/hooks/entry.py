@@ -13,7 +13,7 @@ Rules:
 import json
 import os
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any, Final
 
 from kato.channels.hooks.hosts import HOSTS, Answer, Host, Json
@@ -96,7 +96,7 @@ def _ask(about: Json, asked: Json, environment: Mapping[str, str]) -> Answer | N
     running = local_sockets.ask_all(
         local_sockets.sockets(environment), {"op": "look", **about}, _LOOK_SECONDS
     )
-    follower = _nearest(running)
+    follower = local_sockets.nearest(running)
     if follower is None:
         is_busy = any(answer is None for _, answer in running)
         if is_busy:
@@ -111,16 +111,6 @@ def _ask(about: Json, asked: Json, environment: Mapping[str, str]) -> Answer | N
         return Answer(f"Kato: {BUSY}", stop=False)
     message = answer.get("message")
     return Answer(f"Kato: {message}", stop) if isinstance(message, str) and message else None
-
-
-def _nearest(running: Sequence[tuple[str, Json | None]]) -> str | None:
-    """The process that is nearest to the conversation; None where none follows it."""
-    best, path = 0, None
-    for one, answer in running:
-        rank = (answer or {}).get("rank")
-        if isinstance(rank, int) and rank > best:
-            best, path = rank, one
-    return path
 
 
 def _unanswered(asked: Json, reason: str) -> Answer | None:
@@ -143,7 +133,7 @@ def _pushed(host: Host, report: Json, about: Json, environment: Mapping[str, str
     if not isinstance(text, str) or not isinstance(turn, str) or len(text) > _PROMPT_CHARS_MAX:
         return None
     sockets = local_sockets.sockets(environment)
-    follower = _nearest(local_sockets.ask_all(sockets, {"op": "look", **about}, _LOOK_SECONDS))
+    follower = local_sockets.nearest(local_sockets.ask_all(sockets, {"op": "look", **about}, _LOOK_SECONDS))
     if follower is None:
         may_hold = not is_reply and _may_hold_commands(text)
         answer = (
