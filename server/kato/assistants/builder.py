@@ -4,7 +4,7 @@ import hashlib
 from abc import ABC
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
-from typing import Any, ClassVar, Final
+from typing import Any, Final
 
 import msgspec
 from msgspec import UNSET
@@ -22,6 +22,7 @@ from kato.assistants.contract import (
 from kato.assistants.unknown import id_of, reported_name
 from kato.assistants.values import (
     DESCRIPTION_CHARS_MAX,
+    bounded,
     describe,
     exit_code_of,
     identifier,
@@ -65,7 +66,7 @@ class BaseReader(ABC):
     builds one event.
     """
 
-    provider: ClassVar[str]
+    provider: str  # of the class; a fork's reader has its own
 
     def __init__(self, log: LogFile) -> None:
         self.log = log
@@ -294,6 +295,7 @@ class BaseReader(ABC):
         """Emits a tool call. `about` describes it in a line; without it, an argument does (`values.describe`). `model` is the
         model that made the call.
         """
+        given = bounded(given)
         arguments = given if isinstance(given, dict) else {} if given is None else {"input": given}
         self._events.append(
             ToolCall(
@@ -358,9 +360,9 @@ class BaseReader(ABC):
         if header:
             metadata["header"] = header
         if options:
-            metadata["options"] = list(options)
+            metadata["options"] = bounded(list(options))
         if answer:
-            metadata["answer"] = answer
+            metadata["answer"] = bounded(answer)
         if notes:
             metadata["notes"] = notes
         given = ", ".join(map(str, answer)) if isinstance(answer, list) else str(answer or "")
