@@ -1,4 +1,4 @@
-"""What records hold besides words: files in base64 and values that are nested deeply."""
+"""Files in base64 and values that are nested deeply, in records of any kind."""
 
 import json
 from typing import Any
