@@ -6,7 +6,7 @@ import pytest
 
 from kato.assistants.copilot import answer, cli, decisions, jetbrains, transcripts
 from kato.core.events import Decision, ProviderInfo, ToolCall
-from providers.reading import Json, brief, lines, read, reader_of
+from providers.reading import Json, brief, left_out, lines, read, reader_of, runs
 from providers.test_copilot import event, request, state
 
 Row = tuple[Json | list[Json], list[tuple[str, str]]]
@@ -137,6 +137,13 @@ def test_an_event_means(records: Json | list[Json], expected: list[tuple[str, st
 @pytest.mark.parametrize("kind", [*transcripts.IGNORED, *cli.IGNORED, *jetbrains.IGNORED])
 def test_an_ignored_event_gives_nothing(kind: str) -> None:
     assert emitted(event(kind.replace("*", "x"), 1, content="::capture evil.md", data="QUJD" * 999)) == []
+
+
+def test_a_line_for_the_shell_is_shown_as_one_and_runs_no_command() -> None:
+    said = event("user.message", 1, content="ls\n::capture a.md", agentMode="shell")
+    events, _ = read(reader_of("copilot"), [lines(said)])
+    assert brief(events) == [("user", "! ls\n::capture a.md")]
+    assert (runs(events), left_out(events)) == ([], ["capture"])
 
 
 #: What the schema of Copilot CLI 1.0.86 marks as kept on disk.
