@@ -1,10 +1,12 @@
 """Assistants that keep their logs as another one does: own names and places, and what differs in their records."""
 
 from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import NamedTuple
 
 import pytest
 
+from kato.app.parsing import parse_log
 from kato.assistants.contract import Assistant, LogFile, Reader, Surroundings
 from kato.assistants.forks import FORKS
 from kato.assistants.registry import ASSISTANTS
@@ -350,6 +352,24 @@ def test_a_fork_and_its_parent_differ_in_the_name_of_the_provider_only() -> None
         return [one.replace(f'"{name}"'.encode(), b'"x"') for one in encoded(events)]
 
     assert as_of("openclaude") == as_of("claude")
+
+
+@pytest.mark.parametrize(
+    ("records", "name"),
+    [
+        (claude, "claude"),
+        (codex, "codex"),
+        (command_code, "commandcode"),
+        (command_code_2, "commandcode"),
+        (workbuddy, "workbuddy"),
+    ],
+)
+def test_a_log_in_any_folder_is_recognised_by_its_records(
+    tmp_path: Path, records: Callable[[], list[Json]], name: str
+) -> None:
+    path = tmp_path / "log.jsonl"
+    path.write_bytes(lines(*records()))
+    assert parse_log(path).assistant.name == name
 
 
 # --- Places -----------------------------------------------------------------------------------------------
