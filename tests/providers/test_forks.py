@@ -135,6 +135,14 @@ def workbuddy() -> list[Json]:
     ]
 
 
+def first_codex() -> list[Json]:
+    """The first form of Codex's logs, which resembles the one of Command Code before version 3."""
+    return [
+        {"timestamp": at(1), "role": "user", "content": TYPED, "model": "o4-mini"},
+        {"timestamp": at(2), "role": "assistant", "content": "Like this."},
+    ]
+
+
 class Sample(NamedTuple):
     """A log of a fork: what its reader makes of it, its tokens and the models that it names."""
 
@@ -359,6 +367,7 @@ def test_a_fork_and_its_parent_differ_in_the_name_of_the_provider_only() -> None
     [
         (claude, "claude"),
         (codex, "codex"),
+        (first_codex, "codex"),
         (command_code, "commandcode"),
         (command_code_2, "commandcode"),
         (workbuddy, "workbuddy"),

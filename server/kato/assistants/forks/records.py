@@ -43,7 +43,7 @@ class WorkBuddyReader(ClaudeReader):
 def _of_command_code(record: Json) -> Json:
     if text_of(record, "type") == "session":
         return {"type": "started", "timestamp": record.get("timestamp"), "cwd": record.get("cwd")}
-    is_first_form = "role" in record and "type" not in record
+    is_first_form = {"role", "sessionId"} <= record.keys() and "type" not in record
     message = record if is_first_form else object_of(record, "message")
     role = text_of(message, "role")
     if role not in ("user", "assistant", "tool") or not (is_first_form or record.get("type") == "message"):
