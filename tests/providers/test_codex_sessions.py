@@ -381,3 +381,12 @@ def test_a_title_stands_in_the_index_or_in_the_desktop_apps_state(
 ) -> None:
     companions = {"session_index.jsonl": index, ".codex-global-state.json": desktop}
     assert CODEX.reader(LogFile("s"), companions, Surroundings({}, "/", "linux")).info.title == expected
+
+
+def test_a_title_that_the_user_changes_later_is_taken() -> None:
+    reader = CODEX.reader(LogFile("s"), {}, Surroundings({}, "/", "linux"))
+    for name in ("First", "Second"):
+        reader.take_companions({"session_index.jsonl": f'{{"id": "s", "thread_name": "{name}"}}'.encode()})
+        assert reader.info.title == name
+    reader.take_companions({"session_index.jsonl": b""})
+    assert reader.info.title == "Second"

@@ -294,6 +294,19 @@ def test_a_text_of_iflow_that_grows_from_record_to_record_is_emitted_once() -> N
     assert brief(events) == [("user", TYPED), ("assistant", "I read two files.")]
 
 
+def test_a_text_of_workbuddy_needs_no_type() -> None:
+    for content in ([{"text": TYPED}], TYPED):
+        record = {
+            "id": "r1",
+            "timestamp": 1_777_629_600_000,
+            "type": "message",
+            "role": "user",
+            "content": content,
+        }
+        events, problems = read(opened("workbuddy"), [lines(record)])
+        assert (brief(events), problems) == ([("user", TYPED)], [])
+
+
 def test_a_prompt_of_command_code_that_continues_an_older_message_is_a_rewind() -> None:
     records = command_code()
     records.append(records[-1] | {"id": "r7", "timestamp": at(7)})

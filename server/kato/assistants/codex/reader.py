@@ -88,7 +88,8 @@ class CodexReader(NoteReader):
 
     def _keep_unknown(self, name: str, entry: Entry) -> None:
         """Keeps an event or item: it may hold words of the conversation."""
-        self.emit_unknown(name, without_data(entry.body), None, entry.at)
+        readable = {key: value for key, value in entry.body.items() if key != "encrypted_content"}
+        self.emit_unknown(name, without_data(readable), None, entry.at)
 
     def _count_unknown(self, name: str, entry: Entry) -> None:
         """Other records are bookkeeping: events and items hold the conversation."""

@@ -1,10 +1,12 @@
 """Codex: reads what a log contains about its session: folder, model, turns, and the session that it was forked from."""
 
 import re
+from collections.abc import Mapping
 from datetime import datetime
 from typing import Final, NamedTuple
 
 from kato.assistants.codex.copies import CopiedHistory, first_own_ordinal, uuid7_moment
+from kato.assistants.codex.titles import title_in
 from kato.assistants.codex.twins import Lines, Twins
 from kato.assistants.contract import Json, LogFile
 from kato.assistants.readers import LinesReader
@@ -36,10 +38,13 @@ class SessionReader(LinesReader):
 
     provider = "codex"
 
-    def __init__(self, log: LogFile, title: str | None = None) -> None:
+    def __init__(self, log: LogFile) -> None:
         super().__init__(log)
-        self.title = title
         self._again()
+
+    def take_companions(self, companions: Mapping[str, bytes]) -> None:
+        """Takes the thread's title."""
+        self.title = title_in(companions, self.log.session_id) or self.title
 
     def _again(self) -> None:
         self._twins = Twins()

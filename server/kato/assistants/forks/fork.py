@@ -25,7 +25,6 @@ def fork(
     *,
     roots: Roots,
     match: Match | None = None,
-    enter: Callable[[Sequence[str]], bool] | None = None,
     reader: Callable[[LogFile], Reader] | None = None,
     tools: Mapping[str, ReadArguments] | None = None,
     resume: Resume = no_command,
@@ -40,7 +39,6 @@ def fork(
         title=title,
         roots=roots,
         match=match or parent.match,
-        enter=enter or parent.enter,
         reader=_labelled(_with_companions(reader) if reader else parent.reader, name),
         tools={**parent.tools, **(tools or {})},
         resume=resume,
@@ -77,16 +75,9 @@ def command(*words: str) -> Resume:
     return lambda _, session_id: (*words, session_id)
 
 
-def below_home(*paths: str, home: str = "", moved_by: str = "") -> Roots:
-    """Roots below the user's home folder; `home` is the assistant's own folder there, which the environment variable
-    `moved_by` may replace.
-    """
-
-    def roots(place: Surroundings) -> list[str]:
-        folder = place.variable(moved_by, *home.split("/"))
-        return [place.path(folder, *path.split("/")) for path in paths]
-
-    return roots
+def projects_in(folder: str, moved_by: str = "") -> Roots:
+    """The root `projects` in a folder of the user's home, which an environment variable may replace."""
+    return lambda place: [place.path(place.variable(moved_by, folder), "projects")]
 
 
 def with_file(match: Match, ending: str, *, is_log: Callable[[str], bool] = lambda _: True) -> Match:

@@ -109,10 +109,13 @@ def _of_workbuddy(record: Json) -> Json:
     return made
 
 
+#: Types of blocks that hold a text.
+_TEXTS: Final = frozenset(["input_text", "output_text", None])
+
+
 def _message(record: Json) -> Record:
-    kinds = {"input_text": "text", "output_text": "text"}
     blocks = [
-        {**block, "type": kinds.get(text_of(block, "type") or "text", block.get("type"))}
+        {**block, "type": "text"} if text_of(block, "type") in _TEXTS else block
         for block in blocks_of(record.get("content"))
     ]
     return _record(record, text_of(record, "role") or "message without a role", blocks)

@@ -8,7 +8,7 @@ from msgspec.structs import replace
 from kato.assistants.claude import CLAUDE
 from kato.assistants.codex import CODEX
 from kato.assistants.contract import Assistant, LogFile, Surroundings
-from kato.assistants.forks.fork import below_home, command, fork, with_file
+from kato.assistants.forks.fork import command, fork, projects_in, with_file
 from kato.assistants.forks.iflow import IflowReader
 from kato.assistants.forks.records import CommandCodeReader, WorkBuddyReader
 from kato.core.tools import minor, read_command, read_list, read_several, table
@@ -54,7 +54,7 @@ FORKS: Final[tuple[Assistant, ...]] = (
         CLAUDE,
         "openclaude",
         "OpenClaude",
-        roots=below_home("projects", home=".openclaude", moved_by="OPENCLAUDE_CONFIG_DIR"),
+        roots=projects_in(".openclaude", moved_by="OPENCLAUDE_CONFIG_DIR"),
         resume=command("openclaude", "--resume"),
     ),
     fork(
@@ -69,7 +69,7 @@ FORKS: Final[tuple[Assistant, ...]] = (
         CLAUDE,
         "iflow",
         "iFlow",
-        roots=below_home("projects", home=".iflow"),
+        roots=projects_in(".iflow"),
         match=lambda parts: CLAUDE.match(parts) if parts[-1].startswith("session-") else None,
         reader=IflowReader,
         resume=command("iflow", "--resume"),
@@ -78,7 +78,7 @@ FORKS: Final[tuple[Assistant, ...]] = (
         CLAUDE,
         "commandcode",
         "Command Code",
-        roots=below_home("projects", home=".commandcode"),
+        roots=projects_in(".commandcode"),
         match=with_file(CLAUDE.match, ".meta.json", is_log=lambda name: name.count(".") == 1),
         reader=CommandCodeReader,
         tools=table(
@@ -94,7 +94,7 @@ FORKS: Final[tuple[Assistant, ...]] = (
         CLAUDE,
         "workbuddy",
         "WorkBuddy",
-        roots=below_home("projects", home=".workbuddy"),
+        roots=projects_in(".workbuddy"),
         reader=WorkBuddyReader,
         has_global_ids=False,
     ),
