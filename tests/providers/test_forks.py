@@ -294,6 +294,31 @@ def test_a_text_of_iflow_that_grows_from_record_to_record_is_emitted_once() -> N
     assert brief(events) == [("user", TYPED), ("assistant", "I read two files.")]
 
 
+def test_a_call_of_iflow_counts_once_also_where_each_record_follows_the_one_before() -> None:
+    prompt, *others = iflow()
+    before = [prompt, *others]
+    records = [
+        prompt,
+        *(one | {"parentUuid": last["uuid"]} for last, one in zip(before, others, strict=False)),
+    ]
+    events, _ = read(opened("iflow"), [lines(*records)])
+    assert [event.tool_call_id for event in events if isinstance(event, ToolCall)] == ["c1", "c2"]
+
+
+def test_blocks_of_iflow_that_are_neither_texts_nor_calls_are_all_read() -> None:
+    prompt, reply, *_ = iflow()
+    blocks = [
+        {"type": "thinking", "thinking": "One."},
+        {"type": "thinking", "thinking": "Two."},
+        {"type": "x"},
+        {"type": "x"},
+    ]
+    reply = reply | {"message": reply["message"] | {"content": blocks}}
+    events, problems = read(opened("iflow"), [lines(prompt, reply)])
+    assert [words for kind, words in brief(events) if kind == "thinking"] == ["One.", "Two."]
+    assert [problem.detail for problem in problems] == ["block x", "block x"]
+
+
 def test_a_text_of_workbuddy_needs_no_type() -> None:
     for content in ([{"text": TYPED}], TYPED):
         record = {

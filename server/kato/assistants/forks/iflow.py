@@ -15,11 +15,11 @@ from typing import Final
 from kato.assistants.claude.endings import Ending
 from kato.assistants.claude.reader import ClaudeReader
 from kato.assistants.contract import Json
-from kato.assistants.values import as_text, number_of, object_of, text_of
+from kato.assistants.values import as_text, number_of, object_of, remember, text_of
 from kato.core.events import ToolOutcome
 
 _ENDINGS: Final[dict[str, ToolOutcome]] = {"success": "ok", "error": "error", "cancelled": "denied"}
-#: Blocks of a turn that later records may repeat.
+#: Texts and calls that later records may repeat.
 _BLOCKS_MAX: Final = 1024
 
 
@@ -29,20 +29,23 @@ class IflowReader(ClaudeReader):
     def _again(self) -> None:
         super()._again()
         self._turn = ""
-        self._seen: set[str] = set()  # calls and texts of the turn
+        self._texts: set[str] = set()  # of the turn
+        self._calls: dict[str, None] = {}
 
     def _reply_id(self, record: Json, message: Json, uuid: str | None) -> str:
         turn = text_of(record, "parentUuid") or super()._reply_id(record, message, uuid)
-        if turn != self._turn or len(self._seen) >= _BLOCKS_MAX:
-            self._turn, self._seen = turn, set()
+        if turn != self._turn or len(self._texts) >= _BLOCKS_MAX:
+            self._turn, self._texts = turn, set()
         return turn
 
     def _is_repeated(self, block: Json) -> bool:
-        seen = text_of(block, "id") if block.get("type") == "tool_use" else text_of(block, "text")
-        if not seen:
-            return False
-        is_repeated = seen in self._seen
-        self._seen.add(seen)
+        kind, is_repeated = text_of(block, "type"), False
+        if kind == "tool_use" and (call_id := text_of(block, "id")):
+            is_repeated = call_id in self._calls
+            remember(self._calls, call_id, None, _BLOCKS_MAX)
+        elif kind == "text" and (text := text_of(block, "text")):
+            is_repeated = text in self._texts
+            self._texts.add(text)
         return is_repeated
 
     def _is_rewind(self, record: Json, uuid: str | None) -> bool:
