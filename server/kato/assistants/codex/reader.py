@@ -83,6 +83,7 @@ class CodexReader(NoteReader):
         ITEMS.take(self, kind, Entry(item, kind or "", entry.at))
 
     def _realtime(self, entry: Entry) -> None:
+        self._has_typed = True  # what is handed over from speech, in the role of the user, was not typed
         kind = text_of(entry.body, "type")
         REALTIME.take(self, kind, entry._replace(kind=kind or ""))
 
