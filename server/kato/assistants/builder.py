@@ -22,11 +22,11 @@ from kato.assistants.contract import (
 from kato.assistants.unknown import id_of, reported_name
 from kato.assistants.values import (
     DESCRIPTION_CHARS_MAX,
-    bounded,
     describe,
     exit_code_of,
     identifier,
     picture,
+    without_data,
 )
 from kato.core import limits
 from kato.core.events import (
@@ -295,7 +295,7 @@ class BaseReader(ABC):
         """Emits a tool call. `about` describes it in a line; without it, an argument does (`values.describe`). `model` is the
         model that made the call.
         """
-        given = bounded(given)
+        given = without_data(given)
         arguments = given if isinstance(given, dict) else {} if given is None else {"input": given}
         self._events.append(
             ToolCall(
@@ -360,9 +360,9 @@ class BaseReader(ABC):
         if header:
             metadata["header"] = header
         if options:
-            metadata["options"] = bounded(list(options))
+            metadata["options"] = without_data(list(options))
         if answer:
-            metadata["answer"] = bounded(answer)
+            metadata["answer"] = without_data(answer)
         if notes:
             metadata["notes"] = notes
         given = ", ".join(map(str, answer)) if isinstance(answer, list) else str(answer or "")
@@ -429,11 +429,11 @@ class BaseReader(ABC):
         )
 
     def emit_unknown(self, name: str, record: Json, event_id: str | None, at: datetime | None) -> None:
-        """Counts a record of a kind that this reader does not know, and keeps it as a `provider.info` event: its JSON, at most
-        `limits.LOG_UNKNOWN_BYTES_MAX` bytes of it. For records that may hold words of the conversation.
+        """Counts a record of a kind that this reader does not know, and keeps it as a `provider.info` event: its JSON without
+        data, at most `limits.LOG_UNKNOWN_BYTES_MAX` bytes of it. For records that may hold words of the conversation.
         """
         self.report("unknown_kind", name, event_id)
-        kept = msgspec.json.encode(record)
+        kept = msgspec.json.encode(without_data(record))
         text = kept[: limits.LOG_UNKNOWN_BYTES_MAX].decode(errors="ignore")
         self.emit_note(
             event_id or f"{name}:{hashlib.blake2b(kept, digest_size=8).hexdigest()}",

@@ -2,7 +2,6 @@
 
 import hashlib
 import re
-from collections.abc import Callable, Iterable
 from datetime import datetime
 from math import inf
 from typing import Any, Final, TypeVar
@@ -87,7 +86,7 @@ def digest(text: str) -> str:
 
 def as_text(value: object) -> str:
     """The result of a tool as text: the texts of content blocks, one below the other, placeholders for pictures, anything else
-    as JSON.
+    as JSON without data.
     """
     if value is None:
         return ""
@@ -97,7 +96,7 @@ def as_text(value: object) -> str:
         return "\n".join(part for part in map(_block_text, value) if part)
     if isinstance(value, dict) and isinstance(value.get("text"), str):
         return str(value["text"])
-    return msgspec.json.format(msgspec.json.encode(bounded(value)), indent=2).decode()
+    return msgspec.json.format(msgspec.json.encode(without_data(value)), indent=2).decode()
 
 
 def _block_text(block: object) -> str:
@@ -179,43 +178,26 @@ _DEPTH_MAX: Final = 64
 _TOO_DEEP: Final = "[nested too deep]"
 
 
-def without_data(value: Any) -> Any:
+def without_data(value: Any, depth: int = 0) -> Any:
     """A value with a placeholder for each string that holds a picture, a sound or another file, and for what is nested too
     deep.
     """
-    return _copied(value, 0, _without_data)
-
-
-def bounded(value: _V) -> _V:
-    """The value itself, or a copy with placeholders for what is nested too deep."""
-    level = _nested([value])
-    for _ in range(_DEPTH_MAX):
-        if not level:
-            break
-        level = _nested(inner for one in level for inner in (one.values() if isinstance(one, dict) else one))
-    copied: _V = _copied(value, 0, lambda text: text) if level else value
-    return copied
-
-
-def _nested(values: Iterable[Any]) -> list[list[Any] | dict[str, Any]]:
-    return [value for value in values if isinstance(value, list | dict)]
-
-
-def _copied(value: Any, depth: int, change: Callable[[str], str]) -> Any:
     if isinstance(value, str):
-        return change(value)
+        return _data_placeholder(value) if _is_data(value) else value
     if not isinstance(value, list | dict):
         return value
     if depth >= _DEPTH_MAX:
         return _TOO_DEEP
     if isinstance(value, list):
-        return [_copied(one, depth + 1, change) for one in value]
-    return {key: _copied(one, depth + 1, change) for key, one in value.items()}
+        return [without_data(one, depth + 1) for one in value]
+    return {key: without_data(one, depth + 1) for key, one in value.items()}
 
 
-def _without_data(text: str) -> str:
-    if len(text) < _DATA_CHARS_MIN or _DATA.fullmatch(text) is None:
-        return text
+def _is_data(text: str) -> bool:
+    return len(text) >= _DATA_CHARS_MIN and _DATA.fullmatch(text) is not None
+
+
+def _data_placeholder(text: str) -> str:
     return placeholder("data", f"{len(text) * 3 // 4 // 1000 or 1} kB")
 
 

@@ -31,7 +31,7 @@ from kato.assistants.claude.words import (
 )
 from kato.assistants.contract import Json, LogFile, ReadResult
 from kato.assistants.dispatch import Dispatch
-from kato.assistants.values import as_text, digest, moment, object_of, objects_of, text_of, without_data
+from kato.assistants.values import as_text, digest, moment, object_of, objects_of, text_of
 
 #: What starts a sub-agent before it has a task.
 _WARMUP: Final = "Warmup"
@@ -73,7 +73,7 @@ class ClaudeReader(AssistantRecords):
             self.count_unknown(name, record, uuid, at)
         else:
             self._close()
-            self.emit_unknown(name, without_data(record), uuid, at)
+            self.emit_unknown(name, record, uuid, at)
 
     def _quiet(self) -> None:
         self._emit_reply(is_done=False)

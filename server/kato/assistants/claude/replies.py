@@ -13,7 +13,7 @@ from kato.assistants.claude.words import blocks_of
 from kato.assistants.contract import Json
 from kato.assistants.dispatch import Dispatch
 from kato.assistants.tokens import ReplyTokens
-from kato.assistants.values import as_text, number_of, object_of, remember, text_of, without_data
+from kato.assistants.values import as_text, number_of, object_of, remember, text_of
 
 #: What the host puts in where no reply was asked for, after a local command.
 _FILLER: Final = "No response requested."
@@ -124,7 +124,7 @@ class AssistantRecords(SessionFacts):
         self, name: str, block: Json, event_id: str, uuid: str | None, at: datetime | None
     ) -> None:
         del uuid
-        self.emit_unknown(name, without_data(block), event_id, at)
+        self.emit_unknown(name, block, event_id, at)
 
     def _emit_reply(self, *, is_done: bool) -> None:
         """Emits what the reply holds so far."""

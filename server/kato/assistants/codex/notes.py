@@ -6,7 +6,7 @@ from typing import Final
 from kato.assistants.codex.session import Entry, is_added_turn
 from kato.assistants.codex.tools import ToolReader
 from kato.assistants.unknown import name_of
-from kato.assistants.values import as_text, object_of, objects_of, text_of, without_data
+from kato.assistants.values import as_text, object_of, objects_of, text_of
 
 #: Events with a text of the host, and the key of that text.
 HOST_WORDS: Final[Mapping[str, str]] = {
@@ -98,7 +98,7 @@ class NoteReader(ToolReader):
             self.emit_user(event_id, entry.at, entry.kind, text, doubt=SPOKEN)
         else:
             name = f"realtime_item role {name_of(role or 'none')}"
-            self.emit_unknown(name, without_data(entry.body), event_id, entry.at)
+            self.emit_unknown(name, entry.body, event_id, entry.at)
 
     def _end_of_speech(self, entry: Entry) -> None:
         if text_of(entry.body, "outcome") == "failed":

@@ -20,7 +20,7 @@ from kato.assistants.codex.notes import HOST_WORDS, NoteReader
 from kato.assistants.codex.session import Entry
 from kato.assistants.contract import Json
 from kato.assistants.dispatch import Dispatch
-from kato.assistants.values import moment, object_of, text_of, without_data
+from kato.assistants.values import moment, object_of, text_of
 
 
 class CodexReader(NoteReader):
@@ -90,7 +90,7 @@ class CodexReader(NoteReader):
     def _keep_unknown(self, name: str, entry: Entry) -> None:
         """Keeps an event or item: it may hold words of the conversation."""
         readable = {key: value for key, value in entry.body.items() if key != "encrypted_content"}
-        self.emit_unknown(name, without_data(readable), None, entry.at)
+        self.emit_unknown(name, readable, None, entry.at)
 
     def _count_unknown(self, name: str, entry: Entry) -> None:
         """Other records are bookkeeping: events and items hold the conversation."""

@@ -21,7 +21,7 @@ from kato.assistants.copilot.words import (
     reference_of,
 )
 from kato.assistants.dispatch import Dispatch
-from kato.assistants.values import moment, object_of, objects_of, text_of, without_data
+from kato.assistants.values import moment, object_of, objects_of, text_of
 from kato.core import limits
 
 _INVOCATION: Final = "toolInvocationSerialized"
@@ -182,7 +182,7 @@ class Answer:
     def unknown(self, name: str, part: Json, event_id: str) -> None:
         """A part of an unknown kind, kept without its files in base64."""
         self.flush()
-        self.session.emit_unknown(name, without_data(part), event_id, self.at)
+        self.session.emit_unknown(name, part, event_id, self.at)
 
 
 def _kind_of(part: Json) -> str:

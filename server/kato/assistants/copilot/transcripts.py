@@ -14,7 +14,7 @@ from typing import Final
 from kato.assistants.contract import Json
 from kato.assistants.copilot.stream import Event, EventStream
 from kato.assistants.copilot.words import doubt_of, with_attachments, without_notifications
-from kato.assistants.values import as_text, identifier, object_of, objects_of, text_of, without_data
+from kato.assistants.values import as_text, identifier, object_of, objects_of, text_of
 from kato.core.events import Phase, ToolOutcome
 
 #: The shortest time that a turn takes.
@@ -155,7 +155,7 @@ def _result_text(result: Json) -> str:
     """Copilot CLI has `content` and, for people, `detailedContent`; JetBrains has a list of values."""
     given = result.get("detailedContent") or result.get("content") or text_of(result, "text_result_for_llm")
     if given:
-        return as_text(given if isinstance(given, str) else without_data(given))
+        return as_text(given)
     return "\n".join(value for part in objects_of(result, "result") if (value := text_of(part, "value")))
 
 
