@@ -172,6 +172,17 @@ def test_an_assistant_that_does_not_exist_is_refused(someone: User) -> None:
     assert "name the one to prepare" in someone.kato("mcp", "install", code=1)
 
 
+@pytest.mark.parametrize("command", ["mcp", "hooks"])
+def test_an_assistant_whose_configuration_is_unknown_is_refused_by_its_title(
+    someone: User, command: str
+) -> None:
+    said = someone.kato(command, "install", "commandcode", code=1)
+    assert (
+        "the sessions of Command Code, but does not know its configuration files; write one of claude, "
+        in said
+    )
+
+
 @NO_LAUNCHER
 def test_the_registered_command_works_in_a_folder_with_modules_of_the_same_names(someone: User) -> None:
     """A folder that the user does not trust must not become a place of modules."""

@@ -91,7 +91,7 @@ def test_an_unknown_conversation_record_is_kept_without_its_assets() -> None:
     log = ClaudeLog()
     log.conversation("novelty", parts=[{"text": "words"}, {"data": "QUJD" * 200}])
     ((_, words),) = brief(emitted(*log.records))
-    assert '"parts":[{"text":"words"},{"data":"…"}]' in words
+    assert '"parts":[{"text":"words"},{"data":"[data: 1 kB]"}]' in words
 
 
 def test_an_unknown_conversation_record_is_kept_within_bounds() -> None:

@@ -167,6 +167,9 @@ HOST_RECORDS: dict[str, list[Json]] = {
     "a command that the user ran": [user_item(f"<user_shell_command>\n<command>\n{BLOCK}\n</command>\n<result>\nOutput:\n{BLOCK}\n</result>\n</user_shell_command>")],
     "a command that the user ran, as an item": [completed("CommandExecution", source="user_shell", command=["sh", "-c", BLOCK], aggregated_output=BLOCK)],
     "what was typed into a terminal": [completed("CommandExecution", source="unified_exec_interaction", interaction_input=BLOCK)],
+    "what is handed over from speech": [
+        line("realtime_item", type="realtime_session_started", id="v0", realtime_session_id="v"), user_item(f"{LINE}\nplease")
+    ],
     "a spoken sentence": [line("realtime_item", type="transcript_segment", role="user", text=BLOCK)],
     "an unknown record": [line("novelty", type="message", role="user", text=BLOCK)],
     "an unknown event": [event("novelty", message=BLOCK)],

@@ -41,6 +41,20 @@ RECORDS: dict[str, tuple[Json, Expected]] = {
         ),
         [("info", "/root/a: done")],
     ),
+    "realtime_item": (
+        line("realtime_item", type="transcript_segment", id="v1", role="assistant", text="Hello."),
+        [("assistant", "Hello.")],
+    ),
+}
+REALTIME: dict[str, tuple[Json, Expected]] = {
+    "transcript_segment": (
+        line("realtime_item", type="transcript_segment", id="v1", role="user", text="Which tests?"),
+        [("user", "Which tests?")],
+    ),
+    "realtime_session_closed": (
+        line("realtime_item", type="realtime_session_closed", id="v2", outcome="failed"),
+        [("info", "The spoken conversation ended with a failure.")],
+    ),
 }
 EVENTS: dict[str, tuple[Json, Expected]] = {
     "user_message": (event("user_message", message="hi"), [("user", "hi")]),
@@ -142,6 +156,7 @@ TABLES: Mapping[str, tuple[Dispatch[Any, Any], dict[str, tuple[Json, Expected]]]
     "EVENTS": (codex.EVENTS, EVENTS),
     "RESPONSES": (codex.RESPONSES, RESPONSES),
     "ITEMS": (codex.ITEMS, ITEMS),
+    "REALTIME": (codex.REALTIME, REALTIME),
     "BARE": (codex.BARE, BARE),
 }
 
@@ -170,6 +185,7 @@ def test_a_record_without_its_fields_costs_nothing_else(table: str, kind: str) -
         "EVENTS": event(kind),
         "RESPONSES": item(kind),
         "ITEMS": line("event_msg", type="item_completed", item={"type": kind}),
+        "REALTIME": line("realtime_item", type=kind),
         "BARE": {"timestamp": OLD, "type": kind},
     }[table]
     events, problems = read(reader_of("codex"), [lines(bare, event("agent_message", message="ok"))])
@@ -183,9 +199,14 @@ BY_PATTERN = {
 }
 
 
-@pytest.mark.parametrize("table", ["RECORDS", "EVENTS", "RESPONSES", "ITEMS"])
+def spoken(kind: str, /, **fields: Any) -> Json:
+    return line("realtime_item", type=kind, **fields)
+
+
+@pytest.mark.parametrize("table", ["RECORDS", "EVENTS", "RESPONSES", "ITEMS", "REALTIME"])
 def test_an_ignored_kind_gives_no_event_and_no_problem(table: str) -> None:
-    make = {"RECORDS": line, "EVENTS": event, "RESPONSES": item, "ITEMS": completed}[table]
+    makers = {"RECORDS": line, "EVENTS": event, "RESPONSES": item, "ITEMS": completed, "REALTIME": spoken}
+    make = makers[table]
     for kind in [*sorted(TABLES[table][0]._ignored), *BY_PATTERN.get(table, [])]:
         assert read(reader_of("codex"), [lines(make(kind, text="words", data="A" * 9999))]) == ([], []), kind
 
@@ -195,6 +216,20 @@ def test_a_record_of_an_unknown_kind_is_counted_and_no_word_of_it_is_kept() -> N
     events, problems = read(reader_of("codex"), [lines(at("2026-05-01T10:00:00Z", prompt))])
     assert events == []
     assert [(problem.detail, problem.example) for problem in problems] == [("prompt_snapshot", "p1")]
+
+
+@pytest.mark.parametrize(
+    ("record", "counted"),
+    [
+        (spoken("melody", text="la"), "realtime_item melody"),
+        (spoken("transcript_segment", id="v1", role="guest", text="Hi"), "realtime_item role guest"),
+        (spoken("transcript_segment", id="v1", text="Hi"), "realtime_item role none"),
+    ],
+)
+def test_an_unknown_part_of_a_spoken_conversation_is_counted_and_kept(record: Json, counted: str) -> None:
+    events, problems = read(reader_of("codex"), [lines(record)])
+    assert [(problem.kind, problem.detail) for problem in problems] == [("unknown_kind", counted)]
+    assert [kind for kind, _ in brief(events)] == ["info"]
 
 
 def test_an_unknown_item_is_kept_without_its_data() -> None:

@@ -176,6 +176,52 @@ def test_a_fork_that_leaves_its_history_where_it_is_copies_nothing() -> None:
     assert copied_of(reader, events) == {"::capture a.md": False}
 
 
+def used(number: int) -> Json:
+    total = {"input_tokens": number, "cached_input_tokens": 0, "output_tokens": 1}
+    return event("token_count", info={"total_token_usage": total})
+
+
+def test_a_fork_counts_its_own_tokens() -> None:
+    meta = line("session_meta", id=FORK, forked_from_id="root", forked_from_ordinal_exclusive=3, cwd="/w")
+    records = numbered(0, meta, used(100), used(300), used(340), used(350))
+    reader = reader_of("codex", session=FORK)
+    read(reader, [lines(*records[:3])])
+    assert reader.info.tokens is None
+    read(reader, [lines(*records[3:])])
+    assert reader.info.tokens == 50
+
+
+def test_the_tokens_of_a_fork_whose_history_is_in_another_file_are_unknown() -> None:
+    base = {"thread_id": "root", "end_ordinal_exclusive": 67, "end_byte_offset": 9}
+    meta = line("session_meta", id=FORK, forked_from_id="root", history_base=base)
+    reader = reader_of("codex", session=FORK)
+    read(reader, [lines(meta, used(340))])
+    assert reader.info.tokens is None
+
+
+def with_ordinal(number: int, record: Json) -> Json:
+    """The ordinal stands where Codex writes it."""
+    return {"timestamp": record["timestamp"], "ordinal": number} | record
+
+
+def test_a_line_that_was_copied_is_not_said_again() -> None:
+    records = [
+        with_ordinal(number, record)
+        for number, record in enumerate(
+            [event("user_message", message="go on"), text_item("Done."), text_item("Done.")]
+        )
+    ]
+    twice = [record for record in records for _ in range(2)]
+    said = [("user", "go on"), ("assistant", "Done."), ("assistant", "Done.")]
+    for written in (records, twice, records + records):
+        assert brief_of(*written) == said, written
+
+
+def test_the_same_words_with_another_ordinal_are_said_again() -> None:
+    typed = event("user_message", message="go on")
+    assert brief_of(*(with_ordinal(number, typed) for number in range(3))) == [("user", "go on")] * 3
+
+
 def test_a_thread_that_went_back_is_marked() -> None:
     base = {"thread_id": "r1", "end_ordinal_exclusive": 7, "end_byte_offset": 9}
     meta = line("session_meta", id="s", history_base=base)
@@ -335,3 +381,12 @@ def test_a_title_stands_in_the_index_or_in_the_desktop_apps_state(
 ) -> None:
     companions = {"session_index.jsonl": index, ".codex-global-state.json": desktop}
     assert CODEX.reader(LogFile("s"), companions, Surroundings({}, "/", "linux")).info.title == expected
+
+
+def test_a_title_that_the_user_changes_later_is_taken() -> None:
+    reader = CODEX.reader(LogFile("s"), {}, Surroundings({}, "/", "linux"))
+    for name in ("First", "Second"):
+        reader.take_companions({"session_index.jsonl": f'{{"id": "s", "thread_name": "{name}"}}'.encode()})
+        assert reader.info.title == name
+    reader.take_companions({"session_index.jsonl": b""})
+    assert reader.info.title == "Second"

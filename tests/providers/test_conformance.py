@@ -185,7 +185,7 @@ def test_the_reader_keeps_the_contract(name: str) -> None:
         assistant_of(name),
         lines(*CONVERSATIONS[name]),
         typed=[TYPED, "And now?\n::record"],
-        has_record_ids=not name.startswith("codex"),
+        has_record_ids=name != "codex",
     )
 
 

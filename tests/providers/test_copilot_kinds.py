@@ -6,7 +6,7 @@ import pytest
 
 from kato.assistants.copilot import answer, cli, decisions, jetbrains, transcripts
 from kato.core.events import Decision, ProviderInfo, ToolCall
-from providers.reading import Json, brief, lines, read, reader_of
+from providers.reading import Json, brief, left_out, lines, read, reader_of, runs
 from providers.test_copilot import event, request, state
 
 Row = tuple[Json | list[Json], list[tuple[str, str]]]
@@ -137,6 +137,37 @@ def test_an_event_means(records: Json | list[Json], expected: list[tuple[str, st
 @pytest.mark.parametrize("kind", [*transcripts.IGNORED, *cli.IGNORED, *jetbrains.IGNORED])
 def test_an_ignored_event_gives_nothing(kind: str) -> None:
     assert emitted(event(kind.replace("*", "x"), 1, content="::capture evil.md", data="QUJD" * 999)) == []
+
+
+def test_a_line_for_the_shell_is_shown_as_one_and_runs_no_command() -> None:
+    said = event("user.message", 1, content="ls\n::capture a.md", agentMode="shell")
+    events, _ = read(reader_of("copilot"), [lines(said)])
+    assert brief(events) == [("user", "! ls\n::capture a.md")]
+    assert (runs(events), left_out(events)) == ([], ["capture"])
+
+
+#: What the schema of Copilot CLI 1.0.86 marks as kept on disk.
+PERSISTED = """
+    abort assistant.fusion_phase_completed assistant.fusion_phase_failed assistant.message assistant.reasoning assistant.turn_end
+    assistant.turn_start external_tool.completed external_tool.requested hook.end hook.start permission.completed
+    permission.requested session.auto_mode_resolved session.autopilot_objective_changed session.binary_asset
+    session.canvas.recorded session.canvas.removed session.compaction_complete session.compaction_start
+    session.completion_receipt session.context_changed session.context_cleared session.error session.fusion_commit_started
+    session.fusion_completed session.fusion_handoff session.fusion_resolved session.fusion_route_failed session.handoff
+    session.import_legacy session.info session.mode_changed session.mode_notice_delivered session.model_change
+    session.permissions_changed session.plan_changed session.remote_steerable_changed session.resume
+    session.schedule_cancelled session.schedule_created session.schedule_rearmed session.session_limits_changed
+    session.shutdown session.start session.task_complete session.truncation session.usage_checkpoint session.warning
+    session.workspace_file_changed skill.invoked subagent.completed subagent.configured subagent.deselected subagent.failed
+    subagent.selected subagent.started system.message system.notification tool.execution_complete tool.execution_start
+    tool.user_requested tool_search.activated user.message
+""".split()
+
+
+@pytest.mark.parametrize("kind", PERSISTED)
+def test_each_event_that_the_cli_keeps_on_disk_is_known(kind: str) -> None:
+    _, problems = read(reader_of("copilot"), [lines(event(kind, 1))])
+    assert problems == []
 
 
 @pytest.mark.parametrize("kind", ["session.novelty", "hook.novelty.x", "schedule.novelty", "mcp.novelty"])

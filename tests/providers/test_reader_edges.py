@@ -5,7 +5,7 @@ from typing import Any
 import orjson
 import pytest
 
-from kato.assistants.claude import ClaudeReader
+from kato.assistants.claude import CLAUDE, ClaudeReader
 from kato.assistants.claude.tree import PromptTree
 from kato.assistants.contract import LogFile, Surroundings
 from kato.assistants.copilot import companions, mutations
@@ -161,3 +161,12 @@ def test_a_record_over_several_lines_that_is_damaged_is_reported() -> None:
     reader = ClaudeReader(LogFile("s"))
     reader.feed(b'{"type": "user", "message": {"content": "one\n')
     assert {one.kind for one in reader.feed(b'two" oops\n').problems} == {"broken_line"}
+
+
+def test_the_desktop_apps_title_is_taken_when_it_changes() -> None:
+    reader = CLAUDE.reader(LogFile("s"), {"local_1.json": b'{"title": "First", "cwd": "/w"}'}, PLACE)
+    assert (reader.info.title, reader.info.cwd) == ("First", "/w")
+    reader.take_companions({"local_1.json": b'{"title": "Second", "cwd": "/w"}'})
+    assert reader.info.title == "Second"
+    reader.restart()
+    assert reader.info.title == "Second"

@@ -392,7 +392,9 @@ def test_the_doctor_shows_where_it_looked_and_what_it_did_not_understand(termina
     assert {one["provider"] for one in roots} == {one.name for one in ASSISTANTS}
     shown = terminal.run("doctor")
     assert "unknown kind novelty (2.1.42)" in shown
-    assert "Codex: no session was found" in shown
+    assert f"No folder was found of Codex (~{os.sep}.codex{os.sep}sessions), Gemini CLI (" in " ".join(
+        shown.split()
+    )
     assert "Kato's own logs are in " in shown
     assert terminal.json("doctor")["logs"] == str(terminal.cwd.parent / "state" / "logs")
 

@@ -70,6 +70,17 @@ def test_a_conversation_whose_log_is_gone_cannot_be_continued(terminal: Terminal
         ("copilot", "0197a2b1-0000-7000-8000-000000000001/events.jsonl", "copilot --resume ID"),
         ("copilot", "hash/chatSessions/abc.jsonl", None),
         ("copilot", "abc/partition-1.jsonl", None),
+        (
+            "traex",
+            "2026/05/01/rollout-2026-05-01T10-00-00-0197a2b1-0000-7000-8000-000000000001.jsonl",
+            "traex resume ID",
+        ),
+        ("openclaude", "x/abc.jsonl", "openclaude --resume ID"),
+        ("qoder", "x/abc.jsonl", "qodercli --resume ID"),
+        ("qoder", "x/transcript/abc.jsonl", None),
+        ("iflow", "x/session-abc.jsonl", "iflow --resume ID"),
+        ("commandcode", "x/abc.jsonl", "commandcode --resume ID"),
+        ("workbuddy", "x/abc.jsonl", None),
     ],
 )
 def test_each_assistant_declares_its_command(assistant: str, path: str, command: str | None) -> None:

@@ -194,6 +194,21 @@ def test_a_codex_log_in_a_new_date_folder_stores_each_message_once(
     assert "# gpt-5.5_" in body(note)
 
 
+def test_a_fork_has_a_session_of_its_own_name(server: Client, home: Path, work: Path) -> None:
+    claude = ClaudeLog(home, work)
+    claude.path = home / ".openclaude" / claude.path.relative_to(home / ".claude")
+    claude.write(claude.user("::capture claude.md"), *claude.text("At the median."))
+    wait_for(
+        lambda: holds(work / "claude.md", "provider: openclaude", "At the median."), "the note of OpenClaude"
+    )
+    codex = CodexLog(home, work)
+    codex.path = home / ".trae" / "cli" / codex.path.relative_to(home / ".codex")
+    codex.write(*codex.start, *codex.user("::capture codex.md"), *codex.text("It goes up."))
+    wait_for(lambda: holds(work / "codex.md", "provider: traex", "It goes up."), "the note of TraeX")
+    titles = {one["provider"]: one["title"] for one in server.request("kato/status")["providers"]}
+    assert titles == {"openclaude": "OpenClaude", "traex": "TraeX"}
+
+
 def test_gemini_replaces_a_message_and_the_note_has_each_part_once(
     server: Client, home: Path, work: Path
 ) -> None:

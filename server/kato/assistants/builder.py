@@ -4,7 +4,7 @@ import hashlib
 from abc import ABC
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
-from typing import Any, ClassVar, Final
+from typing import Any, Final
 
 import msgspec
 from msgspec import UNSET
@@ -26,6 +26,7 @@ from kato.assistants.values import (
     exit_code_of,
     identifier,
     picture,
+    without_data,
 )
 from kato.core import limits
 from kato.core.events import (
@@ -65,7 +66,7 @@ class BaseReader(ABC):
     builds one event.
     """
 
-    provider: ClassVar[str]
+    provider: str  # of the class; a fork's reader has its own
 
     def __init__(self, log: LogFile) -> None:
         self.log = log
@@ -294,6 +295,7 @@ class BaseReader(ABC):
         """Emits a tool call. `about` describes it in a line; without it, an argument does (`values.describe`). `model` is the
         model that made the call.
         """
+        given = without_data(given)
         arguments = given if isinstance(given, dict) else {} if given is None else {"input": given}
         self._events.append(
             ToolCall(
@@ -358,9 +360,9 @@ class BaseReader(ABC):
         if header:
             metadata["header"] = header
         if options:
-            metadata["options"] = list(options)
+            metadata["options"] = without_data(list(options))
         if answer:
-            metadata["answer"] = answer
+            metadata["answer"] = without_data(answer)
         if notes:
             metadata["notes"] = notes
         given = ", ".join(map(str, answer)) if isinstance(answer, list) else str(answer or "")
@@ -427,11 +429,11 @@ class BaseReader(ABC):
         )
 
     def emit_unknown(self, name: str, record: Json, event_id: str | None, at: datetime | None) -> None:
-        """Counts a record of a kind that this reader does not know, and keeps it as a `provider.info` event: its JSON, at most
-        `limits.LOG_UNKNOWN_BYTES_MAX` bytes of it. For records that may hold words of the conversation.
+        """Counts a record of a kind that this reader does not know, and keeps it as a `provider.info` event: its JSON without
+        data, at most `limits.LOG_UNKNOWN_BYTES_MAX` bytes of it. For records that may hold words of the conversation.
         """
         self.report("unknown_kind", name, event_id)
-        kept = msgspec.json.encode(record)
+        kept = msgspec.json.encode(without_data(record))
         text = kept[: limits.LOG_UNKNOWN_BYTES_MAX].decode(errors="ignore")
         self.emit_note(
             event_id or f"{name}:{hashlib.blake2b(kept, digest_size=8).hexdigest()}",

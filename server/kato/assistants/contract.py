@@ -182,6 +182,15 @@ class Surroundings(Struct, frozen=True):
             value = self.path(self.home, value[1:].lstrip("/\\"))
         return value or self.path(self.home, *otherwise)
 
+    @property
+    def applications(self) -> str:
+        """The folder in which desktop applications keep the user's data."""
+        if self.platform == "win32":
+            return self.variable("APPDATA", "AppData", "Roaming")
+        if self.platform == "darwin":
+            return self.path(self.home, "Library", "Application Support")
+        return self.variable("XDG_CONFIG_HOME", ".config")
+
 
 class Assistant(Struct, frozen=True):
     """An assistant: where its logs are and how they are read.

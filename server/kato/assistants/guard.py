@@ -52,7 +52,7 @@ class _NoReader(BaseReader):
 
     def __init__(self, log: LogFile, provider: str, error: Exception) -> None:
         super().__init__(log)
-        self.provider = provider  # type: ignore[misc] # one class for all plugins
+        self.provider = provider
         self._failure = _failure(error)
 
     def feed(self, data: bytes) -> ReadResult:

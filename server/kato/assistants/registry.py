@@ -19,6 +19,7 @@ from kato.assistants.claude import CLAUDE
 from kato.assistants.codex import CODEX
 from kato.assistants.contract import CONTRACT_VERSION, Assistant, LogFile, Surroundings
 from kato.assistants.copilot import COPILOT
+from kato.assistants.forks import FORKS
 from kato.assistants.gemini import GEMINI
 from kato.assistants.guard import guarded
 from kato.core.actions import Action, Arguments, ReadArguments
@@ -30,7 +31,7 @@ if TYPE_CHECKING:
     from importlib.metadata import EntryPoint
 
 #: The built-in assistants, in the order in which lists show them.
-ASSISTANTS: Final[tuple[Assistant, ...]] = (CLAUDE, CODEX, GEMINI, COPILOT)
+ASSISTANTS: Final[tuple[Assistant, ...]] = (CLAUDE, CODEX, GEMINI, COPILOT, *FORKS)
 GROUP: Final = "kato.assistants"
 
 _NAME: Final = re.compile(r"[a-z][a-z0-9_-]{0,31}")

@@ -4,7 +4,7 @@ import hashlib
 import re
 from datetime import datetime
 from math import inf
-from typing import Final, TypeVar
+from typing import Any, Final, TypeVar
 
 import msgspec
 from msgspec import UNSET, UnsetType
@@ -13,6 +13,9 @@ from kato.assistants.contract import Json, SavePicture
 from kato.core import limits
 from kato.core.moments import clamped, utc
 from kato.core.text import one_line, visible
+
+_K = TypeVar("_K")
+_V = TypeVar("_V")
 
 
 def text_of(record: Json, key: str) -> str | None:
@@ -83,7 +86,7 @@ def digest(text: str) -> str:
 
 def as_text(value: object) -> str:
     """The result of a tool as text: the texts of content blocks, one below the other, placeholders for pictures, anything else
-    as JSON.
+    as JSON without data.
     """
     if value is None:
         return ""
@@ -93,7 +96,7 @@ def as_text(value: object) -> str:
         return "\n".join(part for part in map(_block_text, value) if part)
     if isinstance(value, dict) and isinstance(value.get("text"), str):
         return str(value["text"])
-    return msgspec.json.format(msgspec.json.encode(value), indent=2).decode()
+    return msgspec.json.format(msgspec.json.encode(without_data(value)), indent=2).decode()
 
 
 def _block_text(block: object) -> str:
@@ -167,27 +170,38 @@ def describe(given: Json) -> str | UnsetType:
     return UNSET
 
 
-#: A string with no white space in this many first characters is an asset: base64, as a rule. No word is so long.
-_ASSET: Final = re.compile(r"\S{512}")
+#: A string of at least this length is data if it is base64 or a data URL. No word is so long.
+_DATA_CHARS_MIN: Final = 512
+_DATA: Final = re.compile(r"data:[\w.+-]{1,80}/[\w.+-]{1,80}[;,].*|[A-Za-z0-9+/_-]+={0,2}", re.DOTALL)
+#: What lies deeper in a value is left out. Encoders refuse about 250 levels.
+_DEPTH_MAX: Final = 64
+_TOO_DEEP: Final = "[nested too deep]"
 
 
-def without_assets(record: Json) -> Json:
-    """A record in which "…" stands for each string that holds a picture or another asset."""
-    return {key: _without_assets(value) for key, value in record.items()}
-
-
-def _without_assets(value: object) -> object:
+def without_data(value: Any, depth: int = 0) -> Any:
+    """A value with a placeholder for each string that holds a picture, a sound or another file, and for what is nested too
+    deep.
+    """
     if isinstance(value, str):
-        return "…" if _ASSET.match(value) else value
+        return _data_placeholder(value) if _is_data(value) else value
+    if not isinstance(value, list | dict):
+        return value
+    if depth >= _DEPTH_MAX:
+        return _TOO_DEEP
     if isinstance(value, list):
-        return [_without_assets(one) for one in value]
-    return without_assets(value) if isinstance(value, dict) else value
+        return [without_data(one, depth + 1) for one in value]
+    return {key: without_data(one, depth + 1) for key, one in value.items()}
 
 
-_V = TypeVar("_V")
+def _is_data(text: str) -> bool:
+    return len(text) >= _DATA_CHARS_MIN and _DATA.fullmatch(text) is not None
 
 
-def remember(where: dict[str, _V], key: str, value: _V, count_max: int) -> None:
+def _data_placeholder(text: str) -> str:
+    return placeholder("data", f"{len(text) * 3 // 4 // 1000 or 1} kB")
+
+
+def remember(where: dict[_K, _V], key: _K, value: _V, count_max: int) -> None:
     """Stores a value as the newest one. Keeps at most `count_max`; drops the oldest."""
     where.pop(key, None)
     where[key] = value

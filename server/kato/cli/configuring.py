@@ -58,11 +58,22 @@ def chosen(places: "Sequence[Place]", wanted: Sequence[str]) -> "list[Place]":
     names = [place.name for place in places]
     for name in wanted:
         if name not in names:
-            raise CommandRefused(f"{name!r} is not one of {', '.join(names)}")
+            raise CommandRefused(_why_not(name, ", ".join(names)))
     found = [place for place in places if (place.name in wanted if wanted else place.folder.is_dir())]
     if not found:
         raise CommandRefused(f"none of {', '.join(names)} is used here; name the one to prepare")
     return found
+
+
+def _why_not(name: str, names: str) -> str:
+    from kato.assistants import registry  # noqa: PLC0415 - only where the name is not one of the places
+
+    title = registry.titles().get(name)
+    if title is None:
+        return f"{name!r} is not one of {names}"
+    return (
+        f"Kato reads the sessions of {title}, but does not know its configuration files; write one of {names}"
+    )
 
 
 def change(places: "Sequence[Place]", action: Action, *, dry_run: bool) -> int:

@@ -107,24 +107,20 @@ def _better(root: Root, place: Surroundings) -> str | None:
 
 
 def table(reports: Sequence[RootReport], now_ms: int) -> RenderableType:
-    """Where Kato looks, and what it found; for an assistant that is not used, the first folder only."""
+    """What Kato found in the folders that exist."""
     rows = Table(box=box.SIMPLE_HEAD)
     for name in ("assistant, place", "sessions", "newest", "read", "events", "not understood"):
         rows.add_column(
             name, overflow="fold", justify="right" if name in ("sessions", "read", "events") else "left"
         )
     shown: set[str] = set()
-    used = {report.assistant.name for report in reports if report.exists}
     for report in reports:
         name = report.assistant.name
-        if not report.exists and (name in used or name in shown):
+        if not report.exists:
             continue
         title = "" if name in shown else f"{report.assistant.title}\n"
         shown.add(name)
         place = Text.assemble((title, "bold"), (f"  {printable(shown_path(report.path))}", "dim"))
-        if not report.exists:
-            rows.add_row(place, Text("not there", style="dim"), "", "", "", "")
-            continue
         rows.add_row(
             place,
             f"{report.sessions:,}",
@@ -133,7 +129,7 @@ def table(reports: Sequence[RootReport], now_ms: int) -> RenderableType:
             f"{report.events:,}",
             Text(_problems(report), style="yellow" if report.problems else "green"),
         )
-    return rows
+    return rows if rows.row_count else Text("Kato found no folder with session logs.\n")
 
 
 def _problems(report: RootReport) -> str:
@@ -208,13 +204,24 @@ def _configured(reports: Sequence[RootReport], configured: Mapping[str, Sequence
 
 def _unused(reports: Sequence[RootReport], configured: Mapping[str, Sequence[str]]) -> Iterator[str]:
     used = {report.assistant.name for report in reports if report.sessions}
-    titles = {report.assistant.name: report.assistant.title for report in reports}
-    for name, title in titles.items():
-        if name not in used and name not in configured:
+    there = {report.assistant.name for report in reports if report.exists}
+    first: dict[str, RootReport] = {}
+    for report in reports:
+        first.setdefault(report.assistant.name, report)
+    unused = [report for name, report in first.items() if name not in used and name not in configured]
+    for report in unused:
+        if report.assistant.name in there:
             yield (
-                f"· {title}: no session was found. If you use it, set providerSessionRoots.{name} to the folder where its"
-                " logs are."
+                f"· {report.assistant.title}: no session was found. If you use it, set"
+                f" providerSessionRoots.{report.assistant.name} to the folder where its logs are."
             )
+    missing = [report for report in unused if report.assistant.name not in there]
+    if missing:
+        folders = ", ".join(f"{one.assistant.title} ({printable(shown_path(one.path))})" for one in missing)
+        yield (
+            f"· No folder was found of {folders}. If you use one of them, set providerSessionRoots to the folder where its logs"
+            " are."
+        )
     for name, chosen in configured.items():
         if not chosen:
             yield f"· {name} is switched off (providerSessionRoots.{name} is empty)."

@@ -1,6 +1,7 @@
 """Claude Code: what records of any kind, and the files next to a log, say about the session."""
 
 from abc import abstractmethod
+from collections.abc import Mapping
 from datetime import datetime
 from typing import Final
 
@@ -12,6 +13,8 @@ from kato.assistants.values import object_of, text_of
 from kato.core.lenient_json import loads
 
 _FOLDERS_MAX: Final = 16
+#: How the name of a sub-agent's companion ends.
+_META: Final = ".meta.json"
 #: The working folder inside the desktop app's virtual machine: not a folder of this machine.
 _INSIDE_VM: Final = "/sessions/"
 #: What stands in place of a branch while none is checked out.
@@ -24,16 +27,26 @@ _CAME: Final = {
 
 class SessionFacts(LinesReader):
     """The session's title, folders and parent, and where its copied records came from. `meta` is a sub-agent's `meta.json`,
-    `desktop` the desktop app's file on the session; each may be empty.
+    `facts` an app's file on the session, with its title and folder; each may be empty.
     """
 
     provider = "claude"
 
-    def __init__(self, log: LogFile, meta: bytes = b"", desktop: bytes = b"") -> None:
+    def __init__(self, log: LogFile, meta: bytes = b"", facts: bytes = b"") -> None:
         super().__init__(log)
         self._meta = self._companion("agent's meta.json", meta)
-        self._desktop = self._companion("desktop app's json", desktop)
+        self._facts = self._companion("session's json", facts)
         self._again()
+
+    def take_companions(self, companions: Mapping[str, bytes]) -> None:
+        """Takes the files next to the log: a sub-agent's `.meta.json`, and an app's file on the session."""
+        for name, data in companions.items():
+            if self.log.parent_id is not None and name.endswith(_META):
+                self._meta = self._companion("agent's meta.json", data)
+                self._read_meta()
+            else:
+                self._facts = self._companion("session's json", data)
+                self._read_facts()
 
     def _companion(self, name: str, data: bytes) -> Json:
         try:
@@ -48,7 +61,7 @@ class SessionFacts(LinesReader):
         self._tree = PromptTree()
         self._came_from: tuple[str, str] | None = None  # how, and from which session, the copied records came
         self._read_meta()
-        self._read_desktop()
+        self._read_facts()
 
     def _read_meta(self) -> None:
         if not self._meta:
@@ -60,17 +73,17 @@ class SessionFacts(LinesReader):
         if parent_agent:
             self.parent_id = f"agent-{parent_agent}"
 
-    def _read_desktop(self) -> None:
-        selected = self._desktop.get("userSelectedFolders")
+    def _read_facts(self) -> None:
+        selected = self._facts.get("userSelectedFolders")
         folders = [one for one in selected if isinstance(one, str)] if isinstance(selected, list) else []
-        cwd = text_of(self._desktop, "cwd")
+        cwd = text_of(self._facts, "cwd") or text_of(self._facts, "working_dir")
         if not folders and cwd and not cwd.startswith(_INSIDE_VM):
             folders = [cwd]
         for folder in folders[:_FOLDERS_MAX]:
             self._folders[folder] = None
             self.cwd = self.cwd or folder
         if self.parent_id is None:
-            self._titles.name("desktop", text_of(self._desktop, "title"))
+            self._titles.name("app", text_of(self._facts, "title"))
             self.title = self._titles.best or self.title
 
     def _about(self, record: Json, uuid: str | None, at: datetime | None) -> None:
@@ -104,7 +117,7 @@ class SessionFacts(LinesReader):
         """The session works in this folder."""
         if cwd is None or cwd in self._folders or self._is_recovered:
             return
-        if self._folders and self._desktop and cwd.startswith(_INSIDE_VM):
+        if self._folders and self._facts and cwd.startswith(_INSIDE_VM):
             return
         self.cwd = self.cwd or cwd
         if len(self._folders) < _FOLDERS_MAX:

@@ -15,7 +15,7 @@ BOOKKEEPING: Final = frozenset(
     agent-color agent-setting artifact-* atis-latch attribution-snapshot bridge-session content-replacement cost-state
     dev-mods ended ended-by-model file-history-delta file-history-snapshot fork-context-ref frame-link
     history-suppression isolation-latch last-prompt marble-origami-* mode observer-ref permission-mode pr-link progress
-    relocated result speculation-accept started tag worktree-state
+    relocated result runtime-config speculation-accept started tag worktree-state
     """.split()
 )
 

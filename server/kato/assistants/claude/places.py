@@ -52,15 +52,13 @@ def _expanded(surroundings: Surroundings, folder: str) -> str:
 
 def _desktop_folders(surroundings: Surroundings) -> list[str]:
     """The folders in which the desktop app keeps its data."""
-    if surroundings.platform == "darwin":
-        return [surroundings.path(surroundings.home, "Library", "Application Support", "Claude")]
+    folders = [surroundings.path(surroundings.applications, "Claude")]
     if surroundings.platform == "win32":
         local = surroundings.variable("LOCALAPPDATA", "AppData", "Local")
-        return [
-            surroundings.path(surroundings.variable("APPDATA", "AppData", "Roaming"), "Claude"),
-            surroundings.path(local, "Packages", _STORE_PACKAGE, "LocalCache", "Roaming", "Claude"),
-        ]
-    return [surroundings.path(surroundings.variable("XDG_CONFIG_HOME", ".config"), "Claude")]
+        folders.append(
+            surroundings.path(local, "Packages", _STORE_PACKAGE, "LocalCache", "Roaming", "Claude")
+        )
+    return folders
 
 
 def _desktop_depth(parts: Sequence[str]) -> int:
@@ -115,9 +113,9 @@ def _holds_logs(parts: Sequence[str]) -> bool:
 
 def _reader(log: LogFile, companions: Mapping[str, bytes], surroundings: Surroundings) -> ClaudeReader:
     del surroundings
-    meta = next((data for name, data in companions.items() if name.endswith(".meta.json")), b"")
-    desktop = next((data for name, data in companions.items() if name.startswith(_DESKTOP_SESSION)), b"")
-    return ClaudeReader(log, meta, desktop)
+    reader = ClaudeReader(log)
+    reader.take_companions(companions)
+    return reader
 
 
 CLAUDE: Final = Assistant(

@@ -16,7 +16,7 @@ from datetime import datetime
 from typing import Final
 
 from kato.assistants.claude import kinds
-from kato.assistants.claude.endings import ending
+from kato.assistants.claude.endings import Ending, ending
 from kato.assistants.claude.replies import AssistantRecords
 from kato.assistants.claude.results import DENIALS, Answer, answers, plan_status, rejection
 from kato.assistants.claude.waiting import PromptQueue, Waiting
@@ -31,7 +31,7 @@ from kato.assistants.claude.words import (
 )
 from kato.assistants.contract import Json, LogFile, ReadResult
 from kato.assistants.dispatch import Dispatch
-from kato.assistants.values import as_text, digest, moment, object_of, objects_of, text_of, without_assets
+from kato.assistants.values import as_text, digest, moment, object_of, objects_of, text_of
 
 #: What starts a sub-agent before it has a task.
 _WARMUP: Final = "Warmup"
@@ -73,7 +73,7 @@ class ClaudeReader(AssistantRecords):
             self.count_unknown(name, record, uuid, at)
         else:
             self._close()
-            self.emit_unknown(name, without_assets(record), uuid, at)
+            self.emit_unknown(name, record, uuid, at)
 
     def _quiet(self) -> None:
         self._emit_reply(is_done=False)
@@ -89,6 +89,7 @@ class ClaudeReader(AssistantRecords):
         side = self._sides.pop(before, None)
         if side is None:
             side = ClaudeReader(LogFile(f"sidechain-{uuid}", parent_id=self.session_id))
+            side.provider = self.provider
         self._sides[uuid] = side
         side._record(record)
         self._absorb(side._taken())
@@ -132,9 +133,13 @@ class ClaudeReader(AssistantRecords):
             self.continued_in = None  # the conversation goes on here after all
         self._emit_said()
         self._queue.begin_turn()
-        if self._tree.is_rewind(record, uuid):
+        if self._is_rewind(record, uuid):
             words = "The conversation went back to an earlier message."
             self.emit_note(f"{uuid}:rewind", at, "user", words, subtype="rewind", origin=uuid)
+
+    def _is_rewind(self, record: Json, uuid: str | None) -> bool:
+        """Whether a prompt goes back to an earlier message."""
+        return self._tree.is_rewind(record, uuid)
 
     def _emit_words(
         self, words: Words, event_id: str, at: datetime | None, kind: str, uuid: str | None
@@ -162,7 +167,7 @@ class ClaudeReader(AssistantRecords):
     ) -> None:
         call_id = text_of(block, "tool_use_id") or text_of(record, "sourceToolUseID") or event_id
         detail = record.get("toolUseResult")
-        text = as_text(block.get("content"))
+        text = self._result_text(block)
         if not text and isinstance(detail, dict):
             text = "\n".join(part for part in (text_of(detail, "stdout"), text_of(detail, "stderr")) if part)
         agent = text_of(detail, "agentId") if isinstance(detail, dict) else None
@@ -170,7 +175,7 @@ class ClaudeReader(AssistantRecords):
             self.started[f"agent-{agent}"] = call_id
         shown = text or DENIALS.get(text_of(record, "toolDenialKind") or "", "")
         tool = self._names.pop(call_id, None)
-        outcome, code = ending(record, block, text, tool)
+        outcome, code = self._ending(record, block, text, tool)
         self.emit_result(event_id, at, "user", call_id, shown, uuid, outcome=outcome, exit_code=code)
         if self.parent_id is not None:
             return
@@ -188,6 +193,14 @@ class ClaudeReader(AssistantRecords):
                 f"{event_id}:plan", at, "user", plan, call_id=call_id, status=status, feedback=said.text
             )
         self._emit_words(said, f"{event_id}:said", at, "user", uuid)
+
+    def _result_text(self, block: Json) -> str:
+        """What a tool gave back, as text."""
+        return as_text(block.get("content"))
+
+    def _ending(self, record: Json, block: Json, text: str, tool: str | None) -> Ending:
+        """How a call ended."""
+        return ending(record, block, text, tool)
 
     def _emit_answers(
         self, asked: Json, given: Sequence[Answer], call_id: str, event_id: str, at: datetime | None

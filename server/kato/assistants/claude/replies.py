@@ -13,7 +13,7 @@ from kato.assistants.claude.words import blocks_of
 from kato.assistants.contract import Json
 from kato.assistants.dispatch import Dispatch
 from kato.assistants.tokens import ReplyTokens
-from kato.assistants.values import as_text, number_of, object_of, remember, text_of, without_assets
+from kato.assistants.values import as_text, number_of, object_of, remember, text_of
 
 #: What the host puts in where no reply was asked for, after a local command.
 _FILLER: Final = "No response requested."
@@ -40,7 +40,7 @@ class AssistantRecords(SessionFacts):
     def take_assistant(self, record: Json, uuid: str | None, at: datetime | None) -> None:
         """Takes an `assistant` record."""
         message = object_of(record, "message")
-        message_id = text_of(message, "id") or text_of(record, "requestId") or uuid or ""
+        message_id = self._reply_id(record, message, uuid)
         blocks = blocks_of(message.get("content"))
         text = as_text(list(blocks))
         if text.strip() == _FILLER:
@@ -62,11 +62,22 @@ class AssistantRecords(SessionFacts):
             self._reply.phase = "commentary" if reason == "tool_use" else "final"
         first = uuid or message_id
         for index, block in enumerate(blocks):
+            if self._is_repeated(block):
+                continue
             kind = text_of(block, "type") or ""
             kind = "*_tool_result" if kind.endswith("_tool_result") else kind
             self.BLOCKS.take(self, kind, block, f"{first}:{index}" if index else first, uuid, at)
         if reason is not None and reason != "tool_use":
             self._close()
+
+    def _reply_id(self, record: Json, message: Json, uuid: str | None) -> str:
+        """What the records of a reply share."""
+        return text_of(message, "id") or text_of(record, "requestId") or uuid or ""
+
+    def _is_repeated(self, block: Json) -> bool:
+        """Whether an earlier record of the reply holds this block. Claude Code writes each block once."""
+        del block
+        return False
 
     def _count_tokens(self, message_id: str, usage: Json) -> None:
         """Each record of a reply states its usage so far. `input_tokens` are those that no cache held."""
@@ -113,7 +124,7 @@ class AssistantRecords(SessionFacts):
         self, name: str, block: Json, event_id: str, uuid: str | None, at: datetime | None
     ) -> None:
         del uuid
-        self.emit_unknown(name, without_assets(block), event_id, at)
+        self.emit_unknown(name, block, event_id, at)
 
     def _emit_reply(self, *, is_done: bool) -> None:
         """Emits what the reply holds so far."""

@@ -6,12 +6,12 @@ from typing import Final
 from kato.assistants.contract import Json
 from kato.assistants.values import remember, text_of
 
-#: Where a title comes from, the best first: the user, the agent's name, the desktop app's list, the model. Before 2.1.25x,
-#: `summary`. The names are kinds of records, except `desktop`.
+#: Where a title comes from, the best first: the user, the agent's name, an app's list, the model. Before 2.1.25x,
+#: `summary`. The names are kinds of records, except `app`.
 _FIELDS: Final = {
     "custom-title": "customTitle",
     "agent-name": "agentName",
-    "desktop": "title",
+    "app": "title",
     "ai-title": "aiTitle",
     "summary": "summary",
 }

@@ -4,7 +4,8 @@
 - The reader's parts, each on top of the one before: `session`, `inputs` (the user), `answers` (the assistant), `calls`,
   `tools`, `notes` (the host).
 - What the parts share: `twins` (records that repeat each other, ids), `copies` (where copied history ends), `words` (what
-  proves that a text was typed; `sections`, `history`, `envelopes`), `marks` (in answers), `outputs` (of tools).
+  proves that a text was typed; `sections`, `history`, `envelopes`), `marks` (in answers), `outputs` (of tools),
+  `titles` (in other files).
 """
 
 from kato.assistants.codex.document import CodexDocument

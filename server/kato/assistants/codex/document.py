@@ -26,6 +26,7 @@ class CodexDocument(DocumentReader):
         if not isinstance(document.get("items"), list):
             self.report("invalid_record", "a document without a list of items")
             return
+        self._lines.provider = self.provider
         self._lines.save_picture, self._lines.has_room = self.save_picture, self.has_room
         self._lines.restart()
         results = [self._lines.feed(msgspec.json.encode(line) + b"\n") for line in _lines_of(document)]

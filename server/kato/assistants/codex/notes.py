@@ -5,6 +5,7 @@ from typing import Final
 
 from kato.assistants.codex.session import Entry, is_added_turn
 from kato.assistants.codex.tools import ToolReader
+from kato.assistants.unknown import name_of
 from kato.assistants.values import as_text, object_of, objects_of, text_of
 
 #: Events with a text of the host, and the key of that text.
@@ -16,6 +17,9 @@ HOST_WORDS: Final[Mapping[str, str]] = {
     "entered_review_mode": "user_facing_hint",
     "deprecation_notice": "summary",
 }
+
+#: Why no command runs in a sentence of a spoken conversation.
+SPOKEN: Final = "it was spoken, and a program wrote it down"
 
 
 class NoteReader(ToolReader):
@@ -78,6 +82,28 @@ class NoteReader(ToolReader):
         if text.strip() and not self._twins.is_twin("", "agent", text, entry.kind):
             event_id = self._id("agent", text, entry.at)
             self.emit_note(event_id, entry.at, entry.kind, f"{author}: {text}", subtype="agent_message")
+
+    def _spoken(self, entry: Entry) -> None:
+        """Emits what was said in a spoken conversation: nothing of it was typed."""
+        self._flush_waiting()
+        role, text = text_of(entry.body, "role"), text_of(entry.body, "text") or ""
+        event_id = f"spoken:{text_of(entry.body, 'id') or self._id('spoken', text, entry.at)}"
+        if not text.strip():
+            return
+        if role == "assistant":
+            self._twins.speaks("assistant")
+            self.emit_assistant(event_id, entry.at, entry.kind, text)
+        elif role == "user":
+            self._twins.speaks("user")
+            self.emit_user(event_id, entry.at, entry.kind, text, doubt=SPOKEN)
+        else:
+            name = f"realtime_item role {name_of(role or 'none')}"
+            self.emit_unknown(name, entry.body, event_id, entry.at)
+
+    def _end_of_speech(self, entry: Entry) -> None:
+        if text_of(entry.body, "outcome") == "failed":
+            words = "The spoken conversation ended with a failure."
+            self.emit_note(self._id("speech", words, entry.at), entry.at, entry.kind, words, level="error")
 
     def _first_error(self, entry: Entry) -> None:
         """An error of the first generation."""

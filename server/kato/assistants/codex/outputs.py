@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from typing import Any, Final, NamedTuple
 
 from kato.assistants.contract import Json
-from kato.assistants.values import as_text, object_of, picture, placeholder, text_of
+from kato.assistants.values import as_text, object_of, picture, text_of, without_data
 from kato.core.events import ToolOutcome
 from kato.core.lenient_json import loads
 
@@ -16,11 +16,6 @@ _EXITED: Final = re.compile(r"(?:Process exited with code|Exit code:) (-?\d+)")
 _BODY: Final = "\nOutput:\n"
 _HEADED: Final = ("Chunk ID:", "Exit code:", "Wall time:")
 _HEAD_CHARS_MAX: Final = 400
-#: A text that is longer and looks like base64 is data.
-_DATA_CHARS_MIN: Final = 512
-_DATA: Final = re.compile(r"[A-Za-z0-9+/_-]+={0,2}")
-_DEPTH_MAX: Final = 32
-_ENCRYPTED: Final = "encrypted_content"
 
 
 def arguments_of(value: object) -> object:
@@ -119,7 +114,7 @@ def read_output(value: object) -> Output:
     outer = Ending()
     if isinstance(value, dict) and "content" in value:
         outer, value = ending_in(value), value["content"]
-    text = as_text(without_data(value))
+    text = as_text(_readable(value))
     if text.startswith('{"output":'):
         parsed = arguments_of(text)
         inner = text_of(parsed, "output") if isinstance(parsed, dict) else None
@@ -140,35 +135,21 @@ def both_streams(record: Json) -> str:
     return "\n".join(part for part in (text_of(record, "stdout"), text_of(record, "stderr")) if part)
 
 
-def without_data(value: Any, depth: int = 0) -> Any:
-    """A value with placeholders for data that is not text (base64 of pictures and sounds)."""
-    if isinstance(value, str):
-        return (
-            placeholder("data", f"{len(value) * 3 // 4 // 1000 or 1} kB")
-            if depth and _is_data(value)
-            else value
-        )
-    if depth >= _DEPTH_MAX:
-        return None
+def _readable(value: Any) -> Any:
+    """A tool's output without data, and without what is encrypted. Blocks with pictures stay: they become placeholders."""
     if isinstance(value, list):
-        return [without_data(one, depth + 1) for one in value if not _is_encrypted(one)]
-    if isinstance(value, dict):
-        if text_of(value, "type") == "inputImage":
-            value = {"type": "input_image", "image_url": text_of(value, "imageUrl")}
-        if picture(value) is not None:
-            return value
-        return {key: without_data(one, depth + 1) for key, one in value.items() if key != _ENCRYPTED}
-    return value
+        return [_block(one) for one in value if not _is_encrypted(one)]
+    return _block(value) if isinstance(value, dict) else value
+
+
+def _block(value: Any) -> Any:
+    if isinstance(value, dict) and text_of(value, "type") == "inputImage":
+        value = {"type": "input_image", "image_url": text_of(value, "imageUrl")}
+    return value if isinstance(value, dict) and picture(value) is not None else without_data(value)
 
 
 def _is_encrypted(value: object) -> bool:
-    return isinstance(value, dict) and value.get("type") == _ENCRYPTED
-
-
-def _is_data(text: str) -> bool:
-    if len(text) < _DATA_CHARS_MIN:
-        return False
-    return text.startswith("data:") or _DATA.fullmatch(text) is not None
+    return isinstance(value, dict) and value.get("type") == "encrypted_content"
 
 
 def patch_of(changes: Mapping[str, object]) -> str:

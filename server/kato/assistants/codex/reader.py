@@ -17,7 +17,6 @@ from typing import Final
 
 from kato.assistants.codex.copies import is_inherited
 from kato.assistants.codex.notes import HOST_WORDS, NoteReader
-from kato.assistants.codex.outputs import without_data
 from kato.assistants.codex.session import Entry
 from kato.assistants.contract import Json
 from kato.assistants.dispatch import Dispatch
@@ -83,9 +82,15 @@ class CodexReader(NoteReader):
         kind = text_of(item, "type")
         ITEMS.take(self, kind, Entry(item, kind or "", entry.at))
 
+    def _realtime(self, entry: Entry) -> None:
+        self._has_typed = True  # what is handed over from speech, in the role of the user, was not typed
+        kind = text_of(entry.body, "type")
+        REALTIME.take(self, kind, entry._replace(kind=kind or ""))
+
     def _keep_unknown(self, name: str, entry: Entry) -> None:
         """Keeps an event or item: it may hold words of the conversation."""
-        self.emit_unknown(name, without_data(entry.body), None, entry.at)
+        readable = {key: value for key, value in entry.body.items() if key != "encrypted_content"}
+        self.emit_unknown(name, readable, None, entry.at)
 
     def _count_unknown(self, name: str, entry: Entry) -> None:
         """Other records are bookkeeping: events and items hold the conversation."""
@@ -103,8 +108,9 @@ RECORDS: Final = Dispatch(
         "response_item": CodexReader._response,
         "compacted": CodexReader._compaction,
         "inter_agent_communication": CodexReader._agents_message,
+        "realtime_item": CodexReader._realtime,
     },
-    ignored="""world_state token_usage_record security_risk_score retained_context realtime_item
+    ignored="""world_state token_usage_record security_risk_score retained_context
     inter_agent_communication_metadata""".split(),
     default=CodexReader._count_unknown,
 )
@@ -201,6 +207,17 @@ ITEMS: Final = Dispatch(
     ignored=["ImageView", "Sleep"],
     default=CodexReader._keep_unknown,
     label="item",
+)
+
+#: Items of a spoken conversation. What it promotes stands in the log as an item of its own.
+REALTIME: Final = Dispatch(
+    {
+        "transcript_segment": CodexReader._spoken,
+        "realtime_session_closed": CodexReader._end_of_speech,
+    },
+    ignored=["realtime_session_started", "bem_item_promoted"],
+    default=CodexReader._keep_unknown,
+    label="realtime_item",
 )
 
 #: Lines of the first generations (before 0.44) that are not response items.

@@ -1,11 +1,13 @@
 """Codex: reads what a log contains about its session: folder, model, turns, and the session that it was forked from."""
 
 import re
+from collections.abc import Mapping
 from datetime import datetime
 from typing import Final, NamedTuple
 
 from kato.assistants.codex.copies import CopiedHistory, first_own_ordinal, uuid7_moment
-from kato.assistants.codex.twins import Twins
+from kato.assistants.codex.titles import title_in
+from kato.assistants.codex.twins import Lines, Twins
 from kato.assistants.contract import Json, LogFile
 from kato.assistants.readers import LinesReader
 from kato.assistants.values import moment, number_of, object_of, text_of
@@ -36,16 +38,22 @@ class SessionReader(LinesReader):
 
     provider = "codex"
 
-    def __init__(self, log: LogFile, title: str | None = None) -> None:
+    def __init__(self, log: LogFile) -> None:
         super().__init__(log)
-        self.title = title
         self._again()
+
+    def take_companions(self, companions: Mapping[str, bytes]) -> None:
+        """Takes the thread's title."""
+        self.title = title_in(companions, self.log.session_id) or self.title
 
     def _again(self) -> None:
         self._twins = Twins()
+        self._seen_lines = Lines()
+        self._tokens_before = 0  # of the session that this one was forked from
         self._model: str | None = None
         self._turn = ""
         self._has_meta = False
+        self._is_fork_of_other_file = False
         self._own_id: str | None = None
         self._begun_at: datetime | None = None
         self._forked_from: str | None = None
@@ -54,6 +62,10 @@ class SessionReader(LinesReader):
         self.is_copy = False
         self._folders = {}
         self.tokens = None
+
+    def _line(self, line: bytes, *, is_shortened: bool = False) -> None:
+        if not self._seen_lines.is_copy(line):
+            super()._line(line, is_shortened=is_shortened)
 
     # --- Ids --------------------------------------------------------------------------------------------
 
@@ -110,6 +122,7 @@ class SessionReader(LinesReader):
         self._forked_from = text_of(payload, "forked_from_id")
         base = payload.get("history_base")
         if isinstance(base, dict):  # the history stays where it is
+            self._is_fork_of_other_file = self._forked_from is not None
             if self._forked_from:
                 self._mark_fork(at)
             elif self.parent_id is None:
@@ -150,12 +163,18 @@ class SessionReader(LinesReader):
                 self._folders[folder] = None
 
     def _count_tokens(self, entry: Entry) -> None:
-        """Takes the tokens of the session so far: the input contains what was read from a cache."""
+        """Takes the tokens of the session so far: the input contains what was read from a cache. A fork counts on from the tokens of
+        the session that it was forked from.
+        """
         used = object_of(object_of(entry.body, "info"), "total_token_usage")
         given, answered = number_of(used, "input_tokens"), number_of(used, "output_tokens")
         if given is not None and answered is not None and not self._is_recovered:
             cached = number_of(used, "cached_input_tokens") or 0
-            self.tokens = max(0, given - cached) + answered
+            total = max(0, given - cached) + answered
+            if self.is_copy:
+                self._tokens_before = total
+            elif not self._is_fork_of_other_file:
+                self.tokens = max(0, total - self._tokens_before)
 
     def _named_thread(self, entry: Entry) -> None:
         if not self._is_recovered:

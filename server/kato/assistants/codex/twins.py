@@ -15,6 +15,29 @@ from kato.assistants.values import digest, remember
 REMEMBERED_MAX: Final = 4096
 #: Twins stand some records apart; what stands further apart was said again.
 TWIN_RECORDS_MAX: Final = 64
+#: Lines by which a copied one is known.
+LINES_MAX: Final = 1024
+_ORDINAL: Final = b'"ordinal"'
+#: The ordinal stands before the payload.
+_HEAD_BYTES_MAX: Final = 128
+
+
+class Lines:
+    """The newest lines of a log that have an ordinal, which is different for each. A line that occurs again was copied: nothing was
+    said again. Lines without an ordinal (before 0.147) may say the same again, at the same time in an imported thread.
+    """
+
+    def __init__(self) -> None:
+        self._seen: dict[int, None] = {}
+
+    def is_copy(self, line: bytes) -> bool:
+        """Notes a line; gives whether an earlier one is equal to it."""
+        if line.find(_ORDINAL, 0, _HEAD_BYTES_MAX) < 0:
+            return False
+        mark = hash(line)
+        is_known = mark in self._seen
+        remember(self._seen, mark, None, LINES_MAX)
+        return is_known
 
 
 class _Emitted(Struct):

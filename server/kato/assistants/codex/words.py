@@ -16,8 +16,9 @@ The user did not type all of an input: clients put their own text around the use
 - A block of tags (`proof.host_block`), a section without a request, or a second text part makes the input doubtful.
 - A part of another kind than the user's (`user.heartbeat`, which a schedule sends) is not typed, even if an event repeats it.
 
-If a log has no user events at all, the same rules apply to messages of the history that have no kinds. If it has user events, a
-message of the history without an event and without kinds was not typed.
+If a log has no user events at all, the same rules apply to messages of the history that have no kinds. If it has user events, or a
+spoken conversation, a message of the history without an event and without kinds was not typed. What was spoken is the user's
+message, and runs nothing.
 """
 
 import re

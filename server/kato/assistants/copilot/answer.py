@@ -19,7 +19,6 @@ from kato.assistants.copilot.words import (
     markdown_of,
     path_of,
     reference_of,
-    without_blobs,
 )
 from kato.assistants.dispatch import Dispatch
 from kato.assistants.values import moment, object_of, objects_of, text_of
@@ -183,7 +182,7 @@ class Answer:
     def unknown(self, name: str, part: Json, event_id: str) -> None:
         """A part of an unknown kind, kept without its files in base64."""
         self.flush()
-        self.session.emit_unknown(name, without_blobs(part), event_id, self.at)
+        self.session.emit_unknown(name, part, event_id, self.at)
 
 
 def _kind_of(part: Json) -> str:

@@ -156,15 +156,14 @@ KINDS: Final[Mapping[str, Callable[[EventStream, Event], None]]] = {
 
 #: Host context (whole system prompts, skills, hooks, files in base64), figures, and states of the program.
 IGNORED: Final = """
-    system.message system.notification skill.* hook.* *binary_asset
-    session.usage_info session.usage_checkpoint usage_checkpoint completion_receipt session_limits_changed
-    session.session_limits_changed session.truncation session.compaction_start session.handoff session.snapshot_rewind
-    session.import_legacy session.mode_changed mode_notice_delivered session.mode_notice_delivered
-    session.tools_updated session.background_tasks_changed session.custom_agents_updated session.skills_loaded
-    session.mcp_servers_loaded permissions_changed session.permissions_changed plan_changed session.plan_changed
-    autopilot_objective_changed session.autopilot_objective_changed remote_steerable_changed session.remote_steerable_changed
-    workspace_file_changed session.workspace_file_changed schedule_* session.schedule_* canvas.* session.canvas.* fusion_*
-    assistant.fusion_* external_tool.* tool.execution_progress tool.execution_partial_result tool.user_requested
-    tool_search.activated subagent.completed subagent.selected subagent.deselected pending_messages.modified command.queued
-    command.completed
+    system.message system.notification skill.* hook.* *binary_asset session.usage_info session.usage_checkpoint
+    usage_checkpoint *completion_receipt session_limits_changed session.session_limits_changed session.truncation
+    session.compaction_start session.handoff session.snapshot_rewind session.import_legacy session.mode_changed
+    mode_notice_delivered session.mode_notice_delivered session.tools_updated session.background_tasks_changed
+    session.custom_agents_updated session.skills_loaded session.mcp_servers_loaded permissions_changed
+    session.permissions_changed plan_changed session.plan_changed autopilot_objective_changed
+    session.autopilot_objective_changed remote_steerable_changed session.remote_steerable_changed workspace_file_changed
+    session.workspace_file_changed schedule_* session.schedule_* canvas.* session.canvas.* *fusion_* external_tool.*
+    tool.execution_progress tool.execution_partial_result tool.user_requested tool_search.activated subagent.completed
+    subagent.configured subagent.selected subagent.deselected pending_messages.modified command.queued command.completed
 """.split()

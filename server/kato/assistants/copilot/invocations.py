@@ -15,7 +15,7 @@ from typing import Final, NamedTuple
 
 from kato.assistants.contract import Json
 from kato.assistants.copilot.session import Session
-from kato.assistants.copilot.words import arguments_of, line_of, without_blobs
+from kato.assistants.copilot.words import arguments_of, line_of
 from kato.assistants.values import object_of, objects_of, placeholder, text_of
 from kato.core.events import ToolOutcome
 
@@ -135,7 +135,7 @@ def _given(part: Json, call: ModelCall) -> object:
     raw = data.get("rawInput") if data.get("kind") == "input" else data.get("input")
     if raw is None:
         raw = object_of(part, "resultDetails").get("input")
-    return without_blobs(arguments_of(raw))
+    return arguments_of(raw)
 
 
 def _terminal(data: Json, given: object) -> object:

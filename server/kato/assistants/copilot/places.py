@@ -73,13 +73,7 @@ def roots(surroundings: Surroundings) -> list[str]:
 
 def _user_folders(surroundings: Surroundings) -> list[str]:
     home, environment = surroundings.home, surroundings.environment
-    if surroundings.platform == "win32":
-        base = environment.get("APPDATA", "") or surroundings.path(home, "AppData", "Roaming")
-    elif surroundings.platform == "darwin":
-        base = surroundings.path(home, "Library", "Application Support")
-    else:
-        base = environment.get("XDG_CONFIG_HOME", "") or surroundings.path(home, ".config")
-    users = [surroundings.path(base, editor.folder, "User") for editor in EDITORS]
+    users = [surroundings.path(surroundings.applications, editor.folder, "User") for editor in EDITORS]
     if surroundings.platform == "linux":
         users += [
             surroundings.path(home, ".var", "app", editor.flatpak, "config", editor.folder, "User")

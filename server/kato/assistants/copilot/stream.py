@@ -10,7 +10,7 @@ from typing import Final, NamedTuple
 
 from kato.assistants.contract import Json
 from kato.assistants.copilot.session import Session
-from kato.assistants.copilot.words import arguments_of, without_blobs
+from kato.assistants.copilot.words import arguments_of
 from kato.assistants.values import digest, moment, object_of, remember, text_of
 from kato.core.events import ToolOutcome
 from kato.core.lenient_json import dumps
@@ -100,4 +100,4 @@ class EventStream:
         if dot and group not in _SPOKEN:
             self.session.count_unknown(name, event.record, event.id, event.at)
         else:
-            self.session.emit_unknown(name, without_blobs(event.record), event.id, event.at)
+            self.session.emit_unknown(name, event.record, event.id, event.at)

@@ -13,13 +13,15 @@ from typing import Final
 
 from kato.assistants.contract import Json
 from kato.assistants.copilot.stream import Event, EventStream
-from kato.assistants.copilot.words import doubt_of, with_attachments, without_blobs, without_notifications
+from kato.assistants.copilot.words import doubt_of, with_attachments, without_notifications
 from kato.assistants.values import as_text, identifier, object_of, objects_of, text_of
 from kato.core.events import Phase, ToolOutcome
 
 #: The shortest time that a turn takes.
 _TURN_MIN: Final = timedelta(seconds=1)
 #: Tools that run commands, or read the output of one, end in these.
+#: Why no command runs in a line for the shell (`agentMode`).
+IN_SHELL: Final = "it stands in a shell command"
 _SHELLS: Final = ("bash", "powershell")
 #: What Copilot CLI writes behind the output of a command.
 _EXIT_CODE: Final = re.compile(r"<(?:shellId: [^<>\n]* completed|exited) with exit code (-?\d+)>\s*\Z")
@@ -73,10 +75,13 @@ def ask(stream: EventStream, event: Event) -> None:
     if words != typed:
         host = typed[len(words) :].strip()
         session.emit_system(f"{event.id}:notification", event.at, event.kind, host, event.id)
-    content = with_attachments(words, objects_of(data, "attachments"))
+    is_shell = text_of(data, "agentMode") == "shell"
+    content = with_attachments(f"! {words}" if is_shell else words, objects_of(data, "attachments"))
     if content:
         _detect_replay(stream, event.id, event.at, content)
-        session.emit_user(event.id, event.at, event.kind, content, event.id, doubt=doubt_of(words))
+        session.emit_user(
+            event.id, event.at, event.kind, content, event.id, doubt=IN_SHELL if is_shell else doubt_of(words)
+        )
 
 
 def _detect_replay(stream: EventStream, event_id: str, at: datetime | None, content: str) -> None:
@@ -150,7 +155,7 @@ def _result_text(result: Json) -> str:
     """Copilot CLI has `content` and, for people, `detailedContent`; JetBrains has a list of values."""
     given = result.get("detailedContent") or result.get("content") or text_of(result, "text_result_for_llm")
     if given:
-        return as_text(given if isinstance(given, str) else without_blobs(given))
+        return as_text(given)
     return "\n".join(value for part in objects_of(result, "result") if (value := text_of(part, "value")))
 
 

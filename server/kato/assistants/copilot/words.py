@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Sequence
-from typing import Any, Final
+from typing import Final
 from urllib.parse import unquote, urlsplit
 
 from kato.assistants.contract import Json
@@ -22,9 +22,6 @@ _LINK: Final = re.compile(r"\[(?P<text>[^\]]+)\]\([^)]*\)")
 _DRIVE: Final = re.compile(r"^/[A-Za-z]:")
 _LANGUAGE: Final = re.compile(r"[\w-]*")
 _FENCE_ALONE: Final = re.compile(r"`{3,}[\w-]*")
-#: A longer string without white space in its beginning is a file in base64, not words.
-_BLOB_CHARS_MIN: Final = 256
-_WHITE_SPACE: Final = re.compile(r"\s")
 
 
 def doubt_of(words: str) -> str | None:
@@ -67,18 +64,6 @@ def arguments_of(value: object) -> object:
             return loads(value.encode()) if value.strip() else None
         except ValueError:
             return value
-    return value
-
-
-def without_blobs(value: Any) -> Any:
-    """The value with a short note in place of each file in base64."""
-    if isinstance(value, str):
-        is_blob = len(value) > _BLOB_CHARS_MIN and not _WHITE_SPACE.search(value, 0, _BLOB_CHARS_MIN)
-        return f"[{len(value):,} characters]" if is_blob else value
-    if isinstance(value, dict):
-        return {key: without_blobs(item) for key, item in value.items()}
-    if isinstance(value, list):
-        return [without_blobs(item) for item in value]
     return value
 
 

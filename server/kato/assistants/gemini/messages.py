@@ -19,7 +19,7 @@ from kato.assistants.dispatch import Dispatch
 from kato.assistants.gemini.tools import ABOUT_PLAN, ENDED, answers, ending, plan_review, result_text
 from kato.assistants.gemini.words import FILLERS, IN_SHELL, kind_of, plain, shell_command, typed_words
 from kato.assistants.tokens import ReplyTokens
-from kato.assistants.values import moment, number_of, object_of, objects_of, remember, text_of, without_assets
+from kato.assistants.values import moment, number_of, object_of, objects_of, remember, text_of
 from kato.core import limits
 from kato.core.events import Phase
 from kato.core.text import one_line
@@ -80,7 +80,7 @@ class Messages(BaseReader):
         message_id = text_of(message, "id")
         at = moment(message.get("timestamp"))
         if message_id is None:
-            self.emit_unknown("a message without an id", without_assets(message), None, at)
+            self.emit_unknown("a message without an id", message, None, at)
             return
         emitted = self._emitted.pop(message_id, None) or _Emitted()
         remember(self._emitted, message_id, emitted, MESSAGES_MAX)
@@ -91,7 +91,7 @@ class Messages(BaseReader):
     ) -> None:
         if not emitted.chars:
             emitted.chars = 1
-            self.emit_unknown(name, without_assets(message), message_id, at)
+            self.emit_unknown(name, message, message_id, at)
 
     def _notice(self, message: Json, message_id: str, emitted: _Emitted, at: datetime | None) -> None:
         """What the host showed to the user."""
