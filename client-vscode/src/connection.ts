@@ -20,7 +20,8 @@ import { NOTES, type NoteEdits } from "./noteEdits";
 import { CommandExecuted, DocumentDirty, EXPERIMENTAL, NoticeSent, settingFault, StatusChanged } from "./protocol";
 import { ServerProcess, type Exit } from "./serverProcess";
 import type { Values } from "./settings";
-import type { CommandOutcome, DocumentDirtyParams, Notice, StatusSnapshot } from "./structs";
+import type { CommandOutcome, DocumentDirtyParams, Notice, SessionParams, StatusSnapshot } from "./structs";
+import { transcriptUri } from "./transcripts";
 import { UnsavedReports, type UnsavedDocuments } from "./unsaved";
 
 /** Milliseconds that a process may take to end after it was asked to. */
@@ -195,6 +196,9 @@ export class Connection {
           await this.notes.operations.end(document);
           await next(document);
         },
+        // VS Code's own outline shows the headings of a note: a second one would repeat them.
+        provideDocumentSymbols: () => undefined,
+        provideDocumentLinks: async (document, token, next) => withTranscripts(await next(document, token)),
       },
       connectionOptions: {
         messageStrategy: {
@@ -211,6 +215,19 @@ export class Connection {
       },
     };
   }
+}
+
+/** Links to sessions lead to their transcripts, which are easier to read than the logs that the server would name. */
+function withTranscripts(links: vscode.DocumentLink[] | null | undefined): typeof links {
+  for (const link of links ?? []) {
+    const { data } = link as { data?: Partial<SessionParams> };
+    if (data?.provider !== undefined && data.sessionId !== undefined) {
+      const { provider, sessionId } = data;
+      link.target = transcriptUri({ provider, sessionId });
+      link.tooltip = "Open the whole conversation";
+    }
+  }
+  return links;
 }
 
 /** The setting that the server rejected in its answer to `initialize`, if that is why the start failed. */

@@ -9,6 +9,12 @@ import type { SessionParams, SessionStatus } from "./structs";
 
 const SCHEME = "kato-session";
 
+/** The transcript of a session as a document. */
+export function transcriptUri({ provider, sessionId }: SessionParams, name = ""): vscode.Uri {
+  const query = JSON.stringify({ provider, sessionId });
+  return vscode.Uri.from({ scheme: SCHEME, path: `/${provider}/${name || "conversation"}.md`, query });
+}
+
 export class Transcripts implements vscode.TextDocumentContentProvider, vscode.Disposable {
   readonly #changed = new vscode.EventEmitter<vscode.Uri>();
   readonly onDidChange = this.#changed.event;
@@ -32,9 +38,7 @@ export class Transcripts implements vscode.TextDocumentContentProvider, vscode.D
       .replace(/[\\/:*?"<>|\s]+/g, " ")
       .trim()
       .slice(0, 60);
-    const query = JSON.stringify({ provider: session.provider, sessionId: session.sessionId });
-    const uri = vscode.Uri.from({ scheme: SCHEME, path: `/${session.provider}/${name || "conversation"}.md`, query });
-    const document = await vscode.workspace.openTextDocument(uri);
+    const document = await vscode.workspace.openTextDocument(transcriptUri(session, name));
     await vscode.window.showTextDocument(document, { preview: true });
   }
 

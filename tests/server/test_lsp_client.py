@@ -75,3 +75,35 @@ async def test_a_failed_command_is_shown_and_reported(client: LanguageClient) ->
     assert [message.type for message in client.messages] == [types.MessageType.Error]
     told = [params for method, params in client.told if method == "kato/commandExecuted"]  # type: ignore[attr-defined]
     assert [one.status for one in told] == ["error"]
+
+
+async def test_a_note_is_shown_by_its_turns(client: LanguageClient, tmp_path: Path) -> None:
+    said = request(
+        [user("why?\n::capture talk.md"), assistant("Because.", 1, model="opus")], cwd=str(tmp_path)
+    )
+    await client.protocol.send_request_async("kato/appendEvents", said)
+    note = tmp_path / "talk.md"
+    item = types.TextDocumentItem(note.as_uri(), "markdown", 1, note.read_text())
+    client.text_document_did_open(types.DidOpenTextDocumentParams(item))
+    document = types.TextDocumentIdentifier(note.as_uri())
+    symbols = await client.text_document_document_symbol_async(types.DocumentSymbolParams(document))
+    assert symbols is not None
+    assert [one.name for one in symbols] == ["You, 06:13: why?", "opus, 06:13"]
+    folds = await client.text_document_folding_range_async(types.FoldingRangeParams(document))
+    assert folds is not None
+    assert len(folds) == 3
+    lenses = await client.text_document_code_lens_async(types.CodeLensParams(document))
+    assert lenses is not None
+    assert lenses[0].command is None
+    state = await client.code_lens_resolve_async(lenses[0])
+    commands = [one.command for one in (state, *lenses[1:])]
+    assert [one.title for one in commands if one is not None] == ["recording, now", "stop", "update"]
+    line = note.read_text().split("\n").index("# opus_2026-02-25_0613_21")
+    at = types.HoverParams(document, types.Position(line, 2))
+    hover = await client.text_document_hover_async(at)
+    assert hover is not None
+    assert isinstance(hover.contents, types.MarkupContent)
+    assert hover.contents.value.startswith("**opus**, 2026-02-25 06:13:21\n\nModel: opus\n")
+    links = await client.text_document_document_link_async(types.DocumentLinkParams(document))
+    assert links is not None
+    assert [one.target for one in links] == [None, tmp_path.as_uri()]

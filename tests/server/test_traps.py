@@ -162,7 +162,8 @@ def test_every_request_is_answered(start: Start) -> None:
     client = start()
     for method, params, code in (
         ("kato/unknown", None, -32601),
-        ("textDocument/hover", {"textDocument": {"uri": "file:///x"}, "position": {}}, -32601),
+        ("textDocument/completion", {"textDocument": {"uri": "file:///x"}, "position": {}}, -32601),
+        ("textDocument/hover", {"textDocument": {"uri": "file:///x"}, "position": {}}, -32602),
         ("kato/status", {"limit": "many"}, -32602),
         ("kato/readSession", None, -32602),
         ("kato/readSession", {"provider": "x", "sessionId": "y"}, -32011),

@@ -1,4 +1,4 @@
-"""The end of an open document, computed from its changes alone."""
+"""The end of an open document, computed from its changes alone, and the texts of notes."""
 
 import re
 
@@ -7,7 +7,19 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from kato.core import limits
-from kato.lsp.documents import Change, Document, Encoding, OpenDocuments, Place, end_of, moved_end, width
+from kato.lsp.documents import (
+    Change,
+    Document,
+    Encoding,
+    NoteTexts,
+    OpenDocuments,
+    Place,
+    changed,
+    end_of,
+    moved_end,
+    offset_of,
+    width,
+)
 
 ENCODINGS: list[Encoding] = ["utf-8", "utf-16", "utf-32"]
 #: Characters of one to four bytes, one and two UTF-16 units, and both line ends that editors write.
@@ -84,3 +96,56 @@ def test_open_documents_are_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
     )
     assert documents.close("a") is not None
     assert documents.close("a") is None
+
+
+@given(edited(), st.sampled_from(ENCODINGS))
+def test_a_text_follows_its_changes(
+    given: tuple[str, list[tuple[int, int, str]]], encoding: Encoding
+) -> None:
+    text, changes = given
+    kept = text.encode()
+    for first, last, put in changes:
+        kept = changed(kept, Change(put, place(text, first, encoding), place(text, last, encoding)), encoding)
+        text = text[:first] + put + text[last:]
+        assert kept.decode() == text
+    assert changed(kept, Change("new"), encoding) == b"new"
+
+
+@pytest.mark.parametrize(
+    ("text", "at", "encoding", "expected"),
+    [
+        ("ab\ncd", Place(1, 1), "utf-16", 4),
+        ("ab\ncd", Place(0, 9), "utf-16", 2),  # beyond the end of its line
+        ("ab\ncd", Place(9, 0), "utf-16", 5),
+        ("ab\r\ncd", Place(0, 9), "utf-16", 2),
+        ("ab\rcd\r\nef\ngh", Place(3, 1), "utf-16", 11),
+        ("ä😀b", Place(0, 3), "utf-16", 6),
+        ("ä😀b", Place(0, 2), "utf-16", 2),  # within a surrogate pair: before it
+        ("ä😀b", Place(0, 2), "utf-32", 6),
+        ("ä😀b", Place(0, 6), "utf-8", 6),
+        ("", Place(0, 0), "utf-16", 0),
+        ("x\n" * 10_000 + "yz", Place(10_000, 1), "utf-16", 20_001),
+        ("x\n" * 10_000 + "yz", Place(7_321, 0), "utf-16", 14_642),
+    ],
+)
+def test_a_position_is_an_offset(text: str, at: Place, encoding: Encoding, expected: int) -> None:
+    assert offset_of(text.encode(), at, encoding) == expected
+
+
+def test_the_texts_of_notes_are_bounded() -> None:
+    texts = NoteTexts()
+    third = b"x" * (limits.NOTE_TEXTS_BYTES_MAX // 3)
+    for name in ("a", "b", "c"):
+        assert texts.keep(name, third)
+    texts.get("a")
+    texts.keep("d", third)
+    assert [texts.has(name) for name in ("a", "b", "c", "d")] == [True, False, True, True]
+    assert texts.size == 3 * len(third)
+    assert not texts.keep("a", b"x" * (limits.NOTE_TEXTS_BYTES_MAX + 1))
+    assert texts.get("a") is None
+    texts.change("a", Change("y"), "utf-16")
+    assert not texts.has("a"), "what is not kept has no changes"
+    texts.drop("c")
+    texts.drop("c")
+    texts.drop("d")
+    assert texts.size == 0

@@ -25,6 +25,8 @@ from kato.core.text import (
 )
 from kato.lsp import wire
 from kato.lsp.framing import FrameReader, encode_frame
+from kato.notes.headings import distinct
+from kato.notes.note_head import read_head
 from kato.notes.redaction import masked
 
 MIB = 1024 * 1024
@@ -52,6 +54,10 @@ def one_byte_at_a_time(data: bytes) -> None:
 
 def fed(data: bytes) -> None:
     list(FrameReader(64 * MIB).feed(data))
+
+
+def among_headings(text: str) -> None:
+    distinct(text, "readable")
 
 
 def title(text: str) -> None:
@@ -128,6 +134,15 @@ HOSTILE: list[tuple[str, Act, Callable[[int], Any]]] = [
     ("secrets: a key without an end", masked, lambda n: "-----BEGIN PRIVATE KEY-----" + "a" * n),
     ("secrets: an empty key", masked, lambda n: "-----BEGIN PRIVATE KEY-----" + "\n" * n),
     ("secrets: gaps", masked, lambda n: "ccessKey " + "=" * n),
+    ("headings like a speaker's", among_headings, lambda n: "### a, 12:00\n" * (n // 13)),
+    ("a long heading like a speaker's", among_headings, lambda n: "### " + ", 12:00" * (n // 7) + "x"),
+    ("times without an end", among_headings, lambda n: "## You, 12:00: " + "\\#" * (n // 2) + "#"),
+    ("frontmatter: a long list", read_head, lambda n: "---\nrecordingIds:\n" + "- a\n" * (n // 4)),
+    ("frontmatter: a list in brackets", read_head, lambda n: "---\nrecordingIds: [" + "a," * (n // 2)),
+    ("frontmatter: blanks", read_head, lambda n: "---\nrecordingIds: [" + " " * n + "#"),
+    ("frontmatter: blanks in a value", read_head, lambda n: "---\nrecordingIds: a" + " " * n + "#"),
+    ("frontmatter: quotes", read_head, lambda n: "---\nrecordingIds: '" + "''" * (n // 2)),
+    ("frontmatter: keys", read_head, lambda n: "---\nrecordingIds: []\n" + "cwd: x\n" * (n // 7)),
     ("bytes that are no frame", fed, lambda n: b"Content-Length\n" * (n // 15)),
     ("headers", fed, lambda n: b"Content-Length: x\r\n\r\n" * (n // 21)),
 ]

@@ -100,6 +100,32 @@ async function rename(row, name) {
   await editor.page.keyboard.press("Enter");
 }
 
+test("a note shows what it records: code lenses that stop it, links, and each heading once in the outline", async () => {
+  const chat = await talk("notes/shown.md");
+  await editor.call("open", chat.file);
+  const lenses = () => editor.page.locator(".codelens-decoration").allInnerTexts();
+  await until(async () => /recording, .*stop.*update/s.test((await lenses()).join(" ")), "the lenses");
+  await editor.screenshot("32-lenses");
+  const shown = await editor.call("shownOf", chat.file);
+  assert.deepEqual(
+    shown.symbols.filter((name) => name.includes("User_")).length,
+    (await chat.read()).match(/^# User_/gm).length,
+    `each heading is in the outline once: ${shown.symbols.join(", ")}`,
+  );
+  assert.ok(
+    shown.links.some((target) => target.startsWith("kato-session:")),
+    shown.links.join(", "),
+  );
+  assert.ok(shown.folds > 2);
+  assert.match(shown.hover, /\*\*You\*\*/);
+  await editor.page.locator(".codelens-decoration a").filter({ hasText: "stop" }).click();
+  await until(
+    async () => /captured, .*update/s.test((await lenses()).join(" ")),
+    "the lenses of a note that was stopped",
+  );
+  await editor.screenshot("33-stopped");
+});
+
 test("what is said comes into a note with unsaved changes, and saving keeps both without a conflict", async () => {
   const chat = await talk("notes/live.md");
   const before = await chat.read();

@@ -74,7 +74,8 @@ class Assembly:
                 caches = (
                     limits.JOURNAL_CACHE_BYTES + limits.SEARCH_CACHE_BYTES + limits.SEARCH_READ_CACHE_BYTES
                 )
-                later = _LATER_FOOTPRINT_BYTES + (caches if chosen.journal else 0)
+                later = _LATER_FOOTPRINT_BYTES + limits.NOTE_TEXTS_BYTES_MAX
+                later += caches if chosen.journal else 0
                 self._footprint = footprint() + later
             self.apply(chosen, folders)
             note_folders = {os.path.dirname(path) for path in self.engine.ledger.note_paths()}  # noqa: PTH120 - as many as notes

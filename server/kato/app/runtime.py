@@ -399,6 +399,10 @@ class Runtime:
         if self._feed is not None:
             self._feed.hint(paths)
 
+    def tokens_of(self, key: SessionKey) -> int | None:
+        """The tokens of a session, as its log states them, while the log is followed."""
+        return None if self._feed is None else self._feed.tokens_of(key)
+
     def _request_log(self, path: str) -> None:
         if self._feed is not None:
             self._feed.request(path)

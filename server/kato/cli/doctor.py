@@ -17,9 +17,9 @@ from rich.text import Text
 from kato.app.parsing import pieces
 from kato.assistants.contract import Assistant, Problem, Surroundings
 from kato.assistants.registry import Refusal
-from kato.cli.screen import ago, shown_path
+from kato.cli.screen import shown_path
 from kato.cli.tables import unread, unwatched
-from kato.core.moments import rfc3339
+from kato.core.moments import ago, rfc3339
 from kato.core.text import printable
 from kato.core.views import UnreadableStatus
 from kato.logs.discovery import Root, scan

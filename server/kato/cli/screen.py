@@ -47,13 +47,3 @@ def shown_path(path: str) -> str:
     home = str(Path.home())
     inside = path == home or path.startswith(home.rstrip(os.sep) + os.sep)
     return f"~{path[len(home.rstrip(os.sep)) :]}" if inside else path
-
-
-def ago(milliseconds: int) -> str:
-    """`now`, `5 min ago`, `3 h ago`, `12 days ago`."""
-    minutes = max(0, milliseconds) // 60_000
-    if minutes < 1:
-        return "now"
-    if minutes < 120:
-        return f"{minutes} min ago"
-    return f"{minutes // 60} h ago" if minutes < 2880 else f"{minutes // 1440} days ago"

@@ -404,6 +404,28 @@ HOLD_GRACE_MS: Final = 30_000
 #: Bytes of a note's end that are searched for what the editor saved: first a little, and if that is not enough, more.
 HELD_TEXT_BYTES: Final = 128 * KIB
 HELD_TEXT_BYTES_MAX: Final = 2 * MIB
+#: The texts of open notes that Kato keeps, to answer questions about them, all together and in UTF-8. Larger ones are read from their
+#: files, while they have no unsaved changes. A note of an hour's conversation has about 100 kB.
+NOTE_TEXTS_BYTES_MAX: Final = 4 * MIB
+#: A note that is read for an outline. Reading takes about 0.2 s for a megabyte, `NOTE_PIECE_BYTES` at a time.
+NOTE_READ_BYTES_MAX: Final = 64 * MIB
+NOTE_PIECE_BYTES: Final = 32 * KIB
+#: How long reading a note keeps the event loop at a time.
+NOTE_PIECE_SECONDS: Final = 0.01
+#: Sections, and names of files, in an outline; a section takes about 300 bytes in memory and in an answer. Editors show some thousands.
+OUTLINE_SECTIONS_MAX: Final = 10_000
+OUTLINE_FILES_MAX: Final = 1_000
+#: Sections of all outlines that are remembered, of at most `OUTLINES_MAX` notes.
+OUTLINES_SECTIONS_MAX: Final = 10_000
+OUTLINES_MAX: Final = 16
+#: Requests about notes that wait for an outline.
+OUTLINE_WAITING_MAX: Final = 256
+#: Links to files in one answer; each is looked up on the disk.
+NOTE_LINKS_MAX: Final = 500
+#: Notes whose code lenses are compared with what was last shown.
+LENSES_MAX: Final = 64
+#: How long changes of recordings are collected before the client is asked to fetch code lenses again.
+LENS_COALESCE_SECONDS: Final = 0.5
 #: How long a note is missing before that is reported. Editors that save by renaming leave a gap of milliseconds.
 NOTE_MISSING_GRACE_MS: Final = 1000
 #: How long an empty note is left alone, because an editor that saves in place empties the file before it writes.

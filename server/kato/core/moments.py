@@ -52,3 +52,13 @@ def in_zone(moment: datetime, tz: tzinfo) -> datetime:
 def rfc3339(ms: int) -> str:
     """`2026-02-25T00:09:26.000Z`."""
     return utc(ms).isoformat(timespec="milliseconds")[:-6] + "Z"  # "+00:00"; three times as fast as strftime
+
+
+def ago(milliseconds: int) -> str:
+    """`now`, `5 min ago`, `3 h ago`, `12 days ago`."""
+    minutes = max(0, milliseconds) // 60_000
+    if minutes < 1:
+        return "now"
+    if minutes < 120:
+        return f"{minutes} min ago"
+    return f"{minutes // 60} h ago" if minutes < 2880 else f"{minutes // 1440} days ago"

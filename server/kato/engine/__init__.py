@@ -14,6 +14,7 @@ from kato.engine.destinations import Locations
 from kato.engine.engine import Engine
 from kato.engine.failures import log_defect, log_failure
 from kato.engine.reading import Page
+from kato.engine.recordings import NoteState
 from kato.engine.settings import EngineSettings
 
 __all__ = [
@@ -23,6 +24,7 @@ __all__ = [
     "EngineSettings",
     "Locations",
     "MemoryBounds",
+    "NoteState",
     "Page",
     "Ticket",
     "log_defect",

@@ -42,7 +42,7 @@ from kato.engine.execution import Executor
 from kato.engine.failures import guarded, internal_error, log_failure
 from kato.engine.following import GapFollower
 from kato.engine.reading import Page, SessionReader
-from kato.engine.recordings import Recordings
+from kato.engine.recordings import NoteState, Recordings
 from kato.engine.residency import Residency
 from kato.engine.settings import EngineSettings
 from kato.engine.status import StatusReporter
@@ -364,6 +364,10 @@ class Engine:
     def flush(self, key: SessionKey) -> None:
         """Brings the notes of the session's recordings up to date."""
         self._recordings.flush(key)
+
+    def note_state(self, path: str, key: SessionKey) -> NoteState:
+        """What Kato does with a note of the session now."""
+        return self._recordings.note_state(path, key)
 
     def move_notes(self, old: str, new: str) -> None:
         """A note, or a folder with notes, was renamed: its recordings and destinations follow."""

@@ -11,6 +11,7 @@ two of them may write to the same note.
 import logging
 from collections.abc import Callable
 from pathlib import PurePath
+from typing import Literal, NamedTuple
 
 from msgspec.structs import replace
 
@@ -28,6 +29,13 @@ from kato.notes.policy import RootUnavailable
 from kato.notes.rendering import Position
 
 log = logging.getLogger("kato.engine")
+
+
+class NoteState(NamedTuple):
+    """Whether a note records, and since when nothing was written to it (ms), if that is known."""
+
+    kind: Literal["recording", "paused", "captured"]
+    since: int | None
 
 
 class Recordings:
@@ -175,6 +183,17 @@ class Recordings:
         if recording.recording_id in self._paused and not self._held.is_unsaved(recording.output_path):
             self._paused.discard(recording.recording_id)
             self._listener.notify(notices.recording_resumed(recording))
+
+    def note_state(self, path: str, key: SessionKey) -> NoteState:
+        """What Kato does with a note of the session now."""
+        for one in self._ledger.open_recordings_at(path):
+            if one.active and one.key == key:
+                is_paused = one.recording_id in self._paused or one.recording_id in self._missing
+                since = one.started_at if one.last_write_at is None else one.last_write_at
+                return NoteState("paused" if is_paused else "recording", since)
+        last = self._ledger.recording(key)
+        is_its_note = last is not None and last.output_path == path
+        return NoteState("captured", last.last_write_at if last is not None and is_its_note else None)
 
     # --- Heartbeat --------------------------------------------------------------------------------------
 

@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator, Sequence
 from msgspec import UNSET
 
 from kato.core import limits
+from kato.core.events import SessionKey
 from kato.core.views import WatchingStatus
 from kato.logs.follow import LogFollower
 from kato.logs.platform_watcher import platform_watcher
@@ -60,6 +61,10 @@ class LogFeed:
         for handle in (self._turn, self._settle, self._look, self._piece, self._scan, self._folders):
             if handle is not None:
                 handle.cancel()
+
+    def tokens_of(self, key: SessionKey) -> int | None:
+        """See `LogFollower.tokens_of`."""
+        return self._follower.tokens_of(key)
 
     def hint(self, paths: Sequence[str]) -> None:
         """Looks at files and folders that may have news."""

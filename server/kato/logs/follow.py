@@ -17,6 +17,7 @@ from functools import partial
 from kato.assistants.contract import Problem, ReadResult, SavePicture, Surroundings
 from kato.core import limits
 from kato.core.errors import BudgetExceeded, KatoError
+from kato.core.events import SessionKey
 from kato.core.ports import LogLedger
 from kato.core.records import LogRecord
 from kato.engine import log_defect
@@ -227,6 +228,13 @@ class LogFollower:
             is_quiet = all_of_them or one.changed_at <= quiet
             if one.tail.unsettled and path not in self._queue and is_quiet:
                 self._attempt(path, partial(self._settle, one))
+
+    def tokens_of(self, key: SessionKey) -> int | None:
+        """The tokens of a session, as its log states them, while the log is followed."""
+        counts = [
+            one.tail.reader.info.tokens for one in self._open.values() if one.is_source and one.key == key
+        ]
+        return sum(filter(None, counts)) or None
 
     @property
     def is_unsettled(self) -> bool:

@@ -1,6 +1,7 @@
 """The notes that the client has open: its notifications about documents in, Kato's edits out.
 
     didOpen, didChange, didSave, didClose ─► OpenDocuments (no text) ─► HeldNotes: opened, dirty, ready
+                                          └► NoteTexts (the texts of Kato's own notes)
     HeldNotes.append ─► workspace/applyEdit at the document's end, for its version ─► the answer, or the change itself
 
 Rules:
@@ -23,8 +24,18 @@ from pygls import uris
 
 from kato.core import limits
 from kato.lsp import methods, wire
-from kato.lsp.documents import Change, Document, Encoding, OpenDocuments, Place, end_of, moved_end
+from kato.lsp.documents import (
+    Change,
+    Document,
+    Encoding,
+    NoteTexts,
+    OpenDocuments,
+    Place,
+    end_of,
+    moved_end,
+)
 from kato.notes.held import HeldNotes
+from kato.notes.note_head import read_head
 
 #: Sends `workspace/applyEdit`, and passes on whether the client applied the edit.
 ApplyEdit = Callable[[dict[str, Any], Callable[[bool], None]], None]
@@ -77,8 +88,12 @@ class EditorNotes:
         self._apply_edit = apply_edit
         self._clock = clock
         self._documents = OpenDocuments()
+        #: The texts of those that are Kato's own notes.
+        self.texts = NoteTexts()
+        #: Called with the path of a document that was closed.
+        self.on_closed: Callable[[str], None] = lambda _: None
         self._flows: dict[str, _Flow] = {}
-        self._encoding: Encoding = "utf-16"
+        self.encoding: Encoding = "utf-16"
         self._edits = False
         self._reports = False
 
@@ -86,7 +101,11 @@ class EditorNotes:
         """Stores the client's capabilities: how it counts characters, whether it takes edits for a version of a document, and
         whether it reports unsaved changes.
         """
-        self._encoding, self._edits, self._reports = encoding, edits, edits and reports
+        self.encoding, self._edits, self._reports = encoding, edits, edits and reports
+
+    def document(self, path: str) -> Document | None:
+        """The document at this real path, None if it is not open."""
+        return self._documents.get(path)
 
     # --- OpenNotes --------------------------------------------------------------------------------------
 
@@ -170,9 +189,10 @@ class EditorNotes:
         path = path_of(item.uri)
         if path is None:
             return
-        document = Document(item.uri, item.version, end_of(item.text, self._encoding), stamp=_stamp(path))
+        document = Document(item.uri, item.version, end_of(item.text, self.encoding), stamp=_stamp(path))
         self._documents.open(path, document)
         self._flows.pop(path, None)
+        self._keep_if_note(path, item.text)
         document.is_dirty = not _is_on_disk(path, item.text)
         self._held.opened(path, item.text, is_dirty=document.is_dirty)
         self._held.ready(path)
@@ -182,13 +202,20 @@ class EditorNotes:
         given = wire.decode(params, wire.DidChangeParams)
         path = path_of(given.text_document.uri)
         document = None if path is None else self._documents.get(path)
-        if path is None or document is None:
+        if path is None:
+            return
+        if document is None:
+            self.texts.drop(path)  # it is one of too many that are open
             return
         flow = self._flows.get(path) or _Flow()
         ours: list[_Attempt] = []
         for change in map(_change, given.content_changes):
             ours += [attempt for attempt in flow.unanswered if attempt.is_in(change, document.end)]
-            document.end = moved_end(document.end, change, self._encoding)
+            document.end = moved_end(document.end, change, self.encoding)
+            if change.start is None:
+                self._keep_if_note(path, change.text)
+            else:
+                self.texts.change(path, change, self.encoding)
         document.version, document.is_stale = given.text_document.version, False
         has_waited = flow.was_refused or flow.unseen_since is not None
         flow.unseen_since, flow.was_refused = None, False
@@ -200,6 +227,12 @@ class EditorNotes:
             attempt.confirm()
         if has_waited:
             self._held.ready(path)
+
+    def _keep_if_note(self, path: str, text: str) -> None:
+        """Keeps the text of a document that is one of Kato's notes. No other text is kept."""
+        self.texts.drop(path)
+        if read_head(text) is not None and len(text) <= limits.NOTE_TEXTS_BYTES_MAX:
+            self.texts.keep(path, text.encode("utf-8", "surrogatepass"))
 
     def _conclude(self, path: str, document: Document) -> None:
         """A clean document changed. The editor loaded the file again if the file changed, else the user typed."""
@@ -220,7 +253,11 @@ class EditorNotes:
     def did_close(self, params: Any) -> None:
         """Handles `textDocument/didClose`. Unsaved changes are gone with it."""
         path = path_of(wire.decode(params, wire.DocumentParams).text_document.uri)
-        if path is not None and self._documents.close(path) is not None:
+        if path is None:
+            return
+        self.texts.drop(path)
+        self.on_closed(path)
+        if self._documents.close(path) is not None:
             self._flows.pop(path, None)
             self._held.ready(path)
 

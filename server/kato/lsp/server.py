@@ -39,8 +39,10 @@ from kato.lsp.configuration import Configuration
 from kato.lsp.connection import Callbacks, Connection
 from kato.lsp.files import ClientFiles, can_watch, note_operations
 from kato.lsp.life import Event, Life, State
+from kato.lsp.note_views import VIEW_HANDLERS, NoteViews
 from kato.lsp.notifications import Notifications
 from kato.lsp.open_documents import DOCUMENT_HANDLERS, EditorNotes, encoding_of
+from kato.lsp.outlines import Outlines
 from kato.lsp.progress import Progress, Token
 from kato.lsp.protocol import Handler, KatoProtocol, RequestId
 from kato.lsp.requests import Requests
@@ -76,6 +78,7 @@ class KatoServer(LanguageServer):
         self._runtime = Runtime(hooks, environment, hurried=lambda: self._connection.is_hung_up)
         self._reports_documents = False
         self._parent: str | None = None  # the client's process
+        self._views: NoteViews | None = None
         self._early_notices: list[Notice] = []  # found before the client may be notified
         self._register_features()
 
@@ -83,6 +86,8 @@ class KatoServer(LanguageServer):
         """Announces the capabilities to pygls. What has an entry in `_handlers` never reaches the functions given here."""
         for name in wire.COMMANDS:
             self.command(name)(lambda *_: None)
+        for name in VIEW_HANDLERS:
+            self.feature(name)(lambda _: None)
         self.feature(types.TEXT_DOCUMENT_DID_SAVE, types.SaveOptions(include_text=False))(lambda _: None)
         self.feature(types.WORKSPACE_DID_RENAME_FILES, note_operations())(lambda _: None)
         self.feature(types.WORKSPACE_DID_DELETE_FILES, note_operations())(lambda _: None)
@@ -133,7 +138,7 @@ class KatoServer(LanguageServer):
             self._runtime,
             loop,
             may_send=lambda: self._life.state is State.RUNNING,
-            before_outcome=self._progress.end,
+            before_outcome=self._before_outcome,
         )
         self._requests = Requests(self._runtime, self.protocol, self._progress, self._notifications.notify)
         self._configuration = Configuration(
@@ -160,6 +165,7 @@ class KatoServer(LanguageServer):
         }
         handlers |= {method.name: handle for method, handle in self._requests.handlers().items()}
         handlers |= {name: self._with_documents(handle) for name, handle in DOCUMENT_HANDLERS.items()}
+        handlers |= {name: self._with_views(handle) for name, handle in VIEW_HANDLERS.items()}
         assert {one.name for one in methods.METHODS if one.sender == "client"} <= handlers.keys()
         return handlers
 
@@ -168,6 +174,13 @@ class KatoServer(LanguageServer):
             del request_id
             self._runtime.commit()
             handle(self._documents, params)
+
+        return run
+
+    def _with_views(self, handle: Callable[[NoteViews, Any, RequestId | None], object]) -> Handler:
+        def run(params: Any, request_id: RequestId | None) -> object:
+            assert self._views is not None  # no request is handled before initialize
+            return handle(self._views, params, request_id)
 
         return run
 
@@ -193,7 +206,7 @@ class KatoServer(LanguageServer):
     def _on_initialize(self, params: types.InitializeParams) -> None:
         try:
             self._start_engine(self._configuration.resolve())
-            self._follow_documents(params.capabilities.workspace)
+            self._follow_documents(params.capabilities)
         except (SettingsInvalid, JournalUnavailable) as error:
             log.error("cannot start: %s", error.message)
             self._loop.call_soon(self.end, EXIT_CONFIG)
@@ -218,8 +231,8 @@ class KatoServer(LanguageServer):
             self._early_notices.append(Notice("journal_recovered", "warning", f"Kato: {recovery}."))
         self._apply(chosen, folders)
 
-    def _follow_documents(self, client: types.WorkspaceClientCapabilities | None) -> None:
-        held = self._runtime.engine.held
+    def _follow_documents(self, capabilities: types.ClientCapabilities) -> None:
+        held, client = self._runtime.engine.held, capabilities.workspace
         edit = None if client is None else client.workspace_edit
         self._documents = EditorNotes(held, self._apply_edit, clock=self._loop.time)
         self._documents.negotiated(
@@ -228,6 +241,14 @@ class KatoServer(LanguageServer):
             reports=self._reports_documents,
         )
         held.open_notes = self._documents
+        self._views = NoteViews(
+            self._runtime,
+            self.protocol,
+            Outlines(self._documents, self._loop),
+            self._loop,
+            client=capabilities,
+            refresh=self._refresh_lenses,
+        )
 
     def _on_initialized(self) -> None:
         if self._life.state is not State.INITIALIZED:
@@ -279,6 +300,8 @@ class KatoServer(LanguageServer):
             self.end(EXIT_NO_SHUTDOWN)
             return
         guarded("edits without an answer", self._documents.expire)
+        if self._views is not None:
+            guarded("code lenses", self._views.look)
 
     def _after_beat(self) -> None:
         self._notifications.send_status_if_memory_moved()
@@ -305,6 +328,9 @@ class KatoServer(LanguageServer):
         params = types.ConfigurationParams([types.ConfigurationItem(section="kato")])
         self.protocol.send_request(types.WORKSPACE_CONFIGURATION, params).add_done_callback(answered)
 
+    def _refresh_lenses(self) -> None:
+        self.protocol.send_request(types.WORKSPACE_CODE_LENS_REFRESH, None)
+
     def _apply_edit(self, params: dict[str, Any], take: Callable[[bool], None]) -> None:
         def answered(future: "Future[Any]") -> None:
             is_answered = not future.cancelled() and future.exception() is None
@@ -324,6 +350,11 @@ class KatoServer(LanguageServer):
 
         params = types.WorkDoneProgressCreateParams(token)
         self.protocol.send_request(types.WINDOW_WORK_DONE_PROGRESS_CREATE, params).add_done_callback(answered)
+
+    def _before_outcome(self) -> None:
+        self._progress.end()
+        if self._views is not None:
+            self._views.recordings_changed()
 
     def _send_progress(self, params: Mapping[str, Any]) -> None:
         self._connection.notify(types.PROGRESS, params)
@@ -345,6 +376,7 @@ class KatoServer(LanguageServer):
             return
         before = [
             ("requests", self._requests.refuse_later),
+            *([] if self._views is None else [("requests about notes", self._views.stop)]),
             *self._notifications.last_steps(),
             ("input", self._connection.stop_reading),
         ]

@@ -181,6 +181,33 @@ class DocumentParams(Struct, frozen=True, rename="camel"):
     text_document: NamedDocument
 
 
+class PositionParams(Struct, frozen=True, rename="camel"):
+    """A request about a position in a document."""
+
+    text_document: NamedDocument
+    position: Point
+
+
+class LensData(Struct, frozen=True, rename="camel"):
+    """The note that a code lens is about."""
+
+    provider: Id
+    session_id: Id
+    path: Annotated[str, Meta(max_length=limits.PATH_CHARS_MAX)]
+
+
+class UnresolvedLens(Struct, frozen=True):
+    """`codeLens/resolve`."""
+
+    data: LensData
+
+
+class UnresolvedLink(Struct, frozen=True):
+    """`documentLink/resolve`."""
+
+    data: SessionParams
+
+
 class DocumentDirtyParams(Struct, frozen=True):
     """`kato/documentDirty`."""
 

@@ -47,7 +47,8 @@ from kato.notes.brief_events import (
     decoder,
 )
 from kato.notes.facts import Facts
-from kato.notes.markup import cut, details, literal, normalised, one_line, prose, quoted, trimmed
+from kato.notes.headings import SYSTEM, USER, Style, distinct, kato_heading, readable_heading
+from kato.notes.markup import cut, details, normalised, one_line, prose, quoted, trimmed
 from kato.notes.masking import Masking
 from kato.notes.options import MarkdownOptions
 from kato.notes.safe_markdown import enclosed, typed
@@ -177,7 +178,7 @@ class Transcript:
             return ""
         before = self._show_waiting() + self._end_turn()
         self._state.cut = "" if through_line is None else event.event_id
-        return before + self._message("User", event, whole)
+        return before + self._message(USER, event, whole)
 
     def _shown_user(self, text: str) -> str:
         return typed(trimmed(text), italics=self._options.italicize_user_messages)
@@ -196,8 +197,13 @@ class Transcript:
         self._state.said = [*self._state.said, mark][-_TURN_MESSAGES_MAX:]
         self.facts.message_at(event.timestamp)
         self._state.assistant = self._model(event.model) or "Assistant"
-        shown = self._message(self._state.assistant, event, enclosed(text))
+        shown = self._message(self._state.assistant, event, self._enclosed(text))
         return shown + self._end_turn() if event.phase == "final" else shown
+
+    def _enclosed(self, text: str) -> str:
+        """A message that is not the user's: verbatim, but it closes what it opens, and none of its headings is a speaker's."""
+        style: Style = "kato" if self._options.heading_style == "kato" else "readable"
+        return enclosed(distinct(text, style) if self._level == 1 else text)
 
     def _model(self, name: str | UnsetType) -> str:
         """The name of a model that spoke or acted, for a heading; "" if it is not known."""
@@ -212,7 +218,7 @@ class Transcript:
         text = trimmed(self._masked(normalised(event.content)))
         if not text:
             return ""
-        return self._message("System", event, enclosed(text))
+        return self._message(SYSTEM, event, self._enclosed(text))
 
     def _provider_info(self, event: ProviderInfo) -> str:
         if event.subtype not in BOUNDARY_SUBTYPES:
@@ -254,22 +260,17 @@ class Transcript:
         at = in_zone(timestamp, self._tz)
         if self._options.heading_style != "kato":
             return self._readable_heading(speaker, at, text)
-        # An f-string takes three times as long to pad six numbers.
-        when = (at.year, at.month, at.day, at.hour, at.minute, at.second)
-        return "%s %s_%04d-%02d-%02d_%02d%02d_%02d\n\n" % ("#" * self._level, speaker, *when)  # noqa: UP031
+        return kato_heading("#" * self._level, speaker, at)
 
     def _readable_heading(self, speaker: str, at: datetime, text: str) -> str:
         """`## You, 16:09: first words`, and one level below it `### model, 16:10`; with the date where the day changes."""
-        is_user = speaker == "User"
         day = "%04d-%02d-%02d" % (at.year, at.month, at.day)  # noqa: UP031
         when = f"{at.hour:02}:{at.minute:02}"
         if day != self._state.day:
             self._state.day = day
             when = f"{day} {when}"
         is_outline = self._options.heading_style == "readable"
-        words = literal(cut(text, _FIRST_WORDS_CHARS_MAX)) if is_user and is_outline else ""
-        marks = "#" * (self._level + (1 if is_user else 2))
-        return f"{marks} {'You' if is_user else literal(speaker)}, {when}{f': {words}' if words else ''}\n\n"
+        return readable_heading(self._level, speaker, when, text if is_outline else "")
 
     def _block(self, heading: str, text: str = "") -> str:
         """A block of the note, with a blank line before it unless it is the first one."""
@@ -424,8 +425,6 @@ def _about(description: str | UnsetType) -> str:
     return f"{description.rpartition(' ')[0]} …".lstrip()
 
 
-#: The part of a user's message that a readable heading shows.
-_FIRST_WORDS_CHARS_MAX: Final = 60
 #: An HTML comment ends a list in Markdown and is not visible.
 _END_OF_LIST: Final = "<!-- -->"
 _LIST_ITEM: Final = re.compile(r"^[ \t>]*(?:[-+*]|\d{1,9}[.)])(?:[ \t]|$)", re.MULTILINE)

@@ -29,6 +29,23 @@ exports.activate = async (context) => {
           }
         : null;
     },
+    /** What the editor has of a document's features, of all extensions together. */
+    shownOf: async (path) => {
+      const uri = vscode.Uri.file(path);
+      const ask = (feature, ...args) => vscode.commands.executeCommand(`vscode.execute${feature}Provider`, uri, ...args);
+      const { lineCount, lineAt } = await vscode.workspace.openTextDocument(uri);
+      const heading = Array.from({ length: lineCount }, (_, line) => line).find((line) =>
+        lineAt(line).text.startsWith("# User_"),
+      );
+      const names = (symbols) => symbols.flatMap((one) => [one.name, ...names(one.children ?? [])]);
+      const hovers = await ask("Hover", new vscode.Position(heading ?? 0, 2));
+      return {
+        symbols: names((await ask("DocumentSymbol")) ?? []),
+        folds: ((await ask("FoldingRange")) ?? []).length,
+        links: ((await ask("Link")) ?? []).map((link) => String(link.target)),
+        hover: hovers.flatMap((hover) => hover.contents.map((one) => one.value ?? one)).join("\n"),
+      };
+    },
     open: (path) => vscode.window.showTextDocument(vscode.Uri.file(path)).then(() => null),
     reveal: (path) => vscode.commands.executeCommand("revealInExplorer", vscode.Uri.file(path)),
     execute: (command, ...args) => vscode.commands.executeCommand(command, ...args).then((result) => result ?? null),

@@ -10,7 +10,7 @@ from kato.cli.catalog import Places
 from kato.cli.screen import Screen
 from kato.core import limits
 from kato.core.errors import EXIT_OK, CommandRefused
-from kato.core.moments import epoch_ms
+from kato.core.moments import ago, epoch_ms
 from kato.core.queries import SCOPES
 from kato.system.clock import now_ms
 
@@ -156,7 +156,7 @@ def view(result: "SearchResult", now_ms: int) -> "RenderableType":
 
 
 def _heading(hit: "SearchHit", now_ms: int) -> "Text":
-    from kato.cli.screen import ago, shown_path, words  # noqa: PLC0415
+    from kato.cli.screen import shown_path, words  # noqa: PLC0415
 
     said_ms = epoch_ms(datetime.fromisoformat(hit.timestamp.replace("Z", "+00:00")))
     heading = words(hit.title or "(no title)", style="bold")

@@ -10,6 +10,7 @@ from kato.cli import options, terminal
 from kato.cli.catalog import Places
 from kato.cli.screen import Screen
 from kato.core.errors import EXIT_OK
+from kato.core.moments import ago
 from kato.system.clock import now_ms
 from kato.system.folders import is_inside
 
@@ -98,7 +99,7 @@ def view(listed: "Sequence[Conversation]", now_ms: int) -> "RenderableType":
     from rich.console import Group  # noqa: PLC0415
     from rich.table import Table  # noqa: PLC0415
 
-    from kato.cli.screen import ago, mb, shown_path, words  # noqa: PLC0415
+    from kato.cli.screen import mb, shown_path, words  # noqa: PLC0415
 
     folders: dict[str, list[Conversation]] = {}
     for one in listed:
