@@ -164,7 +164,7 @@ PERSISTED = """
 """.split()
 
 
-@pytest.mark.parametrize("kind", PERSISTED)
+@pytest.mark.parametrize("kind", [*PERSISTED, "session.usage_record"])  # the last one since 1.0.102
 def test_each_event_that_the_cli_keeps_on_disk_is_known(kind: str) -> None:
     _, problems = read(reader_of("copilot"), [lines(event(kind, 1))])
     assert problems == []

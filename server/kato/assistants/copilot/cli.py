@@ -156,7 +156,7 @@ KINDS: Final[Mapping[str, Callable[[EventStream, Event], None]]] = {
 
 #: Host context (whole system prompts, skills, hooks, files in base64), figures, and states of the program.
 IGNORED: Final = """
-    system.message system.notification skill.* hook.* *binary_asset session.usage_info session.usage_checkpoint
+    system.message system.notification skill.* hook.* *binary_asset session.usage_info session.usage_checkpoint session.usage_record
     usage_checkpoint *completion_receipt session_limits_changed session.session_limits_changed session.truncation
     session.compaction_start session.handoff session.snapshot_rewind session.import_legacy session.mode_changed
     mode_notice_delivered session.mode_notice_delivered session.tools_updated session.background_tasks_changed
