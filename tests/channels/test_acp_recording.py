@@ -212,6 +212,9 @@ def test_a_conversation_is_stored_and_captured(anywhere: Desk) -> None:
     assert places == sorted(places)
     assert "provider: toy-agent" in text
     assert "Kato: recording" not in text
+    logs = b"".join(path.read_bytes() for path in (anywhere.state / "logs").iterdir())
+    assert logs
+    assert b"look." not in logs
 
 
 def test_a_client_without_notices_sees_a_message_that_the_recording_leaves_out(desk: Desk) -> None:
