@@ -361,12 +361,11 @@ def test_a_hangup_that_is_ignored_stays_ignored(environment: dict[str, str], wor
     program = "import sys, time; print('ready', flush=True); time.sleep(1.5); sys.exit(6)"
     command = [sys.executable, "-m", "kato", "acp", "--", sys.executable, "-c", program]
     process = subprocess.Popen(
-        command,
+        ["sh", "-c", "trap '' HUP; exec \"$@\"", "sh", *command],
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         env=environment,
         cwd=work,
-        preexec_fn=lambda: signal.signal(signal.SIGHUP, signal.SIG_IGN),
     )
     with process:
         assert process.stdout is not None
