@@ -212,6 +212,9 @@ def test_a_conversation_is_stored_and_captured(anywhere: Desk) -> None:
     assert places == sorted(places)
     assert "provider: toy-agent" in text
     assert "Kato: recording" not in text
+    logs = b"".join(path.read_bytes() for path in (anywhere.state / "logs").iterdir())
+    assert logs
+    assert b"look." not in logs
 
 
 def test_a_client_without_notices_sees_a_message_that_the_recording_leaves_out(desk: Desk) -> None:
@@ -356,6 +359,45 @@ def test_history_that_the_agent_repeats_is_stored_once_and_runs_nothing(anywhere
     wait_for(lambda: anywhere.said() == expected, "the conversation", 30)
     assert not (anywhere.work / "old.md").exists()
     assert "without Kato" in (anywhere.work / "newer.md").read_text()
+
+
+def test_what_was_said_after_off_does_not_come_back_with_the_history(desk: Desk) -> None:
+    desk.server()
+    first = desk.editor({"session/prompt": [[says("one"), END], [END], [says("hidden words"), END], [END]]})
+    first.open()
+    for words in ("keep this", "::off", "a secret", "::on"):
+        first.say(words)
+    first.wait_shown(2)
+    first.quit()
+    history = [
+        repeats("keep this"),
+        says("one"),
+        repeats("::off"),
+        repeats("a secret"),
+        says("hidden words"),
+        repeats("::on"),
+    ]
+    second = desk.editor({"session/load": [*history, answer("$id")], "session/prompt": [says("two"), END]})
+    second.open(method="session/load", session="session-1")
+    second.say("new words")
+    wait_for(lambda: ("assistant", "two") in desk.said(), "the new turn", 30)
+    stored = json.dumps(desk.events())
+    assert "keep this" in stored
+    assert "secret" not in stored
+    assert "hidden words" not in stored
+
+
+def test_nothing_is_kept_of_a_conversation_in_an_ignored_folder(desk: Desk) -> None:
+    (desk.work / ".katoignore").touch()
+    desk.server()
+    editor = desk.editor({"session/prompt": [says("hidden words"), END]})
+    editor.open()
+    editor.say("a secret\n::capture n.md")
+    (sentence,) = editor.wait_shown()
+    assert ".katoignore" in sentence
+    editor.quit()
+    assert "secret" not in json.dumps(desk.events())
+    assert not (desk.work / "n.md").exists()
 
 
 # --- Agents that write a log that Kato reads --------------------------------------------------------------

@@ -355,6 +355,25 @@ def test_signals_are_passed_on_and_the_last_words_of_the_agent_arrive(proxy: Run
     assert one.talk()[::2] == (b"last words\n", 5)
 
 
+@posix
+def test_a_hangup_that_is_ignored_stays_ignored(environment: dict[str, str], work: Path) -> None:
+    """`nohup kato acp`: the agent would not have ended either."""
+    program = "import sys, time; print('ready', flush=True); time.sleep(1.5); sys.exit(6)"
+    command = [sys.executable, "-m", "kato", "acp", "--", sys.executable, "-c", program]
+    process = subprocess.Popen(
+        ["sh", "-c", "trap '' HUP; exec \"$@\"", "sh", *command],
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        env=environment,
+        cwd=work,
+    )
+    with process:
+        assert process.stdout is not None
+        assert process.stdout.readline() == b"ready\n"
+        process.send_signal(signal.SIGHUP)
+        assert process.wait(SECONDS) == 6
+
+
 @pytest.mark.parametrize(("command", "code"), [("no-such-agent", 127), (".", 126)])
 def test_an_agent_that_cannot_be_started_is_named(
     environment: dict[str, str], work: Path, command: str, code: int

@@ -5,7 +5,8 @@ Rules:
 - Each session has one source. Where Kato reads the agent's own log of it, nothing is stored from here.
 - What the client sent as a prompt is what the user typed: its commands run here, once. A log that repeats the prompt later runs
   none of them.
-- History that the agent repeats runs no command, and what is stored of it is not stored again.
+- History that the agent repeats runs no command, and what is stored of it is not stored again. No repeated
+  history is stored for a session of which a part must not be kept (`::off`).
 """
 
 from collections.abc import Callable
@@ -84,6 +85,8 @@ class AgentSessions:
         return {**done, "message": printable(message, chars_max=limits.MESSAGE_CHARS_MAX), "failed": failed}
 
     def _new_of(self, asked: Events, load: str) -> list[ConversationEvent]:
+        if self._engine.ledger.gaps(asked.key):
+            return []  # what was said after `::off` has another id here, so that it could not be recognised
         copies = self._loads.get(load)
         if copies is None:
             while len(self._loads) >= _LOADS_MAX:

@@ -76,11 +76,13 @@ def run(started: Started) -> int:
     signals.pass_on_to(agent)
     _make_binary()
     observer = _start_observer(started)
-    code = _connect(agent, observer)
+    code = _connect(agent, observer, signals)
     return code if code >= 0 else _SIGNALED - code
 
 
-def _connect(agent: "subprocess.Popen[bytes]", observer: "subprocess.Popen[bytes] | None") -> int:
+def _connect(
+    agent: "subprocess.Popen[bytes]", observer: "subprocess.Popen[bytes] | None", signals: "_Signals"
+) -> int:
     end = _End(agent)
     tap = Tap(_detached(observer.stdin) if observer else None, _report)
     outward = Outward(_detached(agent.stdout), 1, tap, on_gone=end.client_is_gone)
@@ -93,9 +95,7 @@ def _connect(agent: "subprocess.Popen[bytes]", observer: "subprocess.Popen[bytes
     for thread in threads:
         thread.start()
     code = agent.wait()
-    for name in _PASSED_ON:  # from here on, a signal ends this process
-        if hasattr(signal, name):
-            signal.signal(getattr(signal, name), signal.SIG_DFL)
+    signals.end_here()
     outward.wait(_QUIET_SECONDS)
     outward.close()
     tap.end()
@@ -114,9 +114,12 @@ class _Signals:
     def __init__(self) -> None:
         self._agent: subprocess.Popen[bytes] | None = None
         self._early: list[int] = []
+        self._handled: list[int] = []
         for name in _PASSED_ON:
-            if hasattr(signal, name):
-                signal.signal(getattr(signal, name), self._take)
+            number = getattr(signal, name, None)
+            if number is not None and signal.getsignal(number) is not signal.SIG_IGN:  # nohup
+                signal.signal(number, self._take)
+                self._handled.append(number)
 
     def _take(self, number: int, _frame: FrameType | None) -> None:
         if self._agent is None:
@@ -130,6 +133,11 @@ class _Signals:
         self._agent = agent
         for number in self._early:
             self._take(number, None)
+
+    def end_here(self) -> None:
+        """The agent ended: from here on, a signal ends this process."""
+        for number in self._handled:
+            signal.signal(number, signal.SIG_DFL)
 
 
 class _End:
