@@ -178,10 +178,32 @@ _DEPTH_MAX: Final = 64
 _TOO_DEEP: Final = "[nested too deep]"
 
 
-def without_data(value: Any, depth: int = 0) -> Any:
+def without_data(value: Any) -> Any:
     """A value with a placeholder for each string that holds a picture, a sound or another file, and for what is nested too
-    deep.
+    deep; the value itself where it holds neither.
     """
+    return _replaced(value, 0) if _is_replaced([[value]]) else value
+
+
+def _is_replaced(level: list[Any]) -> bool:
+    """Whether a value in these lists has to be replaced. Compares types, as it looks at each value of each tool call."""
+    for _ in range(_DEPTH_MAX + 1):
+        nested: list[Any] = []
+        for values in level:
+            for value in values.values() if type(values) is dict else values:
+                kind = type(value)
+                if kind is str:
+                    if len(value) >= _DATA_CHARS_MIN and _is_data(value):
+                        return True
+                elif kind is dict or kind is list:
+                    nested.append(value)
+        if not nested:
+            return False
+        level = nested
+    return True
+
+
+def _replaced(value: Any, depth: int) -> Any:
     if isinstance(value, str):
         return _data_placeholder(value) if _is_data(value) else value
     if not isinstance(value, list | dict):
@@ -189,12 +211,14 @@ def without_data(value: Any, depth: int = 0) -> Any:
     if depth >= _DEPTH_MAX:
         return _TOO_DEEP
     if isinstance(value, list):
-        return [without_data(one, depth + 1) for one in value]
-    return {key: without_data(one, depth + 1) for key, one in value.items()}
+        return [_replaced(one, depth + 1) for one in value]
+    return {key: _replaced(one, depth + 1) for key, one in value.items()}
 
 
 def _is_data(text: str) -> bool:
-    return len(text) >= _DATA_CHARS_MIN and _DATA.fullmatch(text) is not None
+    if len(text) < _DATA_CHARS_MIN or (" " in text[:_DATA_CHARS_MIN] and not text.startswith("data:")):
+        return False  # nearly every text
+    return _DATA.fullmatch(text) is not None
 
 
 def _data_placeholder(text: str) -> str:

@@ -35,9 +35,12 @@ class Lines:
         if line.find(_ORDINAL, 0, _HEAD_BYTES_MAX) < 0:
             return False
         mark = hash(line)
-        is_known = mark in self._seen
-        remember(self._seen, mark, None, LINES_MAX)
-        return is_known
+        if mark in self._seen:
+            return True
+        self._seen[mark] = None
+        if len(self._seen) > LINES_MAX:
+            del self._seen[next(iter(self._seen))]
+        return False
 
 
 class _Emitted(Struct):
