@@ -42,7 +42,8 @@ async def test_initialize_names_the_server_and_its_commands(client: LanguageClie
     assert result.server_info.name == "kato"
     provider = result.capabilities.execute_command_provider
     assert provider is not None
-    assert set(provider.commands) == {"kato.init", "kato.record", "kato.capture", "kato.export", "kato.stop"}
+    names = ("init", "record", "capture", "export", "stop", "off", "on")
+    assert set(provider.commands) == {f"kato.{name}" for name in names}
     sync = result.capabilities.text_document_sync
     assert isinstance(sync, types.TextDocumentSyncOptions)
     assert (sync.open_close, sync.change) == (True, types.TextDocumentSyncKind.Incremental)
