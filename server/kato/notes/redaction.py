@@ -266,7 +266,7 @@ def _is_meant(text: str, finding: "Finding", start: int, end: int, candidates: l
         return False
     if finding.type == "contextual_secret":
         before = text[max(0, start - _VARIABLE_CHARS_MAX) : start]
-        is_masked = text.startswith(MARK, end) or MARK in text[start:end]
+        is_masked = MARK in text[start : end + len(MARK)]
         return not is_masked and _VARIABLE.search(before) is not None
     if text[start:end].lower() in _PLACEHOLDERS:
         return False
