@@ -423,7 +423,7 @@ def test_the_doctor_reports_a_configured_root_that_is_not_there(terminal: Termin
     missing = terminal.cwd / "missing"
     configure(terminal, f'[providerSessionRoots]\ncodex = ["{missing}"]\ngemini = ["{terminal.cwd}"]\n')
     shown = terminal.run("doctor").replace("\n", "")
-    assert f"✘ providerSessionRoots.codex: there is no folder {missing}." in shown
+    assert f"✘ providerSessionRoots.codex: the folder {missing} does not exist." in shown
     assert "providerSessionRoots.gemini" not in shown, "an empty folder may get logs"
 
 

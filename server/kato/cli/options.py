@@ -112,7 +112,9 @@ def absolute(path: str) -> str:
     try:
         return str(Path(path).expanduser().absolute())
     except RuntimeError:
-        raise CommandRefused(f"{path}: there is no such user") from None
+        raise CommandRefused(
+            f"{path}: the system does not know this user or the user's home folder"
+        ) from None
 
 
 def days(text: str) -> int:

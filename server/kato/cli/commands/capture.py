@@ -184,7 +184,9 @@ def _counted(count: int, noun: str) -> str:
 
 
 def _take_left_over(arguments: argparse.Namespace, left_over: Sequence[str]) -> bool:
-    """Takes arguments that argparse left over as the session or the path. False if there is no place for them."""
+    """Takes arguments that argparse left over as the session or the path. False if both were given already, or if
+    one of them is an option.
+    """
     for text in left_over:
         if text.startswith("-") and text != "-":
             return False

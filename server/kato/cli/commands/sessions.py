@@ -131,7 +131,7 @@ def view(listed: "Sequence[Conversation]", now_ms: int) -> "RenderableType":
 
 
 def as_json(one: "Conversation") -> dict[str, Any]:
-    """A conversation for `--json`: what is unknown is null."""
+    """A conversation for `--json`. Unknown values are null."""
     from msgspec import structs, to_builtins  # noqa: PLC0415
 
     from kato.app.catalogue import ConversationSummary  # noqa: PLC0415
