@@ -3,7 +3,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
-.PHONY: help demo test test-fast check format contract lock dist soak soak-windows bench clean vsix vsix-all test-client test-editor
+.PHONY: help demo test test-fast check check-dist format contract manual lock dist soak soak-windows bench clean vsix vsix-all test-client test-editor
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -12,7 +12,7 @@ demo: $(STAMP) ## play a conversation through a real server, and show what comes
 	$(BIN)/kato demo
 
 # Coverage counts what runs in the tests' own process: the core must be covered there, without a server around it.
-test: check ## everything: formatting, lint, types, imports, language, tests, coverage
+test: check check-dist ## everything: formatting, lint, types, imports, language, tests, coverage
 	$(BIN)/python -m pytest -n auto --cov || $(BIN)/python -m pytest --last-failed --last-failed-no-failures none
 	$(BIN)/python tools/check_coverage.py
 
@@ -31,6 +31,11 @@ format: $(STAMP) ## format, and fix what can be fixed
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
 
+check-dist: $(STAMP) ## what the wheel and the source distribution contain, and whether an index accepts them
+	rm -rf build/check && $(BIN)/python -m hatchling build --directory build/check
+	$(BIN)/check-wheel-contents build/check/*.whl
+	$(BIN)/twine check --strict build/check/*
+
 contract: $(STAMP) ## write client-vscode/contract.json from the declarations in the code
 	$(BIN)/python -m kato.lsp.contract
 
@@ -47,8 +52,11 @@ lock: ## lock the dependencies of development and of the extension's server agai
 	$(UV_LOCK) $(UPGRADE) --group dev pyproject.toml --output-file requirements/dev.txt
 	$(UV_LOCK) $(UPGRADE) --all-extras --group installer --constraint requirements/dev.txt pyproject.toml --output-file requirements/runtime.txt
 
+manual: $(STAMP) ## write docs/kato.1, the man page, from the command line's parser
+	$(BIN)/kato help --man > docs/kato.1
+
 dist: $(STAMP) ## build the wheel and the source distribution
-	$(BIN)/python -m hatchling build
+	rm -rf dist && $(BIN)/python -m hatchling build
 
 soak: $(STAMP) ## a mixed load with kills and full disks for SOAK_SECONDS (60); SOAK_SEED repeats one (docs/reliability.md)
 	PYTHONPATH=tests $(BIN)/python -m soak
