@@ -69,7 +69,7 @@ def run(arguments: argparse.Namespace) -> int:
     now = now_ms()
     before = None
     kinds: Sequence[Kind] = ()
-    with progress.shown("Looking for them" if arguments.dry_run else "Removing them"):
+    with progress.shown("Looking for conversations" if arguments.dry_run else "Removing conversations"):
         if arguments.older_than is not None:
             before = arguments.older_than
             kinds = cleaning.find(folder, older_than_ms=before, now_ms=now, is_running=process.is_running)
