@@ -278,7 +278,7 @@ def test_the_extension_contains_the_lock_and_the_wheels_of_its_platform(
         "pythons": list(tool.PYTHONS),
     }
     lines = (folder / "requirements.txt").read_text().splitlines()
-    assert [line.split("==")[0] for line in lines] == ["alpha", "backports-zstd", "beta", "gamma", "kato-lsp"]
+    assert [line.split("==")[0] for line in lines] == ["alpha", "backports_zstd", "beta", "gamma", "kato-lsp"]
     assert lines[-1].endswith(f"--hash=sha256:{hashlib.sha256(server.read_bytes()).hexdigest()}")
     contents = {one.name for one in (folder / "wheels").iterdir()}
     others = {one.name for one in wheels if not one.name.startswith("pip-")}

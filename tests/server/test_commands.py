@@ -11,7 +11,7 @@ import pytest
 
 from kato.core.settings import TABLE
 from logs import ClaudeLog, CodexLog
-from terminal import Terminal, run_kato
+from terminal import Terminal, run_kato, shown_on, start_on_terminal
 
 LONG = "How does a B-tree stay balanced when keys come in ascending order, and what does a split cost then?"
 
@@ -191,24 +191,12 @@ def test_a_terminal_shows_lines_of_its_width(terminal: Terminal) -> None:
 
 
 def on_terminal(terminal: Terminal, *arguments: str, **environment: str) -> str:
-    import pty
-
-    ours, theirs = pty.openpty()
-    process = subprocess.Popen(
+    process, ours = start_on_terminal(
         [sys.executable, "-m", "kato", *arguments],
         cwd=terminal.cwd,
-        env=terminal.environment | environment,
-        stdin=theirs,
-        stdout=theirs,
-        stderr=theirs,
+        environment=terminal.environment | environment,
     )
-    os.close(theirs)
-    shown = b""
-    try:
-        while data := os.read(ours, 1 << 16):
-            shown += data
-    except OSError:  # Linux: the last process that wrote to it ended
-        pass
+    shown = b"".join(shown_on(ours))
     os.close(ours)
     assert process.wait(timeout=60) == 0
     return shown.decode()
@@ -217,40 +205,34 @@ def on_terminal(terminal: Terminal, *arguments: str, **environment: str) -> str:
 SLOW = """
 import sys, time
 from kato.cli import progress
+bar_is_awaited = sys.argv[1] == "long" and sys.stderr.isatty()
 with progress.shown("Counting", 10) as bar:
-    for _ in range(int(sys.argv[1])):
-        time.sleep(0.2)
-        bar.advance()
+    bar.advance(4)
+    deadline = time.monotonic() + 30
+    while bar_is_awaited and bar._shown is None and time.monotonic() < deadline:
+        time.sleep(0.05)
+    bar.advance()
 print("done")
 """
 
 
 @pytest.mark.slow
 @pytest.mark.skipif(os.name == "nt", reason="a POSIX terminal")
-@pytest.mark.parametrize(("steps", "is_shown"), [(1, False), (10, True)])
+@pytest.mark.parametrize(("kind", "is_shown"), [("short", False), ("long", True)])
 def test_a_bar_is_drawn_after_a_second_and_on_a_terminal_alone(
-    terminal: Terminal, tmp_path: Path, steps: int, is_shown: bool
+    terminal: Terminal, tmp_path: Path, kind: str, is_shown: bool
 ) -> None:
-    import pty
-
     program = tmp_path / "slow.py"
     program.write_text(SLOW)
-    command = [sys.executable, str(program), str(steps)]
+    command = [sys.executable, str(program), kind]
     environment = terminal.environment | {"TERM": "xterm"}
-    ours, theirs = pty.openpty()
-    process = subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, stderr=theirs)
-    os.close(theirs)
-    drawn = b""
-    try:
-        while data := os.read(ours, 1 << 16):
-            drawn += data
-    except OSError:
-        pass
+    process, ours = start_on_terminal(command, cwd=tmp_path, environment=environment, stdout=subprocess.PIPE)
+    drawn = b"".join(shown_on(ours))
     os.close(ours)
     out, _ = process.communicate(timeout=30)
     assert out == b"done\n", "standard output has no part of the bar"
     assert (b"Counting" in drawn) is is_shown
-    assert (b"/10" in drawn) is is_shown
+    assert (b"/10" in drawn) is is_shown, "how much there is"
     done = subprocess.run(command, env=environment, capture_output=True, check=True, timeout=30)
     assert (done.stdout, done.stderr) == (b"done\n", b"")
 

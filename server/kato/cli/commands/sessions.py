@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from kato.app.catalogue import Catalogue, Conversation
 
-#: As many as tell the ids of one user apart; every command takes the beginning of an id.
+#: Enough to distinguish the ids of one user; every command takes the beginning of an id.
 _ID_CHARS: Final = 13
 _EXTENTS: Final = {"log": "", "partial": "kept in part", "kept": "kept", "log_gone": "kept, log gone"}
 
