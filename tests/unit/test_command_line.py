@@ -68,7 +68,6 @@ def test_examples_of_the_help_are_valid_commands(name: str) -> None:
     for example in examples:
         words = shlex.split(re.split(r" [|>] ", example)[0])
         assert words[0] == name.split(maxsplit=1)[0]
-        words = words[: words.index("--")] if "--" in words else words  # then comes another program's command
         parsed, left_over = whole().parse_known_args(words)
         assert parsed.run is not None
         assert not left_over or parsed.take_left_over(parsed, left_over), example
