@@ -4,7 +4,7 @@ import { defineConfig } from "eslint/config";
 import tseslint from "typescript-eslint";
 
 export default defineConfig(
-  { ignores: ["dist/", "dist-test/", ".vscode-test/", "test-results/"] },
+  { ignores: [".node/", "dist/", "dist-test/", ".vscode-test/", "test-results/"] },
   {
     files: ["src/**/*.ts", "test/unit/**/*.ts", "api.d.ts"],
     extends: [tseslint.configs.strictTypeChecked, tseslint.configs.stylisticTypeChecked],

@@ -6,7 +6,7 @@ from typing import Any
 from msgspec import UNSET
 
 from kato.app.build import Assembly
-from kato.core import settings
+from kato.core import layers
 from kato.core.events import SessionKey
 from kato.core.moments import rfc3339
 from kato.core.notices import Notice
@@ -31,7 +31,7 @@ class Machine:
         self.started_ms = now_ms()
         self.set_by = set_by  # seconds by which the wall clock was set
         explicit = {"stateDir": str(tmp_path / "state"), "journal": journal}
-        chosen = settings.resolve(explicit=explicit, environment={}, file=None, file_name="config.toml")
+        chosen = layers.resolve(explicit=explicit, environment={}, file=None, file_name="config.toml")
         self.assembly = Assembly(chosen, listener=self, folders=folders, started_at=now_ms())
         self.engine = self.assembly.engine
         place = discovery.surroundings({}, folders)

@@ -1,8 +1,10 @@
 """`kato` as a user runs it in a terminal."""
 
 import json
+import os
 import subprocess
 import sys
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +24,34 @@ def run_kato(
     )
     assert done.returncode == code, done.stderr
     return done
+
+
+def start_on_terminal(
+    command: Sequence[str], *, cwd: Path, environment: dict[str, str], stdout: int | None = None
+) -> tuple["subprocess.Popen[bytes]", int]:
+    """Starts a program on a terminal of its own, with the terminal's other end; `stdout` may be elsewhere."""
+    import pty
+
+    ours, theirs = pty.openpty()
+    process = subprocess.Popen(
+        list(command),
+        cwd=cwd,
+        env=environment,
+        stdin=theirs,
+        stdout=theirs if stdout is None else stdout,
+        stderr=theirs,
+    )
+    os.close(theirs)
+    return process, ours
+
+
+def shown_on(terminal: int) -> Iterator[bytes]:
+    """What a program writes to a terminal, until it ends."""
+    try:
+        while data := os.read(terminal, 1 << 16):
+            yield data
+    except OSError:  # Linux: the last process that wrote to it ended
+        return
 
 
 class Terminal:

@@ -95,7 +95,7 @@ MARKED: Final = {
     "tzdata": "sys_platform == 'win32'",
     "watchfiles": "sys_platform != 'linux'",
     "pip": "",
-    "zstandard": "",
+    "backports-zstd": "",
 }
 
 
@@ -174,7 +174,7 @@ def index(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, tool: ModuleType) -> 
         "alpha-1.0-py3-none-any",
         "gamma-1.0-cp310-abi3-manylinux2014_x86_64",
         "pip-26.3-py3-none-any",
-        "zstandard-1.0-py3-none-any",
+        "backports_zstd-1.0-py3-none-any",
     ):
         wheel(folder, name)
     monkeypatch.setenv("PIP_CONFIG_FILE", "/dev/null" if sys.platform != "win32" else "nul")
@@ -201,7 +201,7 @@ def test_wheels_are_downloaded_once_and_wheels_for_several_versions_of_python_ar
     lock, folder, target = lock_of(tool, index), tmp_path / "cache", tool.TARGETS["linux-x64"]
     wheels = tool.collect(lock, target, folder)
     names = [one.name.split("-")[0] for one in wheels]
-    assert names == ["alpha", *["beta"] * 2, "gamma", "pip"], "zstandard is optional, and too large"
+    assert names == ["alpha", *["beta"] * 2, "gamma", "pip"], "backports-zstd is optional"
     monkeypatch.setenv("PIP_FIND_LINKS", str(tmp_path / "empty"))
     assert tool.collect(lock, target, folder) == wheels, "a second build needs no network"
 
@@ -278,7 +278,7 @@ def test_the_extension_contains_the_lock_and_the_wheels_of_its_platform(
         "pythons": list(tool.PYTHONS),
     }
     lines = (folder / "requirements.txt").read_text().splitlines()
-    assert [line.split("==")[0] for line in lines] == ["alpha", "beta", "gamma", "zstandard", "kato-lsp"]
+    assert [line.split("==")[0] for line in lines] == ["alpha", "backports_zstd", "beta", "gamma", "kato-lsp"]
     assert lines[-1].endswith(f"--hash=sha256:{hashlib.sha256(server.read_bytes()).hexdigest()}")
     contents = {one.name for one in (folder / "wheels").iterdir()}
     others = {one.name for one in wheels if not one.name.startswith("pip-")}

@@ -37,8 +37,8 @@ PYTHONS: Final = ("3.10", "3.11", "3.12", "3.13", "3.14")
 VSIX_BYTES_MAX: Final = 12_000_000
 #: The extension runs pip from its wheel and does not install it.
 INSTALLER: Final = "pip"
-#: Left out of a platform's VSIX: the wheels for five versions of Python have 28 MB, and only compressed logs of Codex need them.
-OPTIONAL: Final = frozenset({"zstandard"})
+#: Left out of a platform's VSIX: only compressed logs of Codex need it, and Kato names the remedy where one is found.
+OPTIONAL: Final = frozenset({"backports-zstd"})
 #: The time of every file in wheels and VSIXes, 2020-01-01: a time of the build would change their bytes.
 EPOCH: Final = "1577836800"
 

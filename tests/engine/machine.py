@@ -7,7 +7,7 @@ from typing import Any
 
 from builders import Json, request
 from kato.app.build import Assembly
-from kato.core import settings
+from kato.core import layers
 from kato.core.notices import Notice
 from kato.core.outcomes import CommandOutcome
 from kato.engine import Ticket
@@ -27,7 +27,7 @@ class Window:
         self.outcomes: list[CommandOutcome] = []
         self.notices: list[Notice] = []
         explicit = {"stateDir": str(tmp_path / "state")} | options
-        chosen = settings.resolve(explicit=explicit, environment={}, file=None, file_name="config.toml")
+        chosen = layers.resolve(explicit=explicit, environment={}, file=None, file_name="config.toml")
         self.assembly = Assembly(
             chosen,
             listener=self,

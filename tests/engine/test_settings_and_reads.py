@@ -4,7 +4,7 @@ from pathlib import Path
 
 from builders import request, user
 from engine.machine import MakeWindow
-from kato.core import settings
+from kato.core import layers
 from kato.lsp import wire
 
 
@@ -16,7 +16,7 @@ def test_new_settings_are_in_force_after_one_call(window: MakeWindow, tmp_path: 
     other = tmp_path / "other"
     other.mkdir()
     explicit = {"stateDir": str(tmp_path / "state"), "maxSessions": 1, "markdown.timezone": "Asia/Tokyo"}
-    chosen = settings.resolve(explicit=explicit, environment={}, file=None, file_name="config.toml")
+    chosen = layers.resolve(explicit=explicit, environment={}, file=None, file_name="config.toml")
     one.assembly.apply(chosen, [str(other)])
     assert len(one.engine.store.keys()) == 1
     assert one.engine.locations.workspace_folders == (str(other),)
@@ -30,7 +30,7 @@ def test_appends_that_are_open_are_committed_before_new_settings_are_in_force(
 ) -> None:
     one = window()
     ticket = one.engine.append(wire.decode_append(request([user("hello")], cwd=str(one.notes))))
-    chosen = settings.resolve(
+    chosen = layers.resolve(
         explicit={"stateDir": str(tmp_path / "state")}, environment={}, file=None, file_name="config.toml"
     )
     one.assembly.apply(chosen, [str(one.notes)])

@@ -4,10 +4,10 @@ import os
 from pathlib import Path
 
 import pytest
-import zstandard
 
 from following.conftest import Scene
 from kato.core import limits
+from kato.system import zstd
 from kato.system.clock import now_ms
 from logs import ClaudeLog, append, now
 
@@ -70,7 +70,7 @@ def test_a_damaged_log_does_not_stop_the_others_from_being_read(scene: Scene) ->
     day = machine.home / ".codex" / "sessions" / "2026" / "05" / "01"
     day.mkdir(parents=True)
     broken = day / "rollout-2026-05-01T10-00-00-aaaa.jsonl.zst"
-    broken.write_bytes(zstandard.compress(b"x" * 1000)[:-4] + b"no zstd data at all")
+    broken.write_bytes(zstd.library().compress(b"x" * 1000)[:-4] + b"no zstd data at all")
     named = machine.home / ".claude" / "projects" / "p"
     named.mkdir(parents=True)
     (named / os.fsdecode(b"\xff\xfe.jsonl")).write_text("{}\n")

@@ -5,13 +5,13 @@ import shutil
 from pathlib import Path
 
 import pytest
-import zstandard
 from msgspec import UNSET
 
 from following.conftest import Scene
 from kato.core import limits
 from kato.core.views import UnreadableStatus
 from kato.logs.unreadable import UnreadablePaths
+from kato.system import zstd
 from logs import ClaudeLog, CodexLog
 
 LINKS = pytest.mark.skipif(os.name == "nt", reason="links need a right on Windows")
@@ -123,7 +123,7 @@ def test_a_log_that_cannot_be_decompressed_counts_and_is_logged_once_until_it_ca
     assert machine.unreadable_example.startswith(f"{packed}: invalid Zstandard data")
     logged = [record.getMessage() for record in caplog.records if record.name == "kato.logs"]
     assert [message.partition(":")[0] for message in logged] == [f"{packed} was not read"]
-    packed.write_bytes(zstandard.compress(content))
+    packed.write_bytes(zstd.library().compress(content))
     machine.read_all()
     assert machine.count(log.session, "codex") == 1
     assert machine.follower.unreadable.status is UNSET

@@ -15,7 +15,7 @@ from typing import Any
 
 import pytest
 
-from kato.core.settings import resolve
+from kato.core.layers import resolve
 from logs import ClaudeLog
 
 if sys.version_info >= (3, 11):

@@ -12,11 +12,10 @@ from pathlib import Path
 from typing import Any
 from unittest.mock import ANY
 
-import zstandard
-
 from builders import assistant, request, user
 from kato.assistants.registry import ASSISTANTS
 from kato.cli.client import Client
+from kato.system import zstd
 from logs import ClaudeLog, CodexLog, append, now
 from providers.plugin import install
 from terminal import Terminal
@@ -184,7 +183,7 @@ def test_tools_thinking_and_since(terminal: Terminal) -> None:
     assert "before" not in body_of(full)
     for text in ("<summary>Thinking</summary>", "<summary>Ran ls</summary>", "$ ls\na.py", "one file"):
         assert text in full
-    assert "invalid moment 'soon'" in terminal.run("capture", "--since", "soon", code=1)
+    assert "invalid moment 'soon'" in terminal.run("capture", "--since", "soon", code=2)
     terminal.run("capture", "--latest", "e.jsonl")
     kinds = [json.loads(line)["kind"] for line in (terminal.cwd / "e.jsonl").read_text().splitlines()]
     assert kinds == [
@@ -370,7 +369,7 @@ def test_compressed_rollouts_are_read_and_a_plain_one_wins(terminal: Terminal) -
     log = CodexLog(terminal.home, terminal.cwd)
     log.write(*log.start, *log.user("packed"), *log.text("and read"))
     packed = log.path.with_name(log.path.name + ".zst")
-    packed.write_bytes(zstandard.ZstdCompressor().compress(log.path.read_bytes()))
+    packed.write_bytes(zstd.library().compress(log.path.read_bytes()))
     assert [one["path"] for one in terminal.json("sessions")["sessions"]] == [str(log.path)]
     log.path.unlink()
     (one,) = terminal.json("sessions")["sessions"]
@@ -423,7 +422,7 @@ def test_the_doctor_reports_a_configured_root_that_is_not_there(terminal: Termin
     missing = terminal.cwd / "missing"
     configure(terminal, f'[providerSessionRoots]\ncodex = ["{missing}"]\ngemini = ["{terminal.cwd}"]\n')
     shown = terminal.run("doctor").replace("\n", "")
-    assert f"✘ providerSessionRoots.codex: there is no folder {missing}." in shown
+    assert f"✘ providerSessionRoots.codex: the folder {missing} does not exist." in shown
     assert "providerSessionRoots.gemini" not in shown, "an empty folder may get logs"
 
 

@@ -9,7 +9,6 @@ from typing import Any
 
 import psutil
 import pytest
-import zstandard
 
 from builders import request, user
 from conftest import Start
@@ -23,6 +22,7 @@ from kato.logs.tail import Tail, _companions
 from kato.logs.unreadable import UnreadablePaths
 from kato.notes.files import NoteWriter
 from kato.notes.policy import AuditLog, Place, WritePolicy
+from kato.system import zstd
 from kato.system.regular import NotRegular, open_regular, read_regular
 from logs import ClaudeLog, CodexLog, wait_for
 from server.test_session_logs import holds, launch
@@ -133,7 +133,7 @@ def test_a_compressed_log_that_was_replaced_is_an_error(tmp_path: Path, make: Ma
     log = CodexLog(tmp_path, tmp_path)
     log.write(*log.start, *log.user("hi"))
     packed = log.path.with_name(log.path.name + ".zst")
-    packed.write_bytes(zstandard.ZstdCompressor().compress(log.path.read_bytes()))
+    packed.write_bytes(zstd.library().compress(log.path.read_bytes()))
     log.path.unlink()
     tail = Tail(found(packed, tmp_path / ".codex" / "sessions", "codex"), PLACE)
     packed.unlink()

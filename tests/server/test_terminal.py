@@ -21,11 +21,10 @@ from conftest import Start, environment_of
 from kato.cli.client import Client, RequestFailed
 from kato.core import limits
 from logs import ClaudeLog, CodexLog, append, wait_for
+from terminal import shown_on, start_on_terminal
 
 if sys.platform == "win32":
     pytest.skip("needs a POSIX terminal", allow_module_level=True)
-
-import pty
 
 #: Window title, clear screen, C1 colour, right-to-left override, isolate, line separator, newline, markup that closes nothing.
 EVIL = "\x1b]0;OWNED\x07\x1b[2J\x9b31m\u202eevil\u2066\u2028\nFORGED [/] [bold]\r\x7f\x00"
@@ -99,21 +98,16 @@ class Home:
 
     def terminal(self, *arguments: str, stop_after: str | None = None, **environment: str) -> tuple[int, str]:
         """Runs a command on a terminal of its own; one that does not end by itself is interrupted after this output."""
-        ours, theirs = pty.openpty()
-        process = subprocess.Popen(
+        process, ours = start_on_terminal(
             [sys.executable, "-m", "kato", *arguments],
             cwd=self.work,
-            env=self.environment | environment,
-            stdin=theirs,
-            stdout=theirs,
-            stderr=theirs,
+            environment=self.environment | environment,
         )
-        os.close(theirs)
         output = b""
         late = threading.Timer(60, process.kill)
         late.start()
         try:
-            while data := _read(ours):
+            for data in shown_on(ours):
                 output += data
                 if stop_after is not None and stop_after in output.decode(errors="replace"):
                     process.send_signal(signal.SIGINT)
@@ -123,14 +117,7 @@ class Home:
             os.close(ours)
             if process.poll() is None and stop_after is not None:
                 process.kill()
-        return process.wait(timeout=30), output.decode()
-
-
-def _read(terminal: int) -> bytes:
-    try:
-        return os.read(terminal, 1 << 16)
-    except OSError:  # Linux: the last process that wrote to it ended
-        return b""
+        return process.wait(timeout=30), output.decode(environment.get("PYTHONIOENCODING", "utf-8"))
 
 
 @pytest.fixture(autouse=True)
@@ -173,6 +160,23 @@ COMMANDS: dict[str, tuple[int, list[str]]] = {
     "clean": (0, ["clean", "--older-than", "1d", "--dry-run"]),
     "demo": (1, ["demo", "--events", "../events.jsonl", "--out", "out\x1b[2J\n[/]"]),
     "a wrong argument": (2, [NAME]),
+}
+
+#: The other commands, whose output holds no names of conversations.
+MORE_COMMANDS: dict[str, tuple[int, list[str]]] = {
+    "no command": (0, []),
+    "help": (0, ["help"]),
+    "help of a command": (0, ["help", "capture"]),
+    "the man page": (0, ["help", "--man"]),
+    "completions": (0, ["completions", "zsh"]),
+    "config": (0, ["config"]),
+    "search": (1, ["search", "nothing like it"]),
+    "keep": (0, ["keep", "--since", "1m"]),
+    "resume of what is not there": (1, ["resume", f"nothing {NAME}"]),
+    "hooks status": (0, ["hooks", "status", "claude"]),
+    "mcp status": (0, ["mcp", "status", "codex"]),
+    "drift": (0, ["doctor", "--drift"]),
+    "a moment that is not one": (2, ["sessions", "--since", "…"]),
 }
 
 
@@ -257,13 +261,30 @@ def test_json_stays_exact_in_every_encoding(home: Home, arguments: list[str], en
     ids=lambda environment: next(iter(environment.values())),
 )
 def test_every_encoding_shows_something_readable(home: Home, environment: dict[str, str]) -> None:
-    for name, (code, arguments) in COMMANDS.items():
+    for name, (code, arguments) in (COMMANDS | MORE_COMMANDS).items():
         done = home.pipe(*arguments, **environment)
         # Where names of files are ASCII, the log whose name is not is left out.
         expected = 1 if "LC_ALL" in environment and name.startswith("capture") else code
         assert done.returncode == expected, done.stderr
         assert b"UnicodeEncodeError" not in done.stderr
         assert re.search(rb"[a-z]{4}", done.stdout + done.stderr)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("encoding", ["ascii", "cp1252"])
+def test_every_command_shows_something_readable_on_a_terminal_of_any_encoding(
+    home: Home, encoding: str
+) -> None:
+    for name, (code, arguments) in (COMMANDS | MORE_COMMANDS).items():
+        ended, output = home.terminal(*arguments, PYTHONIOENCODING=encoding)
+        assert ended == code, (name, output)
+        assert "Traceback" not in output
+        assert [sign for sign in "✔✘●·…↳" if f"\\u{ord(sign):04x}" in output] == [], "signs, not escapes"
+        assert re.search("[a-z]{4}", plain(output)), name
+    for arguments, until in ((["watch"], "Watching"), (["status", "--watch"], "OWNED")):
+        ended, output = home.terminal(*arguments, stop_after=until, PYTHONIOENCODING=encoding)
+        assert ended in (0, 130), output
+        assert "Traceback" not in output
 
 
 def test_signs_fall_back_to_ascii(tmp_path: Path, environment: dict[str, str]) -> None:

@@ -12,9 +12,9 @@ from builders import request, user
 from kato.core import limits, paths
 from kato.core.errors import InvalidParams, SettingsInvalid, brief, shown
 from kato.core.grammar import is_command_line, parse, unwrap
+from kato.core.layers import resolve
 from kato.core.lenient_json import decoded_bytes, loads, rendered_bytes
 from kato.core.lines import Lines, are_sound
-from kato.core.settings import resolve
 from kato.core.text import (
     fence_longer_than_any_in,
     line_part,

@@ -5,9 +5,9 @@ import sys
 
 import pytest
 
-from kato.app.config import LogFormatter
 from kato.core import limits
 from kato.engine import log_defect
+from kato.system.log_format import LogFormatter
 
 
 def formatted(message: str, *arguments: object, **more: object) -> str:

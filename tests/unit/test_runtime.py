@@ -11,7 +11,7 @@ import pytest
 
 from builders import conversation, request
 from kato.app.runtime import Hooks, Runtime
-from kato.core import settings
+from kato.core import layers
 from kato.core.errors import EXIT_NO_SHUTDOWN, BudgetExceeded, SettingsInvalid
 from kato.core.notices import Notice
 from kato.core.outcomes import CommandOutcome
@@ -41,7 +41,7 @@ class Owner:
         """Opens and starts the runtime, then runs `main`."""
         no_logs: dict[str, list[str]] = {name: [] for name in ("claude", "codex", "gemini", "copilot")}
         given = {"stateDir": str(self.state_dir), "heartbeatSeconds": 0.05, "providerSessionRoots": no_logs}
-        chosen = settings.resolve(explicit=given | explicit, environment={}, file=None)
+        chosen = layers.resolve(explicit=given | explicit, environment={}, file=None)
 
         async def work() -> None:
             self.runtime.open(chosen, [], self)

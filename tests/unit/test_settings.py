@@ -9,8 +9,9 @@ from hypothesis import given
 
 from kato.assistants.registry import unknown_name
 from kato.core.errors import SettingsInvalid
+from kato.core.layers import resolve
 from kato.core.setting_rules import is_absolute
-from kato.core.settings import RESTART_KEYS, TABLE, Settings, difference, resolve
+from kato.core.settings import RESTART_KEYS, TABLE, Settings, difference
 
 
 def explicit(**given: Any) -> Settings:

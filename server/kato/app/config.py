@@ -27,7 +27,7 @@ else:
 from kato.app import statusfiles
 from kato.core import limits
 from kato.core.errors import SettingsInvalid
-from kato.core.text import printable
+from kato.system.log_format import LogFormatter
 from kato.system.regular import open_regular
 
 log = logging.getLogger("kato")
@@ -168,28 +168,6 @@ def _standard_offset() -> timedelta:
 
 #: What the C library's conversions raise for a time that they do not support.
 _UNKNOWN_TIME: Final = (OverflowError, ValueError, OSError)
-
-
-class LogFormatter(logging.Formatter):
-    """One line a record, whatever a name or a path in it holds; the lines of a traceback follow, indented, so that none
-    of them can pass for a record.
-    """
-
-    def formatMessage(self, record: logging.LogRecord) -> str:  # noqa: N802 - logging's own name
-        """The record's line."""
-        return printable(super().formatMessage(record), chars_max=limits.MESSAGE_CHARS_MAX)
-
-    def formatException(self, ei: Any) -> str:  # noqa: N802 - logging's own name
-        """The traceback's lines."""
-        return _indented(super().formatException(ei))
-
-    def formatStack(self, stack_info: str) -> str:  # noqa: N802 - logging's own name
-        """The stack's lines."""
-        return _indented(super().formatStack(stack_info))
-
-
-def _indented(lines: str) -> str:
-    return "    " + printable(lines, keep="\n").replace("\n", "\n    ")
 
 
 def log_to_stderr() -> None:

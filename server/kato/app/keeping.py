@@ -18,11 +18,14 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import Final
 
+from msgspec import UnsetType
+
 from kato.assistants.contract import SavePicture, Surroundings
 from kato.core import limits
 from kato.core.errors import JournalUnavailable, KatoError
 from kato.core.moments import epoch_ms
 from kato.core.records import LogRecord
+from kato.core.views import UnreadableStatus
 from kato.engine import AppendRequest, Engine, log_defect
 from kato.logs.discovery import Root
 from kato.logs.follow import LogFollower
@@ -89,6 +92,11 @@ class Keeper:
     def waiting(self) -> int:
         """How many logs wait to be read to their end."""
         return self._follower.waiting
+
+    @property
+    def unreadable(self) -> UnreadableStatus | UnsetType:
+        """What could not be read; UNSET if everything could."""
+        return self._follower.unreadable.status
 
     def step(self) -> float | None:
         """Reads a piece. Returns after how many seconds the next one can be read; None when all is read."""

@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 from kato.app import process
 from kato.app.build import Assembly
 from kato.assistants import registry
-from kato.core import settings as declared
+from kato.core import layers
 from kato.core.commands import CommandName, command_from_editor
 from kato.core.errors import UnknownSession
 from kato.core.events import ConversationEvent, SessionKey, decode_line, encode_line
@@ -146,7 +146,7 @@ def open_engine(
         with kato.open_engine("state", folders=["."]) as engine:
             engine.append(kato.parse_log("session.jsonl").events)
     """
-    chosen = declared.resolve(
+    chosen = layers.resolve(
         explicit={**(settings or {}), "stateDir": str(Path(state_dir).absolute())},
         environment={},
         file=None,

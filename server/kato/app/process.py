@@ -121,8 +121,8 @@ def _release() -> None:
 
 
 def identity(pid: int) -> str | None:
-    """`<pid>:<when it started>`: identifies a process even if its id is reused. None if there is no such process, or if it
-    ended and its parent has not read its exit code yet.
+    """`<pid>:<when it started>`: identifies a process even if its id is reused. None if no process has this id, or if
+    the process ended and its parent has not read its exit code yet.
     """
     return _linux_identity(pid) if _LINUX else _portable_identity(pid)
 

@@ -13,6 +13,7 @@ from typing import Final, Literal, NamedTuple, Protocol, get_args
 
 from kato.app import build, config
 from kato.assistants.contract import SavePicture, Surroundings
+from kato.cli import progress
 from kato.cli.files import note_writer
 from kato.cli.log_events import SessionEvents, SubAgentLogs, session_of
 from kato.core import limits
@@ -133,6 +134,11 @@ def to_stdout(task: Task, chosen_format: Format | None, write: Callable[[Iterato
 
 def _session(task: Task) -> SessionRecord:
     """The session's record. Raises CommandRefused if it has no events."""
+    with progress.shown("Reading the conversation"):
+        return _session_of(task)
+
+
+def _session_of(task: Task) -> SessionRecord:
     events = SessionEvents(task.found, task.surroundings, since_ms=task.since_ms, screen=task.screen)
     session = session_of(task.found, task.surroundings, events)
     if session.event_count == 0:
@@ -186,6 +192,13 @@ def write_format(
     notebook: NoteBook, session: SessionRecord, path: str, file_format: Format, events: HasPieces
 ) -> Whole:
     """Writes a conversation in one of the formats."""
+    with progress.shown("Writing the note"):
+        return _write_format(notebook, session, path, file_format, events)
+
+
+def _write_format(
+    notebook: NoteBook, session: SessionRecord, path: str, file_format: Format, events: HasPieces
+) -> Whole:
     end = Position(session.event_count)
     if file_format == "jsonl":
         return notebook.write_jsonl(path, session.key, events.pieces, end)

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from kato.assistants.contract import Surroundings
+from kato.cli import progress
 from kato.core.errors import CommandRefused
 from kato.core.settings import Settings
 from kato.logs import discovery
@@ -33,7 +34,8 @@ class Places(NamedTuple):
 
 def list_found(roots: Sequence[Root], place: Surroundings) -> list[Found]:
     """All logs, the one that changed last first; where an assistant keeps several of a session, the best one."""
-    return Listing(roots, place, DescriptionCache(None)).logs()
+    with progress.shown("Looking for session logs"):
+        return Listing(roots, place, DescriptionCache(None)).logs()
 
 
 def pick(all_found: Sequence[Found], wanted: str, place: Surroundings) -> Found:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Literal
 
 from kato.channels.configuration.errors import NotUnderstood
 from kato.cli import options, terminal
-from kato.cli.options import EXIT_FAILED
+from kato.cli.exits import EXIT_FAILED
 from kato.core.errors import EXIT_OK, CommandRefused
 
 if TYPE_CHECKING:

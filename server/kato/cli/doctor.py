@@ -195,7 +195,7 @@ def _configured(reports: Sequence[RootReport], configured: Mapping[str, Sequence
             continue
         setting = f"providerSessionRoots.{report.assistant.name}"
         if not report.exists:
-            yield f"✘ {setting}: there is no folder {report.path}. Correct the path, or remove it."
+            yield f"✘ {setting}: the folder {report.path} does not exist. Correct the path, or remove it."
         elif report.readable and not report.is_empty:
             cure = f"Set it to {report.better}." if report.better else "Correct the path, or remove it."
             title = report.assistant.title

@@ -10,12 +10,12 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, Final
 
 from msgspec import Struct, field
-from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn
 
 from kato import __version__
 from kato.assistants.contract import Assistant, Problem, Surroundings
 from kato.assistants.unknown import UnknownKinds
-from kato.cli.screen import Screen, mb
+from kato.cli import progress
+from kato.cli.screen import mb
 from kato.logs.discovery import Found, Root, scan
 from kato.logs.tail import Tail
 
@@ -49,11 +49,8 @@ class Drift(Struct):
 def search(roots: Sequence[Root], place: Surroundings) -> list[Drift]:
     """Reads all logs, with a progress bar on stderr where that is a terminal."""
     found = [one for root in roots for one in scan(root)]
-    screen = Screen(stderr=True)
-    columns = (TextColumn("{task.description}"), BarColumn(), DownloadColumn(), TimeRemainingColumn())
-    with Progress(*columns, console=screen, transient=True, disable=not screen.is_terminal) as progress:
-        task = progress.add_task("Reading logs", total=sum(one.size for one in found))
-        return examine(_assistants(roots), found, place, on_read=lambda count: progress.advance(task, count))
+    with progress.shown("Reading logs", sum(one.size for one in found), "bytes") as bar:
+        return examine(_assistants(roots), found, place, on_read=bar.advance)
 
 
 def examine(

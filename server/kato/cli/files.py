@@ -16,10 +16,12 @@ from kato.system.clock import now_ms
 
 @contextmanager
 def open_journal(state_dir: Path) -> Iterator[Journal]:
-    """The journal of a state folder. A missing one is an error and is not made: raises JournalUnavailable."""
+    """The journal of a state folder. Raises JournalUnavailable if it does not exist, and does not create it."""
     path = state_dir / FILE_NAME
     if not path.exists():
-        raise JournalUnavailable(f"there is no journal {path}", str(path))
+        raise JournalUnavailable(
+            f"the journal {path} does not exist; an editor with Kato or `kato watch` creates it", str(path)
+        )
     journal = Journal.open(state_dir, now_ms=now_ms)
     try:
         if journal.recovery is not None:

@@ -5,17 +5,16 @@ Rule: importing this module loads argparse and the errors only. `kato serve` and
 
 import argparse
 import os
-from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-from kato.core.errors import CommandRefused
+from kato.core.errors import CommandRefused, SettingsInvalid
+from kato.system.clock import now_ms
 
 if TYPE_CHECKING:
+    from kato.core.layers import Layer, OnInvalid
     from kato.core.settings import Settings
 
-#: The exit code of a subcommand that could not do what it was asked for.
-EXIT_FAILED: Final = 1
 #: Conversations that are listed or read without `--all`.
 LISTED_MAX: Final = 20
 
@@ -23,18 +22,18 @@ LISTED_MAX: Final = 20
 # --- Options ---------------------------------------------------------------------------------------------
 
 
-class _Help(argparse.HelpFormatter):
+class Help(argparse.HelpFormatter):
     """Wraps the paragraphs of a description, and keeps the lines of the examples."""
 
     def _fill_text(self, text: str, width: int, indent: str) -> str:
         if text.startswith("example"):
             return text
-        return "\n\n".join(super(_Help, self)._fill_text(one, width, indent) for one in text.split("\n\n"))
+        return "\n\n".join(super(Help, self)._fill_text(one, width, indent) for one in text.split("\n\n"))
 
 
 def describe(parser: argparse.ArgumentParser, description: str, *examples: str) -> None:
     """Completes a subcommand's help: a paragraph after the summary, and examples."""
-    parser.formatter_class = _Help
+    parser.formatter_class = Help
     parser.description = f"{parser.description}\n\n{description}"
     title = "example:" if len(examples) == 1 else "examples:"
     parser.epilog = "\n".join([title, *(f"  {one}" for one in examples)])
@@ -62,6 +61,16 @@ def add_memory_limit(parser: argparse.ArgumentParser) -> None:
     )
 
 
+def add_since(parser: argparse.ArgumentParser, what: str) -> None:
+    """Adds `--since`. `what` says what the command leaves out or takes."""
+    parser.add_argument(
+        "--since",
+        type=moment,
+        metavar="WHEN",
+        help=f"{what}: 3d, '2 weeks ago', yesterday, monday, 14:30, 2026-11-24",
+    )
+
+
 # --- Values ----------------------------------------------------------------------------------------------
 
 
@@ -69,22 +78,32 @@ def settings(arguments: argparse.Namespace) -> "Settings":
     """The settings in force: the options of the command line, then the environment, then the configuration file. Raises
     SettingsInvalid.
     """
+    from kato.core.layers import combine, refuse  # noqa: PLC0415
+
+    return combine(setting_layers(arguments, refuse))
+
+
+def setting_layers(arguments: argparse.Namespace, on_invalid: "OnInvalid") -> "list[Layer]":
+    """The layers of the settings, the strongest last. `on_invalid` takes the error of each value that is not valid."""
     from kato.app import config  # noqa: PLC0415
-    from kato.core import settings as declared  # noqa: PLC0415
+    from kato.core import layers  # noqa: PLC0415
 
     state_dir = getattr(arguments, "state_dir", None)
     explicit = {
         "stateDir": None if state_dir is None else absolute(state_dir),
         "daemonMaxMemoryMb": getattr(arguments, "max_memory_mb", None),
     }
-    file, name = config.load_config(os.environ)
-    return declared.resolve(
-        explicit={key: value for key, value in explicit.items() if value is not None},
-        environment=os.environ,
-        file=file,
-        file_name=name,
-        unknown_provider=_unknown_provider,
-    )
+    given = {key: value for key, value in explicit.items() if value is not None}
+    file, name = None, ""
+    try:
+        file, name = config.load_config(os.environ)
+    except SettingsInvalid as error:
+        on_invalid(error)
+    return [
+        layers.of_mapping(file, name, _unknown_provider, on_invalid),
+        *layers.of_environment(os.environ, on_invalid),
+        layers.of_mapping(given, "command line", _unknown_provider, on_invalid),
+    ]
 
 
 def _unknown_provider(name: str) -> str | None:
@@ -112,37 +131,33 @@ def absolute(path: str) -> str:
     try:
         return str(Path(path).expanduser().absolute())
     except RuntimeError:
-        raise CommandRefused(f"{path}: there is no such user") from None
-
-
-def days(text: str) -> int:
-    """`90d` as a number of days. Raises ArgumentTypeError."""
-    if not text.endswith("d") or not text[:-1].isdecimal() or int(text[:-1]) < 1:
-        raise argparse.ArgumentTypeError(f"invalid number of days: {text!r}; write for example 90d")
-    return int(text[:-1])
+        raise CommandRefused(
+            f"{path}: the system does not know this user or the user's home folder"
+        ) from None
 
 
 def moment(text: str) -> int:
-    """A moment as the user writes it, in milliseconds since the Unix epoch: `30m`, `2h` or `3d` ago; a time of today; a date,
-    or a date and a time, in the local zone. Raises CommandRefused.
-    """
-    from datetime import datetime, timedelta  # noqa: PLC0415
+    """A moment as the user writes it (`core.when`), in milliseconds since the Unix epoch. Raises ArgumentTypeError."""
+    from datetime import datetime  # noqa: PLC0415 - for those who name a moment
 
-    now = datetime.now().astimezone()
-    unit = _UNITS.get(text[-1:])
+    from kato.app.config import LocalZone  # noqa: PLC0415
+    from kato.core.when import EXAMPLES, parse_moment  # noqa: PLC0415
+
     try:
-        if unit is not None and text[:-1].isdecimal():
-            found = now - timedelta(**{unit: int(text[:-1])})
-        elif ":" in text and "-" not in text:
-            found = datetime.combine(now.date(), datetime.strptime(text, "%H:%M").time()).astimezone()  # noqa: DTZ007 - local
-        else:
-            found = datetime.fromisoformat(text)
-            found = found if found.tzinfo is not None else found.astimezone()
-    except (ValueError, OverflowError):
-        raise CommandRefused(
-            f"--since: invalid moment {text!r}; write 30m, 2h, 3d, 14:30, 2026-11-24 or 2026-11-24T14:30"
-        ) from None
+        found = parse_moment(text, datetime.now(LocalZone()))
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"invalid moment {text!r}; write for example {EXAMPLES}") from None
     return int(found.timestamp() * 1000)
 
 
-_UNITS: Final[Mapping[str, str]] = {"m": "minutes", "h": "hours", "d": "days"}
+def past_moment(text: str) -> int:
+    """A moment that is at least a day ago. Raises ArgumentTypeError."""
+    found = moment(text)
+    if found > now_ms() - _DAY_MS:
+        raise argparse.ArgumentTypeError(
+            f"{text!r} is less than a day ago; name an earlier moment, for example 90d"
+        )
+    return found
+
+
+_DAY_MS: Final = 86_400_000

@@ -3,6 +3,7 @@
 import os
 from collections.abc import Iterable
 from pathlib import Path
+from typing import Final
 
 from rich.console import Console, ConsoleOptions, RenderableType
 from rich.segment import Segment
@@ -11,12 +12,19 @@ from rich.text import Text
 from kato.core import limits
 from kato.core.text import printable
 
+#: In a file or a pipe no line is cut or wrapped.
+_PIPE_WIDTH: Final = 1_000_000
+
 
 class Screen(Console):
-    """A console that prints texts as they are: no markup, and no control character but rich's own."""
+    """A console that prints texts as they are: no markup, and no control character but rich's own. `wraps`: lines are as wide as
+    a terminal's also in a file or a pipe.
+    """
 
-    def __init__(self, *, stderr: bool = False) -> None:
+    def __init__(self, *, stderr: bool = False, wraps: bool = False) -> None:
         super().__init__(markup=False, highlight=False, emoji=False, stderr=stderr)
+        if not wraps and not self.is_terminal:
+            self.width = _PIPE_WIDTH
 
     def render(self, renderable: RenderableType, options: ConsoleOptions | None = None) -> Iterable[Segment]:
         """What every text passes on its way out, that in tables' cells before it is cut to its column."""

@@ -10,6 +10,7 @@ from rich.text import Text
 
 from kato.cli.screen import mb, shown_path, words
 from kato.core import limits
+from kato.system.zstd import INSTALL
 
 
 def status_tables(status: Mapping[str, Any]) -> RenderableType:
@@ -39,17 +40,25 @@ def unwatched(reason: str) -> str:
 
 
 def unread(counts: Mapping[str, Any]) -> str:
-    """What the file system does not let Kato read, and what to do. `counts` as in the status (`watching.unreadable`)."""
+    """What Kato cannot read, and what to do. `counts` as in the status (`watching.unreadable`)."""
     kinds = (("folders", "folder"), ("files", "file"), ("names", "path"))
     shown = [
         f"{counts[plural]:,} {noun}{'' if counts[plural] == 1 else 's'}"
         for plural, noun in kinds
         if counts[plural]
     ]
-    return (
-        f"Kato cannot read {', '.join(shown)} where session logs lie, for example {counts['example']}. "
-        "Give your user the right to read them."
-    )
+    sentences = []
+    if shown:
+        sentences.append(
+            f"Kato cannot read {', '.join(shown)} where session logs lie, for example {counts['example']}. "
+            "Give your user the right to read them."
+        )
+    if packed := counts.get("compressed"):
+        logs = "a session log" if packed == 1 else f"{packed:,} session logs"
+        sentences.append(
+            f"Kato cannot read {logs} compressed with Zstandard, because this Python lacks it: run {INSTALL}."
+        )
+    return " ".join(sentences)
 
 
 def memory_table(status: Mapping[str, Any]) -> RenderableType:

@@ -16,9 +16,9 @@ from contextlib import contextmanager
 from types import TracebackType
 from typing import Any, Final, TextIO
 
-from kato.app.config import LogFormatter
 from kato.core import limits
 from kato.core.text import printable
+from kato.system.log_format import LogFormatter
 
 _ERRORS: Final = "kato-terminal"
 #: ASCII of the same width, so that columns stay aligned, for the signs of Kato's own texts.
@@ -40,8 +40,9 @@ def prepare() -> None:
     """Call once, before anything is printed."""
     codecs.register_error(_ERRORS, _substitute)
     sys.stdout, sys.stderr = _buffered(sys.stdout), _buffered(sys.stderr)
-    if isinstance(sys.stdout, io.TextIOWrapper):
-        sys.stdout.reconfigure(errors=_ERRORS)
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors=_ERRORS)
     sys.excepthook = _print_defect
     if logging.lastResort is not None:
         logging.lastResort.setFormatter(LogFormatter())  # what is logged where no log was set up
@@ -70,6 +71,15 @@ def _print_defect(kind: type[BaseException], error: BaseException, trace: Traceb
 def print_line(text: str) -> None:
     """Prints a line."""
     print(printable(text, chars_max=limits.MESSAGE_CHARS_MAX))  # noqa: T201 - the one place
+
+
+def can_print(text: str) -> bool:
+    """Whether the encoding of standard output has every character of a text."""
+    try:
+        text.encode(sys.stdout.encoding or "utf-8", "surrogateescape")
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def print_error(text: str) -> None:

@@ -26,6 +26,7 @@ NoticeKind = Literal[
     "journal_lost",
     "watcher_failed",
     "folder_ignored",
+    "package_missing",
 ]
 
 

@@ -1,17 +1,11 @@
-"""The settings: each declared once with its name, rule, default and description; and how the layers are combined.
+"""The settings: each declared once with its name, rule, default and description. `core.layers` combines their sources."""
 
-Rule: every value that is present must be valid, in every layer, also where a stronger layer overrides it; an unknown key
-is refused with the nearest known one. An invalid value is never replaced by the default.
-"""
-
-import re
 from collections.abc import Callable, Mapping
 from typing import Annotated, Any, Final, Literal, NamedTuple, get_type_hints
 
 from msgspec import Struct, structs
 
 from kato.core import limits
-from kato.core.errors import SettingsInvalid
 from kato.core.paths import NAME_TEMPLATE
 from kato.core.setting_rules import (
     BOOLEAN,
@@ -34,7 +28,6 @@ from kato.core.setting_rules import (
     WRITE_ROOTS,
     Rule,
 )
-from kato.core.text import nearest
 
 LogLevel = Literal["debug", "info", "warning", "error"]
 
@@ -307,95 +300,10 @@ class Key(NamedTuple):
         return self.setting.rule.check
 
 
-def resolve(
-    *,
-    explicit: Mapping[str, Any] | None,
-    environment: Mapping[str, str],
-    file: Mapping[str, Any] | None,
-    file_name: str = "config.toml",
-    explicit_name: str = "initializationOptions",
-    unknown_provider: Callable[[str], str | None] = lambda _: None,
-) -> Settings:
-    """The settings in force: explicit, then environment, then file, then default, key by key. The names are for errors.
-    `unknown_provider` gives the rule that the name of an assistant breaks, None for a known one.
-
-    Raises SettingsInvalid that names the key, its rule, what was there and where.
-    """
-    chosen: dict[str, Any] = {}
-    if file is not None:
-        chosen |= _checked(_flat(file, file_name), file_name)
-        _check_providers(chosen, unknown_provider, file_name)
-    chosen |= _from_environment(environment)
-    if explicit is not None:
-        chosen |= _checked(_flat(explicit, explicit_name), explicit_name)
-        _check_providers(chosen, unknown_provider, explicit_name)
-    return Settings(**chosen)
-
-
 def difference(before: Settings, after: Settings) -> frozenset[str]:
     """The names of the settings that differ."""
     old, new = structs.asdict(before), structs.asdict(after)
     return frozenset(key.name for key in TABLE if old[key.field] != new[key.field])
-
-
-def _flat(given: Mapping[str, Any], origin: str) -> dict[str, Any]:
-    """`{"markdown": {"includeThinking": true}}` and `{"markdown.includeThinking": true}` are the same."""
-    flat: dict[str, Any] = {}
-    for name, value in given.items():
-        if name in _SECTIONS:
-            if not isinstance(value, Mapping):
-                raise SettingsInvalid(name, f"must be a table of {name}.* settings", value, origin)
-            nested = {f"{name}.{inner}": item for inner, item in value.items()}
-        else:
-            nested = {name: value}
-        for inner, item in nested.items():
-            if inner in flat:
-                raise SettingsInvalid(inner, "must be given once", item, origin)
-            flat[inner] = item
-    return flat
-
-
-def _checked(given: Mapping[str, Any], origin: str) -> dict[str, Any]:
-    values = {}
-    for name, value in given.items():
-        key = _BY_NAME.get(name)
-        if key is None:
-            near = nearest(name, _BY_NAME)
-            hint = f"; known are {', '.join(_BY_NAME)}" if near is None else f"; did you mean {near}?"
-            raise SettingsInvalid(name, f"is not a setting{hint}", value, origin)
-        values[key.field] = _check(key, value, origin)
-    return values
-
-
-def _check_providers(
-    chosen: Mapping[str, Any], unknown_provider: Callable[[str], str | None], origin: str
-) -> None:
-    roots: Mapping[str, tuple[str, ...]] = chosen.get("provider_session_roots", {})
-    for name in roots:
-        rule = unknown_provider(name)
-        if rule is not None:
-            raise SettingsInvalid("providerSessionRoots", f"must be {rule}", dict(roots), origin)
-
-
-def _check(key: Key, value: Any, origin: str) -> Any:
-    try:
-        return key.check(value)
-    except ValueError as error:
-        detail = str(error)
-        raise SettingsInvalid(key.name, f"must be {detail or key.rule}", value, origin) from None
-
-
-def _from_environment(environment: Mapping[str, str]) -> dict[str, Any]:
-    values = {}
-    for key in TABLE:
-        if key.environment is None or (text := environment.get(key.environment)) is None:
-            continue
-        value: Any = int(text) if key.setting.rule is POSITIVE_INTEGER and _DIGITS.match(text) else text
-        values[key.field] = _check(key, value, f"environment {key.environment}")
-    return values
-
-
-_DIGITS: Final = re.compile(r"\A[1-9][0-9]{0,17}\Z")
 
 
 def _table() -> tuple[Key, ...]:
@@ -407,8 +315,10 @@ def _table() -> tuple[Key, ...]:
 #: Every setting, in the order of its declaration.
 TABLE: Final = _table()
 
-_BY_NAME: Final = {key.name: key for key in TABLE}
-_SECTIONS: Final = frozenset(key.name.partition(".")[0] for key in TABLE if "." in key.name)
+#: By the name that they have in every layer.
+BY_NAME: Final = {key.name: key for key in TABLE}
+#: The tables that group settings: `markdown`, `notes`.
+SECTIONS: Final = frozenset(key.name.partition(".")[0] for key in TABLE if "." in key.name)
 
 #: The settings that take effect only at the next start: the files below them are open.
 RESTART_KEYS: Final = frozenset(key.name for key in TABLE if key.setting.needs_restart)

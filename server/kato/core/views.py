@@ -106,13 +106,14 @@ class RecordingsStatus(Struct, frozen=True, rename="camel"):
 
 class UnreadableStatus(Struct, frozen=True, kw_only=True, rename="camel"):
     """How many folders could not be listed, files could not be opened, and paths are not valid text, where session logs
-    lie. `example` is one of the paths with the reason.
+    lie. `compressed` counts logs that need a package for Zstandard. `example` is one of the paths with the reason.
     """
 
     folders: int
     files: int
     names: int
     example: str
+    compressed: int | UnsetType = UNSET
 
 
 class WatchingStatus(Struct, frozen=True, kw_only=True, rename="camel"):

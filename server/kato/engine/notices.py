@@ -11,6 +11,7 @@ from kato.core.notices import Notice
 from kato.core.ports import Ledger
 from kato.core.records import Claim, Recording
 from kato.notes.notebook import Replaced
+from kato.system import zstd
 
 
 def name_of(ledger: Ledger, key: SessionKey) -> str:
@@ -157,6 +158,16 @@ def watcher_failed(reason: str, remedy: str) -> Notice:
     return Notice(
         "watcher_failed", "warning", f"{message} {remedy}".rstrip(), {"reason": reason, "cure": remedy}
     )
+
+
+def zstandard_missing(count: int) -> Notice:
+    """Logs are compressed, and this Python cannot decompress them."""
+    logs = "a session log that is" if count == 1 else "session logs that are"
+    message = (
+        f"Kato cannot read {logs} compressed with Zstandard (Codex compresses old ones): this Python lacks the package. "
+        f"Run {zstd.INSTALL}, then restart Kato."
+    )
+    return Notice("package_missing", "warning", message, {"package": "kato-lsp[zstd]", "cure": zstd.INSTALL})
 
 
 def _session(key: SessionKey) -> dict[str, Any]:

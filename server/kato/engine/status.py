@@ -45,6 +45,7 @@ class StatusReporter:
         self._watching: WatchingStatus | UnsetType = UNSET
         self._search: SearchStatus | UnsetType = UNSET
         self._is_failure_reported = False
+        self._is_package_reported = False
 
     def memory(self) -> MemoryStatus:
         """The process, the snapshots, the journal."""
@@ -100,6 +101,7 @@ class StatusReporter:
         before, self._watching = self._watching, watching
         if watching.unreadable != (UNSET if before is UNSET else before.unreadable):
             self._listener.changed()
+        self._notify_of_compressed(watching)
         if watching.failed is UNSET or (before is not UNSET and before.failed == watching.failed):
             return
         log.warning("not all folders with session logs are watched: %s", watching.failed)
@@ -107,3 +109,10 @@ class StatusReporter:
         if not self._is_failure_reported:
             self._is_failure_reported = True
             self._listener.notify(notices.watcher_failed(watching.failed, remedy))
+
+    def _notify_of_compressed(self, watching: WatchingStatus) -> None:
+        """Notifies the user once of logs that this Python cannot decompress."""
+        count = UNSET if watching.unreadable is UNSET else watching.unreadable.compressed
+        if count is not UNSET and not self._is_package_reported:
+            self._is_package_reported = True
+            self._listener.notify(notices.zstandard_missing(count))

@@ -4,7 +4,6 @@ Rule: a log is opened for each piece and closed again, so that Kato holds no des
 open until it is read to its end). Errors of the file system are OSError; a companion that cannot be read is counted.
 """
 
-import errno
 import os
 from collections.abc import Iterator
 from contextlib import suppress
@@ -17,6 +16,7 @@ from kato.core import limits
 from kato.logs.discovery import PACKED, Found, mtime_ns
 from kato.logs.unreadable import UnreadablePaths
 from kato.system.regular import open_regular, read_regular
+from kato.system.zstd import unpacked
 
 _NOTHING: Final = ReadResult([], [])
 
@@ -118,24 +118,10 @@ class Tail:
         if (status.st_size, mtime_ns(status)) != (self.size, self.mtime_ns):
             self.size, self.mtime_ns = status.st_size, mtime_ns(status)
             self.reader.restart()
-            self._unpacked = _unpacked(self.found.path)
+            self._unpacked = unpacked(self.found.path, limits.LOG_READ_BYTES)
         data = next(self._unpacked, b"")
         self.unsettled = self.unsettled or bool(data)
         return Piece(self.reader.feed(data) if data else _NOTHING, more=bool(data))
-
-
-def _unpacked(path: str) -> Iterator[bytes]:
-    import zstandard  # noqa: PLC0415 - most users have no compressed log
-
-    try:
-        with (
-            open(path, "rb", opener=open_regular) as file,
-            zstandard.ZstdDecompressor().stream_reader(file) as stream,
-        ):
-            while data := stream.read(limits.LOG_READ_BYTES):
-                yield data
-    except zstandard.ZstdError as error:
-        raise OSError(errno.EIO, f"invalid Zstandard data: {error}", path) from None
 
 
 def _companion_marks(found: Found) -> list[tuple[int, int] | None]:

@@ -13,7 +13,7 @@ from typing import Any, Final
 from kato.app import config
 from kato.app.runtime import Runtime
 from kato.assistants import registry
-from kato.core import paths, settings
+from kato.core import layers, paths, settings
 from kato.core.errors import SettingsInvalid
 from kato.core.notices import Notice
 from kato.core.setting_rules import is_absolute
@@ -74,7 +74,7 @@ class Configuration:
                 "initializationOptions", "must be an object", self._initial, "initializationOptions"
             )
         file, name = config.load_config(self._environment)
-        return settings.resolve(
+        return layers.resolve(
             explicit={**self._command_line, **self._initial, **self._changed},
             environment=self._environment,
             file=file,

@@ -6,7 +6,7 @@ The folder is `KATO_RUNTIME_DIR`, else `kato` in `XDG_RUNTIME_DIR` or `/run/user
 depend on `stateDir`, which a hook cannot know: an editor may have set it.
 
 Rules: the folder belongs to the user alone (0700) or is not used. This module imports little, because a hook loads it for each
-prompt. Windows has no such sockets in Python: there, no process answers.
+prompt. Python does not support these sockets on Windows, so no process answers there.
 """
 
 import json

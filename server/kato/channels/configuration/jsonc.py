@@ -217,7 +217,7 @@ def _with(value: Any, path: Sequence[str], new: Any) -> Any:
     if not path:
         return new
     if not isinstance(value, dict):
-        raise NotUnderstood(f"there is no object around {path[0]}")
+        raise NotUnderstood(f"the value that must contain {path[0]} is not an object")
     changed = dict(value)
     if len(path) == 1 and new is _REMOVED:
         changed.pop(path[0], None)

@@ -2,7 +2,7 @@
 
 Rules:
 
-- What is read is bounded in bytes and answers in characters; an answer that is cut shows this, and how to continue.
+- A call reads a bounded number of bytes and returns a bounded number of characters; an answer that was cut says how to continue.
 - Conversations outside the scope do not exist for the caller.
 - Secrets are masked as in notes, in whole texts before they are cut. `tools` marks the text as untrusted.
 """

@@ -13,6 +13,7 @@ from typing import Any, Final, NamedTuple
 
 import orjson
 
+from kato.core.errors import brief
 from kato.core.lenient_json import dumps
 
 #: The revisions that begin with `initialize`, the newest last.
@@ -146,13 +147,13 @@ class Protocol:
 
     def _list_tools(self, params: Json) -> Json:
         if params.get("cursor") is not None:
-            raise _Refused(INVALID_PARAMS, "the list of tools has one page: there is no cursor")
+            raise _Refused(INVALID_PARAMS, "the list of tools has a single page, so `cursor` must be absent")
         return {"tools": list(self._toolbox.descriptions), **_CACHE}
 
     def _call_tool(self, params: Json) -> Json:
         name = params.get("name")
         if not isinstance(name, str) or not self._toolbox.has(name):
-            raise _Refused(INVALID_PARAMS, "there is no tool of this name")
+            raise _Refused(INVALID_PARAMS, f"unknown tool {brief(name)}; tools/list lists the tools")
         arguments = params.get("arguments")
         result = self._toolbox.call(name, {} if arguments is None else arguments)
         return {"content": [{"type": "text", "text": result.text}], "isError": result.is_error}

@@ -176,7 +176,7 @@ class Tools:
         last = min(count, given.last or count)
         if first > last:
             return ToolResult(
-                f"{_name(record)} has the events 1 to {count}: there is nothing from {first} to {last}."
+                f"{_name(record)} has the events 1 to {count}, and none from {first} to {last}."
             )
         excerpt = archive.read(
             record, first=first, last=last, bytes_max=given.budget, with_results=given.results

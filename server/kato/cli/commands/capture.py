@@ -46,11 +46,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--latest", action="store_true", help="the newest conversation of the current folder (the default)"
     )
-    parser.add_argument(
-        "--since",
-        metavar="WHEN",
-        help="leave out what was before: 30m, 2h, 3d, 14:30, 2026-11-24, 2026-11-24T14:30",
-    )
+    options.add_since(parser, "leave out what was said before")
     parser.add_argument(
         "--format", choices=capturing.FORMATS, help="the format of standard output, or of a file without PATH"
     )
@@ -84,7 +80,6 @@ def run(arguments: argparse.Namespace) -> int:
     wanted, path = _session_and_path(arguments)
     if path not in (None, "-"):
         capturing.format_of(path, arguments.format)  # before the logs are searched
-    since = None if arguments.since is None else options.moment(arguments.since)
     chosen = _with_options(options.settings(arguments), arguments)
     places = catalog.Places.of(chosen)
     logs = catalog.list_found(places.roots, places.surroundings)
@@ -98,7 +93,7 @@ def run(arguments: argparse.Namespace) -> int:
             if record is None:
                 raise
             where = path if path in (None, "-") else options.absolute(path)
-            report = kept.write(chosen, record, kept.Target(where, arguments.format), since)
+            report = kept.write(chosen, record, kept.Target(where, arguments.format), arguments.since)
             if report is not None:
                 _print(report)
             return EXIT_OK
@@ -110,7 +105,7 @@ def run(arguments: argparse.Namespace) -> int:
             f"{found.assistant.name}/{about.session_id} was not captured: nothing of the conversations in this folder is kept, "
             f"because {ignoring} is there; remove that file to capture the conversation"
         )
-    task = capturing.Task(chosen, found, logs, places.surroundings, since, screen)
+    task = capturing.Task(chosen, found, logs, places.surroundings, arguments.since, screen)
     if path == "-":
         shown = partial(printable, keep="\n\t")
         capturing.to_stdout(task, arguments.format, lambda pieces: terminal.write(pieces, shown))
@@ -184,7 +179,9 @@ def _counted(count: int, noun: str) -> str:
 
 
 def _take_left_over(arguments: argparse.Namespace, left_over: Sequence[str]) -> bool:
-    """Takes arguments that argparse left over as the session or the path. False if there is no place for them."""
+    """Takes arguments that argparse left over as the session or the path. False if both were given already, or if
+    one of them is an option.
+    """
     for text in left_over:
         if text.startswith("-") and text != "-":
             return False

@@ -6,8 +6,8 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
-from kato.cli import options, terminal
-from kato.cli.options import EXIT_FAILED
+from kato.cli import options, progress, terminal
+from kato.cli.exits import EXIT_FAILED
 from kato.core.errors import EXIT_OK, CommandRefused
 from kato.system.clock import now_ms
 
@@ -15,10 +15,6 @@ if TYPE_CHECKING:
     from kato.app.cleaning import File, Kind
     from kato.core.records import SessionRecord
     from kato.storage.journal import CleanReport, Journal
-
-#: No conversation is older than this, and the journal cannot compare larger numbers.
-_DAYS_MAX = 1_000_000
-_DAY_MS = 86_400_000
 
 
 class _Choice(NamedTuple):
@@ -42,7 +38,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     which = parser.add_mutually_exclusive_group(required=True)
     which.add_argument(
-        "--older-than", type=options.days, metavar="DAYSd", help="the least age, for example 90d"
+        "--older-than",
+        type=options.past_moment,
+        metavar="WHEN",
+        help="those that were last updated before this moment: 90d, '3 months ago', 2026-01-31",
     )
     which.add_argument(
         "--session",
@@ -70,16 +69,17 @@ def run(arguments: argparse.Namespace) -> int:
     now = now_ms()
     before = None
     kinds: Sequence[Kind] = ()
-    if arguments.older_than is not None:
-        before = now - min(arguments.older_than, _DAYS_MAX) * _DAY_MS
-        kinds = cleaning.find(folder, older_than_ms=before, now_ms=now, is_running=process.is_running)
-    report = _clean_journal(folder, arguments, before)
-    if before is None:
-        ids = {record.key.session_id for record in report.removed}
-        kinds = [cleaning.Kind("backup", "backups", cleaning.backups_of(folder, ids))]
-    left = list(report.remains)
-    if report.removed and not arguments.dry_run:
-        left += cleaning.remove_derived(folder, now_ms=now)
+    with progress.shown("Looking for conversations" if arguments.dry_run else "Removing conversations"):
+        if arguments.older_than is not None:
+            before = arguments.older_than
+            kinds = cleaning.find(folder, older_than_ms=before, now_ms=now, is_running=process.is_running)
+        report = _clean_journal(folder, arguments, before)
+        if before is None:
+            ids = {record.key.session_id for record in report.removed}
+            kinds = [cleaning.Kind("backup", "backups", cleaning.backups_of(folder, ids))]
+        left = list(report.remains)
+        if report.removed and not arguments.dry_run:
+            left += cleaning.remove_derived(folder, now_ms=now)
     verb = "would be removed" if arguments.dry_run else "removed"
     _print_sessions(report, verb)
     for kind in kinds:

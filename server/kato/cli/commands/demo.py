@@ -17,7 +17,7 @@ from rich.text import Text
 from kato.assistants import registry
 from kato.cli import options, tables
 from kato.cli.client import Client, RequestFailed, ServerGone
-from kato.cli.options import EXIT_FAILED
+from kato.cli.exits import EXIT_FAILED
 from kato.cli.screen import Screen, words
 from kato.core.errors import EXIT_OK, InvalidParams
 
@@ -51,7 +51,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace) -> int:
     """Plays the events and prints the outcome. Returns 0 when every event and every command was accepted."""
     events_file: Path | None = arguments.events
-    console = Screen()
+    console = Screen(wraps=True)
     out = arguments.out.absolute()
     out.mkdir(parents=True, exist_ok=True)
     events = list(_load(events_file))

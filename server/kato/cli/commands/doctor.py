@@ -6,10 +6,11 @@ from typing import TYPE_CHECKING, Any
 
 from kato.app import config, statusfiles
 from kato.assistants import registry
-from kato.cli import doctor, drift, options, terminal
+from kato.cli import doctor, drift, options, progress, terminal
 from kato.cli.catalog import Places
 from kato.cli.screen import Screen, shown_path, words
-from kato.core.errors import EXIT_OK
+from kato.core.errors import EXIT_OK, SettingsInvalid
+from kato.core.layers import combine
 from kato.logs.platform_watcher import Trial
 from kato.system.clock import now_ms
 
@@ -42,35 +43,59 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Examines the logs and prints the report. Returns 0 whatever it finds."""
-    chosen = options.settings(arguments)
+    problems: list[SettingsInvalid] = []
+    chosen = combine(options.setting_layers(arguments, problems.append))
     places = Places.of(chosen)
     if arguments.drift:
+        for problem in problems:
+            terminal.print_error(f"kato: {problem.message}")
         _report_drift(places, as_json=arguments.json)
         return EXIT_OK
     sessions_max = sys.maxsize if arguments.all else options.LISTED_MAX
-    with Trial() as trial:
-        reports = [
-            doctor.examine(root, places.surroundings, sessions_max=sessions_max, enter=trial.add)
-            for root in places.roots
-        ]
+    reports = []
+    with Trial() as trial, progress.shown("Reading logs", len(places.roots)) as bar:
+        for root in places.roots:
+            reports.append(
+                doctor.examine(root, places.surroundings, sessions_max=sessions_max, enter=trial.add)
+            )
+            bar.advance()
         failure, folders = trial.watcher.failure, trial.watcher.count
     logs = str(config.state_dir(chosen.state_dir) / statusfiles.LOGS)
     if arguments.json:
-        terminal.print_json(_as_json(reports, logs, failure, folders))
+        terminal.print_json(_as_json(reports, logs, failure, folders, problems))
     else:
+        _print_problems(problems)
         _print(chosen, reports, logs, failure)
     return EXIT_OK
 
 
 def _as_json(
-    reports: list[doctor.RootReport], logs: str, failure: "Failure | None", folders: int
+    reports: list[doctor.RootReport],
+    logs: str,
+    failure: "Failure | None",
+    folders: int,
+    problems: list[SettingsInvalid],
 ) -> dict[str, Any]:
     return {
+        "configuration": [{"message": one.message, **one.data} for one in problems],
         "roots": [doctor.as_json(report) for report in reports],
         "logs": logs,
         "watching": {"folders": folders, "failed": None if failure is None else failure.reason},
         "refusedPlugins": [one._asdict() for one in registry.plugins().refusals],
     }
+
+
+def _print_problems(problems: list[SettingsInvalid]) -> None:
+    """Reports settings that are not valid: every other command refuses to run with them."""
+    screen = Screen()
+    for problem in problems:
+        screen.print(words(f"✘ Setting not valid: {problem.message}"))
+    if problems:
+        screen.print(
+            words(
+                "  Kato does not start with it: `kato config --edit` opens the file. What follows leaves it out."
+            )
+        )
 
 
 def _print(

@@ -2,9 +2,9 @@
 
 import argparse
 
-from kato.cli import options, terminal
+from kato.cli import options, progress, terminal
+from kato.cli.exits import EXIT_FAILED
 from kato.cli.files import open_journal, write_file
-from kato.cli.options import EXIT_FAILED
 from kato.core.errors import EXIT_OK, CommandRefused, UnknownSession
 from kato.core.events import SessionKey
 from kato.core.text import printable_json
@@ -37,7 +37,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "Writes one event a line, exactly as it was accepted, to standard output or to a file.",
         "kato journal export claude/SESSION --output events.jsonl",
     )
-    export.add_argument("session", nargs="?", help="provider/session id; without it, all sessions")
+    export.add_argument(
+        "session", nargs="?", metavar="SESSION", help="provider/session id; without it, all sessions"
+    )
     export.add_argument("--output", "-o", metavar="FILE", help="a file, instead of standard output")
     options.add_state_dir(export)
     export.set_defaults(action=_export)
@@ -49,7 +51,7 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 def _check(arguments: argparse.Namespace) -> int:
-    with open_journal(options.state_dir(arguments)) as journal:
+    with open_journal(options.state_dir(arguments)) as journal, progress.shown("Reading the journal"):
         report = journal.check()
     # If opening the journal had to recover it, that was reported on stderr, and the new journal is sound.
     problems = len(report.problems) + (journal.recovery is not None)
@@ -71,7 +73,8 @@ def _export(arguments: argparse.Namespace) -> int:
         if arguments.output is None:
             terminal.write(lines, printable_json)
         else:
-            write_file(folder, options.absolute(arguments.output), lines)
+            with progress.shown("Writing events"):
+                write_file(folder, options.absolute(arguments.output), lines)
     for problem in problems:
         terminal.print_error(f"kato: {problem}")
     return EXIT_FAILED if problems else EXIT_OK

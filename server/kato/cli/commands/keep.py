@@ -6,8 +6,7 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from kato.cli import options, terminal
-from kato.cli.screen import Screen
+from kato.cli import options, progress, terminal
 from kato.core.errors import EXIT_OK, CommandRefused, JournalUnavailable
 from kato.system.clock import now_ms
 
@@ -26,22 +25,27 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         " ten minutes is left to the editor or to kato watch.",
         "kato keep --since 30d",
     )
-    parser.add_argument("folder", nargs="*", help="only conversations of these folders")
+    parser.add_argument("folder", nargs="*", metavar="FOLDER", help="only conversations of these folders")
     parser.add_argument("--all", action="store_true", help="conversations of all folders")
-    parser.add_argument("--since", metavar="WHEN", help="only those that changed since then: 3d, 2026-11-24")
+    options.add_since(parser, "only conversations that changed since then")
     options.add_state_dir(parser)
     options.add_memory_limit(parser)
 
 
 def run(arguments: argparse.Namespace) -> int:
     """Runs the command."""
+    from msgspec import UNSET, to_builtins  # noqa: PLC0415
+
     from kato.app import config  # noqa: PLC0415
     from kato.app.build import Assembly  # noqa: PLC0415
     from kato.app.keeping import LOCK_NAME, Keeper  # noqa: PLC0415
+    from kato.cli.tables import unread  # noqa: PLC0415
     from kato.logs import discovery  # noqa: PLC0415
     from kato.storage.journal.files import opening_lock  # noqa: PLC0415
 
-    if not (arguments.all or arguments.since or arguments.folder) or (arguments.all and arguments.folder):
+    if not (arguments.all or arguments.since is not None or arguments.folder) or (
+        arguments.all and arguments.folder
+    ):
         raise CommandRefused("name what to keep: --all, --since WHEN, or folders")
     folders = [str(Path(options.absolute(folder)).resolve()) for folder in arguments.folder]
     for folder in folders:
@@ -50,7 +54,7 @@ def run(arguments: argparse.Namespace) -> int:
     chosen = options.settings(arguments)
     if not chosen.journal:
         raise CommandRefused("the journal is off (setting journal): nothing can be kept")
-    since_ms = 0 if arguments.since is None else options.moment(arguments.since)
+    since_ms = 0 if arguments.since is None else arguments.since
     place = discovery.surroundings(os.environ, folders)
     roots = discovery.roots(place, chosen.provider_session_roots)
     assembly = Assembly(chosen, listener=_Silent(), folders=[], started_at=now_ms())
@@ -81,6 +85,8 @@ def run(arguments: argparse.Namespace) -> int:
     assert after is not None
     sessions, events = after.session_count - before.session_count, after.event_count - before.event_count
     terminal.print_line(f"{sessions:,} new conversations and {events:,} events are kept now")
+    if keeper.unreadable is not UNSET:
+        terminal.print_error(f"kato: {unread(to_builtins(keeper.unreadable))}")
     if keeper.left:
         terminal.print_line(
             f"{keeper.left:,} conversations are going on: an editor or kato watch keeps what is said in them"
@@ -90,14 +96,10 @@ def run(arguments: argparse.Namespace) -> int:
 
 def _read(keeper: "Keeper") -> None:
     """Reads everything, with a bar."""
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn  # noqa: PLC0415
-
-    columns = (TextColumn("Reading logs"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-    with Progress(*columns, console=Screen(stderr=True), transient=True) as progress:
+    with progress.shown("Reading logs") as bar:
         total = keeper.scan()
-        task = progress.add_task("", total=total)
         while (pause := keeper.step()) is not None:
-            progress.update(task, completed=total - keeper.waiting)
+            bar.update(total - keeper.waiting, total)
             if pause:
                 time.sleep(pause)
 

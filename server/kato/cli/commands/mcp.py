@@ -71,7 +71,10 @@ def _serve(arguments: argparse.Namespace) -> int:
 
 @contextmanager
 def _archive(find_settings: "Callable[[], Settings]", scope: str | None) -> "Iterator[Archive]":
-    """The journal and the search index for one call. Between calls nothing is open, so that `kato clean` finds it free. Raises KatoError."""
+    """The journal and the search index for one call. Raises KatoError.
+
+    Both are closed between calls, so that `kato clean` can rewrite them.
+    """
     from kato.app import config  # noqa: PLC0415
     from kato.channels.mcp.archive import Archive  # noqa: PLC0415
     from kato.storage.journal import FILE_NAME, Journal  # noqa: PLC0415
@@ -82,7 +85,7 @@ def _archive(find_settings: "Callable[[], Settings]", scope: str | None) -> "Ite
     path = state_dir / FILE_NAME
     if not path.exists():
         raise JournalUnavailable(
-            f"no conversation is stored: there is no journal {path}. Open the folder in an editor with Kato, or run `kato watch`",
+            f"the journal {path} does not exist, so no conversation is stored yet. Open the folder in an editor with Kato, or run `kato watch`",
             str(path),
         )
     journal = Journal.open(state_dir, now_ms=now_ms)

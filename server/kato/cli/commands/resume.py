@@ -30,7 +30,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         " conversation's folder.",
         "kato resume 3f2a9c1e --run",
     )
-    parser.add_argument("session", help="its id, or the beginning of it, or provider/id")
+    parser.add_argument("session", metavar="SESSION", help="its id, or the beginning of it, or provider/id")
     parser.add_argument(
         "--run", dest="is_run", action="store_true", help="run the command instead of printing it"
     )
@@ -50,7 +50,12 @@ def run(arguments: argparse.Namespace) -> int:
     command = command_of(found, info.session_id)
     if arguments.is_run:
         return _execute(command, info.cwd)
-    terminal.print_line(shell_line(command, info.cwd, sys.platform))
+    line = shell_line(command, info.cwd, sys.platform)
+    if not terminal.can_print(line):
+        raise CommandRefused(
+            f"the encoding {sys.stdout.encoding} of this output cannot carry the command line; use --run, or set PYTHONIOENCODING=utf-8"
+        )
+    terminal.print_line(line)
     return EXIT_OK
 
 

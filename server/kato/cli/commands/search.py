@@ -5,7 +5,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from kato.cli import options, terminal
+from kato.cli import options, progress, terminal
 from kato.cli.catalog import Places
 from kato.cli.screen import Screen
 from kato.core import limits
@@ -33,19 +33,23 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         " every word that begins so. Case and accents make no difference. Ends with 1 if nothing was found.",
         "kato search '\"write-ahead log\" checkpoint*' --in user",
     )
-    parser.add_argument("query", nargs="+", help='words, "phrases" and beginnings* of words')
+    parser.add_argument("query", nargs="+", metavar="QUERY", help='words, "phrases" and beginnings* of words')
     parser.add_argument(
         "--in", dest="scope", choices=SCOPES, default="all", help="whose words (default: all)"
     )
     parser.add_argument(
         "--assistant", metavar="NAME", help="conversations with this one only, for example claude"
     )
-    parser.add_argument("--folder", help="conversations of this folder and the folders in it only")
     parser.add_argument(
-        "--since", metavar="WHEN", help="messages from then on: 30m, 2h, 3d, 14:30, 2026-11-24"
+        "--folder", metavar="FOLDER", help="conversations of this folder and the folders in it only"
     )
+    options.add_since(parser, "messages from then on")
     parser.add_argument(
-        "--limit", type=_count, default=limits.SEARCH_HITS_DEFAULT, help="the most messages to show (20)"
+        "--limit",
+        type=_count,
+        metavar="COUNT",
+        default=limits.SEARCH_HITS_DEFAULT,
+        help="the most messages to show (20)",
     )
     options.add_json(parser)
     options.add_state_dir(parser)
@@ -76,7 +80,8 @@ def run(arguments: argparse.Namespace) -> int:
     searcher = Searcher(folder if has_journal else None, roots, place)
     try:
         _index(searcher)
-        result = searcher.answer(question)
+        with progress.shown("Searching the logs"):
+            result = searcher.answer(question)
     finally:
         searcher.close()
         if journal is not None:
@@ -104,7 +109,7 @@ def _question(arguments: argparse.Namespace) -> "Question":
         scope=arguments.scope,
         provider=arguments.assistant,
         folder=None if arguments.folder is None else str(Path(arguments.folder).expanduser().absolute()),
-        since_ms=None if arguments.since is None else options.moment(arguments.since),
+        since_ms=arguments.since,
         limit=arguments.limit,
     )
 
@@ -112,8 +117,6 @@ def _question(arguments: argparse.Namespace) -> "Question":
 def _index(searcher: "Searcher") -> None:
     """Indexes what is new, with a bar when that takes long."""
     import time  # noqa: PLC0415
-
-    from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn  # noqa: PLC0415
 
     indexer = searcher.indexer
     if indexer is None:
@@ -123,11 +126,9 @@ def _index(searcher: "Searcher") -> None:
     total = indexer.status().sessions_behind
     if not total:
         return
-    columns = (TextColumn("Indexing {task.total} conversations"), BarColumn(), TaskProgressColumn())
-    with Progress(*columns, console=Screen(stderr=True), transient=True) as progress:
-        task = progress.add_task("", total=total)
+    with progress.shown("Indexing conversations", total) as bar:
         while indexer.step() and time.monotonic() < deadline:
-            progress.update(task, completed=total - indexer.status().sessions_behind)
+            bar.update(total - indexer.status().sessions_behind)
 
 
 def view(result: "SearchResult", now_ms: int) -> "RenderableType":

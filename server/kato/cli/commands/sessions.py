@@ -6,7 +6,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-from kato.cli import options, terminal
+from kato.cli import options, progress, terminal
 from kato.cli.catalog import Places
 from kato.cli.screen import Screen
 from kato.core.errors import EXIT_OK
@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 
     from kato.app.catalogue import Catalogue, Conversation
 
+#: Enough to distinguish the ids of one user; every command takes the beginning of an id.
+_ID_CHARS: Final = 13
 _EXTENTS: Final = {"log": "", "partial": "kept in part", "kept": "kept", "log_gone": "kept, log gone"}
 
 
@@ -32,6 +34,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         parser,
         "Lists conversations by folder, the newest first: those whose logs the assistants still have, and those that the journal keeps.",
         "kato sessions --here",
+        "kato sessions --since yesterday --all",
     )
     parser.add_argument(
         "--all",
@@ -41,6 +44,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--here", action="store_true", help="list only the conversations of the current folder"
     )
+    options.add_since(parser, "list only conversations that were updated since then")
     options.add_json(parser)
     options.add_state_dir(parser)
 
@@ -50,10 +54,13 @@ def run(arguments: argparse.Namespace) -> int:
     listed: list[Conversation] = []
     more = 0
     here = str(Path.cwd())
-    with open_catalogue(arguments) as catalogue:
+    with open_catalogue(arguments) as catalogue, progress.shown("Reading the logs' beginnings") as bar:
         for one in catalogue.conversations():
             if one.parent_id is not None and not arguments.all:
                 continue
+            if arguments.since is not None and one.updated_at < arguments.since:
+                break
+            bar.advance()
             if arguments.here and not is_inside(one.cwd, here):
                 continue
             listed.append(one)
@@ -65,9 +72,10 @@ def run(arguments: argparse.Namespace) -> int:
     elif not listed:
         terminal.print_line("No conversation was found. `kato doctor` shows where Kato looks.")
     else:
-        Screen().print(view(listed, now_ms()))
+        screen = Screen()
+        screen.print(view(listed, now_ms(), whole=not screen.is_terminal))
         if more:
-            older = "older ones" if arguments.here else f"{more:,} older ones"
+            older = "older ones" if arguments.here or arguments.since is not None else f"{more:,} older ones"
             terminal.print_line(f"… and {older}: kato sessions --all")
     return EXIT_OK
 
@@ -94,8 +102,8 @@ def open_catalogue(arguments: argparse.Namespace) -> "Iterator[Catalogue]":
             journal.close()
 
 
-def view(listed: "Sequence[Conversation]", now_ms: int) -> "RenderableType":
-    """The conversations by folder, the folder that was used last first."""
+def view(listed: "Sequence[Conversation]", now_ms: int, *, whole: bool) -> "RenderableType":
+    """The conversations by folder, the folder that was used last first. `whole`: no id and no title is cut, for files and pipes."""
     from rich.console import Group  # noqa: PLC0415
     from rich.table import Table  # noqa: PLC0415
 
@@ -106,7 +114,7 @@ def view(listed: "Sequence[Conversation]", now_ms: int) -> "RenderableType":
         folders.setdefault(one.cwd or "(no folder)", []).append(one)
     parts: list[RenderableType] = []
     for folder, conversations in folders.items():
-        table = Table(box=None, show_header=False, padding=(0, 1), expand=True)
+        table = Table(box=None, show_header=False, padding=(0, 1), expand=not whole)
         for width, justify in (
             (12, "left"),
             (14, "left"),
@@ -115,7 +123,8 @@ def view(listed: "Sequence[Conversation]", now_ms: int) -> "RenderableType":
             (9, "right"),
             (13, "left"),
         ):
-            table.add_column(width=width, justify=justify, no_wrap=True, ratio=None if width else 1)  # type: ignore[arg-type]
+            fixed = None if whole else width
+            table.add_column(width=fixed, justify=justify, no_wrap=True, ratio=None if whole or width else 1)  # type: ignore[arg-type]
         for one in conversations:
             agent = "↳ " if one.parent_id is not None else ""
             table.add_row(
@@ -124,14 +133,14 @@ def view(listed: "Sequence[Conversation]", now_ms: int) -> "RenderableType":
                 words(agent + (one.title or _UNTITLED[one.not_kept is None])),
                 words(_EXTENTS[one.extent] if one.not_kept is None else "not kept", style="dim"),
                 mb(one.size),
-                words(one.key.session_id[:13], style="dim"),
+                words(one.key.session_id if whole else one.key.session_id[:_ID_CHARS], style="dim"),
             )
         parts += [words(shown_path(folder), style="bold"), table]
     return Group(*parts)
 
 
 def as_json(one: "Conversation") -> dict[str, Any]:
-    """A conversation for `--json`: what is unknown is null."""
+    """A conversation for `--json`. Unknown values are null."""
     from msgspec import structs, to_builtins  # noqa: PLC0415
 
     from kato.app.catalogue import ConversationSummary  # noqa: PLC0415

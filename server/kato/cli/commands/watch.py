@@ -37,7 +37,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "kato watch ~/work/project",
     )
     parser.add_argument(
-        "folder", nargs="*", help="follow only the conversations of these folders, instead of all"
+        "folder",
+        nargs="*",
+        metavar="FOLDER",
+        help="follow only the conversations of these folders, instead of all",
     )
     options.add_state_dir(parser)
     options.add_memory_limit(parser)

@@ -18,15 +18,16 @@ from kato.storage.journal.sessions import SESSION_COLUMNS, session_record
 
 
 class JournalReader:
-    """Reads the journal of a folder. The *number* of a session is its id in the database. Each method raises JournalUnavailable if the database fails. Reads hold no lock between
-    two calls and never keep a writer waiting.
+    """Reads the journal of a folder. Each method raises JournalUnavailable if the database fails.
+
+    The *number* of a session is its id in the database. Reads hold no lock between two calls, and never make a writer wait.
     """
 
     def __init__(self, folder: Path) -> None:
         self._path = folder / FILE_NAME
         self._identity = identity(str(self._path))
         if self._identity is None:
-            raise JournalUnavailable(f"there is no journal {self._path}", str(self._path))
+            raise JournalUnavailable(f"the journal {self._path} does not exist", str(self._path))
         with translated_errors(self._path):
             # Read only: at its end this connection neither copies nor removes a write-ahead log.
             self._db = sqlite3.connect(
