@@ -17,8 +17,17 @@ export interface Appearance {
 
 const WARNING_SHARE = 0.8;
 
-/** `recordings` counts those of this window. */
-export function appearance(state: ServerState, status: StatusSnapshot | undefined, recordings = 0): Appearance {
+/** What this window knows: sessions, among them the largest in memory, and the number of its recordings. */
+export interface Known {
+  sessions: readonly SessionStatus[];
+  recordings: number;
+}
+
+export function appearance(
+  state: ServerState,
+  status: StatusSnapshot | undefined,
+  { sessions, recordings }: Known = { sessions: [], recordings: 0 },
+): Appearance {
   if (state.kind === "overBudget") {
     const kept = status?.memory.journal ? "All conversations are in the journal. " : "";
     return {
@@ -50,7 +59,7 @@ export function appearance(state: ServerState, status: StatusSnapshot | undefine
   const words = recordings === 0 ? "" : `, ${count(recordings, "recording")}`;
   return {
     text: isOver ? `$(warning) Kato ${figures}, over its limit${dot}` : `$(database) Kato ${figures}${dot}`,
-    tooltip: `${isOver ? overLimit(status) : ""}${table(status)}`,
+    tooltip: `${isOver ? overLimit(sessions) : ""}${table(status)}`,
     background: isOver || share(status) >= WARNING_SHARE ? "warning" : "none",
     label: `Kato uses ${figures}${isOver ? ", more than its limit" : ""}${words}`,
   };
@@ -62,7 +71,7 @@ export function keepsLimit({ memory }: StatusSnapshot): boolean {
 }
 
 /** A process that takes more than its limit, and still runs. A limit that it cannot keep bounds the snapshots alone. */
-function isOverLimit(status: StatusSnapshot): boolean {
+export function isOverLimit(status: StatusSnapshot): boolean {
   return status.memory.snapshots.overBudget || (keepsLimit(status) && share(status) > 1);
 }
 
@@ -79,17 +88,13 @@ function used(status: StatusSnapshot): string {
   return keepsLimit(status) ? `${rss} / ${megabytes(status.memory.daemonMaxMemoryBytes)} MB` : `${rss} MB`;
 }
 
-function overLimit(status: StatusSnapshot): string {
-  const largest = largestOf(status.sessions);
+function overLimit(sessions: readonly SessionStatus[]): string {
+  const largest = sessions.filter(({ resident }) => resident).sort((a, b) => b.estimatedBytes - a.estimatedBytes)[0];
   const name =
     largest === undefined
       ? ""
       : ` The largest is “${inMarkdown(largest.title ?? largest.snippet ?? largest.sessionId)}” (${bytes(largest.estimatedBytes)}).`;
   return `**Kato takes more memory than its limit**, and removes the conversations from memory that were updated least recently.${name}\n\n`;
-}
-
-function largestOf(sessions: readonly SessionStatus[]): SessionStatus | undefined {
-  return [...sessions].filter(({ resident }) => resident).sort((a, b) => b.estimatedBytes - a.estimatedBytes)[0];
 }
 
 function table(status: StatusSnapshot): string {

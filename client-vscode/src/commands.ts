@@ -96,8 +96,10 @@ async function isRunning({ server, feedback, output }: Parts): Promise<boolean> 
   return runs(server);
 }
 
-function stopped({ state: { reason } }: Server): string {
-  return `Kato's server is stopped.${reason === undefined ? "" : ` ${reason}`}`;
+function stopped({ state: { kind, reason } }: Server): string {
+  return reason === undefined
+    ? "Kato's server is stopped."
+    : `${kind === "overBudget" ? "Kato stopped. " : ""}${reason}`;
 }
 
 function runs(server: Server): boolean {

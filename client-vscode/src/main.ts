@@ -206,11 +206,13 @@ async function installing(work: (progress: Progress) => Promise<void>): Promise<
 function waiting(command: string, started: Promise<void>, stop: () => void): void {
   const options = {
     location: vscode.ProgressLocation.Notification,
-    title: "Kato's server has not answered yet",
+    title: "Kato's server has not answered for 10 s",
     cancellable: true,
   };
   void vscode.window.withProgress(options, async (progress, token) => {
-    progress.report({ message: `${command} may still read its journal. Cancel stops it.` });
+    progress.report({
+      message: `${command}. To recover a damaged journal takes up to a minute. Cancel ends the server.`,
+    });
     token.onCancellationRequested(stop);
     await started;
   });

@@ -165,10 +165,15 @@ function summarise({ samples, state, reason, keepsLimit }: MemoryPage): void {
         ? `The process ${takes} ${bytes(last.rss)} of ${bytes(last.limit)}; snapshots ${take} ${bytes(last.snapshots)} of that.`
         : `The process ${takes} ${bytes(last.rss)}; snapshots ${take} ${bytes(last.snapshots)}. The limit of ${bytes(last.limit)} applies to the snapshots alone.`;
   element("summary").textContent = figures;
-  const name = state === "overBudget" ? "stopped" : state;
-  const stopped = isRunning ? "" : `Kato's server is ${name}. ${reason}`.trimEnd();
+  const isStopped = state === "overBudget";
+  const stopped = isRunning
+    ? ""
+    : reason === ""
+      ? `Kato's server is ${state}.`
+      : `${isStopped ? "Kato stopped. " : ""}${reason}`;
   const news = element("state");
   news.hidden = isRunning;
+  news.classList.toggle("failed", state !== "starting");
   if (news.textContent !== stopped) {
     news.textContent = stopped;
   }

@@ -10,7 +10,7 @@ test("the status bar names Kato, and shows whole megabytes of the process agains
 });
 
 test("the recordings of this window are a dot and their number", () => {
-  const { text, tooltip } = appearance(RUNNING, status({ rssMb: 63, recordings: 5 }), 2);
+  const { text, tooltip } = appearance(RUNNING, status({ rssMb: 63, recordings: 5 }), { sessions: [], recordings: 2 });
   assert.equal(text, "$(database) Kato 63 / 200 MB $(record) 2");
   assert.match(tooltip, /Recordings \| 5 in all folders/);
 });
@@ -32,7 +32,7 @@ test("a process over its limit that runs is amber, in other words than one that 
     session("large", { title: "Sort [a](b) | c", estimatedBytes: 12 * 2 ** 20 }),
     session("evicted", { title: "Evicted", estimatedBytes: 2 ** 40, resident: false }),
   ];
-  const running = appearance(RUNNING, { ...status({ rssMb: 201 }), sessions }, 1);
+  const running = appearance(RUNNING, status({ rssMb: 201 }), { sessions, recordings: 1 });
   assert.equal(running.text, "$(warning) Kato 201 / 200 MB, over its limit $(record) 1");
   assert.match(running.label, /more than its limit/);
   assert.ok(running.tooltip.includes("The largest is “Sort \\[a\\]\\(b\\) \\| c” (12 MB)."), running.tooltip);
@@ -101,5 +101,8 @@ test("the tooltip is a table of process, snapshots, sessions, events, evictions 
 });
 
 test("a screen reader reads figures, not icons", () => {
-  assert.equal(appearance(RUNNING, status({ rssMb: 63 }), 1).label, "Kato uses 63 / 200 MB, 1 recording");
+  assert.equal(
+    appearance(RUNNING, status({ rssMb: 63 }), { sessions: [], recordings: 1 }).label,
+    "Kato uses 63 / 200 MB, 1 recording",
+  );
 });

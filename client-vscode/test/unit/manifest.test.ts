@@ -62,7 +62,7 @@ test("settings have categories, each with an order of its own", () => {
 test("the memory limit's description says from which limit on it applies to the whole process", () => {
   assert.match(
     String(properties["kato.daemonMaxMemoryMb"]?.markdownDescription),
-    /a limit below about 90 MB applies only/,
+    /a limit below about 100 MB applies only/,
   );
 });
 

@@ -67,7 +67,7 @@ class Settings(Struct, frozen=True, kw_only=True):
             POSITIVE_INTEGER,
             "The most memory, in MB, that Kato's server process may take. Over the limit, the sessions that were updated "
             "least recently leave the memory; they stay in the journal. The process alone takes about 60 MB: a limit below "
-            "about 90 MB applies only to the conversations in memory.",
+            "about 100 MB applies only to the conversations in memory.",
             environment="KATO_DAEMON_MAX_MEMORY_MB",
         ),
     ] = limits.DAEMON_MAX_MEMORY_MB_DEFAULT
