@@ -2,6 +2,7 @@
 
 import * as path from "node:path";
 import * as vscode from "vscode";
+import { keepsLimit } from "./appearance";
 import { sentence, type Failure } from "./failure";
 import { isAboutConversation, shown, text, type Remedy } from "./notices";
 import { offer, openSettings, relative, reported, setSetting, showLog } from "./offer";
@@ -13,7 +14,7 @@ import type { Notice } from "./structs";
 import { megabytes } from "./text";
 
 const EXTENSION_SETTINGS = "@ext:kato.kato";
-/** The last limit of which the user knows that the process cannot keep it. */
+/** The limit in force of which the user knows that the process cannot keep it. */
 const LIMIT_REPORTED = "limitNotKept";
 
 export class Feedback implements vscode.Disposable {
@@ -29,6 +30,11 @@ export class Feedback implements vscode.Disposable {
     this.#subscription = vscode.Disposable.from(
       server.onDidNotice((notice) => reported(this.#noticed(notice))),
       server.onDidFail((failure) => reported(this.#failed(failure))),
+      server.onDidChangeStatus((status) => {
+        if (keepsLimit(status) && this.state.get(LIMIT_REPORTED) !== undefined) {
+          void this.state.update(LIMIT_REPORTED, undefined);
+        }
+      }),
     );
   }
 

@@ -3,7 +3,7 @@
 
 import * as path from "node:path";
 import * as vscode from "vscode";
-import { named, offer, openSettings, reported, setSetting, showLog } from "./offer";
+import { named, offer, openSettings, relative, reported, setSetting, showLog } from "./offer";
 import { commandParams, ExecuteCommand, isCommandName } from "./protocol";
 import type { Server } from "./server";
 import type { CommandOutcome, SessionParams } from "./structs";
@@ -63,6 +63,8 @@ export class Outcomes implements vscode.Disposable {
       await this.publish(outcome);
     } else if (outcome.status === "error") {
       await this.#commandFailed(outcome);
+    } else if (outcome.command === "stop") {
+      this.#showInStatusBar(outcome); // the editor's other commands open what they wrote
     }
   }
 
@@ -104,9 +106,12 @@ export class Outcomes implements vscode.Disposable {
     if (file !== undefined && error?.rule === "unsaved" && this.#saving.has(file)) {
       return; // it is repeated
     }
-    const reason = named(error?.message ?? "unknown reason", file);
+    const isOutside = error?.rule === "outside" && file !== undefined;
+    const reason = isOutside
+      ? `${relative(file)} is outside the allowed folders`
+      : named(error?.message ?? "unknown reason", file);
     const message = `Kato: ${origin === "chat" ? `::${command}` : command} failed: ${reason}`;
-    if (error?.rule === "outside" && file !== undefined) {
+    if (isOutside) {
       await offer(message, {
         "Allow this folder": () => this.#allowAndRetry(outcome, file),
         "Open Settings": () => openSettings("kato.allowedWriteRoots"),

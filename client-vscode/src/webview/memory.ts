@@ -191,7 +191,8 @@ function connect(): void {
   const svg = element("chart");
   svg.addEventListener("pointermove", (event) => {
     const x = event.clientX - svg.getBoundingClientRect().left - LEFT;
-    shownTime = drawn !== undefined && x >= 0 && x <= plotWidth() ? drawn.time(x) : undefined;
+    const time = drawn?.time(x) ?? Infinity;
+    shownTime = x >= 0 && time <= (page?.now ?? 0) ? time : undefined; // a new chart has room for the next seconds
     showValues();
   });
   const hide = (): void => {

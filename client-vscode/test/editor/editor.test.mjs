@@ -161,6 +161,7 @@ test("recording stops from the row", async () => {
   await row.hover();
   await row.locator('.action-label[aria-label^="Stop Recording"]').click();
   await until(async () => !/recording/.test(await row.innerText()), "the row without a recording");
+  await until(async () => /Stopped recording b-trees.md/.test(await editor.outcomeItem.innerText()), "the outcome");
   await until(
     async () => (await editor.statusBar.locator(".codicon-record").count()) === 0,
     "the status bar without a dot",
@@ -292,8 +293,12 @@ test("a folder is not allowed by a click that would cure nothing", async () => {
   await editor.append("claude", "session-one", [claude.user("::export notes")]);
   const toast = editor.toast("is a folder").first();
   await until(() => toast.isVisible(), "the notification");
+  assert.match(await toast.innerText(), /^Kato: ::export failed: notes: it is a folder/m, "a path in the workspace");
   assert.equal(await toast.getByRole("button", { name: "Allow this folder" }).count(), 0);
   await editor.screenshot("09b-folder");
+  await toast.getByRole("button", { name: "Choose Another File…" }).click();
+  await until(() => editor.picks.filter({ hasText: "JSON Lines" }).isVisible(), "the command that asks for a file");
+  await editor.page.keyboard.press("Escape");
 });
 
 test("settings that cannot be written are reported when a folder is to be allowed", async () => {

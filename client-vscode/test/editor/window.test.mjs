@@ -118,6 +118,8 @@ test("a capture over other text is one short line, with the backup and a compari
   await editor.screenshot("34-backed-up");
   await toast.getByRole("button", { name: "Compare" }).click();
   await until(() => editor.page.getByRole("tab", { name: "draft.md: backup and note" }).isVisible(), "the comparison");
+  const compared = async () => (await editor.page.locator(".monaco-diff-editor .view-lines").allInnerTexts()).join();
+  await until(async () => /My\sown\swords/.test(await compared()), "the text of the backup");
   await editor.screenshot("34b-compare");
   await editor.call("execute", "workbench.action.closeAllEditors");
 });
@@ -128,6 +130,8 @@ test("the language status of a note that records names the conversation, and no 
   const label = async () => (await status.count()) > 0 && (await status.getAttribute("aria-label"));
   await until(async () => /Kato records here, What is a draft\?/.test(await label()), "the conversation");
   await status.hover();
+  const hover = editor.page.locator(".monaco-hover:visible");
+  await until(async () => /Kato records here/.test(await hover.innerText()), "it, on hover");
   await editor.screenshot("35-language-status");
   await editor.page.mouse.move(700, 300);
   await fs.writeFile(path.join(editor.workspace, "other.md"), "Other\n");
