@@ -3,7 +3,10 @@
 import { NoticeKind, settingFault } from "./protocol";
 import { rejection } from "./settings";
 import type { Notice } from "./structs";
-import { megabytes, tenths } from "./text";
+import { cut, megabytes, tenths } from "./text";
+
+/** The letters of a conversation's title in a message. */
+const NAME_CHARS_MAX = 40;
 
 /** What can be done about a notice, by the name of the button. */
 export type Remedy =
@@ -127,7 +130,7 @@ export function overBudgetReason({ message, data = {} }: Notice): string {
   const name = text(title) ?? text(sessionId);
   return name === undefined || typeof neededBytes !== "number" || typeof budgetBytes !== "number"
     ? message
-    : `The conversation “${name}” needs ${tenths(neededBytes)} MB of memory; the limit leaves ${tenths(budgetBytes)} MB.`;
+    : `The conversation “${cut(name, NAME_CHARS_MAX)}” needs ${tenths(neededBytes)} MB of memory; the limit leaves ${tenths(budgetBytes)} MB.`;
 }
 
 function limitNotKept({ limitBytes, smallestLimitBytes }: Data): string | undefined {

@@ -18,6 +18,17 @@ export function megabytes(count: number): number {
   return Math.round(count / MIB);
 }
 
+/** A text of at most this many characters. */
+export function cut(text: string, length: number): string {
+  const characters = [...text];
+  return characters.length <= length
+    ? text
+    : `${characters
+        .slice(0, length - 1)
+        .join("")
+        .trimEnd()}…`;
+}
+
 /** Megabytes with one decimal place. */
 export function tenths(count: number): string {
   return (count / MIB).toFixed(1);

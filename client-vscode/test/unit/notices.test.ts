@@ -114,5 +114,6 @@ test("the reason of the end over budget names the conversation by its title, oth
     "The conversation “Sort the log” needs 1.4 MB of memory; the limit leaves 1.0 MB.",
   );
   assert.match(overBudgetReason(notice("over_budget", { ...data, title: undefined })), /conversation “s” needs/);
+  assert.match(overBudgetReason(notice("over_budget", { ...data, title: "x".repeat(90) })), /“x{39}…” needs/);
   assert.equal(overBudgetReason(notice("over_budget")), "A sentence of the server.");
 });
