@@ -326,7 +326,7 @@ def vsix_of(target: Target) -> Path:
 
 
 def readme_links() -> list[str]:
-    """vsce's options for the relative links of the README: vsce ignores `repository.directory` of package.json."""
+    """The options for the relative links of the README: vsce itself ignores `repository.directory` of package.json."""
     repository = json.loads((CLIENT / "package.json").read_text(encoding="utf-8"))["repository"]
     base, folder = repository["url"].removesuffix(".git"), repository["directory"]
     return ["--baseContentUrl", f"{base}/blob/HEAD/{folder}", "--baseImagesUrl", f"{base}/raw/HEAD/{folder}"]
@@ -335,7 +335,16 @@ def readme_links() -> list[str]:
 def package(target: Target) -> Path:
     """Packs the extension for a target."""
     vsix = vsix_of(target)
-    command = ["npx", "--no-install", "vsce", "package", "--no-dependencies", *readme_links(), "--out", str(vsix)]
+    command = [
+        "npx",
+        "--no-install",
+        "vsce",
+        "package",
+        "--no-dependencies",
+        *readme_links(),
+        "--out",
+        str(vsix),
+    ]
     command += ["--target", target.name] if target.has_wheels else []
     run(command, f"vsce could not pack {vsix.name}", "See its message.", CLIENT)
     check_size(vsix)

@@ -20,7 +20,7 @@ export function megabytes(count: number): number {
 
 /** A text of at most this many characters. */
 export function cut(text: string, length: number): string {
-  const characters = [...text];
+  const characters = Array.from(new Intl.Segmenter().segment(text), ({ segment }) => segment);
   return characters.length <= length
     ? text
     : `${characters
