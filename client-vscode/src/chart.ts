@@ -16,9 +16,8 @@ export interface Chart {
   gaps: { x: number; width: number }[];
   grid: { y: number; bytes: number }[];
   ticks: { x: number; time: number }[];
-  /** The position of a value, and the time of a position. */
+  /** The position of a time, and the time of a position. */
   x: (time: number) => number;
-  y: (bytes: number) => number;
   time: (x: number) => number;
 }
 
@@ -76,7 +75,6 @@ export function chart(samples: readonly Sample[], now: number, { width, height }
       time: start + share * span,
     })),
     x,
-    y,
     time: (position) => start + (position / width) * span,
   };
 }

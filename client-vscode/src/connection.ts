@@ -41,8 +41,8 @@ export interface Listener {
   notice: (notice: Notice) => void;
   /** The process, or the client, wrote this line to its log. */
   logged: (line: LogLine) => void;
-  /** The process has not answered `initialize` for some time. `start` resolves when it has answered or ended. */
-  silent: (start: Promise<void>) => void;
+  /** The process has not answered `initialize` for this time. `start` resolves when it has answered or ended. */
+  silent: (seconds: number, start: Promise<void>) => void;
   /** The process did not answer `initialize` in time. */
   unresponsive: (seconds: number) => void;
   /** The process ended, whether by itself or because it was stopped. */
@@ -151,7 +151,7 @@ export class Connection {
     const started = Promise.race([this.#client.start(), this.#givenUp]);
     const ended = started.catch(() => undefined);
     const timers = [
-      setTimeout(() => this.listener.silent(ended), SILENT_MS),
+      setTimeout(() => this.listener.silent(SILENT_MS / 1000, ended), SILENT_MS),
       setTimeout(() => this.listener.unresponsive(START_MS_MAX / 1000), START_MS_MAX),
     ];
     try {

@@ -7,9 +7,9 @@ import { sentence, type Failure } from "./failure";
 import { isAboutConversation, shown, text, type Remedy } from "./notices";
 import { offer, openSettings, relative, reported, setSetting, showLog } from "./offer";
 import { run } from "./outcomes";
+import { NoticeKind } from "./protocol";
 import type { Server } from "./server";
 import { isWithin, type Bounds } from "./settings";
-import { NoticeKind } from "./protocol";
 import type { Notice } from "./structs";
 import { megabytes } from "./text";
 

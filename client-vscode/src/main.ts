@@ -203,10 +203,10 @@ async function installing(work: (progress: Progress) => Promise<void>): Promise<
 }
 
 /** Shows that a process has not answered yet. Cancel ends it. */
-function waiting(command: string, started: Promise<void>, stop: () => void): void {
+function waiting(command: string, seconds: number, started: Promise<void>, stop: () => void): void {
   const options = {
     location: vscode.ProgressLocation.Notification,
-    title: "Kato's server has not answered for 10 s",
+    title: `Kato's server has not answered for ${seconds} s`,
     cancellable: true,
   };
   void vscode.window.withProgress(options, async (progress, token) => {

@@ -25,7 +25,6 @@ const DONE: Partial<Record<string, string>> = {
 /** The editor's commands that ask for a file, for a command that could not write its own. */
 const CHOOSE_FILE: Partial<Record<string, string>> = {
   capture: "kato.captureConversation",
-  record: "kato.captureConversation",
   export: "kato.exportConversation",
 };
 

@@ -32,8 +32,8 @@ export interface Host {
   settings: () => Values;
   /** Runs an installation with progress that the user sees. */
   installing: (work: (progress: Progress) => Promise<void>) => Promise<void>;
-  /** Shows that a process has not answered yet, until `start` ends; `stop` is for a user who does not want to wait. */
-  waiting: (command: string, start: Promise<void>, stop: () => void) => void;
+  /** Shows that a process has not answered for this time, until `start` ends; `stop` is for a user who does not want to wait. */
+  waiting: (command: string, seconds: number, start: Promise<void>, stop: () => void) => void;
 }
 
 export class Server implements vscode.Disposable {
@@ -300,10 +300,10 @@ export class Server implements vscode.Disposable {
           this.output[level](text);
         }
       },
-      silent: (start) => {
+      silent: (seconds, start) => {
         if (this.#connection === connection() && this.#life === Life.Starting) {
-          this.output.warn(`The server has not answered yet: ${connection().command}`);
-          this.host.waiting(connection().command, start, () =>
+          this.output.warn(`The server has not answered for ${seconds} s`);
+          this.host.waiting(connection().command, seconds, start, () =>
             this.#abandon(connection(), "was stopped before it answered"),
           );
         }

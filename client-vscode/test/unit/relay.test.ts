@@ -43,19 +43,17 @@ test("a window without the focus leaves its message to the one where the user is
   assert.deepEqual(await fs.readdir(storage), []);
 });
 
-test("a window with other folders does not take a message, and the first one shows it", async () => {
-  const away = await open("/work", false);
-  const other = await open("/elsewhere", true);
-  await away.relay.publish("captured");
-  assert.deepEqual([away.shown, other.shown], [["captured"], []]);
-});
-
-test("without a window that has the focus the first one shows the message", async () => {
-  const away = await open("/work", false);
-  await open("/work", false);
-  await away.relay.publish("captured");
-  assert.deepEqual(away.shown, ["captured"]);
-});
+for (const [name, folder, hasFocus] of [
+  ["with other folders", "/elsewhere", true],
+  ["without the focus", "/work", false],
+] as const) {
+  test(`a window ${name} does not take a message, and the first one shows it`, async () => {
+    const away = await open("/work", false);
+    const other = await open(folder, hasFocus);
+    await away.relay.publish("captured");
+    assert.deepEqual([away.shown, other.shown], [["captured"], []]);
+  });
+}
 
 test("messages that a window left when it ended are removed, and not shown", async () => {
   const left = path.join(storage, "left.json");
