@@ -346,3 +346,18 @@ def test_the_command_line_names_the_vsixes_and_the_fault(
     monkeypatch.setattr(tool, "LOCK", tmp_path / "runtime.txt")
     assert tool.main(["--all"]) == 1
     assert capsys.readouterr().err == "runtime.txt: alpha must have one exact version and a hash\n"
+
+
+# --- The README -----------------------------------------------------------------------------------------
+
+
+def test_the_relative_links_of_the_readme_lead_into_the_extensions_folder_of_the_repository(
+    tool: ModuleType,
+) -> None:
+    words = tool.readme_links()
+    options = dict(zip(words[::2], words[1::2], strict=True))
+    repository = "https://github.com/kato-notes/kato"
+    assert options == {
+        "--baseContentUrl": f"{repository}/blob/HEAD/client-vscode",
+        "--baseImagesUrl": f"{repository}/raw/HEAD/client-vscode",
+    }

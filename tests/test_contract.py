@@ -21,6 +21,11 @@ ROOT = Path(__file__).resolve().parents[1]
 PROTOCOL = (ROOT / "docs" / "protocol.md").read_text()
 README = (ROOT / "README.md").read_text()
 PACKAGE = json.loads((ROOT / "client-vscode" / "package.json").read_text())
+OFFERED = {
+    name: offered
+    for category in PACKAGE["contributes"]["configuration"]
+    for name, offered in category["properties"].items()
+}
 
 #: The structs that the protocol document lists by name; all others stand in the row of their method.
 DOCUMENTED: Final[dict[str, type[Any]]] = {
@@ -154,7 +159,7 @@ def test_the_documents_give_the_rule_and_default_of_every_setting(key: Key) -> N
 
 @pytest.mark.parametrize("setting", contract.contract()["settings"], ids=lambda setting: setting["name"])
 def test_the_extension_offers_every_setting_with_its_rule_and_default(setting: dict[str, Any]) -> None:
-    offered = PACKAGE["contributes"]["configuration"]["properties"][f"kato.{setting['name']}"]
+    offered = OFFERED[f"kato.{setting['name']}"]
     for part in ("type", "minimum", "maximum", "enum", "scope", "markdownDescription"):
         assert offered.get(part) == setting.get(part), part
     default = json.loads(json.dumps(setting["default"]))

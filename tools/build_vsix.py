@@ -325,10 +325,26 @@ def vsix_of(target: Target) -> Path:
     return CLIENT / "-".join(["kato", *([target.name] if target.has_wheels else []), f"{match[1]}.vsix"])
 
 
+def readme_links() -> list[str]:
+    """The options for the relative links of the README: vsce itself ignores `repository.directory` of package.json."""
+    repository = json.loads((CLIENT / "package.json").read_text(encoding="utf-8"))["repository"]
+    base, folder = repository["url"].removesuffix(".git"), repository["directory"]
+    return ["--baseContentUrl", f"{base}/blob/HEAD/{folder}", "--baseImagesUrl", f"{base}/raw/HEAD/{folder}"]
+
+
 def package(target: Target) -> Path:
     """Packs the extension for a target."""
     vsix = vsix_of(target)
-    command = ["npx", "--no-install", "vsce", "package", "--no-dependencies", "--out", str(vsix)]
+    command = [
+        "npx",
+        "--no-install",
+        "vsce",
+        "package",
+        "--no-dependencies",
+        *readme_links(),
+        "--out",
+        str(vsix),
+    ]
     command += ["--target", target.name] if target.has_wheels else []
     run(command, f"vsce could not pack {vsix.name}", "See its message.", CLIENT)
     check_size(vsix)

@@ -1,8 +1,10 @@
-// The texts and the colour of the status bar item and the language status item, for a state and a status. Pure.
+// The texts and the colour of the status bar item, for a state and a status. Pure.
+//
+// Rule: red is for a server that does not run. A process that is over its limit and still runs is amber, with other words.
 
 import type { ServerState } from "./life";
-import type { StatusSnapshot } from "./structs";
-import { bytes, count, megabytes } from "./text";
+import type { SessionStatus, StatusSnapshot } from "./structs";
+import { bytes, count, inMarkdown, megabytes } from "./text";
 
 export interface Appearance {
   text: string;
@@ -15,20 +17,30 @@ export interface Appearance {
 
 const WARNING_SHARE = 0.8;
 
-export function appearance(state: ServerState, status: StatusSnapshot | undefined): Appearance {
+/** What this window knows: sessions, among them the largest in memory, and the number of its recordings. */
+export interface Known {
+  sessions: readonly SessionStatus[];
+  recordings: number;
+}
+
+export function appearance(
+  state: ServerState,
+  status: StatusSnapshot | undefined,
+  { sessions, recordings }: Known = { sessions: [], recordings: 0 },
+): Appearance {
   if (state.kind === "overBudget") {
-    const figures = status === undefined ? "" : ` ${used(status)}`;
+    const kept = status?.memory.journal ? "All conversations are in the journal. " : "";
     return {
-      text: `$(error) Kato over budget${figures}`,
-      tooltip: `**Kato stopped: over budget**\n\n${state.reason ?? "One conversation outgrew the memory limit."}\n\n${status?.memory.journal ? "All conversations are in the journal. " : ""}Click to raise the limit or restart.`,
+      text: "$(error) Kato stopped: over its limit",
+      tooltip: `**Kato stopped: a conversation is too large for the memory limit**\n\n${inMarkdown(state.reason ?? "One conversation outgrew the memory limit.")}\n\n${kept}Click to raise the limit or restart.`,
       background: "error",
-      label: "Kato stopped: over budget",
+      label: "Kato stopped: a conversation is too large for the memory limit",
     };
   }
   if (state.kind === "stopped") {
     return {
       text: "$(error) Kato stopped",
-      tooltip: `**Kato's server is stopped**\n\n${state.reason ?? "Kato does not keep conversations now."}\n\nClick to start it.`,
+      tooltip: `**Kato's server is stopped**\n\n${inMarkdown(state.reason ?? "Kato does not keep conversations now.")}\n\nClick to start it.`,
       background: "error",
       label: "Kato's server is stopped",
     };
@@ -41,29 +53,58 @@ export function appearance(state: ServerState, status: StatusSnapshot | undefine
       label: "Kato is starting",
     };
   }
-  const recordings = status.recordings.activeRecordings;
+  const isOver = isOverLimit(status);
+  const figures = used(status);
   const dot = recordings === 0 ? "" : ` $(record) ${recordings}`;
-  const isOver = status.memory.snapshots.overBudget || share(status) > 1;
+  const words = recordings === 0 ? "" : `, ${count(recordings, "recording")}`;
   return {
-    text: isOver ? `$(error) Kato over budget ${used(status)}${dot}` : `$(database) ${used(status)}${dot}`,
-    tooltip: table(status),
-    background: isOver ? "error" : share(status) >= WARNING_SHARE ? "warning" : "none",
-    label: `Kato ${isOver ? "is over budget: it uses" : "uses"} ${used(status)}${recordings === 0 ? "" : `, ${count(recordings, "recording")}`}`,
+    text: isOver ? `$(warning) Kato ${figures}, over its limit${dot}` : `$(database) Kato ${figures}${dot}`,
+    tooltip: `${isOver ? overLimit(sessions) : ""}${table(status)}`,
+    background: isOver || share(status) >= WARNING_SHARE ? "warning" : "none",
+    label: `Kato uses ${figures}${isOver ? ", more than its limit" : ""}${words}`,
   };
 }
 
+/** Whether the limit bounds the whole process. A server that does not say it is older than the question. */
+export function keepsLimit({ memory }: StatusSnapshot): boolean {
+  return memory.wholeProcess !== false;
+}
+
+/** A process that takes more than its limit, and still runs. A limit that it cannot keep bounds the snapshots alone. */
+export function isOverLimit(status: StatusSnapshot): boolean {
+  return status.memory.snapshots.overBudget || (keepsLimit(status) && share(status) > 1);
+}
+
+/** The used share of what the limit bounds. */
 function share(status: StatusSnapshot): number {
-  return status.memory.process.rss / status.memory.daemonMaxMemoryBytes;
+  const { process, snapshots, daemonMaxMemoryBytes } = status.memory;
+  return keepsLimit(status)
+    ? process.rss / daemonMaxMemoryBytes
+    : snapshots.estimatedBytes / Math.max(1, snapshots.budgetBytes);
 }
 
 function used(status: StatusSnapshot): string {
-  return `${megabytes(status.memory.process.rss)} / ${megabytes(status.memory.daemonMaxMemoryBytes)} MB`;
+  const rss = megabytes(status.memory.process.rss);
+  return keepsLimit(status) ? `${rss} / ${megabytes(status.memory.daemonMaxMemoryBytes)} MB` : `${rss} MB`;
+}
+
+function overLimit(sessions: readonly SessionStatus[]): string {
+  const largest = sessions.filter(({ resident }) => resident).sort((a, b) => b.estimatedBytes - a.estimatedBytes)[0];
+  const name =
+    largest === undefined
+      ? ""
+      : ` The largest is “${inMarkdown(largest.title ?? largest.snippet ?? largest.sessionId)}” (${bytes(largest.estimatedBytes)}).`;
+  return `**Kato takes more memory than its limit**, and removes the conversations from memory that were updated least recently.${name}\n\n`;
 }
 
 function table(status: StatusSnapshot): string {
-  const { process, snapshots, journal, daemonMaxMemoryBytes } = status.memory;
+  const { process, snapshots, journal, daemonMaxMemoryBytes, smallestLimitBytes } = status.memory;
+  const limit = bytes(daemonMaxMemoryBytes);
+  const peak = `(peak ${bytes(process.peakRss)})`;
+  const least = smallestLimitBytes === undefined ? "" : `; the process can keep ${bytes(smallestLimitBytes)} or more`;
   const rows: [string, string][] = [
-    ["Process", `${bytes(process.rss)} of ${bytes(daemonMaxMemoryBytes)} (peak ${bytes(process.peakRss)})`],
+    ["Process", keepsLimit(status) ? `${bytes(process.rss)} of ${limit} ${peak}` : `${bytes(process.rss)} ${peak}`],
+    ...(keepsLimit(status) ? [] : [["Limit", `${limit}, for the snapshots alone${least}`] as [string, string]]),
     ["Snapshots", `${bytes(snapshots.estimatedBytes)} of ${bytes(snapshots.budgetBytes)}`],
     ["Sessions", `${snapshots.sessionCount.toLocaleString("en-US")} in memory`],
     ["Events", `${snapshots.eventCount.toLocaleString("en-US")} in memory`],
@@ -74,7 +115,10 @@ function table(status: StatusSnapshot): string {
         ? "off"
         : `${bytes(journal.bytes)}, ${count(journal.sessionCount, "session")}, ${count(journal.eventCount, "event")}`,
     ],
-    ["Recordings", status.recordings.activeRecordings === 0 ? "none" : String(status.recordings.activeRecordings)],
+    [
+      "Recordings",
+      status.recordings.activeRecordings === 0 ? "none" : `${status.recordings.activeRecordings} in all folders`,
+    ],
   ];
   return `**Kato** ${status.version}\n\n| | |\n|:--|:--|\n${rows.map(([name, value]) => `| ${name} | ${value} |`).join("\n")}\n`;
 }

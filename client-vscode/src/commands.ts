@@ -74,29 +74,32 @@ async function reportError(error: unknown): Promise<void> {
 }
 
 /** Whether the server runs, after an offer to start it if it is stopped. */
-async function isRunning({ server, feedback }: Parts): Promise<boolean> {
+async function isRunning({ server, feedback, output }: Parts): Promise<boolean> {
   if (server.state.kind === "starting") {
     await vscode.window.withProgress(
       { location: vscode.ProgressLocation.Window, title: "Kato's server is starting…" },
       () => server.start(),
     );
   } else if (server.state.kind === "overBudget") {
-    const chosen = await vscode.window.showWarningMessage(
-      "Kato's server is stopped: one conversation outgrew its memory limit.",
-      "Raise limit…",
-      "Restart",
-    );
-    await (chosen === "Raise limit…" ? feedback.raiseLimit() : chosen === "Restart" ? server.restart() : undefined);
+    const chosen = await vscode.window.showWarningMessage(stopped(server), "Raise Limit…", "Restart");
+    await (chosen === "Raise Limit…" ? feedback.raiseLimit() : chosen === "Restart" ? server.restart() : undefined);
     return chosen !== undefined && runs(server);
   } else if (server.state.kind === "stopped") {
-    const chosen = await vscode.window.showWarningMessage(
-      `Kato's server is stopped${server.state.reason === undefined ? "" : `: ${server.state.reason.replace(/\.$/, "")}`}.`,
-      "Start",
-    );
+    const chosen = await vscode.window.showWarningMessage(stopped(server), "Start", "Show Log");
+    if (chosen === "Show Log") {
+      output.show();
+      return false;
+    }
     await (chosen === "Start" ? server.start() : undefined);
     return chosen !== undefined && runs(server);
   }
   return runs(server);
+}
+
+function stopped({ state: { kind, reason } }: Server): string {
+  return reason === undefined
+    ? "Kato's server is stopped."
+    : `${kind === "overBudget" ? "Kato stopped. " : ""}${reason}`;
 }
 
 function runs(server: Server): boolean {

@@ -16,6 +16,7 @@ import {
   type StreamInfo,
 } from "vscode-languageclient/node";
 import type { FileOperations } from "./fileOperations";
+import type { LogLevel, LogLine } from "./logLines";
 import { NOTES, type NoteEdits } from "./noteEdits";
 import { CommandExecuted, DocumentDirty, EXPERIMENTAL, NoticeSent, settingFault, StatusChanged } from "./protocol";
 import { ServerProcess, type Exit } from "./serverProcess";
@@ -28,6 +29,8 @@ import { UnsavedReports, type UnsavedDocuments } from "./unsaved";
 const STOP_MS = 3000;
 /** Milliseconds within which a server must answer `initialize`: it may take a minute to read a damaged journal. */
 const START_MS_MAX = 120_000;
+/** Milliseconds after which the user is notified that the server has not answered yet. */
+const SILENT_MS = 10_000;
 
 const SEVERITIES: Partial<Record<number, Notice["severity"]>> = { 1: "error", 2: "warning" };
 
@@ -36,8 +39,12 @@ export interface Listener {
   status: (status: StatusSnapshot) => void;
   executed: (outcome: CommandOutcome) => void;
   notice: (notice: Notice) => void;
-  /** The process wrote this to its standard error. */
-  logged: (text: string) => void;
+  /** The process, or the client, wrote this line to its log. */
+  logged: (line: LogLine) => void;
+  /** The process has not answered `initialize` for this time. `start` resolves when it has answered or ended. */
+  silent: (seconds: number, start: Promise<void>) => void;
+  /** The process did not answer `initialize` in time. */
+  unresponsive: (seconds: number) => void;
   /** The process ended, whether by itself or because it was stopped. */
   ended: (exit: Exit) => void;
 }
@@ -56,10 +63,34 @@ export interface OpenNotes {
   edits: NoteEdits;
 }
 
+/** What a process that has started says of itself. */
+export interface ServerInfo {
+  name: string;
+  version: string;
+  pid: number;
+}
+
 /** The base class would show errors as notifications; the extension shows its own, with remedies. */
 class QuietClient extends LanguageClient {
+  /** Set when the process is asked to end, or has ended: what the base class reports then is not a fault. */
+  isEnding = false;
+  logged: (line: LogLine) => void = () => undefined;
+
   override error(message: string, data?: unknown): void {
-    this.outputChannel.appendLine(`${message} ${data instanceof Error ? data.message : ""}`.trimEnd());
+    this.#log("error", message, data);
+  }
+
+  override warn(message: string, data?: unknown): void {
+    this.#log("warn", message, data);
+  }
+
+  override info(message: string, data?: unknown): void {
+    this.#log("info", message, data);
+  }
+
+  #log(level: LogLevel, message: string, data: unknown): void {
+    const text = `language client: ${message} ${data instanceof Error ? data.message : ""}`.trimEnd();
+    this.logged({ level: this.isEnding ? "debug" : level, text });
   }
 }
 
@@ -96,6 +127,7 @@ export class Connection {
     };
     this.#unsaved = new UnsavedReports(notify, notes.unsaved, notes.operations);
     this.#client = new QuietClient("kato", "Kato", () => this.#spawn(), this.#options());
+    this.#client.logged = (line) => listener.logged(line);
     this.#client.onNotification(StatusChanged, (status) => listener.status(status));
     this.#client.onNotification(CommandExecuted, (outcome) => listener.executed(outcome));
     this.#client.onNotification(NoticeSent, (notice) => listener.notice(notice));
@@ -105,29 +137,45 @@ export class Connection {
     this.#client.registerFeature(ANNOUNCES);
   }
 
+  /** The command line of the process. */
+  get command(): string {
+    return this.launch.command.join(" ");
+  }
+
   get isAlive(): boolean {
     return this.#process?.isAlive === true;
   }
 
   /** Resolves once the server answered `initialize`. Rejects after the process ended, or if it could not be started. */
-  async start(): Promise<void> {
-    let patience = setTimeout(() => this.#process?.kill(), START_MS_MAX);
+  async start(): Promise<ServerInfo> {
+    const started = Promise.race([this.#client.start(), this.#givenUp]);
+    const ended = started.catch(() => undefined);
+    const timers = [
+      setTimeout(() => this.listener.silent(SILENT_MS / 1000, ended), SILENT_MS),
+      setTimeout(() => this.listener.unresponsive(START_MS_MAX / 1000), START_MS_MAX),
+    ];
     try {
-      await Promise.race([this.#client.start(), this.#givenUp]);
+      await started;
     } catch (error) {
       if (rejectedSetting(error) === undefined && this.isAlive) {
         // The connection failed before the process ended, and the exit code says why. A process that goes on is killed.
-        clearTimeout(patience);
-        patience = setTimeout(() => this.#process?.kill(), STOP_MS);
+        timers.push(setTimeout(() => this.kill(), STOP_MS));
         await this.#givenUp.catch(() => undefined);
       }
       throw error;
     } finally {
-      clearTimeout(patience);
+      timers.forEach(clearTimeout);
     }
-    if (!this.isAlive) {
+    if (this.#process?.isAlive !== true) {
       throw new Error("the process ended");
     }
+    const { name = "a server without a name", version = "" } = this.#client.initializeResult?.serverInfo ?? {};
+    return { name, version, pid: this.#process.pid };
+  }
+
+  /** Kills the process. */
+  kill(): void {
+    this.#process?.kill();
   }
 
   /** Makes a start that is in progress fail with this reason. */
@@ -151,7 +199,7 @@ export class Connection {
 
   /** Ends the process: asks it first, kills it if it does not end in time. */
   async stop(): Promise<void> {
-    this.#isReleased = true;
+    this.#isReleased = this.#client.isEnding = true;
     this.#unsaved.dispose();
     await this.#client.stop(STOP_MS).catch(() => undefined);
     await this.#client.dispose(STOP_MS).catch(() => undefined);
@@ -160,7 +208,7 @@ export class Connection {
 
   /** Frees what belongs to a process that has ended. */
   release(): void {
-    this.#isReleased = true;
+    this.#isReleased = this.#client.isEnding = true;
     this.giveUp("the process ended");
     this.#unsaved.dispose();
     void this.#client.dispose(STOP_MS).catch(() => undefined);
@@ -168,11 +216,14 @@ export class Connection {
 
   async #spawn(): Promise<StreamInfo> {
     const { command, folder } = this.launch;
-    const started = await ServerProcess.start(command, folder, (text) => this.listener.logged(text));
+    const started = await ServerProcess.start(command, folder, (line) => this.listener.logged(line));
     this.#process = started;
-    void started.exited.then((exit) => this.listener.ended(exit));
+    void started.exited.then((exit) => {
+      this.#client.isEnding = true; // the listener reports the end
+      this.listener.ended(exit);
+    });
     if (this.#isReleased) {
-      started.kill(); // the window was closed while the process started
+      this.kill(); // the window was closed while the process started
     }
     return started.streams;
   }

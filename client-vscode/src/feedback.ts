@@ -1,16 +1,21 @@
 // The server's notices and failures, as messages with remedies.
 
+import * as path from "node:path";
 import * as vscode from "vscode";
-import type { Failure } from "./failure";
-import { shown, text, type Remedy } from "./notices";
+import { keepsLimit } from "./appearance";
+import { sentence, type Failure } from "./failure";
+import { isAboutConversation, shown, text, type Remedy } from "./notices";
 import { offer, openSettings, relative, reported, setSetting, showLog } from "./offer";
 import { run } from "./outcomes";
+import { NoticeKind } from "./protocol";
 import type { Server } from "./server";
-import { isWithin, rejection, type Bounds } from "./settings";
+import { isWithin, type Bounds } from "./settings";
 import type { Notice } from "./structs";
 import { megabytes } from "./text";
 
 const EXTENSION_SETTINGS = "@ext:kato.kato";
+/** The limit in force of which the user knows that the process cannot keep it. */
+const LIMIT_REPORTED = "limitNotKept";
 
 export class Feedback implements vscode.Disposable {
   readonly #subscription: vscode.Disposable;
@@ -18,10 +23,18 @@ export class Feedback implements vscode.Disposable {
   constructor(
     private readonly server: Server,
     private readonly limits: Bounds,
+    private readonly state: vscode.Memento,
+    /** Has a notice about a conversation shown in the window where the user is. */
+    private readonly publish: (notice: Notice) => Promise<void>,
   ) {
     this.#subscription = vscode.Disposable.from(
       server.onDidNotice((notice) => reported(this.#noticed(notice))),
       server.onDidFail((failure) => reported(this.#failed(failure))),
+      server.onDidChangeStatus((status) => {
+        if (keepsLimit(status) && this.state.get(LIMIT_REPORTED) !== undefined) {
+          void this.state.update(LIMIT_REPORTED, undefined);
+        }
+      }),
     );
   }
 
@@ -30,17 +43,36 @@ export class Feedback implements vscode.Disposable {
   }
 
   async #noticed(notice: Notice): Promise<void> {
+    if (isAboutConversation(notice)) {
+      await this.publish(notice);
+    } else if (notice.kind !== NoticeKind.limitNotKept || (await this.#isNewLimit(notice.data?.limitBytes))) {
+      await this.show(notice);
+    }
+  }
+
+  /** Whether the user was not yet notified that the process cannot keep this limit. The server reports it at each start. */
+  async #isNewLimit(limit: unknown): Promise<boolean> {
+    const isNew = this.state.get(LIMIT_REPORTED) !== limit;
+    await this.state.update(LIMIT_REPORTED, limit);
+    return isNew;
+  }
+
+  /** Shows a notice, which the server of another window may have sent. */
+  async show(notice: Notice): Promise<void> {
     const found = shown(notice, relative);
     if (found === undefined) {
       return;
     }
     const data = notice.data ?? {};
+    const [file, backup] = [text(data.path) ?? "", text(data.backupPath) ?? ""];
     const session = { provider: text(data.provider) ?? "", sessionId: text(data.sessionId) ?? "" };
     const key = text(data.key);
     const actions: Record<Remedy, () => unknown> = {
-      Recreate: () => run(this.server, "capture", session, text(data.path)),
+      Recreate: () => run(this.server, "capture", session, file),
       "Stop Recording": () => run(this.server, "stop", session),
-      "Open Backup": () => vscode.window.showTextDocument(vscode.Uri.file(text(data.backupPath) ?? "")),
+      "Open Backup": () => vscode.window.showTextDocument(vscode.Uri.file(backup)),
+      Compare: () => compare(backup, file),
+      "Open Note": () => vscode.window.showTextDocument(vscode.Uri.file(file)),
       "Raise Limit…": () => this.raiseLimit(),
       "Open Settings": () => openSettings(key === undefined ? EXTENSION_SETTINGS : `kato.${key}`),
       "Restart Now": () => this.server.restart(),
@@ -54,9 +86,10 @@ export class Feedback implements vscode.Disposable {
     const log = { "Show Log": showLog };
     const retry = { Retry: () => this.server.restart() };
     const restart = { Restart: () => this.server.restart() };
+    const message = sentence(failure);
     switch (failure.kind) {
       case "setup": {
-        const { cure, message } = failure.error;
+        const { cure } = failure.error;
         const first = {
           python: { "Choose Python…": () => this.#choosePython() },
           settings: { "Open Settings": () => openSettings("kato.server") },
@@ -67,21 +100,20 @@ export class Feedback implements vscode.Disposable {
       }
       case "settings": {
         const { fault } = failure;
-        const reason = fault === undefined ? "its settings are invalid; the log names them" : rejection(fault);
         const query = fault === undefined ? EXTENSION_SETTINGS : `kato.${fault.key}`;
         const open = { "Open Settings": () => openSettings(query) };
-        await offer(`Kato's server does not start: ${reason}.`, { ...open, ...retry, ...log });
+        await offer(message, { ...open, ...retry, ...log });
         return;
       }
       case "budget": {
         // Without a journal, the conversations were in memory only.
-        const isKept = this.server.status?.memory.journal ? "; all conversations are in the journal" : "";
-        const raise = { "Raise limit…": () => this.raiseLimit() };
-        await offer(`Kato stopped${isKept}: ${failure.reason}`, { ...raise, ...restart });
+        const kept = this.server.status?.memory.journal ? " All conversations are in the journal." : "";
+        const raise = { "Raise Limit…": () => this.raiseLimit() };
+        await offer(`Kato stopped. ${message}${kept}`, { ...raise, ...restart });
         return;
       }
       case "crash":
-        await offer(`Kato's server is stopped: ${failure.reason}.`, { ...restart, ...log });
+        await offer(message, { ...restart, ...log });
     }
   }
 
@@ -91,12 +123,13 @@ export class Feedback implements vscode.Disposable {
     // The limit in force may come from the environment or the configuration file.
     const inForce = this.server.status?.memory.daemonMaxMemoryBytes;
     const now = inForce === undefined ? configuration.get<number>("daemonMaxMemoryMb", 200) : megabytes(inForce);
+    const smallest = megabytes(this.server.status?.memory.smallestLimitBytes ?? 0);
     const { minimum, maximum } = this.limits;
     const rule = `A whole number of megabytes, from ${minimum} to ${maximum.toLocaleString("en-US")}.`;
     const answer = await vscode.window.showInputBox({
       title: "Kato: Memory Limit",
       prompt: `The most memory, in MB, that Kato's server may take (now ${now}).`,
-      value: String(now * 2),
+      value: String(Math.max(now * 2, smallest)),
       validateInput: (value) => (isWithin(value, this.limits) ? undefined : rule),
     });
     if (answer === undefined) {
@@ -121,4 +154,10 @@ export class Feedback implements vscode.Disposable {
       await this.server.restart(); // a changed setting restarts it
     }
   }
+}
+
+/** Shows what a note held next to what it holds now. */
+function compare(backup: string, file: string): Thenable<unknown> {
+  const title = `${path.basename(file)}: backup and note`;
+  return vscode.commands.executeCommand("vscode.diff", vscode.Uri.file(backup), vscode.Uri.file(file), title);
 }

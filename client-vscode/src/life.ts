@@ -36,7 +36,7 @@ export enum LifeEvent {
   Exceed = "exceed",
   /** The last messages of a process over its budget were read. */
   Explain = "explain",
-  /** There is no server, it rejected a setting, or it crashed too often. */
+  /** No server can be started, the server rejected a setting, does not answer, or crashed too often. */
   Fail = "fail",
   /** The window closes. */
   Close = "close",
@@ -109,10 +109,14 @@ const SHOWN = {
 
 export type ServerStateKind = (typeof SHOWN)[Life];
 
-/** The state as the status bar, the views and the commands treat it. `reason` is a text for people. */
+/** Why a server is stopped, for views that show a text and remedies for each. */
+export type StopCause = "python" | "setup" | "command" | "settings" | "crash";
+
+/** The state as the status bar, the views and the commands treat it. `reason` is a sentence for people. */
 export interface ServerState {
   kind: ServerStateKind;
   reason?: string;
+  cause?: StopCause;
 }
 
 export function shownAs(life: Life): ServerStateKind {

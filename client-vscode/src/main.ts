@@ -6,16 +6,31 @@ import type { KatoApi } from "../api";
 import { makeApi } from "./api";
 import { registerCommands } from "./commands";
 import { Feedback } from "./feedback";
+import { workspaceFolders } from "./folders";
 import type { Place, Progress } from "./install";
 import { MemoryView } from "./memoryView";
+import { reported } from "./offer";
 import { Outcomes } from "./outcomes";
 import { SettingsChanged } from "./protocol";
+import { Relay } from "./relay";
 import { Samples } from "./samples";
 import { Server } from "./server";
 import { SessionsView } from "./sessionsView";
-import { change, chosen, OLD_DIRECTORY, renamed, serverKeys, type Bounds, type Values } from "./settings";
+import {
+  change,
+  chosen,
+  contributed,
+  OLD_DIRECTORY,
+  renamed,
+  serverKeys,
+  type Bounds,
+  type Category,
+  type Values,
+} from "./settings";
 import { showStatus } from "./statusItems";
+import type { CommandOutcome, Notice } from "./structs";
 import { Transcripts } from "./transcripts";
+import { welcome } from "./welcome";
 
 let running: Server | undefined;
 
@@ -39,7 +54,8 @@ export async function deactivate(): Promise<void> {
 
 function start(context: vscode.ExtensionContext, output: vscode.LogOutputChannel): KatoApi {
   const manifest = context.extension.packageJSON as Manifest;
-  const properties = manifest.contributes.configuration.properties;
+  const properties = contributed(manifest.contributes.configuration);
+  log(context, manifest.version, output);
   const keys = serverKeys(Object.keys(properties));
   const defaults = Object.fromEntries(keys.map((key) => [key, properties[`kato.${key}`]?.default]));
   const settings = (): Values => {
@@ -50,7 +66,10 @@ function start(context: vscode.ExtensionContext, output: vscode.LogOutputChannel
     );
   };
 
-  const server = new Server({ place: () => place(context, manifest.version, output), settings, installing }, output);
+  const server = new Server(
+    { place: () => place(context, manifest.version, output), settings, installing, waiting },
+    output,
+  );
   running = server;
   let isOffered = false;
   const sendSettings = async (): Promise<void> => {
@@ -65,13 +84,27 @@ function start(context: vscode.ExtensionContext, output: vscode.LogOutputChannel
   const samples = new Samples();
   const sessions = new SessionsView(server);
   const memory = new MemoryView(server, samples, context.extensionUri);
-  const feedback = new Feedback(server, boundsOf(properties, "daemonMaxMemoryMb"));
-  const outcomes = new Outcomes(server, context.workspaceState, sendSettings);
+  const relay = new Relay<News>(path.join(context.globalStorageUri.fsPath, "messages"), window, (news) =>
+    reported(news.kind === "outcome" ? outcomes.show(news.outcome) : feedback.show(news.notice)),
+  );
+  const feedback = new Feedback(server, boundsOf(properties, "daemonMaxMemoryMb"), context.globalState, (notice) =>
+    relay.publish({ kind: "notice", notice }),
+  );
+  const outcomes = new Outcomes(server, context.workspaceState, sendSettings, (outcome) =>
+    relay.publish({ kind: "outcome", outcome }),
+  );
   const transcripts = new Transcripts(server);
   context.subscriptions.push(
     server,
     server.onDidChangeStatus((status) => samples.add(status)),
+    server.onDidChangeState(({ kind }) => {
+      if (kind !== "running") {
+        samples.stop(Date.now());
+      }
+    }),
     showStatus(server),
+    welcome(server, context.globalState),
+    relay,
     sessions,
     memory,
     feedback,
@@ -87,16 +120,37 @@ function start(context: vscode.ExtensionContext, output: vscode.LogOutputChannel
       }
     }),
   );
+  relay
+    .listen()
+    .catch((error: unknown) => output.warn(`Messages are shown in the window of their server: ${String(error)}`));
   void server.start();
   return makeApi(server);
 }
 
-interface Manifest {
-  version: string;
-  contributes: { configuration: { properties: Properties } };
+/** The versions and the folders, for the reader of a log. */
+function log(context: vscode.ExtensionContext, version: string, output: vscode.LogOutputChannel): void {
+  output.info(
+    `Kato's extension ${version}, ${vscode.env.appName} ${vscode.version}, ${process.platform} ${process.arch}, ${vscode.env.remoteName ?? "local"}`,
+  );
+  output.info(`Extension ${context.extensionPath}, its storage ${context.globalStorageUri.fsPath}`);
 }
 
-type Properties = Record<string, ({ default?: unknown } & Partial<Bounds>) | undefined>;
+/** This window, for messages that are shown where the user is. */
+const window = {
+  hasFocus: (): boolean => vscode.window.state.focused,
+  folders: workspaceFolders,
+};
+
+interface Manifest {
+  version: string;
+  contributes: { configuration: Category<Property>[] };
+}
+
+type Property = { default?: unknown } & Partial<Bounds>;
+type Properties = Record<string, Property | undefined>;
+
+/** What happened to a conversation, for the window where the user is. */
+type News = { kind: "outcome"; outcome: CommandOutcome } | { kind: "notice"; notice: Notice };
 
 function boundsOf(properties: Properties, key: string): Bounds {
   const { minimum = 0, maximum = Number.MAX_SAFE_INTEGER } = properties[`kato.${key}`] ?? {};
@@ -145,6 +199,22 @@ async function installing(work: (progress: Progress) => Promise<void>): Promise<
     } finally {
       subscription.dispose();
     }
+  });
+}
+
+/** Shows that a process has not answered yet. Cancel ends it. */
+function waiting(command: string, seconds: number, started: Promise<void>, stop: () => void): void {
+  const options = {
+    location: vscode.ProgressLocation.Notification,
+    title: `Kato's server has not answered for ${seconds} s`,
+    cancellable: true,
+  };
+  void vscode.window.withProgress(options, async (progress, token) => {
+    progress.report({
+      message: `${command}. To recover a damaged journal takes up to a minute. Cancel ends the server.`,
+    });
+    token.onCancellationRequested(stop);
+    await started;
   });
 }
 

@@ -1,14 +1,17 @@
 // The memory panel: a chart over time and the largest sessions. Rule: the page loads its script and its style only; the data
-// that it draws are posted to it.
+// that it draws are posted to it. The page keeps the samples, so that the chart goes on after the window was reloaded.
 
 import { randomBytes } from "node:crypto";
 import * as vscode from "vscode";
+import { keepsLimit } from "./appearance";
 import type { Sample, Samples } from "./samples";
 import type { Server } from "./server";
 import { NO_SESSIONS, workspaceSessions } from "./sessionList";
 import { keyOf, titleOf } from "./sessions";
+import type { SessionStatus } from "./structs";
 import { age } from "./text";
 
+const TYPE = "kato.memory";
 const LARGEST = 12;
 
 export interface LargeSession {
@@ -23,13 +26,27 @@ export interface LargeSession {
 /** The data that are posted to the page. */
 export interface MemoryPage {
   samples: readonly Sample[];
+  now: number;
   largest: LargeSession[];
   state: string;
+  /** Why the server does not run, as a sentence. */
+  reason: string;
+  /** Whether the limit bounds the whole process. */
+  keepsLimit: boolean;
 }
+
+/** What the page keeps over a reload of the window. */
+export interface KeptPage {
+  samples: readonly Sample[];
+}
+
+/** What the page posts: it can draw, or the user opens a session. */
+export type PageMessage = { kind: "ready" } | { kind: "open"; key: string };
 
 export class MemoryView implements vscode.Disposable {
   readonly #subscriptions: vscode.Disposable[];
   #panel: vscode.WebviewPanel | undefined;
+  #sessions = new Map<string, SessionStatus>();
 
   constructor(
     private readonly server: Server,
@@ -39,6 +56,13 @@ export class MemoryView implements vscode.Disposable {
     this.#subscriptions = [
       server.onDidChangeStatus(() => void this.#post()),
       server.onDidChangeState(() => void this.#post()),
+      vscode.window.registerWebviewPanelSerializer(TYPE, {
+        deserializeWebviewPanel: (panel, state: Partial<KeptPage> | undefined) => {
+          this.samples.restore(state?.samples);
+          this.#fill(panel);
+          return Promise.resolve();
+        },
+      }),
     ];
   }
 
@@ -48,22 +72,35 @@ export class MemoryView implements vscode.Disposable {
   }
 
   show(): void {
-    if (this.#panel !== undefined) {
+    if (this.#panel === undefined) {
+      this.#fill(vscode.window.createWebviewPanel(TYPE, "Kato Memory", vscode.ViewColumn.Active));
+    } else {
       this.#panel.reveal();
-      return;
     }
-    const resources = [vscode.Uri.joinPath(this.extension, "dist"), vscode.Uri.joinPath(this.extension, "media")];
-    this.#panel = vscode.window.createWebviewPanel("kato.memory", "Kato Memory", vscode.ViewColumn.Active, {
-      enableScripts: true,
-      localResourceRoots: resources,
-    });
-    this.#panel.iconPath = vscode.Uri.joinPath(this.extension, "media", "icon.svg"); // kato.svg is white: VS Code uses it as a mask
-    this.#panel.onDidDispose(() => {
+  }
+
+  #fill(panel: vscode.WebviewPanel): void {
+    this.#panel = panel;
+    panel.iconPath = vscode.Uri.joinPath(this.extension, "media", "icon.svg"); // kato.svg is white: VS Code uses it as a mask
+    panel.onDidDispose(() => {
       this.#panel = undefined;
     });
-    this.#panel.onDidChangeViewState(() => void this.#post());
-    this.#panel.webview.onDidReceiveMessage(() => void this.#post()); // the page is ready
-    this.#panel.webview.html = this.#html(this.#panel.webview);
+    panel.onDidChangeViewState(() => void this.#post());
+    panel.webview.onDidReceiveMessage((message: PageMessage) => this.#received(message));
+    panel.webview.options = {
+      enableScripts: true,
+      localResourceRoots: ["dist", "media"].map((folder) => vscode.Uri.joinPath(this.extension, folder)),
+    };
+    panel.webview.html = this.#html(panel.webview);
+  }
+
+  #received(message: PageMessage): void {
+    const session = message.kind === "open" ? this.#sessions.get(message.key) : undefined;
+    if (session === undefined) {
+      void this.#post();
+    } else {
+      void vscode.commands.executeCommand("kato.openSession", { kind: "session", session });
+    }
   }
 
   async #post(): Promise<void> {
@@ -71,27 +108,31 @@ export class MemoryView implements vscode.Disposable {
     if (panel?.visible !== true) {
       return;
     }
-    const now = Date.now();
-    const isRunning = this.server.state.kind === "running";
+    const { state, status } = this.server;
+    const isRunning = state.kind === "running";
     const { sessions, nameOf } = isRunning
       ? await workspaceSessions(this.server).catch(() => NO_SESSIONS)
       : NO_SESSIONS;
+    const now = Date.now();
     const largest = sessions
       .filter(({ resident }) => resident)
       .sort((a, b) => b.estimatedBytes - a.estimatedBytes)
-      .slice(0, LARGEST)
-      .map((session) => ({
+      .slice(0, LARGEST);
+    this.#sessions = new Map(largest.map((session) => [keyOf(session), session]));
+    const page: MemoryPage = {
+      samples: this.samples.until(now),
+      now,
+      largest: largest.map((session) => ({
         key: keyOf(session),
         title: titleOf(session),
         assistant: nameOf(session.provider),
         bytes: session.estimatedBytes,
         events: session.eventCount,
         age: age(session.lastMessageAt ?? session.updatedAt, now),
-      }));
-    const page: MemoryPage = {
-      samples: isRunning ? this.samples.until(now) : this.samples.all,
-      largest,
-      state: this.server.state.kind,
+      })),
+      state: state.kind,
+      reason: state.reason ?? "",
+      keepsLimit: status === undefined || keepsLimit(status),
     };
     await panel.webview.postMessage(page);
   }
@@ -114,13 +155,14 @@ export class MemoryView implements vscode.Disposable {
 <p id="state" role="status" hidden></p>
 <p id="summary"></p>
 <figure>
-<svg id="chart" role="img" aria-label="Memory over time" aria-describedby="summary"></svg>
-<figcaption class="legend"><span class="key rss">Process</span><span class="key snapshots">Snapshots</span><span class="key limit">Limit</span><span class="key evicted">Eviction</span></figcaption>
+<svg id="chart" role="img" tabindex="0" aria-label="Memory over time" aria-describedby="summary"></svg>
+<div id="values" hidden></div>
+<figcaption class="legend"><span class="key rss">Process</span><span class="key snapshots">Snapshots</span><span class="key limit">Limit</span><span class="key evicted">Eviction</span><span class="key gap">Not running</span></figcaption>
 </figure>
 <h2 id="largest">Largest sessions in memory</h2>
-<table aria-labelledby="largest">
-<thead><tr><th scope="col">Session</th><th scope="col">Assistant</th><th scope="col" class="number">Size</th><th scope="col" class="number">Events</th><th scope="col">Last message</th></tr></thead>
-<tbody id="sessions"></tbody>
+<table id="table" role="table" aria-labelledby="largest">
+<thead role="rowgroup"><tr role="row"><th role="columnheader" scope="col">Session</th><th role="columnheader" scope="col">Assistant</th><th role="columnheader" scope="col" class="number">Size</th><th role="columnheader" scope="col" class="number">Events</th><th role="columnheader" scope="col">Last message</th></tr></thead>
+<tbody role="rowgroup" id="sessions"></tbody>
 </table>
 <p id="none" hidden>No session is in memory.</p>
 <script nonce="${nonce}" src="${script}"></script>

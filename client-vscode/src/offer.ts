@@ -1,5 +1,7 @@
 // Messages with remedies: what the user chooses is done, and a remedy that fails is reported as well.
 
+import * as os from "node:os";
+import * as path from "node:path";
 import * as vscode from "vscode";
 import { withRelative } from "./notices";
 import type { Notice } from "./structs";
@@ -52,9 +54,11 @@ export function showLog(): Thenable<unknown> {
   return vscode.commands.executeCommand("kato.showLog");
 }
 
-/** A file's name below its workspace folder. */
+/** A file's name below its workspace folder, otherwise below the home folder. */
 export function relative(file: string): string {
-  return vscode.workspace.asRelativePath(file);
+  const name = vscode.workspace.asRelativePath(file);
+  const home = `${os.homedir()}${path.sep}`;
+  return name.startsWith(home) ? `~${path.sep}${name.slice(home.length)}` : name;
 }
 
 /** A message of the server, with the file in it named as the user knows it. */

@@ -3,7 +3,7 @@
 
 import * as path from "node:path";
 import * as vscode from "vscode";
-import { named, offer, openSettings, reported, setSetting, showLog } from "./offer";
+import { named, offer, openSettings, relative, reported, setSetting, showLog } from "./offer";
 import { commandParams, ExecuteCommand, isCommandName } from "./protocol";
 import type { Server } from "./server";
 import type { CommandOutcome, SessionParams } from "./structs";
@@ -22,6 +22,12 @@ const DONE: Partial<Record<string, string>> = {
   stop: "Stopped recording",
 };
 
+/** The editor's commands that ask for a file, for a command that could not write its own. */
+const CHOOSE_FILE: Partial<Record<string, string>> = {
+  capture: "kato.captureConversation",
+  export: "kato.exportConversation",
+};
+
 export class Outcomes implements vscode.Disposable {
   readonly #item = vscode.window.createStatusBarItem("outcome", vscode.StatusBarAlignment.Right, 89);
   readonly #subscriptions: vscode.Disposable[];
@@ -33,6 +39,8 @@ export class Outcomes implements vscode.Disposable {
     private readonly server: Server,
     private readonly state: vscode.Memento,
     private readonly sendSettings: () => Promise<void>,
+    /** Has the outcome of a command in the chat shown in the window where the user is. */
+    private readonly publish: (outcome: CommandOutcome) => Promise<void>,
   ) {
     this.#item.name = "Kato Command";
     this.#subscriptions = [this.#item, server.onDidExecute((outcome) => reported(this.#executed(outcome)))];
@@ -49,15 +57,29 @@ export class Outcomes implements vscode.Disposable {
   }
 
   async #executed(outcome: CommandOutcome): Promise<void> {
+    await this.#remember(outcome);
+    if (outcome.origin === "chat") {
+      await this.publish(outcome);
+    } else if (outcome.status === "error") {
+      await this.#commandFailed(outcome);
+    } else if (outcome.command === "stop") {
+      this.#showInStatusBar(outcome); // the editor's other commands open what they wrote
+    }
+  }
+
+  /** Shows the outcome of a command in the chat, which the server of another window may have run. */
+  async show(outcome: CommandOutcome): Promise<void> {
+    await this.#remember(outcome);
     if (outcome.status === "error") {
       await this.#commandFailed(outcome);
-      return;
-    }
-    if (outcome.outputPath !== undefined && outcome.command !== "stop") {
-      await this.state.update("lastCapture", outcome.outputPath);
-    }
-    if (outcome.origin === "chat") {
+    } else {
       this.#showInStatusBar(outcome);
+    }
+  }
+
+  async #remember({ status, command, outputPath }: CommandOutcome): Promise<void> {
+    if (status !== "error" && outputPath !== undefined && command !== "stop") {
+      await this.state.update("lastCapture", outputPath);
     }
   }
 
@@ -83,17 +105,22 @@ export class Outcomes implements vscode.Disposable {
     if (file !== undefined && error?.rule === "unsaved" && this.#saving.has(file)) {
       return; // it is repeated
     }
-    const reason = named(error?.message ?? "unknown reason", file);
+    const isOutside = error?.rule === "outside" && file !== undefined;
+    const reason = isOutside
+      ? `${relative(file)} is outside the allowed folders`
+      : named(error?.message ?? "unknown reason", file);
     const message = `Kato: ${origin === "chat" ? `::${command}` : command} failed: ${reason}`;
-    if (error?.rule === "outside" && file !== undefined) {
+    if (isOutside) {
       await offer(message, {
         "Allow this folder": () => this.#allowAndRetry(outcome, file),
         "Open Settings": () => openSettings("kato.allowedWriteRoots"),
       });
-    } else if (error?.rule === "unsaved" && file !== undefined) {
+    } else if (error?.rule === "unsaved" && file !== undefined && openDocument(file) !== undefined) {
       await offer(message, { "Save and Retry": () => this.#saveAndRetry(outcome, file) });
     } else {
-      await offer(message, { "Show Log": showLog });
+      const again = file === undefined ? undefined : CHOOSE_FILE[command];
+      const choose = (): unknown => vscode.commands.executeCommand(again ?? "", { kind: "session", session: outcome });
+      await offer(message, { ...(again && { "Choose Another File…": choose }), "Show Log": showLog });
     }
   }
 
@@ -112,7 +139,7 @@ export class Outcomes implements vscode.Disposable {
    * own is on its way into the editor.
    */
   async #saveAndRetry(outcome: CommandOutcome, file: string): Promise<void> {
-    const document = vscode.workspace.textDocuments.find(({ uri }) => uri.fsPath === file);
+    const document = openDocument(file);
     const deadline = Date.now() + RETRIES_MS_MAX;
     this.#saving.add(file);
     try {
@@ -138,6 +165,10 @@ export class Outcomes implements vscode.Disposable {
     }
     return outcome;
   }
+}
+
+function openDocument(file: string): vscode.TextDocument | undefined {
+  return vscode.workspace.textDocuments.find(({ uri }) => uri.fsPath === file);
 }
 
 /** Runs a command on a session, by the name that an outcome gave. */

@@ -57,9 +57,16 @@ export function isCommandName(name: string): name is CommandName {
 /** The kinds of notices that this client treats in their own way. */
 export const NoticeKind = {
   commandFailed: "command_failed",
+  commandNotRun: "command_not_run",
+  journalLost: "journal_lost",
+  journalRecovered: "journal_recovered",
   limitNotKept: "limit_not_kept",
   noteMissing: "note_missing",
+  noteRepaired: "note_repaired",
   overBudget: "over_budget",
+  recordingPaused: "recording_paused",
+  recordingResumed: "recording_resumed",
+  recordingStopped: "recording_stopped",
   restartNeeded: "restart_needed",
   settingsRejected: "settings_rejected",
   textBackedUp: "text_backed_up",

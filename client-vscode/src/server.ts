@@ -8,16 +8,17 @@ import { promises as fs } from "node:fs";
 import * as vscode from "vscode";
 import type { NotificationType, RequestType, RequestType0 } from "vscode-languageserver-protocol";
 import { Connection, rejectedSetting, type Listener, type OpenNotes } from "./connection";
-import type { Failure } from "./failure";
+import { causeOf, sentence, type Failure } from "./failure";
 import { FileOperations } from "./fileOperations";
 import { findServer, type Place, type Progress } from "./install";
 import { after, Life, LifeEvent, shownAs, type ServerState } from "./life";
+import type { LogLine } from "./logLines";
 import { NoteEdits } from "./noteEdits";
-import { text } from "./notices";
+import { overBudgetReason } from "./notices";
 import { ExitCode, NoticeKind } from "./protocol";
 import { pauseBeforeRestart } from "./resolve";
 import { LAST_WORDS_MS, type Exit } from "./serverProcess";
-import { rejection, type Values } from "./settings";
+import type { Values } from "./settings";
 import { SetupError } from "./setupError";
 import type { CommandOutcome, Notice, StatusSnapshot } from "./structs";
 import { UnsavedDocuments } from "./unsaved";
@@ -31,6 +32,8 @@ export interface Host {
   settings: () => Values;
   /** Runs an installation with progress that the user sees. */
   installing: (work: (progress: Progress) => Promise<void>) => Promise<void>;
+  /** Shows that a process has not answered for this time, until `start` ends; `stop` is for a user who does not want to wait. */
+  waiting: (command: string, seconds: number, start: Promise<void>, stop: () => void) => void;
 }
 
 export class Server implements vscode.Disposable {
@@ -48,7 +51,7 @@ export class Server implements vscode.Disposable {
   readonly #notes = openNotes();
   readonly #closing = new AbortController();
   #life = Life.Stopped;
-  #reason: string | undefined;
+  #failure: Failure | undefined;
   #connection: Connection | undefined;
   #status: StatusSnapshot | undefined;
   #started: Values = {};
@@ -67,7 +70,11 @@ export class Server implements vscode.Disposable {
 
   get state(): ServerState {
     const kind = shownAs(this.#life);
-    return this.#reason === undefined ? { kind } : { kind, reason: this.#reason };
+    if (this.#failure === undefined) {
+      return { kind };
+    }
+    const [reason, cause] = [sentence(this.#failure), causeOf(this.#failure)];
+    return cause === undefined ? { kind, reason } : { kind, reason, cause };
   }
 
   /** The last status that the server sent; undefined before the first. */
@@ -135,14 +142,14 @@ export class Server implements vscode.Disposable {
 
   // --- States -----------------------------------------------------------------------------------------
 
-  /** Makes the event's transition, with a reason for people; whether there is one from the present state. */
-  #apply(event: LifeEvent, reason?: string): boolean {
+  /** Makes the event's transition, because of this failure. Returns whether the present state has such a transition. */
+  #apply(event: LifeEvent, failure?: Failure): boolean {
     const next = after(this.#life, event);
     if (next === undefined) {
       return false;
     }
     this.#life = next;
-    this.#reason = reason;
+    this.#failure = failure;
     const { kind } = this.state;
     if (kind === "stopped" || kind === "starting") {
       this.#status = undefined; // the last figures of a server over its budget stay in view
@@ -153,9 +160,9 @@ export class Server implements vscode.Disposable {
     return true;
   }
 
-  #fail(reason: string, failure: Failure): void {
-    if (this.#apply(LifeEvent.Fail, reason)) {
-      this.output.error(reason);
+  #fail(failure: Failure): void {
+    if (this.#apply(LifeEvent.Fail, failure)) {
+      this.output.error(sentence(failure));
       this.#failed.fire(failure);
     }
   }
@@ -204,7 +211,7 @@ export class Server implements vscode.Disposable {
     if (command === undefined || !this.#apply(LifeEvent.Found)) {
       return;
     }
-    this.output.info(`starting ${command.join(" ")}`);
+    this.output.info(`Starting the server: ${command.join(" ")}`);
     this.#started = this.host.settings();
     this.#starts++;
     this.#budgetReason = undefined;
@@ -216,17 +223,18 @@ export class Server implements vscode.Disposable {
     );
     this.#connection = connection;
     try {
-      await connection.start();
+      const { name, version, pid } = await connection.start();
+      this.output.info(`The server runs: ${name} ${version}, process ${pid}`);
       this.#apply(LifeEvent.Ready);
     } catch (error) {
-      this.output.warn(`the server did not start: ${reasonOf(error)}`);
       if (this.#connection === connection) {
+        this.output.warn(`The server did not start: ${reasonOf(error)}`);
         this.#startFailed(error, command);
       }
     }
   }
 
-  /** The command of a server that can be started; undefined: there is none, which was reported. */
+  /** Returns the command of a server that can be started. Returns undefined, and reports the failure, if none was found. */
   async #find(place: Place): Promise<string[] | undefined> {
     try {
       const command = await findServer(place, (work) =>
@@ -241,7 +249,7 @@ export class Server implements vscode.Disposable {
         error instanceof SetupError
           ? error
           : new SetupError(`Kato's server could not be set up: ${reasonOf(error)}`, "retry");
-      this.#fail(setup.message, { kind: "setup", error: setup });
+      this.#fail({ kind: "setup", error: setup });
       return undefined;
     }
   }
@@ -250,15 +258,24 @@ export class Server implements vscode.Disposable {
     const fault = rejectedSetting(error);
     if (fault !== undefined) {
       this.#release();
-      this.#fail(rejection(fault), { kind: "settings", fault });
+      this.#fail({ kind: "settings", fault });
     } else if (this.#life === Life.Refused) {
       this.#settingsRejected();
     } else if (this.#life === Life.Starting) {
       this.#release();
       const isMissing = error instanceof Error && "code" in error && error.code === "ENOENT";
       const reason = `${command[0] ?? ""} ${isMissing ? "was not found" : `could not be started: ${reasonOf(error)}`}`;
-      const setup = new SetupError(`Kato's server does not start: ${reason}.`, "settings");
-      this.#fail(reason, { kind: "setup", error: setup });
+      this.#fail({ kind: "setup", error: new SetupError(`Kato's server does not start: ${reason}.`, "settings") });
+    }
+  }
+
+  /** Ends a process that does not answer. */
+  #abandon(connection: Connection, how: string): void {
+    if (this.#connection === connection && this.#life === Life.Starting) {
+      this.#release();
+      connection.kill();
+      const message = `Kato's server does not start: ${connection.command} ${how}.`;
+      this.#fail({ kind: "setup", error: new SetupError(message, "settings") });
     }
   }
 
@@ -274,15 +291,24 @@ export class Server implements vscode.Disposable {
       executed: (outcome) => this.#executed.fire(outcome),
       notice: (notice) => {
         if (notice.kind === NoticeKind.overBudget) {
-          this.#budgetReason = text(notice.data?.reason) ?? notice.message;
+          this.#budgetReason = overBudgetReason(notice);
         }
         this.#noticed.fire(notice);
       },
-      logged: (lines) => {
+      logged: ({ level, text }: LogLine) => {
         if (this.#life !== Life.Closed) {
-          this.output.append(lines);
+          this.output[level](text);
         }
       },
+      silent: (seconds, start) => {
+        if (this.#connection === connection() && this.#life === Life.Starting) {
+          this.output.warn(`The server has not answered for ${seconds} s`);
+          this.host.waiting(connection().command, seconds, start, () =>
+            this.#abandon(connection(), "was stopped before it answered"),
+          );
+        }
+      },
+      unresponsive: (seconds) => this.#abandon(connection(), `did not answer within ${seconds} s`),
       ended: (exit) => {
         if (this.#connection === connection()) {
           this.#ended(connection(), exit);
@@ -292,7 +318,7 @@ export class Server implements vscode.Disposable {
   }
 
   #ended(connection: Connection, { code, signal }: Exit): void {
-    this.output.warn(`the server ended (${code ?? signal ?? "no exit code"})`);
+    this.output.warn(`The server ended (${code ?? signal ?? "no exit code"})`);
     if (code === ExitCode.invalidConfiguration) {
       const isStarting = this.#life === Life.Starting;
       this.#apply(LifeEvent.Refuse);
@@ -311,15 +337,16 @@ export class Server implements vscode.Disposable {
 
   #settingsRejected(): void {
     this.#release();
-    this.#fail("the server's settings are invalid", { kind: "settings" });
+    this.#fail({ kind: "settings" });
   }
 
   /** Once the last notice and the last status of a process over its budget were read. */
   #explainBudget(connection: Connection): void {
-    const reason = this.#budgetReason ?? "one conversation outgrew the memory limit.";
-    if (this.#connection === connection && this.#apply(LifeEvent.Explain, reason)) {
+    const reason = this.#budgetReason ?? "One conversation outgrew the memory limit.";
+    const failure: Failure = { kind: "budget", reason };
+    if (this.#connection === connection && this.#apply(LifeEvent.Explain, failure)) {
       this.#release();
-      this.#failed.fire({ kind: "budget", reason });
+      this.#failed.fire(failure);
     }
   }
 
@@ -329,9 +356,9 @@ export class Server implements vscode.Disposable {
     this.#crashes.push(now);
     const pause = pauseBeforeRestart(this.#crashes, now);
     if (pause === undefined) {
-      const reason = `it ended unexpectedly ${this.#crashes.length} times (the last time with ${how})`;
+      const times = this.#crashes.length;
       this.#crashes = [];
-      this.#fail(reason, { kind: "crash", reason });
+      this.#fail({ kind: "crash", times, how });
     } else if (this.#apply(LifeEvent.Crash)) {
       // The start that crashed may still be in progress.
       this.#pause = setTimeout(() => void this.#startAfterThis(), pause);

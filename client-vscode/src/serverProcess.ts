@@ -6,6 +6,7 @@
 import { spawn, type ChildProcessWithoutNullStreams } from "node:child_process";
 import { PassThrough } from "node:stream";
 import type { StreamInfo } from "vscode-languageclient/node";
+import { LogLines, type LogLine } from "./logLines";
 
 /** Milliseconds from the end of a process until all that it wrote has been handled. */
 export const LAST_WORDS_MS = 500;
@@ -21,12 +22,14 @@ export class ServerProcess {
   #isAlive = true;
 
   /** Runs it in `folder`: in the workspace's folder, `python -m kato` would run a `kato` that lies there. */
-  static start(command: readonly string[], folder: string, onError: (text: string) => void): Promise<ServerProcess> {
+  static start(command: readonly string[], folder: string, onLog: (line: LogLine) => void): Promise<ServerProcess> {
     const [program = "", ...args] = command;
     return new Promise((resolve, reject) => {
       const child = spawn(program, args, { cwd: folder, stdio: "pipe", windowsHide: true });
       const started = new ServerProcess(child);
-      child.stderr.on("data", (chunk: Buffer) => onError(chunk.toString()));
+      const lines = new LogLines(onLog);
+      child.stderr.setEncoding("utf8").on("data", (text: string) => lines.add(text));
+      child.stderr.once("end", () => lines.end());
       child.once("error", reject);
       child.once("spawn", () => resolve(started));
     });
@@ -45,6 +48,10 @@ export class ServerProcess {
         resolve({ code, signal });
       }),
     );
+  }
+
+  get pid(): number {
+    return this.child.pid ?? 0;
   }
 
   get isAlive(): boolean {

@@ -34,9 +34,20 @@ export function renamed(values: Values, inspectOld: Inspected | undefined): Valu
     : { ...values, "notes.directory": notesDirectory(old) };
 }
 
+/** A category of settings, as `package.json` contributes them. */
+export interface Category<Property> {
+  title: string;
+  properties: Record<string, Property>;
+}
+
+/** The settings of all categories, by their names. */
+export function contributed<Property>(categories: readonly Category<Property>[]): Record<string, Property> {
+  return Object.fromEntries(categories.flatMap(({ properties }) => Object.entries(properties)));
+}
+
 /** The server's settings among those that the extension contributes, without the prefix `kato.`. */
-export function serverKeys(contributed: readonly string[]): string[] {
-  return contributed.map((name) => name.replace(/^kato\./, "")).filter((name) => !CLIENT_KEYS.has(name));
+export function serverKeys(names: readonly string[]): string[] {
+  return names.map((name) => name.replace(/^kato\./, "")).filter((name) => !CLIENT_KEYS.has(name));
 }
 
 /** The settings that the user set, from the strongest layer. An empty text, list or object means "not set". */
@@ -59,8 +70,8 @@ export function chosen(keys: readonly string[], inspect: (key: string) => Inspec
 
 /**
  * What to send when a setting changed. The server merges it with the settings that it was started with. So a setting that the
- * user removed is sent with its default; if there is no default to send, the server must be restarted. (The server itself
- * reports settings that only count at its start.)
+ * user removed is sent with its default; if it has no default to send, the server must be restarted. The server sends a notice
+ * (`restart_needed`) when a changed setting takes effect only at its next start.
  */
 export function change(started: Values, now: Values, defaults: Values): { settings: Values; restart: boolean } {
   const settings: Values = { ...now };

@@ -1,6 +1,6 @@
-// Why no server can be started, for people.
+// The error for a server that could not be found, installed or started.
 
-/** The message states the reason, and `cure` names what the user can do. */
+/** The message is shown to the user; `cure` names what the user can do about it. */
 export class SetupError extends Error {
   constructor(
     message: string,

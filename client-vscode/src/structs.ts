@@ -65,6 +65,10 @@ export interface MemoryStatus {
   process: ProcessMemory;
   snapshots: SnapshotStats;
   journal: JournalStats | null;
+  /** False: the process cannot keep the limit, which bounds the snapshots alone. An older server does not have it. */
+  wholeProcess?: boolean;
+  /** The smallest limit that the process can keep. */
+  smallestLimitBytes?: number;
 }
 
 /** `title` is the assistant's name for people; a server gives none for an assistant that it does not know. */

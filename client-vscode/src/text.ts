@@ -18,6 +18,22 @@ export function megabytes(count: number): number {
   return Math.round(count / MIB);
 }
 
+/** A text of at most this many characters. */
+export function cut(text: string, length: number): string {
+  const characters = Array.from(new Intl.Segmenter().segment(text), ({ segment }) => segment);
+  return characters.length <= length
+    ? text
+    : `${characters
+        .slice(0, length - 1)
+        .join("")
+        .trimEnd()}…`;
+}
+
+/** Megabytes with one decimal place. */
+export function tenths(count: number): string {
+  return (count / MIB).toFixed(1);
+}
+
 /** `just now`, `5 min`, `3 h`, `2 days`, then the date. */
 export function age(moment: string | undefined, now: number): string {
   const then = moment === undefined ? NaN : Date.parse(moment);
@@ -50,4 +66,9 @@ export function assistantNames(providers: readonly ProviderStatus[]): NameOf {
 /** `1 event`, `2 events`. */
 export function count(number: number, noun: string): string {
   return `${number.toLocaleString("en-US")} ${noun}${number === 1 ? "" : "s"}`;
+}
+
+/** A text in Markdown, which shows it as it is. */
+export function inMarkdown(text: string): string {
+  return text.replace(/\s+/g, " ").replace(/[\\`*_{}[\]()<>#+!|~$&-]/g, "\\$&");
 }

@@ -10,6 +10,7 @@ import pytest
 from builders import conversation, request, user
 from conftest import Start
 from kato.cli.client import Client, RequestFailed, ServerGone
+from kato.core.limits import MIB
 
 
 def received(client: Client, method: str) -> list[dict[str, Any]]:
@@ -109,25 +110,36 @@ OCCASIONS = [
     Occasion(
         "over_budget",
         "error",
-        {"neededBytes", "budgetBytes", "reason"},
+        {"neededBytes", "budgetBytes", "reason", "provider", "sessionId", "title"},
         outgrow_the_budget,
         {"daemonMaxMemoryMb": 1},
+    ),
+    Occasion(
+        "limit_not_kept",
+        "warning",
+        {"limitBytes", "smallestLimitBytes"},
+        lambda client, notes: None,
+        {"daemonMaxMemoryMb": 20},
     ),
 ]
 SHOWN_AS = {"error": 1, "warning": 2, "info": 3}
 
 
-def notified(client: Client, method: str, seconds: float = 10) -> dict[str, Any]:
-    """The params of the first notification of this method; fails when none comes in time."""
+def notified(client: Client, method: str, seconds: float = 10, **fields: Any) -> dict[str, Any]:
+    """The params of the first notification of this method with these fields; fails when none comes in time."""
+
+    def found() -> list[dict[str, Any]]:
+        return [one for one in received(client, method) if fields.items() <= one.items()]
+
     deadline = time.monotonic() + seconds
     while time.monotonic() < deadline:
-        if found := received(client, method):
-            return found[0]
+        if notices := found():
+            return notices[0]
         try:
             client.request("kato/memory")
         except ServerGone:
             break
-    (found_at_the_end, *_) = received(client, method)
+    (found_at_the_end, *_) = found()
     return found_at_the_end
 
 
@@ -139,13 +151,43 @@ def test_the_user_is_notified_in_the_way_that_the_client_announced(
     client = start(occasion.options, capabilities={"experimental": {"katoNotice": announced}})
     occasion.arrange(client, tmp_path / "notes")
     if announced:
-        notice = notified(client, "kato/notice")
-        assert (notice["kind"], notice["severity"]) == (occasion.kind, occasion.severity)
+        notice = notified(client, "kato/notice", kind=occasion.kind)
+        assert notice["severity"] == occasion.severity
         assert notice["data"].keys() == occasion.data
         assert received(client, "window/showMessage") == []
     else:
-        assert notified(client, "window/showMessage")["type"] == SHOWN_AS[occasion.severity]
+        assert notified(client, "window/showMessage", type=SHOWN_AS[occasion.severity])
         assert received(client, "kato/notice") == []
+
+
+def test_the_last_notice_over_budget_names_the_conversation(start: Start) -> None:
+    client = start({"daemonMaxMemoryMb": 1}, capabilities={"experimental": {"katoNotice": True}})
+    with pytest.raises(RequestFailed):
+        client.request("kato/appendEvents", request([user("x" * 1_500_000)], title="Sort the log"))
+    notice = notified(client, "kato/notice", kind="over_budget")
+    assert notice["data"]["title"] == "Sort the log"
+    assert notice["message"].startswith("Kato stops: the conversation “Sort the log”, ")
+
+
+def test_a_limit_that_the_process_cannot_keep_is_reported_once_with_the_smallest_that_it_can(
+    start: Start,
+) -> None:
+    client = start({"daemonMaxMemoryMb": 20}, capabilities={"experimental": {"katoNotice": True}})
+    first = notified(client, "kato/notice", kind="limit_not_kept")
+    memory = client.request("kato/memory")
+    assert memory["wholeProcess"] is False
+    assert first["data"] == {
+        "limitBytes": 20 * MIB,
+        "smallestLimitBytes": memory["smallestLimitBytes"],
+    }
+    change_settings(maxSessions=7)(client, Path())
+    change_settings(daemonMaxMemoryMb=21)(client, Path())
+    client.request("kato/memory")
+    reported = [one["data"]["limitBytes"] for one in received(client, "kato/notice")]
+    assert reported == [20 * MIB, 21 * MIB]
+    change_settings(daemonMaxMemoryMb=memory["smallestLimitBytes"] // MIB)(client, Path())
+    assert client.request("kato/memory")["wholeProcess"] is True
+    assert len(received(client, "kato/notice")) == 2
 
 
 @pytest.mark.parametrize("announced", [True, False])

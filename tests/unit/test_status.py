@@ -34,6 +34,8 @@ MEMORY = MemoryStatus(
         over_budget=False,
     ),
     journal=None,
+    whole_process=True,
+    smallest_limit_bytes=1,
 )
 
 

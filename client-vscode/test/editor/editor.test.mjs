@@ -161,6 +161,7 @@ test("recording stops from the row", async () => {
   await row.hover();
   await row.locator('.action-label[aria-label^="Stop Recording"]').click();
   await until(async () => !/recording/.test(await row.innerText()), "the row without a recording");
+  await until(async () => /Stopped recording b-trees.md/.test(await editor.outcomeItem.innerText()), "the outcome");
   await until(
     async () => (await editor.statusBar.locator(".codicon-record").count()) === 0,
     "the status bar without a dot",
@@ -208,7 +209,8 @@ test("another conversation of the same title gets a file of its own, by the keyb
     third.user("Why is my build slow?"),
     third.assistant("The cache is cold.", "gpt-5-codex"),
   ]);
-  await editor.page.keyboard.press("Control+Alt+k");
+  await editor.page.keyboard.press("Control+k");
+  await editor.page.keyboard.press("k");
   await until(async () => /2 events/.test(await editor.picks.first().innerText()), "the newest conversation first");
   await editor.page.keyboard.press("Enter");
   const proposed = await until(async () => {
@@ -291,8 +293,12 @@ test("a folder is not allowed by a click that would cure nothing", async () => {
   await editor.append("claude", "session-one", [claude.user("::export notes")]);
   const toast = editor.toast("is a folder").first();
   await until(() => toast.isVisible(), "the notification");
+  assert.match(await toast.innerText(), /^Kato: ::export failed: notes: it is a folder/m, "a path in the workspace");
   assert.equal(await toast.getByRole("button", { name: "Allow this folder" }).count(), 0);
   await editor.screenshot("09b-folder");
+  await toast.getByRole("button", { name: "Choose Another File…" }).click();
+  await until(() => editor.picks.filter({ hasText: "JSON Lines" }).isVisible(), "the command that asks for a file");
+  await editor.page.keyboard.press("Escape");
 });
 
 test("settings that cannot be written are reported when a folder is to be allowed", async () => {
@@ -319,11 +325,8 @@ test("settings that cannot be written are reported when a folder is to be allowe
 test("the memory view draws the process, the snapshots and the limit, and lists the largest sessions", async () => {
   await editor.palette("Kato: Show Memory");
   const page = editor.webview();
-  await until(
-    async () => (await page.locator("polyline.rss").getAttribute("points"))?.includes(","),
-    "the line of the process",
-  );
-  assert.ok((await page.locator("polyline.limit").getAttribute("points")).includes(","));
+  await until(async () => (await page.locator("path.rss").getAttribute("d"))?.includes(","), "the line of the process");
+  assert.ok((await page.locator("path.limit").getAttribute("d")).includes(","));
   await until(async () => (await page.locator("#sessions tr").count()) >= 2, "rows in the table");
   assert.match(await page.locator("#summary").innerText(), /The process takes \d+ MB of 200 MB/);
   assert.deepEqual(
@@ -340,7 +343,7 @@ test("the memory view takes its colours from the theme", async () => {
     editor
       .webview()
       .locator("body")
-      .evaluate((body) => [getComputedStyle(body).color, getComputedStyle(body.querySelector("polyline.rss")).stroke]);
+      .evaluate((body) => [getComputedStyle(body).color, getComputedStyle(body.querySelector("path.rss")).stroke]);
   const dark = await colours();
   await editor.setting("workbench.colorTheme", "Default Light Modern");
   const light = await until(async () => {
@@ -376,7 +379,8 @@ test("settings change live: the limit in the status bar, what a note holds", asy
 
 test("a wrong setting is refused and shown, and the old one stays in force", async () => {
   await editor.setting("kato.markdown.timezone", "Mars/Olympus");
-  await until(() => editor.toast("markdown.timezone").first().isVisible(), "the notification");
+  const toast = editor.toast("Kato ignored the change: kato.markdown.timezone must be").first();
+  await until(() => toast.isVisible(), "the notification");
   await editor.screenshot("11-wrong-setting");
   await editor.setting("kato.markdown.timezone", undefined);
   await editor.clearToasts();
@@ -457,12 +461,12 @@ test("a command says that the server is stopped and offers to start it", async (
   ]) {
     await editor.clearToasts();
     await editor.palette(`Kato: ${command}`);
-    const offer = editor.toast("Kato's server is stopped").first().getByRole("button", { name: "Start" });
+    const offer = editor.toast("Kato's server does not start").first().getByRole("button", { name: "Start" });
     await until(() => offer.isVisible(), `the answer of ${command}`);
   }
   await editor.clearToasts();
   await editor.palette("Kato: Stop Recording");
-  const toast = editor.toast("Kato's server is stopped");
+  const toast = editor.toast("Kato's server does not start");
   await until(() => toast.first().isVisible(), "the answer of the command");
   await editor.screenshot("13-stopped");
   await editor.setting("kato.server.command", undefined);
@@ -493,23 +497,25 @@ test("a server that always ends is started a few times, then no more", async () 
 
 test("over budget: the end is shown with what can be done, nothing restarts by itself, and a raised limit cures it", async () => {
   await editor.setting("kato.daemonMaxMemoryMb", 1);
-  await until(async () => /\/ 1 MB/.test(await editor.statusBar.innerText()), "the small limit");
+  await until(async () => /Kato \d+ MB/.test(await editor.statusBar.innerText()), "the small limit");
+  await editor.clearToasts();
   const big = says("claude", "big");
   await editor
     .append("claude", "big", [big.user("A".repeat(700_000)), big.assistant("B".repeat(700_000))])
     .catch(() => undefined);
-  const toast = editor.toast("Kato stopped");
-  await until(() => toast.first().isVisible(), "the notification");
-  await until(async () => /over budget/.test(await editor.statusBar.innerText()), "the status bar");
+  const toast = editor.toast("Kato stopped. The conversation “AAAA");
+  await until(() => toast.first().isVisible(), "the notification, which names the conversation");
+  await until(async () => /stopped: over its limit/.test(await editor.statusBar.innerText()), "the status bar");
   assert.match(await editor.statusBar.getAttribute("class"), /error-kind/);
   await editor.screenshot("14-over-budget");
   // A restart would be shown immediately (the item would show a start) and done within 250 ms; a command takes longer.
+  await editor.clearToasts();
   await editor.palette("Kato: Stop Recording");
-  const answer = editor.toast("outgrew its memory limit").first();
+  const answer = editor.toast("Kato stopped. The conversation “AAAA").first();
   await until(() => answer.isVisible(), "the command's answer");
-  assert.match(await editor.statusBar.innerText(), /over budget/);
+  assert.match(await editor.statusBar.innerText(), /stopped: over its limit/);
   assert.deepEqual(editor.servers(), [], "it does not come back by itself");
-  await answer.getByRole("button", { name: "Raise limit…" }).click();
+  await answer.getByRole("button", { name: "Raise Limit…" }).click();
   await editor.input.fill("150");
   await editor.page.keyboard.press("Enter");
   await until(async () => /\d+ \/ 150 MB/.test(await editor.statusBar.innerText()), "the raised limit");

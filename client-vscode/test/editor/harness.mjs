@@ -130,9 +130,9 @@ export class Editor {
     return path.join(this.root, STORAGE);
   }
 
-  /** What the extension keeps there, but for the editor's logs. */
+  /** The servers that the extension keeps there. */
   async stored() {
-    return (await fs.readdir(this.storage)).filter((name) => name !== "logs");
+    return (await fs.readdir(this.storage)).filter((name) => name.startsWith("server-"));
   }
 
   /** Makes of the extension, before it is started, the universal one, which contains no packages. */
@@ -187,11 +187,35 @@ export class Editor {
       ],
     });
     const context = await this.browser.newContext({ viewport: { width, height }, deviceScaleFactor: scale });
-    this.page = await context.newPage();
     this.console = [];
-    this.page.on("console", (message) => this.console.push(`${message.type()}: ${message.text()}`));
-    await this.page.goto(`http://127.0.0.1:${this.port}/?folder=${this.workspace}`);
+    this.page = await this.#window(context);
     openEditors.add(this);
+  }
+
+  /** Another window on the same folder. It becomes the one in which the user is, and `page`; returns the other one's page. */
+  async openAnother() {
+    const earlier = this.page;
+    this.page = await this.#window(earlier.context());
+    await earlier.evaluate(() => {
+      document.hasFocus = () => false;
+      window.dispatchEvent(new Event("blur"));
+    });
+    return earlier;
+  }
+
+  async #window(context) {
+    const page = await context.newPage();
+    page.on("console", (message) => this.console.push(`${message.type()}: ${message.text()}`));
+    await page.goto(`http://127.0.0.1:${this.port}/?folder=${this.workspace}`);
+    await page.locator(".part.statusbar").waitFor({ timeout: 60_000 });
+    return page;
+  }
+
+  /** Loads the window again, as a user does it. */
+  async reload() {
+    const loaded = this.page.waitForEvent("load");
+    await this.palette("Developer: Reload Window");
+    await loaded;
     await this.page.locator(".part.statusbar").waitFor({ timeout: 60_000 });
   }
 

@@ -7,6 +7,8 @@ export function status({
   limitMb = 200,
   recordings = 0,
   overBudget = false,
+  keepsLimit = true,
+  snapshotsMb = 10,
   evictions = 0,
   journal = true,
   at = "2026-03-01T10:00:00Z",
@@ -29,7 +31,7 @@ export function status({
       process: { rss: rssMb * MIB, uss: null, vms: 0, peakRss: rssMb * MIB },
       snapshots: {
         budgetBytes: 83 * MIB,
-        estimatedBytes: 10 * MIB,
+        estimatedBytes: snapshotsMb * MIB,
         sessionCount: 4,
         eventCount: 1200,
         evictionsTotal: evictions,
@@ -37,6 +39,8 @@ export function status({
         evictionsByReason: {},
         overBudget,
       },
+      wholeProcess: keepsLimit,
+      smallestLimitBytes: 87 * MIB,
       journal: journal ? { bytes: 30 * MIB, sessionCount: 9, eventCount: 5000 } : null,
     },
   };

@@ -8,6 +8,7 @@ import { NotificationType, RequestType, RequestType0 } from "vscode-languageserv
 import * as protocol from "../../src/protocol";
 import { serverKeys } from "../../src/settings";
 import { genericsOfMethods, interfaces, type Field } from "./declarations";
+import { properties } from "./manifest";
 
 interface Schema {
   type?: string;
@@ -45,13 +46,7 @@ interface Contract {
   structs: Record<string, Struct>;
 }
 
-interface Manifest {
-  contributes: { configuration: { properties: Record<string, Record<string, unknown>> } };
-}
-
 const contract = JSON.parse(readFileSync("contract.json", "utf8")) as Contract;
-const manifest = JSON.parse(readFileSync("package.json", "utf8")) as Manifest;
-const properties = manifest.contributes.configuration.properties;
 const declared = interfaces("src/structs.ts");
 
 // --- Methods, commands, kinds, codes ------------------------------------------------------------------

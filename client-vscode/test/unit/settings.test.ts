@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
-import { readFileSync } from "node:fs";
 import { test } from "node:test";
 import { change, chosen, isWithin, notesDirectory, rejection, renamed } from "../../src/settings";
+import { manifest, properties } from "./manifest";
 
 const DEFAULTS = { daemonMaxMemoryMb: 200, journal: true, stateDir: "", allowedWriteRoots: [] };
 
@@ -121,12 +121,8 @@ const HARMLESS = [
 ];
 
 test("a workspace that is not trusted sets harmless settings only", () => {
-  const { capabilities, contributes } = JSON.parse(readFileSync("package.json", "utf8")) as {
-    capabilities: { untrustedWorkspaces: { restrictedConfigurations: string[] } };
-    contributes: { configuration: { properties: Record<string, unknown> } };
-  };
-  const restricted = capabilities.untrustedWorkspaces.restrictedConfigurations;
-  assert.deepEqual([...restricted, ...HARMLESS].sort(), Object.keys(contributes.configuration.properties).sort());
+  const restricted = manifest.capabilities.untrustedWorkspaces.restrictedConfigurations;
+  assert.deepEqual([...restricted, ...HARMLESS].sort(), Object.keys(properties).sort());
 });
 
 for (const [text, fits] of [
@@ -141,15 +137,7 @@ for (const [text, fits] of [
   ["x/${workspaceFolder}", false],
 ] as const) {
   test(`the settings editor ${fits ? "takes" : "refuses"} ${JSON.stringify(text)} as the folder for notes`, () => {
-    const manifest = JSON.parse(readFileSync("package.json", "utf8")) as {
-      contributes: { configuration: { properties: Record<string, { pattern: string }> } };
-    };
-    assert.equal(
-      new RegExp(manifest.contributes.configuration.properties["kato.notes.directory"]?.pattern ?? assert.fail()).test(
-        text,
-      ),
-      fits,
-    );
+    assert.equal(new RegExp(properties["kato.notes.directory"]?.pattern ?? assert.fail()).test(text), fits);
   });
 }
 
@@ -165,21 +153,12 @@ for (const [text, fits] of [
   ["~other/notes", false],
 ] as const) {
   test(`the settings editor ${fits ? "takes" : "refuses"} ${JSON.stringify(text)} as a folder`, () => {
-    const manifest = JSON.parse(readFileSync("package.json", "utf8")) as {
-      contributes: { configuration: { properties: Record<string, { pattern: string }> } };
-    };
-    assert.equal(
-      new RegExp(manifest.contributes.configuration.properties["kato.stateDir"]?.pattern ?? assert.fail()).test(text),
-      fits,
-    );
+    assert.equal(new RegExp(properties["kato.stateDir"]?.pattern ?? assert.fail()).test(text), fits);
   });
 }
 
 test("a folder can be set for any assistant, also for one that another package adds", () => {
-  const manifest = JSON.parse(readFileSync("package.json", "utf8")) as {
-    contributes: { configuration: { properties: Record<string, { patternProperties?: object }> } };
-  };
-  const roots = manifest.contributes.configuration.properties["kato.providerSessionRoots"];
+  const roots = properties["kato.providerSessionRoots"];
   const [pattern] = Object.keys(roots?.patternProperties ?? {});
   assert.ok(pattern !== undefined);
   const names = ["claude", "my-own_2", "", "Claude", "a/b"];

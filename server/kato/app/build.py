@@ -137,14 +137,7 @@ class Assembly:
 
     def apply(self, chosen: Settings, folders: Sequence[str]) -> None:
         """Puts settings and the open folders in force."""
-        in_force = self._engine_settings(chosen, folders)
-        if self._bounds_process and not in_force.bounds.whole_process:
-            log.warning(
-                "daemonMaxMemoryMb (%d) leaves too little above the process' own %d MB: it bounds the snapshots alone",
-                chosen.daemon_max_memory_mb,
-                self._footprint // limits.MIB,
-            )
-        self.engine.configure(in_force)
+        self.engine.configure(self._engine_settings(chosen, folders))
 
     def picture_saver(self) -> SavePicture | None:
         """What keeps the pictures that session logs contain; None unless `markdown.images` is "files" and there is a journal."""

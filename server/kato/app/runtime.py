@@ -11,14 +11,18 @@ what they add to its steps (`Hooks`).
 
 import asyncio
 import logging
+import os
+import platform
+import sys
 import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import suppress
 from functools import partial
 from typing import Any, NamedTuple, TypeVar
 
+from kato import __version__
 from kato import engine as engines
-from kato.app import config, process
+from kato.app import config, process, statusfiles
 from kato.app.build import Assembly
 from kato.app.chat import Chat
 from kato.app.ending import Ending, Step
@@ -96,6 +100,7 @@ class Runtime:
         #: Answers what other processes, and channels in this one, ask; from `start` on.
         self.chat: Chat | None = None
         self._roots: Sequence[discovery.Root] = ()
+        self._reported_limit: int | None = None
 
     # --- What there is ----------------------------------------------------------------------------------
 
@@ -176,11 +181,13 @@ class Runtime:
             footprint=_settled_footprint,
         )
         self._settings = chosen
+        self._listener = listener
 
     def start(self) -> None:
         """Finishes the work of earlier processes, then begins the heartbeat and follows the session logs."""
         guarded("the work of an earlier process", self.engine.resume)
         self._heartbeat_timer = self._loop.call_soon(self._beat)
+        self._report_limit()
         guarded("session logs", self.follow_logs)
         self.chat = Chat(
             self.engine,
@@ -203,7 +210,17 @@ class Runtime:
         _set_log_level(chosen)
         self.assembly.apply(chosen, folders)
         if self._heartbeat_timer is not None:
+            self._report_limit()
             self._keep_history()
+
+    def _report_limit(self) -> None:
+        """Notifies the user once of each limit that the process cannot keep."""
+        bounds = self.engine.bounds
+        if not bounds.whole_process and bounds.daemon_max_bytes != self._reported_limit:
+            notice = engines.limit_not_kept(bounds)
+            log.warning("%s", notice.message)
+            self._listener.notify(notice)
+        self._reported_limit = bounds.daemon_max_bytes
 
     def finish(self, code: int, *, before: Sequence[Step] = (), after: Sequence[Step] = ()) -> None:
         """Ends with this exit code; the first call counts. The owner's steps run before and after the runtime's own."""
@@ -425,6 +442,14 @@ def _begin_log(chosen: Settings) -> None:
     with config.usable_state_dir(state_dir):
         config.log_to_file(state_dir)
         _set_log_level(chosen)
+        log.info(
+            "kato %s, Python %s (%s), state folder %s, log %s",
+            __version__,
+            platform.python_version(),
+            sys.executable,
+            state_dir,
+            statusfiles.log_file(state_dir, os.getpid()),
+        )
         config.warn_if_shared(state_dir)
 
 

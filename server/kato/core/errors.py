@@ -24,6 +24,8 @@ Rule: a message names what, where and the rule; it never holds conversation text
 import reprlib
 from typing import Any, ClassVar, Final
 
+from kato.core.events import SessionKey
+
 INVALID_PARAMS = -32602
 INTERNAL_ERROR = -32603
 BUDGET_EXCEEDED = -32010
@@ -163,13 +165,22 @@ class SettingsInvalid(OperatorError):
 
 
 class BudgetExceeded(OperatorError):
-    """More memory is needed than `daemonMaxMemoryMb` allows. `fatal`: the process ends after the answer."""
+    """More memory is needed than `daemonMaxMemoryMb` allows. `fatal`: the process ends after the answer, because of `session`."""
 
     code = BUDGET_EXCEEDED
 
-    def __init__(self, message: str, *, needed_bytes: int, budget_bytes: int, fatal: bool) -> None:
+    def __init__(
+        self,
+        message: str,
+        *,
+        needed_bytes: int,
+        budget_bytes: int,
+        fatal: bool,
+        session: SessionKey | None = None,
+    ) -> None:
         super().__init__(message, neededBytes=needed_bytes, budgetBytes=budget_bytes)
         self.fatal = fatal
+        self.session = session
 
 
 class JournalUnavailable(OperatorError):

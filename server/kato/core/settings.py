@@ -59,7 +59,8 @@ class Settings(Struct, frozen=True, kw_only=True):
             "daemonMaxMemoryMb",
             POSITIVE_INTEGER,
             "The most memory, in MB, that Kato's server process may take. Over the limit, the sessions that were updated "
-            "least recently leave the memory; they stay in the journal.",
+            "least recently leave the memory; they stay in the journal. The process alone takes about 60 MB: a limit below "
+            "about 100 MB applies only to the conversations in memory.",
             environment="KATO_DAEMON_MAX_MEMORY_MB",
         ),
     ] = limits.DAEMON_MAX_MEMORY_MB_DEFAULT

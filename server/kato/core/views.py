@@ -40,12 +40,16 @@ class JournalStats(Struct, frozen=True, rename="camel"):
 
 
 class MemoryStatus(Struct, frozen=True, kw_only=True, rename="camel"):
-    """The answer to `kato/memory`."""
+    """The answer to `kato/memory`. `whole_process` is false when the process cannot keep the limit, which then bounds the
+    snapshots alone; `smallest_limit_bytes` is the smallest limit that it can keep.
+    """
 
     daemon_max_memory_bytes: int
     process: ProcessMemory
     snapshots: SnapshotStats
     journal: JournalStats | None
+    whole_process: bool
+    smallest_limit_bytes: int
 
 
 class RecordingStatus(Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=True):

@@ -13,6 +13,7 @@ from kato.engine.budget import MemoryBounds
 from kato.engine.destinations import Locations
 from kato.engine.engine import Engine
 from kato.engine.failures import log_defect, log_failure
+from kato.engine.notices import limit_not_kept, over_budget
 from kato.engine.reading import Page
 from kato.engine.recordings import NoteState
 from kato.engine.settings import EngineSettings
@@ -27,6 +28,8 @@ __all__ = [
     "NoteState",
     "Page",
     "Ticket",
+    "limit_not_kept",
     "log_defect",
     "log_failure",
+    "over_budget",
 ]

@@ -6,6 +6,7 @@ Above the ceiling, freed memory goes back to the system first; then the least re
 """
 
 import logging
+import math
 from collections.abc import Sequence
 from typing import Final
 
@@ -40,6 +41,12 @@ class MemoryBounds(Struct, frozen=True):
         if snapshots < limits.SNAPSHOT_BUDGET_BYTES_MIN:
             return cls(daemon_max_bytes, footprint_bytes, daemon_max_bytes, whole_process=False)
         return cls(daemon_max_bytes, footprint_bytes, snapshots, whole_process=True)
+
+    @property
+    def smallest_limit_mb(self) -> int:
+        """The smallest `daemonMaxMemoryMb` that bounds the whole process."""
+        least = self.footprint_bytes + limits.SNAPSHOT_BUDGET_BYTES_MIN / (1 - limits.WORKING_RESERVE_SHARE)
+        return math.ceil(least / limits.MIB)
 
     @property
     def reserve_bytes(self) -> int:
@@ -123,11 +130,12 @@ class MemoryBudget:
             return None
         needed, budget = self._store.estimated_bytes, self._store.budget_bytes
         mb = limits.MIB
+        key = self._store.keys()[-1]
         message = (
-            f"one session alone needs {needed / mb:.1f} MB, its snapshot may take {budget / mb:.1f} MB of "
+            f"session {key.provider}/{key.session_id} alone needs {needed / mb:.1f} MB, its snapshot may take {budget / mb:.1f} MB of "
             f"daemonMaxMemoryMb ({self.bounds.daemon_max_bytes // mb}): raise daemonMaxMemoryMb or lower maxEventsPerSession"
         )
-        return BudgetExceeded(message, needed_bytes=needed, budget_bytes=budget, fatal=True)
+        return BudgetExceeded(message, needed_bytes=needed, budget_bytes=budget, fatal=True, session=key)
 
     def note_evictions(self, evictions: Sequence[Eviction], *, trim_now: bool = False) -> None:
         """Informs the ledger of evicted sessions. With `trim_now`, what they freed goes back to the system immediately."""

@@ -5,11 +5,12 @@ from typing import Any
 
 from kato.core import limits
 from kato.core.commands import DoubtfulCommand
-from kato.core.errors import JournalUnavailable, KatoError
+from kato.core.errors import BudgetExceeded, JournalUnavailable, KatoError
 from kato.core.events import SessionKey
 from kato.core.notices import Notice
 from kato.core.ports import Ledger
 from kato.core.records import Claim, Recording
+from kato.engine.budget import MemoryBounds
 from kato.notes.notebook import Replaced
 from kato.system import zstd
 
@@ -143,6 +144,33 @@ def saved_without_text(recording: Recording) -> Notice:
 
 
 # --- The process ------------------------------------------------------------------------------------------
+
+
+def over_budget(ledger: Ledger, error: BudgetExceeded) -> Notice:
+    """One session outgrew the memory budget: the process ends."""
+    data = error.data | {"reason": error.message}
+    if error.session is None:
+        return Notice("over_budget", "error", f"Kato stops: {error.message}.", data)
+    mb = limits.MIB
+    message = (
+        f"Kato stops: the conversation {name_of(ledger, error.session)} alone needs {error.data['neededBytes'] / mb:.1f} MB of "
+        f"memory; the limit leaves {error.data['budgetBytes'] / mb:.1f} MB. Raise daemonMaxMemoryMb or lower maxEventsPerSession."
+    )
+    record = ledger.session(error.session)
+    title = None if record is None else record.title or record.snippet
+    data |= _session(error.session) | ({} if title is None else {"title": title})
+    return Notice("over_budget", "error", message, data)
+
+
+def limit_not_kept(bounds: MemoryBounds) -> Notice:
+    """The process cannot keep its limit, which bounds the snapshots alone."""
+    limit, smallest = bounds.daemon_max_bytes // limits.MIB, bounds.smallest_limit_mb
+    message = (
+        f"Kato cannot keep its process below {limit} MB: the limit bounds the conversations in memory alone. "
+        f"The smallest limit for the whole process is {smallest} MB (daemonMaxMemoryMb)."
+    )
+    data = {"limitBytes": bounds.daemon_max_bytes, "smallestLimitBytes": smallest * limits.MIB}
+    return Notice("limit_not_kept", "warning", message, data)
 
 
 def journal_lost(error: JournalUnavailable) -> Notice:

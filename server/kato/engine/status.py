@@ -49,11 +49,14 @@ class StatusReporter:
 
     def memory(self) -> MemoryStatus:
         """The process, the snapshots, the journal."""
+        bounds = self._budget.bounds
         return MemoryStatus(
-            daemon_max_memory_bytes=self._budget.bounds.daemon_max_bytes,
+            daemon_max_memory_bytes=bounds.daemon_max_bytes,
             process=self._memory.sample(),
             snapshots=self._store.stats(),
             journal=self._ledger.stats(),
+            whole_process=bounds.whole_process,
+            smallest_limit_bytes=bounds.smallest_limit_mb * limits.MIB,
         )
 
     def snapshot(

@@ -107,7 +107,7 @@ class Configuration:
             chosen = self.resolve()
         except SettingsInvalid as error:
             self._changed = kept
-            message = f"Kato keeps its settings: {error.message}"
+            message = f"Kato ignored the changed settings: {error.message}"
             self._notify(Notice("settings_rejected", "error", message, error.data))
             return
         self._runtime.commit()

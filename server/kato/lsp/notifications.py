@@ -22,7 +22,7 @@ from kato.core import limits
 from kato.core.errors import BudgetExceeded
 from kato.core.notices import Notice, Severity
 from kato.core.outcomes import CommandOutcome
-from kato.engine import log_failure
+from kato.engine import log_failure, over_budget
 from kato.lsp import methods
 from kato.lsp.connection import Connection
 from kato.lsp.protocol import one_line
@@ -118,8 +118,7 @@ class Notifications:
 
     def send_over_budget(self, error: BudgetExceeded) -> None:
         """The last notice, and the last status, of a process that ends because of its memory budget."""
-        data = error.data | {"reason": error.message}
-        self.notify(Notice("over_budget", "error", f"Kato stops: {error.message}.", data))
+        self.notify(over_budget(self._runtime.engine.ledger, error))
         try:
             last = self._runtime.engine.status(running=False, limit=limits.STATUS_NEWS_SESSIONS_MAX)
             self._connection.notify_anyway(methods.STATUS_CHANGED.name, last)

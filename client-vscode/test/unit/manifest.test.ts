@@ -1,0 +1,75 @@
+// What package.json and the README show before a user has done anything.
+
+import assert from "node:assert/strict";
+import { existsSync, readFileSync } from "node:fs";
+import { test } from "node:test";
+import { manifest, properties } from "./manifest";
+
+const { configuration, keybindings, viewsWelcome, walkthroughs } = manifest.contributes;
+const steps = walkthroughs.flatMap((walkthrough) => walkthrough.steps);
+
+test("texts of the walkthrough and of the empty view have no backticks: these places show them as they are", () => {
+  const texts = [...walkthroughs, ...steps].map(({ description }) => description);
+  assert.deepEqual(
+    [...texts, ...viewsWelcome.map(({ contents }) => contents)].filter((text) => text.includes("`")),
+    [],
+  );
+});
+
+test("each step of the walkthrough has a picture for each kind of theme, and says what it shows", () => {
+  for (const { media } of steps) {
+    assert.deepEqual(Object.keys(media.image).sort(), ["dark", "hc", "hcLight", "light"]);
+    Object.values(media.image).forEach((file) => assert.ok(existsSync(file), file));
+    assert.ok(media.altText.length > 20);
+    assert.notEqual(media.image.dark, media.image.light);
+  }
+});
+
+test("the pictures of the README exist", () => {
+  const files = [...readFileSync("README.md", "utf8").matchAll(/!\[[^\]]+\]\(([^)]+)\)/g)].map(
+    ([, file]) => file ?? "",
+  );
+  assert.ok(files.length >= 3);
+  assert.deepEqual(
+    files.filter((file) => !existsSync(file)),
+    [],
+  );
+});
+
+test("a keybinding is a chord that applies only while Kato is active: single keys are taken by other extensions", () => {
+  for (const { key, mac, when } of keybindings) {
+    assert.deepEqual([key.split(" ").length, mac.split(" ").length], [2, 2]);
+    assert.match(when ?? "", /kato\.serverState/);
+  }
+});
+
+test("settings have categories, each with an order of its own", () => {
+  assert.ok(configuration.length >= 4);
+  for (const { title, properties: own } of configuration) {
+    const orders = Object.values(own).map(({ order }) => order);
+    assert.deepEqual(
+      orders,
+      orders.map((_, index) => index + 1),
+      title,
+    );
+  }
+  assert.deepEqual(Object.keys(configuration[0]?.properties ?? {}).slice(0, 2), [
+    "kato.notes.directory",
+    "kato.notes.fileName",
+  ]);
+});
+
+test("the memory limit's description says from which limit on it applies to the whole process", () => {
+  assert.match(
+    String(properties["kato.daemonMaxMemoryMb"]?.markdownDescription),
+    /a limit below about 100 MB applies only/,
+  );
+});
+
+test("the view has a text with remedies for each reason why the server is stopped", () => {
+  for (const cause of ["python", "setup", "command", "settings", "crash"]) {
+    const found = viewsWelcome.filter(({ when }) => when.endsWith(`kato.stopCause == ${cause}`));
+    assert.equal(found.length, 1, cause);
+    assert.match(found[0]?.contents ?? "", /is stopped: .+\n\[.+\]\(command:/);
+  }
+});
