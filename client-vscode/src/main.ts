@@ -6,7 +6,9 @@ import type { KatoApi } from "../api";
 import { makeApi } from "./api";
 import { registerCommands } from "./commands";
 import { Feedback } from "./feedback";
+import { Hooks } from "./hooks";
 import type { Place, Progress } from "./install";
+import { offerMcpServer } from "./mcp";
 import { MemoryView } from "./memoryView";
 import { Outcomes } from "./outcomes";
 import { SettingsChanged } from "./protocol";
@@ -16,6 +18,7 @@ import { SessionsView } from "./sessionsView";
 import { change, chosen, OLD_DIRECTORY, renamed, serverKeys, type Bounds, type Values } from "./settings";
 import { showStatus } from "./statusItems";
 import { Transcripts } from "./transcripts";
+import { TranscriptView } from "./transcriptView";
 
 let running: Server | undefined;
 
@@ -63,11 +66,13 @@ function start(context: vscode.ExtensionContext, output: vscode.LogOutputChannel
   };
 
   const samples = new Samples();
-  const sessions = new SessionsView(server);
+  const sessions = new SessionsView(server, context.workspaceState);
   const memory = new MemoryView(server, samples, context.extensionUri);
   const feedback = new Feedback(server, boundsOf(properties, "daemonMaxMemoryMb"));
   const outcomes = new Outcomes(server, context.workspaceState, sendSettings);
   const transcripts = new Transcripts(server);
+  const preview = new TranscriptView(server, context.extensionUri, (shown) => transcripts.open(shown));
+  const hooks = new Hooks(server, context.globalState);
   context.subscriptions.push(
     server,
     server.onDidChangeStatus((status) => samples.add(status)),
@@ -77,7 +82,13 @@ function start(context: vscode.ExtensionContext, output: vscode.LogOutputChannel
     feedback,
     outcomes,
     transcripts,
-    registerCommands({ server, sessions, memory, feedback, outcomes, transcripts, output }),
+    preview,
+    hooks,
+    offerMcpServer(server, manifest.version, () => {
+      const { stateDir } = settings();
+      return typeof stateDir === "string" ? stateDir : "";
+    }),
+    registerCommands({ server, sessions, memory, feedback, outcomes, transcripts, preview, hooks, output }),
     vscode.workspace.onDidChangeConfiguration((event) => {
       if (event.affectsConfiguration("kato.server")) {
         void server.restart();
