@@ -1,21 +1,28 @@
 // The commands, one function each. Rule: when the server is stopped, each command reports it and offers to start the server.
 
-import { promises as fs } from "node:fs";
 import * as path from "node:path";
 import * as vscode from "vscode";
-import { unused } from "./destination";
+import { filterSessions, showAll, sortSessions } from "./arranging";
+import { showContexts } from "./contexts";
 import type { Feedback } from "./feedback";
+import type { Hooks } from "./hooks";
 import type { MemoryView } from "./memoryView";
+import { offer, relative, reported } from "./offer";
 import type { Outcomes } from "./outcomes";
-import { commandParams, ExecuteCommand, FindDestination, type CommandName } from "./protocol";
+import { askPath, BACK, isThere, type Format, type Step } from "./pathPrompt";
+import { candidates, choose, type SessionItem } from "./picking";
+import { commandParams, ExecuteCommand, type CommandName } from "./protocol";
+import { searchConversations } from "./search";
 import type { Server } from "./server";
-import { NO_SESSIONS, workspaceSessions, type Listing } from "./sessionList";
-import { describe, forPicking, isRecording, titleOf, type Entry } from "./sessions";
+import { describe, isRecording, type Conversation } from "./sessions";
 import type { SessionsView } from "./sessionsView";
-import type { CommandOutcome, CommandParams, SessionStatus } from "./structs";
+import type { CommandOutcome, CommandParams, RecordingStatus, SessionParams } from "./structs";
+import { count } from "./text";
 import type { Transcripts } from "./transcripts";
+import type { Shown, TranscriptView } from "./transcriptView";
 
 const CAPTURE = "Kato: Capture Conversation";
+const EXPORT = "Kato: Export Conversation";
 
 interface Parts {
   server: Server;
@@ -24,12 +31,19 @@ interface Parts {
   feedback: Feedback;
   outcomes: Outcomes;
   transcripts: Transcripts;
+  preview: TranscriptView;
+  hooks: Hooks;
   output: vscode.LogOutputChannel;
 }
 
-interface SessionItem extends vscode.QuickPickItem {
-  session: SessionStatus;
+/** What a command is called with: a row of the sessions view, or a conversation that is shown. */
+interface Called {
+  kind: string;
+  session?: Target;
 }
+
+/** A conversation, as far as it is known where a command is called. */
+type Target = SessionParams & { title?: string; cwd?: string; at?: string; recording?: RecordingStatus };
 
 interface Action {
   icon: string;
@@ -38,14 +52,24 @@ interface Action {
 }
 
 export function registerCommands(parts: Parts): vscode.Disposable {
-  const commands: Record<string, (entry?: Entry) => Promise<unknown>> = {
-    captureConversation: (entry) => capture(parts, entry),
-    recordConversation: (entry) => record(parts, entry),
-    stopRecording: (entry) => stopRecording(parts, entry),
-    exportConversation: (entry) => exportConversation(parts, entry),
-    openSession: (entry) => openSession(parts, entry),
-    openRecording: (entry) => openRecording(entry),
+  const commands: Record<string, (called?: Called) => Promise<unknown>> = {
+    captureConversation: (called) => capture(parts, called),
+    recordConversation: (called) => record(parts, called),
+    stopRecording: (called) => stopRecording(parts, called),
+    exportConversation: (called) => exportConversation(parts, called),
+    openSession: (called) => openSession(parts, called),
+    openMarkdown: (called) => openMarkdown(parts, called),
+    openRecording: (called) => openRecording(called?.session),
+    searchConversations: async () => (await isRunning(parts)) && search(parts),
     showSessions: () => showSessions(parts),
+    filterSessions: () => filterSessions(parts.sessions),
+    clearSessionsFilter: () => {
+      showAll(parts.sessions);
+      return Promise.resolve();
+    },
+    sortSessions: () => sortSessions(parts.sessions),
+    loadMoreSessions: async () => (await isRunning(parts)) && (await parts.sessions.loadMore()),
+    installHooks: async () => (await isRunning(parts)) && (await parts.hooks.install()),
     showMemory: async () => {
       parts.memory.show(); // it shows earlier figures while the server is stopped
       await isRunning(parts);
@@ -61,9 +85,10 @@ export function registerCommands(parts: Parts): vscode.Disposable {
     refreshSessions: async () => (await isRunning(parts)) && (await parts.sessions.refresh()),
   };
   return vscode.Disposable.from(
+    showContexts(parts.server, parts.outcomes),
     ...Object.entries(commands).map(([name, command]) =>
-      vscode.commands.registerCommand(`kato.${name}`, (entry?: Entry) =>
-        command(entry).catch((error: unknown) => reportError(error)),
+      vscode.commands.registerCommand(`kato.${name}`, (called?: Called) =>
+        command(called).catch((error: unknown) => reportError(error)),
       ),
     ),
   );
@@ -106,120 +131,179 @@ function runs(server: Server): boolean {
   return server.state.kind === "running";
 }
 
-/** The session of the row on which the command was called, otherwise one that the user picks from a list, the most recent first. */
+/** The conversation on which the command was called, otherwise one that the user chooses from a list, the most recent first. */
 async function pick(
   parts: Parts,
-  entry: Entry | undefined,
-  title: string,
-  wanted: (session: SessionStatus) => boolean = () => true,
-): Promise<SessionStatus | undefined> {
+  called: Called | undefined,
+  step: Step,
+  wanted: (session: Conversation) => boolean = () => true,
+): Promise<Target | undefined> {
   if (!(await isRunning(parts))) {
     return undefined;
   }
-  if (entry?.kind === "session") {
-    return entry.session;
+  if (called?.session !== undefined) {
+    return called.session;
   }
-  const listing = await candidates(parts, wanted);
-  if (listing.sessions.length <= 1 && wanted === isRecording) {
-    return listing.sessions[0];
+  const recorded = wanted === isRecording ? await candidates(parts.server, isRecording) : undefined;
+  if (recorded !== undefined && recorded.length <= 1) {
+    return recorded[0]?.session;
   }
-  const chosen =
-    listing.sessions.length > 0 &&
-    (await vscode.window.showQuickPick<SessionItem>(items(listing), { title, ...ASKED }));
-  return chosen ? chosen.session : undefined;
-}
-
-const ASKED = { placeHolder: "Which conversation?", matchOnDescription: true, matchOnDetail: true };
-
-/** The conversations of this window to choose from. Informs the user if there are none. */
-async function candidates(parts: Parts, wanted: (session: SessionStatus) => boolean): Promise<Listing> {
-  const { sessions: all, nameOf } = await workspaceSessions(parts.server);
-  const sessions = forPicking(all).filter(wanted);
-  if (sessions.length === 0) {
-    void vscode.window.showInformationMessage(
-      wanted === isRecording
-        ? "Kato records no conversation of this workspace."
-        : "Kato has not found a conversation of this workspace yet.",
-    );
-  }
-  return { sessions, nameOf };
-}
-
-function items({ sessions, nameOf }: Listing): SessionItem[] {
-  const now = Date.now();
-  return sessions.map((session) => ({
-    session,
-    label: `$(${isRecording(session) ? "record" : "comment-discussion"}) ${titleOf(session)}`,
-    description: nameOf(session.provider),
-    detail: describe(session, now),
-  }));
+  const chosen = await choose<SessionItem>(step, "Which conversation?", async (show) => {
+    show(recorded ?? (await candidates(parts.server, wanted, show)));
+  });
+  return chosen === BACK ? undefined : chosen?.session;
 }
 
 async function execute(
   parts: Parts,
   command: CommandName,
-  { provider, sessionId }: SessionStatus,
+  { provider, sessionId }: SessionParams,
   more: Pick<CommandParams, "path" | "format"> = {},
 ): Promise<CommandOutcome> {
   return parts.server.request(ExecuteCommand, commandParams(command, { provider, sessionId, ...more }));
 }
 
-async function capture(parts: Parts, entry?: Entry): Promise<void> {
-  const session = await pick(parts, entry, CAPTURE);
-  const destination = session && (await askPath(parts, session, CAPTURE));
-  if (session !== undefined && destination !== undefined) {
-    await open(await execute(parts, "capture", session, { path: destination }));
+async function capture(parts: Parts, called?: Called): Promise<void> {
+  const isAsked = called?.session === undefined;
+  for (;;) {
+    const session = await pick(parts, called, { title: CAPTURE, step: 1, of: 2 });
+    if (session === undefined) {
+      return;
+    }
+    const step = { title: CAPTURE, ...(isAsked ? { step: 2, of: 2 } : {}) };
+    const destination = await askPath(parts.server, session, step);
+    if (destination !== BACK) {
+      if (destination !== undefined) {
+        await open(await execute(parts, "capture", session, { path: destination }));
+      }
+      return;
+    }
   }
 }
 
-async function exportConversation(parts: Parts, entry?: Entry): Promise<void> {
-  const session = await pick(parts, entry, "Kato: Export");
-  if (session === undefined) {
-    return;
-  }
-  const formats = [
-    { label: "Markdown", detail: "A note to read, without recording what follows", format: "markdown" },
-    { label: "JSON Lines", detail: "Every event, a line each, with all its fields", format: "jsonl" },
-  ] as const;
-  const format = await vscode.window.showQuickPick(formats, { title: "Kato: Export", placeHolder: "In which format?" });
-  const destination = format && (await askPath(parts, session, "Kato: Export", format.format));
-  if (format !== undefined && destination !== undefined) {
-    await open(await execute(parts, "export", session, { path: destination, format: format.format }));
+const FORMATS: readonly (vscode.QuickPickItem & { format: Format })[] = [
+  { label: "Markdown", detail: "A note to read, without recording what follows", format: "markdown" },
+  { label: "JSON Lines", detail: "Every event, a line each, with all its fields", format: "jsonl" },
+];
+
+async function exportConversation(parts: Parts, called?: Called): Promise<void> {
+  // Called on a conversation, the first question is the second one.
+  const before = called?.session === undefined ? 1 : 0;
+  const step = (number: number): Step => ({ title: EXPORT, step: before + number, of: before + 2 });
+  for (;;) {
+    const session = await pick(parts, called, { title: EXPORT, step: 1, of: 3 });
+    if (session === undefined) {
+      return;
+    }
+    const answer = await askFormatAndPath(parts, session, step);
+    if (answer !== BACK) {
+      if (answer !== undefined) {
+        const outcome = await execute(parts, "export", session, answer);
+        await open(outcome);
+        reportExport(outcome);
+      }
+      return;
+    }
   }
 }
 
-async function record(parts: Parts, entry?: Entry): Promise<void> {
-  const session = await pick(parts, entry, "Kato: Record", (one) => !isRecording(one));
+async function askFormatAndPath(
+  parts: Parts,
+  session: Target,
+  step: (number: number) => Step,
+): Promise<{ path: string; format: Format } | typeof BACK | undefined> {
+  for (;;) {
+    const chosen = await choose<(typeof FORMATS)[number]>(step(1), "In which format?", (show) => show(FORMATS));
+    if (chosen === BACK || chosen === undefined) {
+      return chosen;
+    }
+    const file = await askPath(parts.server, session, step(2), chosen.format);
+    if (file !== BACK) {
+      return file === undefined ? undefined : { path: file, format: chosen.format };
+    }
+  }
+}
+
+function reportExport({ status, outputPath, eventsWritten, redactions }: CommandOutcome): void {
+  if (status === "error" || outputPath === undefined) {
+    return; // Outcomes shows a failure
+  }
+  const events = eventsWritten === undefined ? "the conversation" : count(eventsWritten, "event");
+  const secrets = redactions === undefined ? "" : ` ${count(redactions, "secret")} in it are masked.`;
+  void vscode.window.showInformationMessage(`Kato exported ${events} to ${relative(outputPath)}.${secrets}`);
+}
+
+async function record(parts: Parts, called?: Called): Promise<void> {
+  const session = await pick(parts, called, { title: "Kato: Record Conversation" }, (one) => !isRecording(one));
   if (session === undefined) {
     return;
   }
   const outcome = await execute(parts, "record", session);
   if (outcome.status !== "error" && outcome.outputPath !== undefined) {
-    await offerToOpen(
-      `Kato records “${titleOf(session)}” to ${path.basename(outcome.outputPath)}.`,
-      outcome.outputPath,
-    );
+    offerToOpen(`Kato records “${titleOf(session)}” to ${path.basename(outcome.outputPath)}.`, outcome.outputPath);
   }
 }
 
-async function stopRecording(parts: Parts, entry?: Entry): Promise<void> {
-  const session = await pick(parts, entry, "Kato: Stop Recording", isRecording);
+async function stopRecording(parts: Parts, called?: Called): Promise<void> {
+  const session = await pick(parts, called, { title: "Kato: Stop Recording" }, isRecording);
+  if (session === undefined) {
+    return;
+  }
+  const { status, outputPath } = await execute(parts, "stop", session);
+  const file = outputPath ?? session.recording?.outputPath;
+  if (status === "ok") {
+    const where = file === undefined ? "" : ` to ${relative(file)}`;
+    offerToOpen(`Kato stopped recording “${titleOf(session)}”${where}.`, file);
+  } else if (status === "noop") {
+    void vscode.window.showInformationMessage(`Kato does not record “${titleOf(session)}”.`);
+  }
+}
+
+function titleOf(session: Target): string {
+  return session.title ?? session.sessionId;
+}
+
+function shown({ provider, sessionId, title, cwd, at }: Target): Shown {
+  return {
+    provider,
+    sessionId,
+    title: title ?? sessionId,
+    ...(cwd === undefined ? {} : { cwd }),
+    ...(at === undefined ? {} : { at }),
+  };
+}
+
+async function openSession(parts: Parts, called?: Called): Promise<void> {
+  const session = await pick(parts, called, { title: "Kato: Open Conversation" });
   if (session !== undefined) {
-    await execute(parts, "stop", session);
+    await parts.preview.show(shown(session));
   }
 }
 
-async function openSession(parts: Parts, entry?: Entry): Promise<void> {
-  const session = await pick(parts, entry, "Kato: Open");
+async function openMarkdown(parts: Parts, called?: Called): Promise<void> {
+  const session = await pick(parts, called, { title: "Kato: Open as Markdown" });
   if (session !== undefined) {
-    await parts.transcripts.open(session);
+    await parts.transcripts.open(shown(session));
   }
 }
 
-async function openRecording(entry?: Entry): Promise<void> {
-  const file = entry?.kind === "session" ? entry.session.recording?.outputPath : undefined;
-  if (file !== undefined) {
+function search(parts: Parts): void {
+  searchConversations({
+    server: parts.server,
+    open: (found, place) => parts.preview.show(shown(found), place),
+    capture: (found) => capture(parts, { kind: "session", session: found }),
+  });
+}
+
+async function openRecording(session?: Target): Promise<void> {
+  const file = session?.recording?.outputPath;
+  if (file === undefined) {
+    return;
+  }
+  if (await isThere(file)) {
     await vscode.window.showTextDocument(vscode.Uri.file(file));
+  } else {
+    await vscode.window.showInformationMessage(`The note does not exist any more: ${relative(file)}.`);
   }
 }
 
@@ -236,15 +320,15 @@ async function openLastCapture({ outcomes }: Parts): Promise<void> {
 
 /** The list that the status bar opens: the sessions, each with its actions as buttons or, after Enter, as a list. */
 async function showSessions(parts: Parts): Promise<void> {
-  const listing = (await isRunning(parts)) ? await candidates(parts, () => true) : NO_SESSIONS;
-  if (listing.sessions.length === 0) {
+  const found = (await isRunning(parts)) ? await candidates(parts.server) : [];
+  if (found.length === 0) {
     return;
   }
   const list = vscode.window.createQuickPick<SessionItem & { actions: Action[] }>();
   list.title = "Kato: Sessions";
   list.placeholder = "Which conversation?";
   list.matchOnDescription = list.matchOnDetail = true;
-  list.items = items(listing).map((item) => {
+  list.items = found.map((item) => {
     const actions = actionsOn(parts, item.session);
     return {
       ...item,
@@ -265,88 +349,28 @@ async function showSessions(parts: Parts): Promise<void> {
   list.show();
 }
 
-async function chooseAction(session: SessionStatus, actions: readonly Action[]): Promise<void> {
+async function chooseAction(session: Conversation, actions: readonly Action[]): Promise<void> {
   const named = actions.map((action) => ({ label: `$(${action.icon}) ${action.label}`, action }));
   const chosen = await vscode.window.showQuickPick(named, {
-    title: titleOf(session),
+    title: session.title,
     placeHolder: describe(session, Date.now()),
   });
   await chosen?.action.run();
 }
 
-function actionsOn(parts: Parts, session: SessionStatus): Action[] {
-  const entry: Entry = {
-    kind: "session",
-    id: "",
-    session,
-    label: "",
-    description: "",
-    tooltip: "",
-    recording: isRecording(session),
-    children: [],
-  };
+function actionsOn(parts: Parts, session: Conversation): Action[] {
+  const called = { kind: "session", session };
   return [
-    { icon: "save", label: "Capture…", run: () => capture(parts, entry) },
-    entry.recording
-      ? { icon: "debug-stop", label: "Stop Recording", run: () => stopRecording(parts, entry) }
-      : { icon: "record", label: "Record", run: () => record(parts, entry) },
+    { icon: "save", label: "Capture…", run: () => capture(parts, called) },
+    isRecording(session)
+      ? { icon: "debug-stop", label: "Stop Recording", run: () => stopRecording(parts, called) }
+      : { icon: "record", label: "Record", run: () => record(parts, called) },
     ...(session.recording === undefined
       ? []
-      : [{ icon: "go-to-file", label: "Open Note", run: () => openRecording(entry) }]),
-    { icon: "export", label: "Export…", run: () => exportConversation(parts, entry) },
-    { icon: "open-preview", label: "Open as Markdown", run: () => openSession(parts, entry) },
+      : [{ icon: "go-to-file", label: "Open Note", run: () => openRecording(session) }]),
+    { icon: "export", label: "Export…", run: () => exportConversation(parts, called) },
+    { icon: "open-preview", label: "Open Conversation", run: () => openSession(parts, called) },
   ];
-}
-
-/** The path that the user confirms or enters; undefined if the user cancels. */
-async function askPath(
-  parts: Parts,
-  session: SessionStatus,
-  title: string,
-  format?: "markdown" | "jsonl",
-): Promise<string | undefined> {
-  const proposed = await propose(parts, session, format);
-  // A conversation has one note: a second capture goes there. An export gets a name that is free.
-  const own = format === undefined ? session.recording?.outputPath : undefined;
-  const start = proposed.length - path.basename(proposed).length;
-  const chosen = await vscode.window.showInputBox({
-    title,
-    prompt: "The file to write.",
-    value: proposed,
-    valueSelection: [start, Math.max(start, proposed.length - path.extname(proposed).length)],
-    validateInput: async (value) => {
-      const file = value.trim();
-      if (file === "") {
-        return "The path of the file to write.";
-      }
-      const isOther = file !== own && path.isAbsolute(file) && (await isThere(file));
-      return isOther
-        ? {
-            message: "This file exists. Kato copies text that it did not write to a backup first.",
-            severity: vscode.InputBoxValidationSeverity.Info,
-          }
-        : undefined;
-    },
-  });
-  return chosen?.trim();
-}
-
-/** The path that the server proposes, the same as for a command in the chat. */
-async function propose(
-  parts: Parts,
-  { provider, sessionId }: SessionStatus,
-  format?: "markdown" | "jsonl",
-): Promise<string> {
-  const asked = { provider, sessionId, ...(format === undefined ? {} : { format }) };
-  const { path: proposed } = await parts.server.request(FindDestination, asked);
-  return format === undefined ? proposed : unused(proposed, isThere);
-}
-
-async function isThere(file: string): Promise<boolean> {
-  return fs.access(file).then(
-    () => true,
-    () => false,
-  );
 }
 
 /** Opens the note. Outcomes shows a failure. */
@@ -356,8 +380,8 @@ async function open({ status, outputPath }: CommandOutcome): Promise<void> {
   }
 }
 
-async function offerToOpen(message: string, file: string): Promise<void> {
-  if ((await vscode.window.showInformationMessage(message, "Open")) !== undefined) {
-    await vscode.window.showTextDocument(vscode.Uri.file(file));
-  }
+/** Shows a message with a button that opens the file. The command is over: other extensions may wait for its end. */
+function offerToOpen(message: string, file: string | undefined): void {
+  const open = file === undefined ? {} : { Open: () => vscode.window.showTextDocument(vscode.Uri.file(file)) };
+  reported(offer(message, open, "info"));
 }

@@ -184,11 +184,15 @@ export class Connection {
   }
 
   request<R>(type: RequestType0<R, void>): Promise<R>;
-  request<P, R>(type: RequestType<P, R, void>, params: P): Promise<R>;
-  request<P, R>(type: RequestType<P, R, void> | RequestType0<R, void>, params?: P): Promise<R> {
+  request<P, R>(type: RequestType<P, R, void>, params: P, token?: vscode.CancellationToken): Promise<R>;
+  request<P, R>(
+    type: RequestType<P, R, void> | RequestType0<R, void>,
+    params?: P,
+    token?: vscode.CancellationToken,
+  ): Promise<R> {
     return type.numberOfParams === 0
       ? this.#client.sendRequest(type as RequestType0<R, void>)
-      : this.#client.sendRequest(type as RequestType<P, R, void>, params as P);
+      : this.#client.sendRequest(type as RequestType<P, R, void>, params as P, token);
   }
 
   async notify<P>(type: NotificationType<P>, params: P): Promise<void> {

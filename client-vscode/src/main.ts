@@ -7,7 +7,9 @@ import { makeApi } from "./api";
 import { registerCommands } from "./commands";
 import { Feedback } from "./feedback";
 import { workspaceFolders } from "./folders";
+import { Hooks } from "./hooks";
 import type { Place, Progress } from "./install";
+import { offerMcpServer } from "./mcp";
 import { MemoryView } from "./memoryView";
 import { reported } from "./offer";
 import { Outcomes } from "./outcomes";
@@ -31,6 +33,7 @@ import { showStatus } from "./statusItems";
 import type { CommandOutcome, Notice } from "./structs";
 import { Transcripts } from "./transcripts";
 import { welcome } from "./welcome";
+import { TranscriptView } from "./transcriptView";
 
 let running: Server | undefined;
 
@@ -82,7 +85,7 @@ function start(context: vscode.ExtensionContext, output: vscode.LogOutputChannel
   };
 
   const samples = new Samples();
-  const sessions = new SessionsView(server);
+  const sessions = new SessionsView(server, context.workspaceState);
   const memory = new MemoryView(server, samples, context.extensionUri);
   const relay = new Relay<News>(path.join(context.globalStorageUri.fsPath, "messages"), window, (news) =>
     reported(news.kind === "outcome" ? outcomes.show(news.outcome) : feedback.show(news.notice)),
@@ -94,6 +97,8 @@ function start(context: vscode.ExtensionContext, output: vscode.LogOutputChannel
     relay.publish({ kind: "outcome", outcome }),
   );
   const transcripts = new Transcripts(server);
+  const preview = new TranscriptView(server, context.extensionUri, (shown) => transcripts.open(shown));
+  const hooks = new Hooks(server, context.globalState);
   context.subscriptions.push(
     server,
     server.onDidChangeStatus((status) => samples.add(status)),
@@ -110,7 +115,13 @@ function start(context: vscode.ExtensionContext, output: vscode.LogOutputChannel
     feedback,
     outcomes,
     transcripts,
-    registerCommands({ server, sessions, memory, feedback, outcomes, transcripts, output }),
+    preview,
+    hooks,
+    offerMcpServer(server, manifest.version, () => {
+      const { stateDir } = settings();
+      return typeof stateDir === "string" ? stateDir : "";
+    }),
+    registerCommands({ server, sessions, memory, feedback, outcomes, transcripts, preview, hooks, output }),
     vscode.workspace.onDidChangeConfiguration((event) => {
       if (event.affectsConfiguration("kato.server")) {
         void server.restart();

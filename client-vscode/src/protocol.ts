@@ -7,13 +7,19 @@ import type {
   AppendParams,
   CommandOutcome,
   CommandParams,
+  ConversationList,
   Destination,
   DestinationParams,
   DocumentDirtyParams,
   MemoryStatus,
   Notice,
+  ReadSessionParams,
   RenderedSession,
-  SessionParams,
+  RenderParams,
+  SearchParams,
+  SearchResult,
+  SessionEvents,
+  SessionsParams,
   StatusParams,
   StatusSnapshot,
 } from "./structs";
@@ -21,7 +27,10 @@ import type {
 export const AppendEvents = new RequestType<AppendParams, AppendAnswer, void>("kato/appendEvents");
 export const Memory = new RequestType0<MemoryStatus, void>("kato/memory");
 export const Status = new RequestType<StatusParams, StatusSnapshot, void>("kato/status");
-export const RenderSession = new RequestType<SessionParams, RenderedSession, void>("kato/renderSession");
+export const RenderSession = new RequestType<RenderParams, RenderedSession, void>("kato/renderSession");
+export const ReadSession = new RequestType<ReadSessionParams, SessionEvents, void>("kato/readSession");
+export const Sessions = new RequestType<SessionsParams, ConversationList, void>("kato/sessions");
+export const Search = new RequestType<SearchParams, SearchResult, void>("kato/search");
 export const FindDestination = new RequestType<DestinationParams, Destination, void>("kato/destination");
 export const DocumentDirty = new NotificationType<DocumentDirtyParams>("kato/documentDirty");
 export const StatusChanged = new NotificationType<StatusSnapshot>("kato/statusChanged");

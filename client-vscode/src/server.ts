@@ -56,6 +56,7 @@ export class Server implements vscode.Disposable {
   #status: StatusSnapshot | undefined;
   #started: Values = {};
   #starts = 0;
+  #program: readonly string[] | undefined;
   #starting: Promise<void> | undefined;
   #isQueued = false;
   #crashes: number[] = [];
@@ -92,6 +93,11 @@ export class Server implements vscode.Disposable {
     return this.#starts;
   }
 
+  /** The command that started it last, without `serve`: other subcommands of the same program run with it. */
+  get program(): readonly string[] | undefined {
+    return this.#program;
+  }
+
   /** Starts it unless it runs. A start that is in progress serves all callers. */
   async start(): Promise<void> {
     if (this.#life !== Life.Running) {
@@ -115,12 +121,16 @@ export class Server implements vscode.Disposable {
   }
 
   request<R>(type: RequestType0<R, void>): Promise<R>;
-  request<P, R>(type: RequestType<P, R, void>, params: P): Promise<R>;
-  async request<P, R>(type: RequestType<P, R, void> | RequestType0<R, void>, params?: P): Promise<R> {
+  request<P, R>(type: RequestType<P, R, void>, params: P, token?: vscode.CancellationToken): Promise<R>;
+  async request<P, R>(
+    type: RequestType<P, R, void> | RequestType0<R, void>,
+    params?: P,
+    token?: vscode.CancellationToken,
+  ): Promise<R> {
     if (this.#connection === undefined || this.#life !== Life.Running) {
       throw new Error("Kato's server is stopped.");
     }
-    return this.#connection.request(type as RequestType<P, R, void>, params as P);
+    return this.#connection.request(type as RequestType<P, R, void>, params as P, token);
   }
 
   async notify<P>(type: NotificationType<P>, params: P): Promise<void> {
@@ -214,6 +224,7 @@ export class Server implements vscode.Disposable {
     this.output.info(`Starting the server: ${command.join(" ")}`);
     this.#started = this.host.settings();
     this.#starts++;
+    this.#program = command.at(-1) === "serve" ? command.slice(0, -1) : undefined;
     this.#budgetReason = undefined;
     const connection: Connection = new Connection(
       { command, folder: place.storage, settings: this.#started },

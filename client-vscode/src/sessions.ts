@@ -1,48 +1,98 @@
-// Which sessions a window shows, in which order and with which texts. Pure.
+// A conversation as lists show it, from what the server holds (status) and from the catalogue of journal and logs. Pure.
 
-import type { SessionParams, SessionStatus } from "./structs";
-import { age, bytes, count, type NameOf } from "./text";
+import type { ConversationSummary, ParentStatus, RecordingStatus, SessionParams, SessionStatus } from "./structs";
+import { age, bytes, count } from "./text";
 
-/** A node of the sessions view; `id` stays the same while its session lives. */
-export interface SessionEntry {
-  kind: "session";
-  id: string;
-  session: SessionStatus;
-  label: string;
-  description: string;
-  tooltip: string;
-  recording: boolean;
-  children: SessionEntry[];
+export interface Conversation extends SessionParams {
+  title: string;
+  cwd?: string;
+  /** The moment of the last message. */
+  at: string;
+  /** Events of the conversation; unknown while only its log has it. */
+  events?: number;
+  /** In memory; of the log where only a log has the conversation. */
+  bytes: number;
+  place: "memory" | "journal" | "log";
+  /** Its log was deleted: only Kato's journal has it. */
+  isDeleted: boolean;
+  /** The note that records it, or recorded it. */
+  recording?: RecordingStatus;
+  parent?: ParentStatus;
 }
-
-export interface AssistantEntry {
-  kind: "assistant";
-  id: string;
-  label: string;
-  description: string;
-  children: SessionEntry[];
-}
-
-export type Entry = AssistantEntry | SessionEntry;
 
 /** Names a session; a provider's name holds no slash. */
 export function keyOf(key: SessionParams): string {
   return `${key.provider}/${key.sessionId}`;
 }
 
-export function titleOf(session: SessionStatus): string {
+export function titleOf(session: { title?: string; snippet?: string; sessionId: string }): string {
   return session.title ?? session.snippet ?? session.sessionId;
 }
 
-export function isRecording(session: SessionStatus): boolean {
-  return session.recording?.active === true;
+export function isRecording({ recording }: { recording?: RecordingStatus }): boolean {
+  return recording?.active === true;
 }
 
-/** The sessions of a window with these folders. A session without a folder belongs to every window; a window without folders shows all. */
-export function ofWorkspace(sessions: readonly SessionStatus[], folders: readonly string[]): SessionStatus[] {
+/** What the server holds, and all that the catalogue lists, each once. */
+export function merged(statuses: readonly SessionStatus[], summaries: readonly ConversationSummary[]): Conversation[] {
+  const listed = new Map(summaries.map((summary) => [keyOf(summary), summary]));
+  const held = statuses.map((status) => {
+    const key = keyOf(status);
+    const summary = listed.get(key);
+    listed.delete(key);
+    return ofStatus(status, summary);
+  });
+  return [...held, ...[...listed.values()].map(ofSummary)];
+}
+
+export function ofStatus(status: SessionStatus, summary?: ConversationSummary): Conversation {
+  const { provider, sessionId, recording, parent } = status;
+  const cwd = status.cwd ?? summary?.cwd;
+  return {
+    provider,
+    sessionId,
+    title: status.title ?? summary?.title ?? titleOf(status),
+    at: latest(status.lastMessageAt ?? status.updatedAt, summary?.updatedAt),
+    events: status.eventCount + status.truncatedEvents,
+    bytes: status.estimatedBytes,
+    place: status.resident ? "memory" : "journal",
+    isDeleted: summary?.gonePath !== undefined,
+    ...(cwd === undefined ? {} : { cwd }),
+    ...(recording === undefined ? {} : { recording }),
+    ...(parent === undefined ? {} : { parent }),
+  };
+}
+
+function ofSummary(summary: ConversationSummary): Conversation {
+  const { provider, sessionId, cwd, parentId } = summary;
+  return {
+    provider,
+    sessionId,
+    title: titleOf(summary),
+    at: summary.updatedAt,
+    bytes: summary.sizeBytes,
+    place: summary.extent === "log" ? "log" : "journal",
+    isDeleted: summary.gonePath !== undefined,
+    ...(cwd === undefined ? {} : { cwd }),
+    ...(parentId === undefined ? {} : { parent: { sessionId: parentId } }),
+  };
+}
+
+function latest(one: string, other: string | undefined): string {
+  return other !== undefined && Date.parse(other) > Date.parse(one) ? other : one;
+}
+
+/** The conversations of a window with these folders. One without a folder belongs to every window; a window without folders shows all. */
+export function ofWorkspace<T extends { cwd?: string }>(sessions: readonly T[], folders: readonly string[]): T[] {
   return sessions.filter(
     ({ cwd }) => folders.length === 0 || cwd === undefined || folders.some((folder) => isInside(cwd, folder)),
   );
+}
+
+/** The folder among these that holds a path: the innermost one. */
+export function folderOf(path: string | undefined, folders: readonly string[]): string | undefined {
+  const holding = folders.filter((folder) => path !== undefined && isInside(path, folder));
+  return holding.sort((a, b) => b.length - a.length)[0];
 }
 
 function isInside(path: string, folder: string): boolean {
@@ -55,104 +105,42 @@ function normalised(path: string): string {
   return /^[A-Za-z]:/.test(forward) ? forward.toLowerCase() : forward;
 }
 
-/** The sessions to choose from, most recent first, without those of sub-agents: they belong to their parents. */
-export function forPicking(sessions: readonly SessionStatus[]): SessionStatus[] {
-  return byTime(sessions.filter(({ parent }) => parent === undefined));
+/** The last name of a path. */
+export function nameOfFolder(path: string): string {
+  return /[^\\/]+(?=[\\/]*$)/.exec(path)?.[0] ?? path;
 }
 
-/** The tree: assistants, their sessions (most recent first), and below a session its sub-agents'. */
-export function tree(sessions: readonly SessionStatus[], now: number, nameOf: NameOf): AssistantEntry[] {
-  const children = new Map<string, SessionStatus[]>();
-  const present = new Set(sessions.map(keyOf));
-  const top: SessionStatus[] = [];
-  for (const session of sessions) {
-    const parent = session.parent && keyOf({ provider: session.provider, sessionId: session.parent.sessionId });
-    if (parent !== undefined && parent !== keyOf(session) && present.has(parent)) {
-      children.set(parent, [...(children.get(parent) ?? []), session]);
-    } else {
-      top.push(session);
-    }
-  }
-  const entry = (session: SessionStatus, depth: number): SessionEntry => ({
-    kind: "session",
-    id: keyOf(session),
-    session,
-    label: titleOf(session),
-    description: describe(session, now),
-    tooltip: explain(session, nameOf),
-    recording: isRecording(session),
-    children: depth < 8 ? byTime(children.get(keyOf(session)) ?? []).map((child) => entry(child, depth + 1)) : [],
-  });
-  const providers = new Map<string, SessionStatus[]>();
-  for (const session of byTime(top)) {
-    providers.set(session.provider, [...(providers.get(session.provider) ?? []), session]);
-  }
-  return [...providers].map(([provider, found]) => ({
-    kind: "assistant",
-    id: provider,
-    label: nameOf(provider),
-    description: String(found.length),
-    children: found.map((session) => entry(session, 0)),
-  }));
+/** The conversations to choose from, most recent first, without those of sub-agents: they belong to their parents. */
+export function forPicking(conversations: readonly Conversation[]): Conversation[] {
+  return byTime(conversations.filter(({ parent }) => parent === undefined));
 }
 
-/** The text next to the title: age, size in memory, events, recording. A narrow side bar cuts its end. */
-export function describe(session: SessionStatus, now: number): string {
-  const parts = [
-    age(session.lastMessageAt ?? session.updatedAt, now),
-    session.resident ? bytes(session.estimatedBytes) : "on disk",
-    count(session.eventCount + session.truncatedEvents, "event"),
-    isRecording(session) ? "recording" : "",
-  ];
-  return parts.filter((part) => part !== "").join(" · ");
+export function byTime(conversations: readonly Conversation[]): Conversation[] {
+  const time = ({ at }: Conversation): number => Date.parse(at) || 0;
+  return [...conversations].sort((a, b) => time(b) - time(a) || keyOf(a).localeCompare(keyOf(b)));
 }
 
-function explain(session: SessionStatus, nameOf: NameOf): string {
-  const lines = [
-    titleOf(session),
-    `${nameOf(session.provider)} · ${session.sessionId}`,
-    count(session.eventCount + session.truncatedEvents, "event"),
-    session.resident
-      ? `${bytes(session.estimatedBytes)} in memory`
-      : "on disk; Kato loads it into memory when the conversation continues",
-  ];
-  if (session.cwd !== undefined) {
-    lines.push(session.cwd);
-  }
-  if (session.recording !== undefined) {
-    lines.push(`${session.recording.active ? "Records to" : "Recorded to"} ${session.recording.outputPath}`);
-  }
-  return lines.join("\n");
+/** The text under the title in a list to choose from: age, where it is, events, recording. */
+export function describe(conversation: Conversation, now: number): string {
+  return joined([
+    age(conversation.at, now),
+    placeOf(conversation),
+    conversation.events === undefined ? "" : count(conversation.events, "event"),
+    isRecording(conversation) ? "recording" : "",
+    conversation.isDeleted ? "log deleted" : "",
+  ]);
 }
 
-function byTime(sessions: readonly SessionStatus[]): SessionStatus[] {
-  const time = (session: SessionStatus): number => Date.parse(session.lastMessageAt ?? session.updatedAt) || 0;
-  return [...sessions].sort((a, b) => time(b) - time(a) || keyOf(a).localeCompare(keyOf(b)));
+function placeOf({ place, bytes: size }: Conversation): string {
+  return { memory: bytes(size), journal: "on disk", log: `${bytes(size)} log` }[place];
 }
 
-/**
- * What the view must draw again: the ids of nodes whose own row changed, or "all" when nodes were added, removed or moved.
- * So the other rows of a tree stay as they are when one session grows.
- */
-export function changes(before: readonly Entry[], after: readonly Entry[]): "all" | string[] {
-  const [old, now] = [flat(before), flat(after)];
-  if (
-    old.length !== now.length ||
-    old.some((entry, index) => entry.id !== now[index]?.id || entry.children.length !== now[index].children.length)
-  ) {
-    return "all";
-  }
-  return now.filter((entry, index) => row(entry) !== row(old[index])).map(({ id }) => id);
+export function joined(parts: readonly (string | undefined)[]): string {
+  return parts.filter((part) => part !== undefined && part !== "").join(" · ");
 }
 
-function flat(entries: readonly Entry[]): Entry[] {
-  return entries.flatMap((entry) => [entry, ...flat(entry.children)]);
-}
-
-function row(entry: Entry | undefined): string {
-  return entry === undefined
-    ? ""
-    : entry.kind === "assistant"
-      ? entry.description
-      : [entry.label, entry.description, entry.tooltip, entry.recording].join("\0");
+/** The model that answered last among these events. */
+export function lastModel(events: readonly Record<string, unknown>[]): string | undefined {
+  const models = events.map(({ model }) => model).filter((model): model is string => typeof model === "string");
+  return models.at(-1);
 }

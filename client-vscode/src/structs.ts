@@ -124,6 +124,8 @@ export interface CommandOutcome extends SessionParams {
   backupPath?: string;
   recordingId?: string;
   eventsWritten?: number;
+  /** How many secrets the file shows masked. */
+  redactions?: number;
   error?: OutcomeError;
 }
 
@@ -135,13 +137,80 @@ export interface Notice {
   data?: Record<string, unknown>;
 }
 
-/** Asks where a capture without a path would write; with a format, where an export may go. */
+/** Asks where a capture without a path would write; with a format, where an export may go; with a path, whether Kato may write there. */
 export interface DestinationParams extends SessionParams {
   format?: "markdown" | "jsonl";
+  path?: string;
 }
 
 export interface Destination {
   path: string;
+  error?: OutcomeError;
+}
+
+/** The conversations of the workspace, or of a folder; `after` passes over that many of the newest. */
+export interface SessionsParams {
+  folder?: string;
+  limit?: number;
+  after?: number;
+}
+
+export interface ConversationSummary extends SessionParams {
+  updatedAt: string;
+  sizeBytes: number;
+  extent: "kept" | "log" | "log_gone" | "partial";
+  title?: string;
+  cwd?: string;
+  startedAt?: string;
+  parentId?: string;
+  path?: string;
+  /** Where the log was, of a conversation whose log was deleted. */
+  gonePath?: string;
+}
+
+export interface ConversationList {
+  sessions: ConversationSummary[];
+  more: boolean;
+}
+
+export interface SearchParams {
+  query: string;
+  folder?: string;
+  limit?: number;
+}
+
+export interface Mark {
+  start: number;
+  end: number;
+}
+
+/** A message that a query found; `seq` is its number in the session. */
+export interface SearchHit extends SessionParams {
+  seq: number;
+  role: "assistant" | "other" | "tools" | "user";
+  snippet: string;
+  marks: Mark[];
+  timestamp: string;
+  score: number;
+  source: "journal" | "log";
+  title?: string;
+  cwd?: string;
+}
+
+export interface SearchResult {
+  hits: SearchHit[];
+  complete: boolean;
+}
+
+export interface ReadSessionParams extends SessionParams {
+  after?: number;
+  limit?: number;
+}
+
+export interface SessionEvents {
+  events: Record<string, unknown>[];
+  nextAfter: number | null;
+  total: number;
 }
 
 export interface AppendParams extends SessionParams {
@@ -164,9 +233,17 @@ export interface StatusParams {
   limit?: number;
 }
 
+/** A transcript; with `around`, the part of it around the event of that number. */
+export interface RenderParams extends SessionParams {
+  around?: number;
+  maxBytes?: number;
+}
+
 export interface RenderedSession {
   markdown: string;
   truncated: boolean;
+  truncatedBefore?: boolean;
+  line?: number;
 }
 
 export interface DocumentDirtyParams {

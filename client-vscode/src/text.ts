@@ -72,3 +72,38 @@ export function count(number: number, noun: string): string {
 export function inMarkdown(text: string): string {
   return text.replace(/\s+/g, " ").replace(/[\\`*_{}[\]()<>#+!|~$&-]/g, "\\$&");
 }
+
+const SEGMENTS = new Intl.Segmenter(undefined, { granularity: "grapheme" });
+/** Letters that are twice as wide as Latin ones. */
+const WIDE = /[\p{scx=Han}\p{scx=Hiragana}\p{scx=Katakana}\p{scx=Hangul}\p{Extended_Pictographic}\uFF00-\uFF60]/u;
+
+/** A title in at most the width of so many Latin letters, cut between words where that leaves half of it. */
+export function shortened(title: string, widthMax: number): string {
+  const text = title.replace(/\s+/g, " ").trim();
+  let [width, cut] = [0, ""];
+  for (const { segment, index } of SEGMENTS.segment(text)) {
+    width += WIDE.test(segment) ? 2 : 1;
+    if (width > widthMax) {
+      const isBetweenWords = /^\s/.test(text.slice(cut.length));
+      const word = isBetweenWords ? cut : cut.replace(/\s+\S*$/, "");
+      return `${(word.length >= cut.length / 2 ? word : cut).trimEnd()}…`;
+    }
+    if (width < widthMax) {
+      cut = text.slice(0, index + segment.length); // the last place is the ellipsis'
+    }
+  }
+  return text;
+}
+
+/** The files that a unified diff changes. */
+export function changedFiles(diff: string): string[] {
+  return Array.from(diff.matchAll(/^\+\+\+ (.+)$/gm), ([, file = ""]) => file.trim());
+}
+
+/** A moment on this machine's clock, to the minute. */
+export function moment(at: string): string {
+  const then = new Date(at);
+  return Number.isNaN(then.getTime())
+    ? "unknown"
+    : then.toLocaleString(undefined, { dateStyle: "medium", timeStyle: "short" });
+}

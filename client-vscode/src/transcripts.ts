@@ -4,8 +4,9 @@ import * as vscode from "vscode";
 import { RenderSession } from "./protocol";
 import type { Server } from "./server";
 import { NO_SESSIONS, workspaceSessions } from "./sessionList";
-import { keyOf, titleOf } from "./sessions";
-import type { SessionParams, SessionStatus } from "./structs";
+import { keyOf } from "./sessions";
+import type { SessionParams } from "./structs";
+import type { Shown } from "./transcriptView";
 
 const SCHEME = "kato-session";
 
@@ -33,13 +34,15 @@ export class Transcripts implements vscode.TextDocumentContentProvider, vscode.D
     vscode.Disposable.from(...this.#subscriptions).dispose();
   }
 
-  async open(session: SessionStatus): Promise<void> {
-    const name = titleOf(session)
+  /** Opens the Markdown at its newest end. */
+  async open(session: Shown): Promise<void> {
+    const name = session.title
       .replace(/[\\/:*?"<>|\s]+/g, " ")
       .trim()
       .slice(0, 60);
     const document = await vscode.workspace.openTextDocument(transcriptUri(session, name));
-    await vscode.window.showTextDocument(document, { preview: true });
+    const end = document.lineAt(document.lineCount - 1).range.end;
+    await vscode.window.showTextDocument(document, { preview: true, selection: new vscode.Range(end, end) });
   }
 
   async provideTextDocumentContent(uri: vscode.Uri): Promise<string> {
@@ -47,9 +50,10 @@ export class Transcripts implements vscode.TextDocumentContentProvider, vscode.D
     if (this.server.state.kind === "starting") {
       await this.server.start();
     }
-    const { markdown, truncated } = await this.server.request(RenderSession, key);
-    return truncated
-      ? `${markdown}\n\n---\n\n*The rest is not shown here: export or capture the conversation to read all of it.*\n`
+    const newest = { provider: key.provider, sessionId: key.sessionId, around: Number.MAX_SAFE_INTEGER };
+    const { markdown, truncatedBefore } = await this.server.request(RenderSession, newest);
+    return truncatedBefore === true
+      ? `*Earlier messages are not shown here: export or capture the conversation to read all of it.*\n\n---\n\n${markdown}`
       : markdown;
   }
 

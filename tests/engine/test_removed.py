@@ -104,7 +104,7 @@ def test_a_conversation_that_continues_is_read_and_shown_without_removed_events(
     page = resident.engine.read_session(KEY, after=0, limit=10)
     read = [orjson.loads(line) for line in b"".join(page.pieces).splitlines()]
     assert (read, page.next_after, page.total) == (NEW, None, 2)
-    markdown, _ = resident.engine.render_session(KEY)
+    markdown = resident.engine.render_session(KEY).text
     assert "NEWTEXT answer" in markdown
     assert "OLDTEXT" not in markdown
     (session,) = resident.engine.status(include_stale=True).sessions

@@ -45,7 +45,7 @@ def test_reads_show_what_is_committed_and_do_not_commit(window: MakeWindow) -> N
     page = one.engine.read_session(first.key, after=0, limit=10)
     assert page.total == 1
     assert [session.event_count for session in one.engine.status(include_stale=True).sessions] == [1]
-    assert "more" not in one.engine.render_session(first.key)[0]
+    assert "more" not in one.engine.render_session(first.key).text
     one.engine.memory_status()
     answers = [ticket.answer]
     one.engine.commit()

@@ -103,8 +103,47 @@ def test_all_conversations_of_the_workspace_are_listed(
     ]
     assert not listed["more"]
     assert client.request("kato/sessions", {"limit": 1})["more"]
+    rest = client.request("kato/sessions", {"limit": 1, "after": 1})
+    assert ([one["sessionId"] for one in rest["sessions"]], rest["more"]) == (["session-1"], False)
+    assert client.request("kato/sessions", {"after": 2})["sessions"] == []
     (other,) = client.request("kato/sessions", {"folder": "/elsewhere"})["sessions"]
     assert (other["sessionId"], other["path"]) == (outside.session, str(outside.path))
+
+
+def test_a_log_that_was_deleted_is_distinguished_from_one_that_never_was(
+    start: Start, environment: dict[str, str], notes: Path
+) -> None:
+    log = old_log(Path(environment["HOME"]), notes, "deleted", hours=400)
+    client = start()
+    client.request("kato/appendEvents", request([user("pushed", 0)], cwd=str(notes)))
+    key = {"provider": "claude", "sessionId": log.session}
+    client.request("kato/renderSession", key)
+    assert "gonePath" not in client.request("kato/sessions", {})["sessions"][0]
+    log.path.unlink()
+    pushed, deleted = sorted(
+        client.request("kato/sessions", {})["sessions"], key=lambda one: "gonePath" in one
+    )
+    assert (pushed["extent"], pushed["title"]) == ("log_gone", "pushed")
+    assert (deleted["extent"], deleted["gonePath"]) == ("log_gone", str(log.path))
+
+
+def test_a_part_of_a_transcript_is_shown(start: Start) -> None:
+    client = start()
+    events = [user(f"question {number}" + " word" * 100, number) for number in range(20)]
+    client.request("kato/appendEvents", request(events))
+    key = {"provider": "claude", "sessionId": "session-1"}
+    whole = client.request("kato/renderSession", key)
+    assert not whole["truncated"]
+    newest = client.request("kato/renderSession", {**key, "around": 10**9, "maxBytes": 2048})
+    assert whole["markdown"].endswith(newest["markdown"])
+    assert (newest["truncated"], newest["truncatedBefore"]) == (False, True)
+    middle = client.request("kato/renderSession", {**key, "around": 10, "maxBytes": 4096})
+    assert middle["markdown"] in whole["markdown"]
+    assert "question 10" in "".join(middle["markdown"].splitlines()[middle["line"] :][:4])
+    assert (middle["truncated"], middle["truncatedBefore"]) == (True, True)
+    for wrong in ({"around": -1}, {"maxBytes": 10}, {"maxBytes": 3 * 2**20}):
+        with pytest.raises(RequestFailed):
+            client.request("kato/renderSession", key | wrong)
 
 
 def test_a_conversation_that_only_a_log_has_is_read_when_it_is_opened(

@@ -170,6 +170,22 @@ def test_a_note_without_a_path_goes_to_the_notes_directory(
     assert exported == proposed.replace(".md", ".jsonl")
 
 
+def test_a_path_is_checked_while_the_user_types_it(start: Start, notes: Path, tmp_path: Path) -> None:
+    client = start()
+    append(client, user("hello"), cwd=str(notes))
+
+    def typed(path: str) -> Any:
+        return client.request("kato/destination", KEY | {"path": path})
+
+    assert typed("sub/a.md") == {"path": str(notes / "sub" / "a.md")}
+    outside = typed(str(tmp_path / "elsewhere" / "a.md"))
+    assert (outside["error"]["code"], outside["error"]["rule"]) == (-32012, "outside")
+    assert "a.exe" in typed("a.exe")["error"]["message"]
+    assert "folder" in typed(str(notes))["error"]["message"]
+    assert typed("")["error"]["code"] == -32012
+    assert not (tmp_path / "state" / "audit.jsonl").exists(), "nothing was written, and nothing was refused"
+
+
 def test_a_path_from_the_conversation_is_still_held_to_the_folders(start: Start, tmp_path: Path) -> None:
     client = start({"notes.directory": "~/vault"})
     outcome = append(client, user(f"::capture {tmp_path}/outside.md"))["commands"][0]

@@ -79,6 +79,7 @@ def test_logs_that_the_journal_does_not_have_are_searched(start: Start, environm
     client = start()
     (hit,) = search(client, "cafe")["hits"]
     assert (hit["sessionId"], hit["source"], hit["cwd"]) == (log.session, "log", "/elsewhere")
+    assert hit["title"] == "a Café in the log", "the first words stand for a title"
     assert search(client, "cafe", folder="/elsewhere")["hits"] == [hit]
     assert search(client, "cafe", folder="/other")["hits"] == []
     assert search(client, "cafe", provider="codex")["hits"] == []
@@ -92,6 +93,28 @@ def test_without_a_journal_logs_are_searched_and_nothing_is_written(
     client = start({"journal": False})
     assert [hit["source"] for hit in search(client, "needle")["hits"]] == ["log"]
     assert not list((tmp_path / "state").glob("*.sqlite3*"))
+
+
+def test_a_query_that_is_cancelled_is_answered_and_the_next_one_too(
+    start: Start, environment: dict[str, str]
+) -> None:
+    log = ClaudeLog(Path(environment["HOME"]), Path("/elsewhere"))
+    log.write(*(log.user(f"needle {number} " + "hay " * 5000) for number in range(300)))
+    client = start()
+    ids = [client.send_request("kato/search", {"query": f"needle {number}"}) for number in range(8)]
+    for one in ids:
+        client.notify("$/cancelRequest", {"id": one})
+    codes = []
+    for one in ids:
+        try:
+            client.wait_for(one)
+        except RequestFailed as error:
+            codes.append(error.code)
+    assert set(codes) == {-32800}
+    assert search(client, "needle 299")["hits"]
+    client.notify("$/cancelRequest", {"id": ids[0]})
+    client.notify("$/cancelRequest", {"id": None})
+    assert search(client, "needle 299")["hits"]
 
 
 @pytest.mark.parametrize("fault", ["folder", "no permission"])

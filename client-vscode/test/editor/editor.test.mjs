@@ -119,7 +119,8 @@ test("a message after the capture is added to the note", async () => {
 test("a session opens as read-only Markdown and follows the conversation", async () => {
   // A row that is drawn again between the press and the release of the button is selected, and does not open.
   await until(async () => /4 events/.test(await editor.rows("How does a B-tree").innerText()), "the row as it stays");
-  await editor.rows("How does a B-tree").click();
+  await editor.rows("How does a B-tree").click({ button: "right" });
+  await editor.page.locator(".monaco-menu .action-label").filter({ hasText: "Open as Markdown" }).click();
   await until(async () => {
     const active = await editor.call("activeEditor");
     return (
@@ -147,7 +148,7 @@ test("the status bar opens the sessions with title, age, size and recording, and
     "the figures of the session",
   );
   assert.match(await row.innerText(), /(Claude Code|claude)$/m, "the assistant's name, or its id");
-  for (const action of ["Capture…", "Stop Recording", "Open Note", "Export…", "Open as Markdown"])
+  for (const action of ["Capture…", "Stop Recording", "Open Note", "Export…", "Open Conversation"])
     assert.equal(await row.getByRole("button", { name: action }).count(), 1, action);
   await editor.screenshot("05b-status-bar-sessions");
   await row.click();
@@ -432,7 +433,7 @@ test("200 sessions are listed, and one that grows moves nothing else", async () 
     "no other row was drawn again",
   );
   assert.deepEqual(await editor.rows("Question number 190").boundingBox(), place, "the others are where they were");
-  await editor.rows("Gemini").first().hover();
+  await editor.rows("Question number 190").hover();
   await editor.page.mouse.wheel(0, 600);
   await until(async () => (await editor.rows("Question number 180").count()) === 1, "the scrolled view");
   const scrolled = await editor.rows("Question number 180").boundingBox();
@@ -465,14 +466,14 @@ test("a command says that the server is stopped and offers to start it", async (
     await until(() => offer.isVisible(), `the answer of ${command}`);
   }
   await editor.clearToasts();
-  await editor.palette("Kato: Stop Recording");
+  await editor.palette("Kato: Capture Conversation");
   const toast = editor.toast("Kato's server does not start");
   await until(() => toast.first().isVisible(), "the answer of the command");
   await editor.screenshot("13-stopped");
   await editor.setting("kato.server.command", undefined);
   await toast.first().getByRole("button", { name: "Start" }).click();
   await until(
-    async () => (await editor.picks.count()) === 2,
+    async () => /Question number/.test(await editor.picks.first().innerText()),
     "what the command was about, now that the server runs",
     40,
   );
@@ -510,7 +511,7 @@ test("over budget: the end is shown with what can be done, nothing restarts by i
   await editor.screenshot("14-over-budget");
   // A restart would be shown immediately (the item would show a start) and done within 250 ms; a command takes longer.
   await editor.clearToasts();
-  await editor.palette("Kato: Stop Recording");
+  await editor.palette("Kato: Capture Conversation");
   const answer = editor.toast("Kato stopped. The conversation “AAAA").first();
   await until(() => answer.isVisible(), "the command's answer");
   assert.match(await editor.statusBar.innerText(), /stopped: over its limit/);

@@ -28,5 +28,5 @@ export KATO_PROGRAM=$(realpath "$client/../.venv/bin/kato")
 export KATO_VSIX=$vsix KATO_TEST_VSIX=$cache/kato-test.vsix KATO_EDITOR=$cache KATO_RESULTS=$client/test-results
 if [ "${2:-}" = --pictures ]; then exec "$node/node" pictures.mjs; fi
 # Only the files that hold a test of that name: each file starts an editor.
-files=$(grep -lE -- "${2:-.}" editor.test.mjs notes.test.mjs setup.test.mjs window.test.mjs)
+files=$(grep -lE -- "${2:-.}" editor.test.mjs lists.test.mjs notes.test.mjs setup.test.mjs window.test.mjs)
 exec "$node/node" --test --test-concurrency=1 --test-reporter=spec ${2:+--test-name-pattern="$2"} $files

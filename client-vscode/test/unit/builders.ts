@@ -1,3 +1,4 @@
+import type { Conversation } from "../../src/sessions";
 import type { SessionStatus, StatusSnapshot } from "../../src/structs";
 
 const MIB = 1024 * 1024;
@@ -57,6 +58,20 @@ export function session(sessionId: string, more: Partial<SessionStatus> = {}): S
     updatedAt: "2026-03-01T10:00:00Z",
     lastMessageAt: "2026-03-01T10:00:00Z",
     stale: false,
+    ...more,
+  };
+}
+
+export function conversation(sessionId: string, more: Partial<Conversation> = {}): Conversation {
+  return {
+    provider: "claude",
+    sessionId,
+    title: sessionId,
+    at: "2026-03-01T10:00:00Z",
+    events: 3,
+    bytes: 2048,
+    place: "memory",
+    isDeleted: false,
     ...more,
   };
 }

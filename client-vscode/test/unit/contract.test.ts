@@ -132,7 +132,10 @@ function holds(wide: readonly string[], narrow: readonly string[]): boolean {
 
 const isSent = (name: string): boolean => name.endsWith("Params");
 
-for (const [name, fields] of declared) {
+/** What the shapes about one session have in common; no message has this shape alone. */
+const BASES = ["SessionParams"];
+
+for (const [name, fields] of [...declared].filter(([one]) => !BASES.includes(one))) {
   test(`${name} has the fields of the server's struct`, () => {
     const struct = contract.structs[name] ?? assert.fail(`no struct ${name}`);
     for (const field of fields) {

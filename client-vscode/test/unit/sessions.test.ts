@@ -1,63 +1,69 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { changes, describe, forPicking, ofWorkspace, tree, type Entry } from "../../src/sessions";
-import { assistantNames } from "../../src/text";
-import { session } from "./builders";
+import { describe, folderOf, forPicking, lastModel, merged, ofWorkspace } from "../../src/sessions";
+import type { ConversationSummary } from "../../src/structs";
+import { conversation, session } from "./builders";
 
-/** The names that a status gives; it does not name Gemini. */
-const nameOf = assistantNames([
-  { provider: "claude", title: "Claude Code", activeSessions: 0 },
-  { provider: "codex", title: "Codex", activeSessions: 0 },
-  { provider: "gemini", activeSessions: 0 },
-]);
 const NOW = Date.parse("2026-03-01T10:05:00Z");
-const at = (minute: number): { lastMessageAt: string } => ({
-  lastMessageAt: `2026-03-01T09:${String(minute).padStart(2, "0")}:00Z`,
-});
-const shape = (entries: readonly Entry[]): unknown =>
-  entries.map(({ id, children }) => (children.length === 0 ? id : [id, shape(children)]));
 
-test("assistants are ordered by their latest conversation, conversations by time", () => {
-  const found = tree(
-    [session("old", at(1)), session("new", at(30)), session("x", { provider: "codex", ...at(40) })],
-    NOW,
-    nameOf,
+function summary(sessionId: string, more: Partial<ConversationSummary> = {}): ConversationSummary {
+  return {
+    provider: "claude",
+    sessionId,
+    updatedAt: "2026-03-01T10:00:00Z",
+    sizeBytes: 4096,
+    extent: "log",
+    ...more,
+  };
+}
+
+test("a conversation that the server holds and the catalogue lists is one, with what each knows", () => {
+  const [one, ...others] = merged(
+    [session("a", { snippet: "first words" })],
+    [summary("a", { title: "Title", cwd: "/work", extent: "kept", updatedAt: "2026-03-01T11:00:00Z" })],
   );
-  assert.deepEqual(shape(found), [
-    ["codex", ["codex/x"]],
-    ["claude", ["claude/new", "claude/old"]],
-  ]);
+  assert.deepEqual(others, []);
   assert.deepEqual(
-    found.map(({ label, description }) => [label, description]),
-    [
-      ["Codex", "1"],
-      ["Claude Code", "2"],
-    ],
+    [one?.title, one?.cwd, one?.at, one?.events, one?.place],
+    ["Title", "/work", "2026-03-01T11:00:00Z", 3, "memory"],
   );
 });
 
-test("a sub-agent's conversation is below its parent's, and at the top where the parent is unknown", () => {
-  const sessions = [
-    session("main"),
-    session("agent", { parent: { sessionId: "main" } }),
-    session("lost", { parent: { sessionId: "gone" } }),
-  ];
-  assert.deepEqual(shape(tree(sessions, NOW, nameOf)), [
-    ["claude", ["claude/lost", ["claude/main", ["claude/agent"]]]],
-  ]);
+test("a title of the server's own wins, and the id stands for a conversation without words", () => {
+  const found = merged(
+    [session("a", { title: "Own" }), session("b")],
+    [summary("a", { title: "Other" }), summary("c")],
+  );
+  assert.deepEqual(
+    found.map(({ title }) => title),
+    ["Own", "b", "c"],
+  );
 });
 
-test("a session that names itself as its parent is listed", () => {
-  assert.deepEqual(shape(tree([session("a", { parent: { sessionId: "a" } })], NOW, nameOf)), [
-    ["claude", ["claude/a"]],
-  ]);
+test("a conversation that only its log has is listed with the size of the log", () => {
+  const [one] = merged([], [summary("a", { title: "Old", parentId: "main" })]);
+  assert.deepEqual([one?.place, one?.bytes, one?.events, one?.parent], ["log", 4096, undefined, { sessionId: "main" }]);
 });
+
+for (const [what, more, isDeleted] of [
+  ["whose log was deleted", { extent: "log_gone", gonePath: "/logs/a.jsonl" }, true],
+  ["that never had a log", { extent: "log_gone" }, false],
+  ["whose log exists", { extent: "kept", path: "/logs/a.jsonl" }, false],
+] as const) {
+  test(`a conversation ${what} is ${isDeleted ? "" : "not "}marked as deleted`, () => {
+    assert.equal(merged([session("a")], [summary("a", more)])[0]?.isDeleted, isDeleted);
+    assert.equal(merged([], [summary("a", more)])[0]?.isDeleted, isDeleted);
+  });
+}
 
 test("sub-agents are not offered for capture", () => {
+  const found = [
+    conversation("old", { at: "2026-03-01T09:01:00Z" }),
+    conversation("agent", { parent: { sessionId: "x" } }),
+    conversation("new", { at: "2026-03-01T09:02:00Z" }),
+  ];
   assert.deepEqual(
-    forPicking([session("old", at(1)), session("agent", { parent: { sessionId: "x" } }), session("new", at(2))]).map(
-      (one) => one.sessionId,
-    ),
+    forPicking(found).map((one) => one.sessionId),
     ["new", "old"],
   );
 });
@@ -76,43 +82,32 @@ for (const [cwd, folders, shown] of [
   });
 }
 
-test("an assistant has the name that the server gives, or else its id", () => {
-  const providers = ["claude", "gemini", "a-later-one"];
-  const found = tree(
-    providers.map((provider) => session("s", { provider })),
-    NOW,
-    nameOf,
-  );
-  assert.deepEqual(found.map(({ label }) => label).sort(), ["Claude Code", "a-later-one", "gemini"]);
+test("the folder of a path is the innermost one that holds it", () => {
+  assert.equal(folderOf("/work/app/api/src", ["/work/app", "/work/app/api", "/other"]), "/work/app/api");
+  assert.equal(folderOf("/elsewhere", ["/work/app"]), undefined);
+  assert.equal(folderOf(undefined, ["/work/app"]), undefined);
 });
 
-test("a row shows the age, the size in memory or that it is on disk, and the events", () => {
-  assert.equal(describe(session("s"), NOW), "5 min · 2.0 kB · 3 events");
-  assert.equal(describe(session("s", { resident: false, truncatedEvents: 7 }), NOW), "5 min · on disk · 10 events");
-  const recording = { recordingId: "r", outputPath: "/n.md", active: true, startedAt: "" };
-  assert.equal(describe(session("s", { recording }), NOW), "5 min · 2.0 kB · 3 events · recording");
+const recording = { recordingId: "r", outputPath: "/n.md", active: true, startedAt: "" };
+for (const [more, text] of [
+  [{}, "5 min · 2.0 kB · 3 events"],
+  [{ place: "journal", events: 10 }, "5 min · on disk · 10 events"],
+  [{ recording }, "5 min · 2.0 kB · 3 events · recording"],
+  [{ recording: { ...recording, active: false } }, "5 min · 2.0 kB · 3 events"],
+  [{ place: "journal", isDeleted: true }, "5 min · on disk · 3 events · log deleted"],
+] as const) {
+  test(`an item of a list says ${text}`, () => {
+    assert.equal(describe(conversation("s", more), NOW), text);
+  });
+}
+
+test("an item of a list says how large the log is where only that has the conversation", () => {
+  const { events, ...rest } = conversation("s", { place: "log" });
+  assert.equal(events, 3);
+  assert.equal(describe(rest, NOW), "5 min · 2.0 kB log");
 });
 
-test("a session that grows changes its own row only", () => {
-  const before = tree(
-    Array.from({ length: 200 }, (_, index) => session(`s${index}`, at(index % 60))),
-    NOW,
-    nameOf,
-  );
-  const after = tree(
-    Array.from({ length: 200 }, (_, index) =>
-      session(`s${index}`, { ...at(index % 60), eventCount: index === 7 ? 9 : 3 }),
-    ),
-    NOW,
-    nameOf,
-  );
-  assert.deepEqual(changes(before, after), ["claude/s7"]);
-  assert.deepEqual(changes(before, before), []);
-});
-
-test("a row that is added, removed or moved draws the tree again", () => {
-  const [one, two] = [session("one", at(1)), session("two", at(2))];
-  assert.equal(changes(tree([one], NOW, nameOf), tree([one, two], NOW, nameOf)), "all");
-  assert.equal(changes(tree([one, two], NOW, nameOf), tree([two], NOW, nameOf)), "all");
-  assert.equal(changes(tree([one, two], NOW, nameOf), tree([{ ...one, ...at(3) }, two], NOW, nameOf)), "all");
+test("the model is the one that answered last", () => {
+  assert.equal(lastModel([{ model: "one" }, { model: "two" }, { kind: "message.user" }]), "two");
+  assert.equal(lastModel([{ kind: "message.user" }]), undefined);
 });

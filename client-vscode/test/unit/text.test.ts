@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { age, bytes } from "../../src/text";
+import { changedFiles, age, bytes, shortened } from "../../src/text";
 
 test("sizes and ages are rounded for people", () => {
   assert.deepEqual([0, 1023, 1024, 34 * 1024, 5.6 * 2 ** 20, 200 * 2 ** 20].map(bytes), [
@@ -25,4 +25,24 @@ test("sizes and ages are rounded for people", () => {
     moments.map((moment) => age(moment, now)),
     ["just now", "5 min", "3 h", "1 day", "5 days", "2026-01-01", ""],
   );
+});
+
+for (const [title, width, expected] of [
+  ["Short", 10, "Short"],
+  ["exactly 10", 10, "exactly 10"],
+  ["Refactor the settings module", 20, "Refactor the…"],
+  ["Refactor the settings module", 13, "Refactor the…"],
+  ["Unbreakableandlongword", 10, "Unbreakab…"],
+  ["  two\n lines  ", 20, "two lines"],
+  ["データベースの移行", 9, "データベ…"],
+  ["👨‍👩‍👧‍👦👨‍👩‍👧‍👦👨‍👩‍👧‍👦", 5, "👨‍👩‍👧‍👦👨‍👩‍👧‍👦…"],
+] as const) {
+  test(`“${title}” in the width of ${width} letters is “${expected}”`, () => {
+    assert.equal(shortened(title, width), expected);
+  });
+}
+
+test("the files that a diff changes are those of its new side", () => {
+  assert.deepEqual(changedFiles("--- /a\n+++ /a\n@@ -0,0 +1 @@\n+x\n--- /b c\n+++ /b c\n"), ["/a", "/b c"]);
+  assert.deepEqual(changedFiles("Claude Code: registered already\n"), []);
 });

@@ -6,7 +6,7 @@ before the older logs are described.
 
 import heapq
 from collections import defaultdict
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from itertools import count, islice
 from pathlib import Path
 from typing import Literal
@@ -47,6 +47,8 @@ class Conversation(Struct, frozen=True, kw_only=True):
     found: Found | None = None
     record: SessionRecord | None = None
     not_kept: GapReason | None = None
+    #: Where the log was, of a conversation whose log is gone. A conversation that a client pushed never had one.
+    gone_path: str | None = None
 
     @property
     def assistant_title(self) -> str:
@@ -70,10 +72,11 @@ class ConversationSummary(Struct, frozen=True, kw_only=True, rename="camel"):
     parent_id: str | UnsetType = UNSET
     path: str | UnsetType = UNSET
     not_kept: GapReason | UnsetType = UNSET
+    gone_path: str | UnsetType = UNSET
 
     @classmethod
     def of(cls, one: Conversation) -> "ConversationSummary":
-        """The summary of a conversation. `path` is its log's."""
+        """The summary of a conversation. `path` is its log's, `gone_path` that of a log that does not exist any more."""
         return cls(
             provider=one.key.provider,
             session_id=one.key.session_id,
@@ -86,6 +89,7 @@ class ConversationSummary(Struct, frozen=True, kw_only=True, rename="camel"):
             parent_id=one.parent_id or UNSET,
             path=UNSET if one.found is None else one.found.path,
             not_kept=UNSET if one.not_kept is None else one.not_kept,
+            gone_path=one.gone_path or UNSET,
         )
 
 
@@ -109,6 +113,7 @@ class Catalogue:
         """All conversations, the newest first; sub-agents' are among them. Raises JournalUnavailable."""
         logs = self._listing.logs()
         records = {} if self._journal is None else {record.key: record for record in self._journal.records()}
+        paths = {} if self._journal is None else self._journal.log_paths()
         # Conversations whose turn has not come: another one may be newer.
         waiting: list[tuple[int, int, Conversation]] = []
         numbers = count()
@@ -118,7 +123,7 @@ class Catalogue:
             heapq.heappush(waiting, (-one.updated_at, next(numbers), one))
 
         for key in [key for key in records if not names.may_be(key)]:
-            push(self._kept(records.pop(key)))
+            push(self._kept(records.pop(key), paths))
         listed: set[SessionKey] = set()
         self.left = sum(found.log.parent_id is None for found in logs)
         self.left += sum(one.parent_id is None for _, _, one in waiting)
@@ -131,16 +136,16 @@ class Catalogue:
                 listed.add(key)
                 push(self._of_log(found, about, key, records.pop(key, None)))
         for record in records.values():
-            push(self._kept(record))
+            push(self._kept(record, paths))
         while waiting:
             yield self._next(waiting)
 
     def newest(
-        self, limit: int, *, is_chosen: Callable[[Conversation], bool] = lambda _: True
+        self, limit: int, *, after: int = 0, is_chosen: Callable[[Conversation], bool] = lambda _: True
     ) -> ConversationList:
-        """The newest of the conversations that `is_chosen` accepts."""
-        chosen = (ConversationSummary.of(one) for one in self.conversations() if is_chosen(one))
-        found = list(islice(chosen, limit + 1))
+        """The newest of the conversations that `is_chosen` accepts, without the first `after`."""
+        chosen = (one for one in self.conversations() if is_chosen(one))
+        found = [ConversationSummary.of(one) for one in islice(chosen, after, after + limit + 1)]
         return ConversationList(found[:limit], len(found) > limit)
 
     def path_of(self, key: SessionKey) -> str | None:
@@ -186,12 +191,12 @@ class Catalogue:
             not_kept=self._listing.screen.reason(key, cwd, parent_id),
         )
 
-    def _kept(self, record: SessionRecord) -> Conversation:
+    def _kept(self, record: SessionRecord, paths: Mapping[SessionKey, str]) -> Conversation:
         not_kept = self._listing.screen.reason(record.key, record.cwd, record.parent_id)
-        return replace(_kept(record), not_kept=not_kept)
+        return replace(_kept(record, paths), not_kept=not_kept)
 
 
-def _kept(record: SessionRecord) -> Conversation:
+def _kept(record: SessionRecord, paths: Mapping[SessionKey, str]) -> Conversation:
     return Conversation(
         key=record.key,
         title=record.title or record.snippet,
@@ -202,6 +207,7 @@ def _kept(record: SessionRecord) -> Conversation:
         size=record.json_bytes,
         extent="log_gone",
         record=record,
+        gone_path=paths.get(record.key),
     )
 
 

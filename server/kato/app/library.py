@@ -114,7 +114,7 @@ class OpenEngine:
     def markdown(self, key: SessionKey) -> str:
         """The session as Markdown, without frontmatter; a long one is cut off. Raises UnknownSession."""
         self.engine.commit()
-        return self.engine.render_session(key)[0]
+        return self.engine.render_session(key).text
 
     def status(self) -> StatusSnapshot:
         """Memory, sessions and recordings, as `kato status` shows them."""

@@ -88,8 +88,8 @@ class Searcher:
         while self.indexer is not None and self.indexer.step() and time.monotonic() < deadline:
             pass
 
-    def answer(self, question: Question) -> SearchResult:
-        """The best matches in the journal, then the newest in logs that it does not have."""
+    def answer(self, question: Question, is_cancelled: Callable[[], bool] = lambda: False) -> SearchResult:
+        """The best matches in the journal, then the newest in logs that it does not have, until `is_cancelled`."""
         result = SearchResult([], complete=True)
         if self.indexer is not None:
             result = self.indexer.search(
@@ -106,6 +106,7 @@ class Searcher:
             scope=question.scope,
             is_in_folder=question.is_in_folder,
             is_known=self._is_known,
+            is_cancelled=is_cancelled,
             since_ms=question.since_ms,
             limit=question.limit,
             screen=LogScreen(
@@ -127,11 +128,11 @@ class Searcher:
     def _is_known(self, key: SessionKey, event_id: str) -> bool:
         return self.indexer is not None and self.indexer.has_event(key, event_id)
 
-    def search(self, question: Question) -> SearchResult:
+    def search(self, question: Question, is_cancelled: Callable[[], bool] = lambda: False) -> SearchResult:
         """The answer, after what was said last is indexed."""
         with suppress(KatoError):  # what is indexed can be searched all the same
             self.catch_up(limits.SEARCH_CATCH_UP_SECONDS)
-        return self.answer(question)
+        return self.answer(question, is_cancelled)
 
     @contextmanager
     def catalogue(self) -> Iterator[Catalogue]:

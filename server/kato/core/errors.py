@@ -3,7 +3,8 @@
     KatoError
     ├── ClientError          the program that sent the message
     │   ├── InvalidParams        -32602  data: path, expected, got
-    │   └── UnknownSession       -32011  data: provider, sessionId
+    │   ├── UnknownSession       -32011  data: provider, sessionId
+    │   └── RequestCancelled     -32800
     ├── UserError            the person who typed the command
     │   ├── CommandRefused       -32014
     │   ├── LogNotRecognized     -32603  data: path           (the library alone)
@@ -33,6 +34,7 @@ UNKNOWN_SESSION = -32011
 PATH_DENIED = -32012
 WRITE_FAILED = -32013
 COMMAND_REFUSED = -32014
+REQUEST_CANCELLED = -32800
 
 EXIT_OK = 0
 EXIT_NO_SHUTDOWN = 1
@@ -101,6 +103,12 @@ class UnknownSession(ClientError):
         super().__init__(
             f"no session {session_id!r} of provider {provider!r}", provider=provider, sessionId=session_id
         )
+
+
+class RequestCancelled(ClientError):
+    """The client cancelled its request before it was answered."""
+
+    code = REQUEST_CANCELLED
 
 
 class UserError(KatoError):

@@ -290,6 +290,9 @@ PROGRESS_AFTER_SECONDS: Final = 1.0
 PROGRESS_EVERY_SECONDS: Final = 0.25
 #: The Markdown of a session that an editor shows read-only. A longer document would make editors slow.
 RENDERED_BYTES_MAX: Final = 2 * MIB
+RENDERED_BYTES_MIN: Final = 1 * KIB
+#: Bytes of events before the wanted one that are rendered for a passage of a transcript.
+PASSAGE_READ_BYTES: Final = 16 * MIB
 #: The memory that sending it takes, as a multiple of its bytes: pieces, the joined text, text of wide characters, JSON.
 RENDERED_COST: Final = 8
 

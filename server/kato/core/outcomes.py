@@ -4,6 +4,10 @@ from typing import Literal
 
 from msgspec import UNSET, Struct, UnsetType
 
+from kato.core import limits
+from kato.core.errors import KatoError
+from kato.core.text import printable
+
 
 class OutcomeError(Struct, frozen=True, rename="camel", omit_defaults=True):
     """Why a command failed: a code of the wire contract, a sentence for the user, and the path it is about. `rule` is set if a
@@ -14,6 +18,12 @@ class OutcomeError(Struct, frozen=True, rename="camel", omit_defaults=True):
     message: str
     path: str | UnsetType = UNSET
     rule: str | UnsetType = UNSET
+
+    @classmethod
+    def of(cls, error: KatoError) -> "OutcomeError":
+        """The error of a command as a client gets it."""
+        message = printable(error.message, chars_max=limits.MESSAGE_CHARS_MAX)
+        return cls(error.code, message, error.data.get("path", UNSET), error.data.get("rule", UNSET))
 
 
 class CommandOutcome(Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=True):

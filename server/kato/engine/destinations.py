@@ -38,10 +38,16 @@ class Destinations:
 
     def resolve(self, session: SessionRecord, argument: str) -> str:
         """A path as a user typed it; a relative one starts from the conversation's folder."""
+        return self._notebook.writer.check(self._absolute(session, argument))
+
+    def look(self, session: SessionRecord, argument: str) -> str:
+        """As `resolve`, while the user is still typing."""
+        return self._notebook.writer.look(self._absolute(session, argument))
+
+    def _absolute(self, session: SessionRecord, argument: str) -> str:
         locations = self.locations
         base = session.cwd or paths.folder_of(None, locations.workspace_folders)
-        path = paths.resolve(argument, cwd=base, home=locations.home, windows=locations.windows)
-        return self._notebook.writer.check(path)
+        return paths.resolve(argument, cwd=base, home=locations.home, windows=locations.windows)
 
     def default(self, session: SessionRecord, suffix: str) -> str:
         """The path of a note for which the user named none."""

@@ -49,6 +49,7 @@ from kato.engine.status import StatusReporter
 from kato.engine.withholding import IsIgnored, Withholding
 from kato.notes.held import HeldNotes, OpenNotes
 from kato.notes.notebook import NoteBook
+from kato.notes.passages import Passage
 from kato.notes.rendering import Position
 from kato.storage.pictures import PictureStore
 
@@ -377,11 +378,17 @@ class Engine:
         """A note, or a folder with notes, was deleted: its recordings wait until the user decides."""
         self._recordings.delete_notes(path)
 
-    def destination(self, key: SessionKey, export_format: ExportFormat | None) -> str:
-        """Where a capture without a path would write a session; with a format, where an export of it may be proposed."""
+    def destination(
+        self, key: SessionKey, export_format: ExportFormat | None, path: str | None = None
+    ) -> str:
+        """Where a capture without a path would write a session; with a format, where an export of it may be proposed; with a
+        path, where a command with that path would write. Raises PathDenied for a path that Kato may not write.
+        """
         session = self.ledger.session(key)
         if session is None:
             raise UnknownSession(key.provider, key.session_id)
+        if path is not None:
+            return self._destinations.look(session, path)
         if export_format is None and session.destination is not None:
             return session.destination
         return self._destinations.default(session, "jsonl" if export_format == "jsonl" else "md")
@@ -419,10 +426,10 @@ class Engine:
         return self._reader.page(key, after=after, limit=limit)
 
     def render_session(
-        self, key: SessionKey, *, bytes_max: int = limits.RENDERED_BYTES_MAX
-    ) -> tuple[str, bool]:
-        """The session as Markdown, and whether it was cut; see `SessionReader.markdown`."""
-        return self._reader.markdown(key, bytes_max=bytes_max)
+        self, key: SessionKey, *, bytes_max: int = limits.RENDERED_BYTES_MAX, around: int | None = None
+    ) -> Passage:
+        """A part of the session as Markdown; see `SessionReader.markdown`."""
+        return self._reader.markdown(key, bytes_max=bytes_max, around=around)
 
     # --- The process ------------------------------------------------------------------------------------
 

@@ -13,7 +13,6 @@ from kato.core.events import SessionKey
 from kato.core.outcomes import CommandOutcome, OutcomeError
 from kato.core.ports import Listener
 from kato.core.records import Claim, SessionRecord
-from kato.core.text import printable
 from kato.engine import commands, notices
 from kato.engine.appends import Ticket
 from kato.engine.claims import ClaimState, Completion
@@ -166,7 +165,7 @@ class Executor:
         event_id: str | None,
         error: KatoError,
     ) -> CommandOutcome:
-        message = printable(error.message, chars_max=limits.MESSAGE_CHARS_MAX)
+        shown = OutcomeError.of(error)
         outcome = CommandOutcome(
             command=name,
             provider=key.provider,
@@ -175,11 +174,9 @@ class Executor:
             event_id=UNSET if event_id is None else event_id,
             line=UNSET if line is None else line,
             status="error",
-            error=OutcomeError(
-                error.code, message, error.data.get("path", UNSET), error.data.get("rule", UNSET)
-            ),
+            error=shown,
         )
         log.warning("%s of %s/%s failed: %d", name, key.provider, key.session_id, error.code)
         self._listener.executed(outcome)
-        self._listener.notify(notices.command_failed(key, name, error, message))
+        self._listener.notify(notices.command_failed(key, name, error, shown.message))
         return outcome

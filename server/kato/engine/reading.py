@@ -5,7 +5,7 @@ cannot exceed the memory budget.
 """
 
 from collections.abc import Callable, Iterator
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 from kato.core import limits
 from kato.core.errors import UnknownSession
@@ -17,7 +17,11 @@ from kato.core.records import SessionRecord
 from kato.core.snapshots import SnapshotStore
 from kato.engine.budget import EVENT, MemoryBudget
 from kato.notes.notebook import NoteBook
-from kato.notes.rendering import Events, Position, SubAgent
+from kato.notes.passages import Passage, passage
+from kato.notes.rendering import Events, SubAgent
+
+#: Events of which the sizes are looked up at a time.
+_STEP_BACK_EVENTS: Final = 500
 
 
 class Page(NamedTuple):
@@ -96,21 +100,29 @@ class SessionReader:
         total = record.event_count - base
         return Page(pieces, reached - base if reached < record.event_count else None, total)
 
-    def markdown(self, key: SessionKey, *, bytes_max: int) -> tuple[str, bool]:
-        """The session as Markdown, from its beginning, without frontmatter; True if it was cut at `bytes_max`. Raises
-        UnknownSession and BudgetExceeded.
+    def markdown(self, key: SessionKey, *, bytes_max: int, around: int | None = None) -> Passage:
+        """The session as Markdown without frontmatter: its beginning, or the passage around event number `around`, which is
+        the newest one if there is no such event yet. Raises UnknownSession and BudgetExceeded.
         """
         record = self._known(key)
         self._budget.make_room(limits.RENDERED_COST * bytes_max, "showing this session")
-        pieces, size = [], 0
-        events = self.events(key)(after=0, until=record.event_count)
-        for piece in self._notebook.markdown(record, events, Position(record.event_count)):
-            pieces.append(piece[: bytes_max - size])
-            size += len(piece)
-            if size > bytes_max:
+        seq = 0 if around is None else min(around, record.event_count)
+        first = self._first_before(key, seq)
+        events = self.events(key)(after=first, until=record.event_count)
+        shown = passage(self._notebook.texts(record, events, record.event_count), seq, bytes_max=bytes_max)
+        return shown if first == 0 else shown._replace(is_cut_before=True)
+
+    def _first_before(self, key: SessionKey, seq: int) -> int:
+        """From which event to render, so that a passage around `seq` costs the same however long the session is."""
+        read = self.events(key)
+        size = 0
+        while seq > 0:
+            first = max(0, seq - _STEP_BACK_EVENTS)
+            size += sum(len(data) for _, data in read(after=first, until=seq))
+            seq = first
+            if size >= limits.PASSAGE_READ_BYTES:
                 break
-        text = b"".join(pieces).decode(errors="ignore")  # the cut may go through a character
-        return text, size > bytes_max
+        return seq
 
     def _known(self, key: SessionKey) -> SessionRecord:
         record = self._ledger.session(key)

@@ -113,13 +113,14 @@ def _with(
         return known
     return replace(
         known,
-        first_words=known.first_words or _first_words(kept),
+        first_words=known.first_words or first_words(kept),
         started_at=said[0] if known.started_at is None else known.started_at,
         said_at=max(said) if known.said_at is None else max(*said, known.said_at),
     )
 
 
-def _first_words(events: Sequence[ConversationEvent]) -> str | None:
+def first_words(events: Sequence[ConversationEvent]) -> str | None:
+    """The beginning of the user's first message with words, which stands for a title where there is none."""
     for event in events:
         if isinstance(event, UserMessage):
             words = paths.title_from_text(event.content, grammar.is_command_line)

@@ -18,6 +18,7 @@ from kato.core.moments import epoch_ms, rfc3339
 from kato.core.queries import Query, SearchScope, fold
 from kato.core.searching import SearchHit, SearchResult, excerpt, searched
 from kato.logs.discovery import PACKED, Found
+from kato.logs.listing import first_words
 from kato.logs.screening import LogScreen
 from kato.logs.tail import Tail
 from kato.system.regular import open_regular
@@ -27,8 +28,8 @@ _ESCAPED_LETTER: Final = re.compile(rb"\\u(?:00[c-fC-F]|0[1-9a-fA-F]|[1-9a-fA-F]
 
 
 class LogSearch:
-    """One query over several logs. What was said after `::off` is not found (`screen`). `is_in_folder` says of a session's folder whether to search the session, `is_known` whether
-    the journal has an event.
+    """One query over several logs. What was said after `::off` is not found (`screen`). `is_in_folder` says of a session's folder
+    whether to search the session, `is_known` whether the journal has an event, `is_cancelled` whether to stop.
     """
 
     def __init__(
@@ -39,6 +40,7 @@ class LogSearch:
         scope: SearchScope = "all",
         is_in_folder: Callable[[str | None], bool] | None = None,
         is_known: Callable[[SessionKey, str], bool] = lambda *_: False,
+        is_cancelled: Callable[[], bool] = lambda: False,
         since_ms: int | None = None,
         limit: int = limits.SEARCH_HITS_DEFAULT,
         screen: LogScreen | None = None,
@@ -48,6 +50,7 @@ class LogSearch:
         self._scope = scope
         self._is_in_folder = is_in_folder
         self._is_known = is_known
+        self._is_cancelled = is_cancelled
         self._since_ms = since_ms
         self._limit = limit
         self._screen = screen or LogScreen()
@@ -74,7 +77,7 @@ class LogSearch:
 
     @property
     def _is_used_up(self) -> bool:
-        return self._room <= 0 or time.monotonic() > self._deadline
+        return self._room <= 0 or time.monotonic() > self._deadline or self._is_cancelled()
 
     def _may_match(self, found: Found) -> bool:
         """Whether the bytes of a log can hold every word. Words may lie anywhere in it."""
@@ -98,6 +101,7 @@ class LogSearch:
     def _hits(self, found: Found) -> Iterator[SearchHit]:
         numbers: dict[str, int] = {}
         words = Reading()
+        titles: dict[str, str] = {}
         tail = Tail(found, self._place)
         more = True
         while more and not self._is_used_up:
@@ -111,11 +115,13 @@ class LogSearch:
                 numbers[event.session_id] = seq + 1
                 parent = tail.reader.about(event.session_id).parent_id if words.is_off else None
                 for kept in words.kept(event, parent):
-                    hit = self._hit(tail, kept, seq)
+                    if event.session_id not in titles and (first := first_words([kept])) is not None:
+                        titles[event.session_id] = first
+                    hit = self._hit(tail, kept, seq, titles.get(event.session_id))
                     if hit is not None:
                         yield hit
 
-    def _hit(self, tail: Tail, event: ConversationEvent, seq: int) -> SearchHit | None:
+    def _hit(self, tail: Tail, event: ConversationEvent, seq: int, first: str | None) -> SearchHit | None:
         part, text = searched(event)
         if self._scope not in ("all", part) or self._query.find_in(text) is None:
             return None
@@ -139,6 +145,6 @@ class LogSearch:
             timestamp=rfc3339(moment),
             score=0.0,
             source="log",
-            title=about.title or UNSET,
+            title=about.title or first or UNSET,
             cwd=about.cwd or UNSET,
         )

@@ -37,6 +37,7 @@ ERROR_CODES: Final = {
     "pathDenied": errors.PATH_DENIED,
     "writeFailed": errors.WRITE_FAILED,
     "commandRefused": errors.COMMAND_REFUSED,
+    "requestCancelled": errors.REQUEST_CANCELLED,
 }
 EXIT_CODES: Final = {
     "ok": errors.EXIT_OK,

@@ -36,7 +36,7 @@ READ_SESSION: Final = Method(
     "kato/readSession", "client", "request", wire.ReadSessionParams, wire.SessionEvents
 )
 RENDER_SESSION: Final = Method(
-    "kato/renderSession", "client", "request", wire.SessionParams, wire.RenderedSession
+    "kato/renderSession", "client", "request", wire.RenderParams, wire.RenderedSession
 )
 DESTINATION: Final = Method("kato/destination", "client", "request", wire.DestinationParams, wire.Destination)
 SEARCH: Final = Method("kato/search", "client", "request", wire.SearchParams, SearchResult)

@@ -52,7 +52,6 @@ _UNWANTED: Final = frozenset(
         types.NOTEBOOK_DOCUMENT_DID_OPEN,
         types.NOTEBOOK_DOCUMENT_DID_CHANGE,
         types.NOTEBOOK_DOCUMENT_DID_CLOSE,
-        types.CANCEL_REQUEST,
     }
 )
 

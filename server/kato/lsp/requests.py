@@ -7,6 +7,7 @@ Rule: appends that come together are committed together, and each is answered af
 """
 
 from collections.abc import Callable, Mapping
+from threading import Event
 from typing import Any, Final
 
 from msgspec import UNSET
@@ -15,11 +16,11 @@ from kato.app.catalogue import Conversation, ConversationList
 from kato.app.runtime import Runtime
 from kato.app.searching import Question, Searcher
 from kato.core.commands import command_from_editor
-from kato.core.errors import InvalidParams, KatoError, brief
+from kato.core.errors import InvalidParams, KatoError, PathDenied, RequestCancelled, brief
 from kato.core.events import SessionKey
 from kato.core.moments import MOMENT_RULE, epoch_ms, is_supported
 from kato.core.notices import Notice
-from kato.core.outcomes import CommandOutcome
+from kato.core.outcomes import CommandOutcome, OutcomeError
 from kato.core.queries import Query
 from kato.core.views import MemoryStatus, StatusSnapshot
 from kato.engine import Page, Ticket
@@ -30,7 +31,7 @@ from kato.lsp.protocol import DEFERRED, Handler, KatoProtocol, RequestId, is_id
 from kato.system.folders import is_inside
 
 #: Params of requests that show one session.
-_ABOUT_A_SESSION: Final = (wire.ReadSessionParams, wire.SessionParams, wire.DestinationParams)
+_ABOUT_A_SESSION: Final = (wire.ReadSessionParams, wire.RenderParams, wire.DestinationParams)
 
 
 class Requests:
@@ -47,7 +48,8 @@ class Requests:
         self._protocol = protocol
         self._progress = progress
         self._notify = notify
-        self._later: set[RequestId] = set()  # requests that other turns answer
+        #: Requests that other turns answer, each with the sign that its client does not want the answer any more.
+        self._later: dict[RequestId, Event] = {}
         self._deferred: list[tuple[RequestId | None, Ticket]] = []
 
     def handlers(self) -> dict[Method, Handler]:
@@ -89,14 +91,16 @@ class Requests:
             return handle()
 
         def answer() -> None:
-            self._later.discard(request_id)
-            self._protocol.run_handler(lambda *_: handle(), request_id, None)
+            if self._later.get(request_id) is cancelled:
+                del self._later[request_id]
+                self._protocol.run_handler(lambda *_: handle(), request_id, None)
 
+        cancelled = Event()
         try:
             self._runtime.fetch(key, answer)
         except KatoError:
             return handle()
-        self._later.add(request_id)
+        self._later[request_id] = cancelled
         return DEFERRED
 
     # --- Appends ----------------------------------------------------------------------------------------
@@ -142,13 +146,23 @@ class Requests:
         key = SessionKey(params.provider, params.session_id)
         return self._runtime.engine.read_session(key, after=params.after, limit=params.limit)
 
-    def _render_session(self, params: wire.SessionParams) -> wire.RenderedSession:
+    def _render_session(self, params: wire.RenderParams) -> wire.RenderedSession:
         key = SessionKey(params.provider, params.session_id)
-        return wire.RenderedSession(*self._runtime.engine.render_session(key))
+        around = None if params.around is UNSET else params.around
+        shown = self._runtime.engine.render_session(key, bytes_max=params.max_bytes, around=around)
+        if around is None:
+            return wire.RenderedSession(shown.text, shown.is_cut_after)
+        return wire.RenderedSession(shown.text, shown.is_cut_after, shown.is_cut_before, shown.line)
 
     def _destination(self, params: wire.DestinationParams) -> wire.Destination:
         key = SessionKey(params.provider, params.session_id)
-        return wire.Destination(self._runtime.engine.destination(key, params.format))
+        path = None if params.path is UNSET else params.path
+        try:
+            return wire.Destination(self._runtime.engine.destination(key, params.format, path))
+        except PathDenied as error:
+            if path is None:
+                raise
+            return wire.Destination(path, OutcomeError.of(error))
 
     # --- Search -----------------------------------------------------------------------------------------
 
@@ -169,7 +183,7 @@ class Requests:
             return None
         self._runtime.commit()
 
-        return self._ask(request_id, lambda searcher: searcher.search(question))
+        return self._ask(request_id, lambda searcher, cancelled: searcher.search(question, cancelled.is_set))
 
     def _sessions(self, params: Any, request_id: RequestId | None) -> object:
         """Answered by another thread, later, as well."""
@@ -185,19 +199,37 @@ class Requests:
                 return False
             return not folders or any(is_inside(one.cwd, folder) for folder in folders)
 
-        def list_newest(searcher: Searcher) -> ConversationList:
+        def list_newest(searcher: Searcher, _: Event) -> ConversationList:
             with searcher.catalogue() as catalogue:
-                return catalogue.newest(decoded.limit, is_chosen=is_chosen)
+                return catalogue.newest(decoded.limit, after=decoded.after, is_chosen=is_chosen)
 
         return self._ask(request_id, list_newest)
 
-    def _ask(self, request_id: RequestId, job: Callable[[Searcher], object]) -> object:
-        self._runtime.ask(job, lambda result: self._answer_later(request_id, result))
-        self._later.add(request_id)
+    def _ask(self, request_id: RequestId, job: Callable[[Searcher, Event], object]) -> object:
+        """Lets the search thread answer the request, unless the client cancels it before."""
+        cancelled = Event()
+
+        def run(searcher: Searcher) -> object:
+            return None if cancelled.is_set() else job(searcher, cancelled)
+
+        def answer(result: object) -> None:
+            if self._later.get(request_id) is cancelled:
+                self._answer_later(request_id, result)
+
+        self._runtime.ask(run, answer)
+        self._later[request_id] = cancelled
         return DEFERRED
 
+    def cancel(self, params: Any, request_id: RequestId | None) -> None:
+        """Handles `$/cancelRequest`: a request that another turn would answer is answered with an error now."""
+        del request_id
+        cancelled_id: Any = params.get("id") if isinstance(params, dict) else None
+        if is_id(cancelled_id) and (cancelled := self._later.get(cancelled_id)) is not None:
+            cancelled.set()
+            self._answer_later(cancelled_id, RequestCancelled("the client cancelled the request"))
+
     def _answer_later(self, request_id: RequestId, result: object) -> None:
-        self._later.discard(request_id)
+        del self._later[request_id]
         if isinstance(result, KatoError):
             self._protocol.answer_kato_error(request_id, result)
         else:

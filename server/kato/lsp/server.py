@@ -162,6 +162,7 @@ class KatoServer(LanguageServer):
             types.WORKSPACE_DID_CHANGE_WATCHED_FILES: self._files.did_change,
             types.WORKSPACE_DID_RENAME_FILES: self._files.did_rename,
             types.WORKSPACE_DID_DELETE_FILES: self._files.did_delete,
+            types.CANCEL_REQUEST: self._requests.cancel,
         }
         handlers |= {method.name: handle for method, handle in self._requests.handlers().items()}
         handlers |= {name: self._with_documents(handle) for name, handle in DOCUMENT_HANDLERS.items()}

@@ -18,6 +18,7 @@ from kato.core.events import ConversationEvent, Id, SessionKey, Timestamp
 from kato.core.lenient_json import dumps
 from kato.core.lines import Lines
 from kato.core.moments import MOMENT_RULE, is_supported
+from kato.core.outcomes import OutcomeError
 from kato.core.queries import SearchScope
 from kato.engine import AppendRequest, Page
 
@@ -55,10 +56,21 @@ class StatusParams(Struct, frozen=True, rename="camel"):
 
 
 class SessionParams(Struct, frozen=True, rename="camel"):
-    """Any request about one session."""
+    """A session."""
 
     provider: Id
     session_id: Id
+
+
+class RenderParams(Struct, frozen=True, rename="camel"):
+    """`kato/renderSession`: a session, and optionally which part of it: around the event of this number, at most `max_bytes`."""
+
+    provider: Id
+    session_id: Id
+    around: Annotated[int, Meta(ge=0)] | UnsetType = UNSET
+    max_bytes: Annotated[int, Meta(ge=limits.RENDERED_BYTES_MIN, le=limits.RENDERED_BYTES_MAX)] = (
+        limits.RENDERED_BYTES_MAX
+    )
 
 
 class CommandParams(Struct, frozen=True, rename="camel"):
@@ -71,11 +83,12 @@ class CommandParams(Struct, frozen=True, rename="camel"):
 
 
 class DestinationParams(Struct, frozen=True, rename="camel"):
-    """`kato/destination`: a session, and for an export its format."""
+    """`kato/destination`: a session, for an export its format, and a path as the user types it."""
 
     provider: Id
     session_id: Id
     format: ExportFormat | None = None
+    path: Annotated[str, Meta(max_length=limits.PATH_CHARS_MAX)] | UnsetType = UNSET
 
 
 class SearchParams(Struct, frozen=True, rename="camel"):
@@ -95,6 +108,7 @@ class SessionsParams(Struct, frozen=True, rename="camel"):
     folder: Annotated[str, Meta(min_length=1, max_length=limits.PATH_CHARS_MAX)] | UnsetType = UNSET
     limit: Annotated[int, Meta(ge=1, le=limits.CONVERSATIONS_MAX)] = limits.CONVERSATIONS_DEFAULT
     include_sub_agents: bool = False
+    after: Annotated[int, Meta(ge=0)] = 0
 
 
 class SessionEvents(Struct, frozen=True, rename="camel"):
@@ -107,17 +121,22 @@ class SessionEvents(Struct, frozen=True, rename="camel"):
     total: int
 
 
-class RenderedSession(Struct, frozen=True):
-    """The answer to `kato/renderSession`: the transcript, and whether it was cut."""
+class RenderedSession(Struct, frozen=True, rename="camel"):
+    """The answer to `kato/renderSession`: the transcript, whether its end and its beginning were cut, and the line at which
+    the wanted event begins.
+    """
 
     markdown: str
     truncated: bool
+    truncated_before: bool | UnsetType = UNSET
+    line: int | UnsetType = UNSET
 
 
 class Destination(Struct, frozen=True):
-    """The answer to `kato/destination`: the path of a note."""
+    """The answer to `kato/destination`: the path of a note, and why Kato may not write there."""
 
     path: str
+    error: OutcomeError | UnsetType = UNSET
 
 
 class Point(Struct, frozen=True):

@@ -66,6 +66,10 @@ class NoteWriter:
         """The real path that will be written, with the file's name as it is spelled on the disk. Raises PathDenied."""
         return as_on_disk(self.policy.check(path).path)
 
+    def look(self, path: str) -> str:
+        """As `check`, for a path to which nothing is written yet."""
+        return as_on_disk(self.policy.look(path).path)
+
     def state(self, path: str) -> FileState:
         """The file's size and time of change. Raises NoteMissing."""
         with failures(self.policy, path), self._open(path, os.O_RDONLY) as descriptor:

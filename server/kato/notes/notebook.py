@@ -114,12 +114,16 @@ class NoteBook:
         #: Called while a whole note is written, with the number of events that are done and of all.
         self.progress: Callable[[int, int], None] = lambda _done, _total: None
 
-    def markdown(
-        self, session: SessionRecord, events: Iterable[tuple[int, bytes]], until: Position | None = None
-    ) -> Iterator[bytes]:
-        """The conversation from its beginning as Markdown in pieces of a bounded size, without frontmatter."""
-        fold = self.transcripts.fold(session.key)
-        return render(self.transcripts.new(session), events, BEGINNING, until, fold, is_over=True)
+    def texts(
+        self, session: SessionRecord, events: Iterable[tuple[int, bytes]], until: int
+    ) -> Iterator[tuple[int, str]]:
+        """The Markdown of events, each text with its event's number, without frontmatter. `until` is the number behind the last
+        one: the open turn ends there.
+        """
+        transcript = self.transcripts.new(session)
+        yield from texts(transcript, events, BEGINNING, None, self.transcripts.fold(session.key))
+        if rest := transcript.finish():
+            yield until, rest
 
     def create_if_missing(self, path: str, session: SessionRecord, recording_id: str | None) -> None:
         """Makes a new note without a body, unless a file exists."""

@@ -256,6 +256,10 @@ class WritePolicy:
             self._audit("allow", place.path, f"inside {place.root.path}")
         return place
 
+    def look(self, path: str, suffixes: Sequence[str] = paths.NOTE_SUFFIXES) -> Place:
+        """As `check`, for a path to which nothing is written yet: the audit log does not show it."""
+        return self._place(path, suffixes)
+
     def allows_folder(self, folder: str) -> bool:
         """Whether files may be written in a folder now, given by its real path."""
         if self._roots is None:

@@ -113,6 +113,12 @@ class JournalReader:
             )
             return [(SessionKey(row[0], row[1]), Gap(*row[2:])) for row in rows]
 
+    def log_paths(self) -> dict[SessionKey, str]:
+        """The path of a log of each session that was read from one, whether or not the log still exists."""
+        with translated_errors(self._path):
+            rows = self._db.execute("SELECT provider, session_id, path FROM log")
+            return {SessionKey(provider, session_id): path for provider, session_id, path in rows}
+
     def is_log_read(self, path: str, size: int, mtime_ns: int) -> bool:
         """Whether a session log with this size and time was read to its end."""
         query = "SELECT 1 FROM log WHERE path = ? AND size = ? AND mtime_ns = ?"
