@@ -32,7 +32,8 @@ exports.activate = async (context) => {
     /** What the editor has of a document's features, of all extensions together. */
     shownOf: async (path) => {
       const uri = vscode.Uri.file(path);
-      const ask = (feature, ...args) => vscode.commands.executeCommand(`vscode.execute${feature}Provider`, uri, ...args);
+      const ask = (feature, ...args) =>
+        vscode.commands.executeCommand(`vscode.execute${feature}Provider`, uri, ...args);
       const { lineCount, lineAt } = await vscode.workspace.openTextDocument(uri);
       const heading = Array.from({ length: lineCount }, (_, line) => line).find((line) =>
         lineAt(line).text.startsWith("# User_"),
