@@ -57,6 +57,8 @@ export function registerCommands(parts: Parts): vscode.Disposable {
     recordConversation: (called) => record(parts, called),
     stopRecording: (called) => stopRecording(parts, called),
     exportConversation: (called) => exportConversation(parts, called),
+    stopKeeping: (called) => switchKeeping(parts, called, "off"),
+    keepAgain: (called) => switchKeeping(parts, called, "on"),
     openSession: (called) => openSession(parts, called),
     openMarkdown: (called) => openMarkdown(parts, called),
     openRecording: (called) => openRecording(called?.session),
@@ -256,6 +258,20 @@ async function stopRecording(parts: Parts, called?: Called): Promise<void> {
     offerToOpen(`Kato stopped recording “${titleOf(session)}”${where}.`, file);
   } else if (status === "noop") {
     void vscode.window.showInformationMessage(`Kato does not record “${titleOf(session)}”.`);
+  }
+}
+
+/** Lets Kato keep nothing of a conversation from now on, or keep it again. */
+async function switchKeeping(parts: Parts, called: Called | undefined, command: "off" | "on"): Promise<void> {
+  const title = command === "off" ? "Kato: Stop Keeping Conversation" : "Kato: Keep Conversation Again";
+  const session = await pick(parts, called, { title }, ({ notKept }) => (notKept === "off") === (command === "on"));
+  if (session === undefined) {
+    return;
+  }
+  const { status, message } = await execute(parts, command, session);
+  if (status !== "error") {
+    const said = message ?? (command === "off" ? "Kato keeps nothing of it already." : "Kato keeps it already.");
+    void vscode.window.showInformationMessage(`“${titleOf(session)}”: ${said}`);
   }
 }
 

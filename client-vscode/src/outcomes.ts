@@ -20,6 +20,8 @@ const DONE: Partial<Record<string, string>> = {
   export: "Exported to",
   init: "Prepared",
   stop: "Stopped recording",
+  off: "Keeps nothing now",
+  on: "Keeps the conversation again",
 };
 
 /** The editor's commands that ask for a file, for a command that could not write its own. */
@@ -83,13 +85,13 @@ export class Outcomes implements vscode.Disposable {
     }
   }
 
-  #showInStatusBar({ command, status, outputPath }: CommandOutcome): void {
+  #showInStatusBar({ command, status, outputPath, message }: CommandOutcome): void {
     const name = outputPath === undefined ? "" : ` ${path.basename(outputPath)} — Open`;
     this.#item.text =
       status === "noop"
         ? `$(info) Kato: nothing to do for ::${command}`
         : `$(check) ${DONE[command] ?? command}${name}`;
-    this.#item.tooltip = outputPath;
+    this.#item.tooltip = message ?? outputPath;
     this.#item.command =
       outputPath === undefined
         ? undefined

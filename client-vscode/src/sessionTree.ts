@@ -183,10 +183,16 @@ function describeRow(one: Conversation, now: number, { folders }: Layout): strin
     age(one.at, now),
     isRecording(one) ? "recording" : "",
     one.isDeleted ? "log deleted" : "",
+    one.notKept === undefined ? "" : "not kept",
     folderShown(one.cwd, folders),
     one.events === undefined ? "" : count(one.events, "event"),
   ]);
 }
+
+const NOT_KEPT = {
+  off: "Kato keeps nothing of what is said in it now",
+  ignored: "A .katoignore file in its folder, or above, keeps it out",
+};
 
 /** What the tooltip of a row says, as lines. `model` is the one that answered last. */
 export function explain(one: Conversation, nameOf: NameOf, model?: string): string[] {
@@ -204,6 +210,7 @@ export function explain(one: Conversation, nameOf: NameOf, model?: string): stri
     ...(one.events === undefined ? [] : [count(one.events, "event")]),
     where,
     ...(one.isDeleted ? ["The assistant's log was deleted; Kato's journal keeps the conversation"] : []),
+    ...(one.notKept === undefined ? [] : [NOT_KEPT[one.notKept]]),
     ...(recording === undefined ? [] : [`${recording.active ? "Records to" : "Recorded to"} ${recording.outputPath}`]),
     `Id: ${one.sessionId}`,
   ];
@@ -235,6 +242,8 @@ function row(entry: Entry | undefined): string {
   const texts = [entry.label, entry.description];
   const { session } = entry.kind === "session" ? entry : {};
   return JSON.stringify(
-    session === undefined ? texts : [...texts, session.title, session.recording, session.isDeleted, session.place],
+    session === undefined
+      ? texts
+      : [...texts, session.title, session.recording, session.isDeleted, session.notKept, session.place],
   );
 }

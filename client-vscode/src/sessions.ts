@@ -18,6 +18,8 @@ export interface Conversation extends SessionParams {
   /** The note that records it, or recorded it. */
   recording?: RecordingStatus;
   parent?: ParentStatus;
+  /** Why Kato keeps nothing of it now. */
+  notKept?: NonNullable<SessionStatus["notKept"]>;
 }
 
 /** Names a session; a provider's name holds no slash. */
@@ -48,6 +50,7 @@ export function merged(statuses: readonly SessionStatus[], summaries: readonly C
 export function ofStatus(status: SessionStatus, summary?: ConversationSummary): Conversation {
   const { provider, sessionId, recording, parent } = status;
   const cwd = status.cwd ?? summary?.cwd;
+  const notKept = status.notKept ?? summary?.notKept;
   return {
     provider,
     sessionId,
@@ -60,11 +63,12 @@ export function ofStatus(status: SessionStatus, summary?: ConversationSummary): 
     ...(cwd === undefined ? {} : { cwd }),
     ...(recording === undefined ? {} : { recording }),
     ...(parent === undefined ? {} : { parent }),
+    ...(notKept === undefined ? {} : { notKept }),
   };
 }
 
 function ofSummary(summary: ConversationSummary): Conversation {
-  const { provider, sessionId, cwd, parentId } = summary;
+  const { provider, sessionId, cwd, parentId, notKept } = summary;
   return {
     provider,
     sessionId,
@@ -75,6 +79,7 @@ function ofSummary(summary: ConversationSummary): Conversation {
     isDeleted: summary.gonePath !== undefined,
     ...(cwd === undefined ? {} : { cwd }),
     ...(parentId === undefined ? {} : { parent: { sessionId: parentId } }),
+    ...(notKept === undefined ? {} : { notKept }),
   };
 }
 
@@ -128,6 +133,7 @@ export function describe(conversation: Conversation, now: number): string {
     conversation.events === undefined ? "" : count(conversation.events, "event"),
     isRecording(conversation) ? "recording" : "",
     conversation.isDeleted ? "log deleted" : "",
+    conversation.notKept === undefined ? "" : "not kept",
   ]);
 }
 

@@ -118,7 +118,7 @@ export class SessionsView implements vscode.TreeDataProvider<Entry>, vscode.Disp
     item.contextValue = entry.kind;
     if (entry.kind === "session") {
       const { session } = entry;
-      item.contextValue = `session.${isRecording(session) ? "recording" : "idle"}${session.recording === undefined ? "" : ".note"}`;
+      item.contextValue = `session.${isRecording(session) ? "recording" : "idle"}.${session.notKept ?? "kept"}${session.recording === undefined ? "" : ".note"}`;
       item.iconPath = iconOf(session, this.list.nameOf(session.provider));
       item.command = { command: "kato.openSession", title: "Open", arguments: [entry] };
       const assistant = this.list.nameOf(session.provider);

@@ -33,6 +33,8 @@ export interface SessionStatus extends SessionParams {
   stale: boolean;
   recording?: RecordingStatus;
   parent?: ParentStatus;
+  /** Why nothing of the session is kept now: the user switched it off, or a `.katoignore` file keeps its folder out. */
+  notKept?: "ignored" | "off";
 }
 
 /** Bytes. */
@@ -126,6 +128,8 @@ export interface CommandOutcome extends SessionParams {
   eventsWritten?: number;
   /** How many secrets the file shows masked. */
   redactions?: number;
+  /** A sentence for the user, where the command changes what is kept. */
+  message?: string;
   error?: OutcomeError;
 }
 
@@ -166,6 +170,7 @@ export interface ConversationSummary extends SessionParams {
   path?: string;
   /** Where the log was, of a conversation whose log was deleted. */
   gonePath?: string;
+  notKept?: "ignored" | "off";
 }
 
 export interface ConversationList {

@@ -153,6 +153,7 @@ test("the age is the first word next to the title", () => {
   assert.equal(row({}), "5 min · 3 events");
   assert.equal(row({ recording }), "5 min · recording · 3 events");
   assert.equal(row({ isDeleted: true }), "5 min · log deleted · 3 events");
+  assert.equal(row({ notKept: "ignored" }), "5 min · not kept · 3 events");
 });
 
 test("the folder is named where the window has several or none", () => {

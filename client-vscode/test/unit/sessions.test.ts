@@ -95,6 +95,7 @@ for (const [more, text] of [
   [{ recording }, "5 min · 2.0 kB · 3 events · recording"],
   [{ recording: { ...recording, active: false } }, "5 min · 2.0 kB · 3 events"],
   [{ place: "journal", isDeleted: true }, "5 min · on disk · 3 events · log deleted"],
+  [{ notKept: "off" }, "5 min · 2.0 kB · 3 events · not kept"],
 ] as const) {
   test(`an item of a list says ${text}`, () => {
     assert.equal(describe(conversation("s", more), NOW), text);
