@@ -2,6 +2,7 @@
 
 import os
 import signal
+import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -108,6 +109,21 @@ def start(tmp_path: Path, environment: dict[str, str]) -> Iterator[Start]:
             if stream is not None:
                 stream.close()
         client.process.wait()
+
+
+@pytest.fixture
+def heeded_signals() -> Iterator[None]:
+    """The commands of a test get signals with their default effect. A shell starts what runs in its background with SIGINT ignored,
+    and nohup with SIGHUP.
+    """
+    interrupt = signal.signal(signal.SIGINT, signal.default_int_handler)
+    if sys.platform == "win32":
+        yield
+    else:
+        hangup = signal.signal(signal.SIGHUP, signal.SIG_DFL)
+        yield
+        signal.signal(signal.SIGHUP, hangup)
+    signal.signal(signal.SIGINT, interrupt)
 
 
 @pytest.fixture

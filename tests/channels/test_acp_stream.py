@@ -341,6 +341,7 @@ def test_an_agent_that_a_signal_ended_gives_the_shells_code(proxy: Run) -> None:
 
 
 @posix
+@pytest.mark.usefixtures("heeded_signals")
 @pytest.mark.parametrize("name", ["SIGTERM", "SIGINT", "SIGHUP"])
 def test_signals_are_passed_on_and_the_last_words_of_the_agent_arrive(proxy: Run, name: str) -> None:
     program = (

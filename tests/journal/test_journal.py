@@ -310,7 +310,7 @@ def test_the_command_line_checks_exports_and_cleans(journal: Journal, state: Pat
         check=False,
     )
     assert missing.returncode == 1
-    assert "no journal" in missing.stderr
+    assert "does not exist" in missing.stderr
 
 
 def test_a_long_read_does_not_block_a_writer(journal: Journal, state: Path) -> None:

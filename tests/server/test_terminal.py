@@ -30,6 +30,8 @@ if sys.platform == "win32":
 EVIL = "\x1b]0;OWNED\x07\x1b[2J\x9b31m\u202eevil\u2066\u2028\nFORGED [/] [bold]\r\x7f\x00"
 NAME = EVIL.replace("/", "").replace("\x00", "")  # the same as a file's name
 
+pytestmark = pytest.mark.usefixtures("heeded_signals")
+
 #: What rich writes by itself: colours, the cursor hidden and shown, a line cleared, a line up; and a terminal's line ends.
 STYLING = re.compile(r"\x1b\[[0-9;]*m|\x1b\[\?25[lh]|\x1b\[2K|\x1b\[1A|\r+\n|\r|\n")
 
@@ -118,14 +120,6 @@ class Home:
             if process.poll() is None and stop_after is not None:
                 process.kill()
         return process.wait(timeout=30), output.decode(environment.get("PYTHONIOENCODING", "utf-8"))
-
-
-@pytest.fixture(autouse=True)
-def _interrupt_is_not_ignored() -> Iterator[None]:
-    """A test run in the background of a shell hands its commands an ignored SIGINT."""
-    before = signal.signal(signal.SIGINT, signal.default_int_handler)
-    yield
-    signal.signal(signal.SIGINT, before)
 
 
 @pytest.fixture(scope="module")

@@ -59,8 +59,8 @@ COMMANDS: Final[Sequence[CommandDeclaration]] = (
         "writes the conversation up to this line; `.jsonl` gives one event a line, anything else Markdown",
         "exportConversation",
     ),
-    CommandDeclaration("off", "none", "keeps nothing of this conversation after this line"),
-    CommandDeclaration("on", "none", "keeps the conversation again, from this line on"),
+    CommandDeclaration("off", "none", "keeps nothing of this conversation after this line", "stopKeeping"),
+    CommandDeclaration("on", "none", "keeps the conversation again, from this line on", "keepAgain"),
 )
 
 BY_NAME: Final[Mapping[str, CommandDeclaration]] = {command.name: command for command in COMMANDS}

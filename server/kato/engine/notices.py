@@ -154,7 +154,7 @@ def over_budget(ledger: Ledger, error: BudgetExceeded) -> Notice:
     mb = limits.MIB
     message = (
         f"Kato stops: the conversation {name_of(ledger, error.session)} alone needs {error.data['neededBytes'] / mb:.1f} MB of "
-        f"memory; the limit leaves {error.data['budgetBytes'] / mb:.1f} MB. Raise daemonMaxMemoryMb or lower maxEventsPerSession."
+        f"memory; the limit leaves {error.data['budgetBytes'] / mb:.1f} MB: raise daemonMaxMemoryMb or lower maxEventsPerSession."
     )
     record = ledger.session(error.session)
     title = None if record is None else record.title or record.snippet

@@ -1,7 +1,9 @@
 """`kato capture`: writes a conversation to a note now, from the assistant's log. See `kato.cli.capturing`."""
 
 import argparse
+import os
 from collections.abc import Sequence
+from contextlib import suppress
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -13,6 +15,7 @@ from kato.cli import capturing, catalog, kept, options, terminal
 from kato.core.errors import EXIT_OK, CommandRefused
 from kato.core.text import printable
 from kato.logs.listing import describe
+from kato.system.regular import open_regular
 
 if TYPE_CHECKING:
     from kato.core.settings import Settings
@@ -118,7 +121,10 @@ def run(arguments: argparse.Namespace) -> int:
 def _screen(state_dir: Path) -> "LogScreen":
     """What must not be in a note: the gaps of the journal, and ignored folders."""
     from kato.app.catalogue import log_screen, open_journal  # noqa: PLC0415
+    from kato.storage.journal.files import FILE_NAME  # noqa: PLC0415
 
+    with config.usable_state_dir(state_dir), suppress(FileNotFoundError):
+        os.close(open_regular(state_dir / FILE_NAME, os.O_RDONLY))
     journal = open_journal(state_dir)
     try:
         return log_screen(journal)
