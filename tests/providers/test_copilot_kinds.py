@@ -22,6 +22,8 @@ EVENTS: dict[str, list[Row]] = {
     "session.model_change": [(event("session.model_change", 1, newModel="gpt-5"), [])],
     "session.auto_mode_resolved": [(event("session.auto_mode_resolved", 1, chosenModel="gpt-5"), [])],
     "session.title_changed": [(event("session.title_changed", 1, title="T"), [])],
+    "session.binary_asset": [(event("session.binary_asset", 1, assetId="a", mimeType="image/png", data="QUJD"), [])],
+    "binary_asset": [(event("binary_asset", 1, assetId="a", mimeType="image/png", data="QUJD"), [])],
     "session.context_changed": [(event("session.context_changed", 1, cwd="/w", branch="main"), [])],
     "session.shutdown": [(event("session.shutdown", 1, modelMetrics={"m": {"usage": {"inputTokens": 1}}}), [])],
     "session.compaction_complete": [
@@ -144,6 +146,57 @@ def test_a_line_for_the_shell_is_shown_as_one_and_runs_no_command() -> None:
     events, _ = read(reader_of("copilot"), [lines(said)])
     assert brief(events) == [("user", "! ls\n::capture a.md")]
     assert (runs(events), left_out(events)) == ([], ["capture"])
+
+
+def asset(number: int, media: str = "image/png") -> Json:
+    return event(
+        "session.binary_asset", number, assetId=f"sha256:{number}", type="image", mimeType=media, data="QUJD"
+    )
+
+
+def attached(number: int, media: str = "image/png") -> Json:
+    """A file, to which Copilot CLI refers by the id of its bytes since 1.0.102."""
+    about = {"assetId": f"sha256:{number}", "path": "/w/a.png", "displayName": "a.png", "mimeType": media}
+    return event("user.message", 9, content="look", attachments=[{"type": "file", **about}])
+
+
+IN_EDITOR = {"kind": "image", "name": "a.png", "mimeType": "image/gif", "value": {"$base64": "QUJD"}}
+
+
+@pytest.mark.parametrize(
+    ("records", "placeholder", "saved"),
+    [
+        ([asset(1), attached(1)], "[image: a.png]", "<image/png QUJD>"),
+        ([asset(2), attached(1)], "[image: a.png]", "[image: a.png]"),
+        ([attached(1), asset(1)], "[image: a.png]", "[image: a.png]"),
+        ([asset(1, "text/plain"), attached(1, "text/plain")], None, None),
+        (
+            [
+                event(
+                    "user.message",
+                    9,
+                    content="look",
+                    attachments=[{"type": "blob", "mimeType": "image/png", "data": "QUJD"}],
+                )
+            ],
+            "[image]",
+            "<image/png QUJD>",
+        ),
+        (
+            [state(request("r", "look", variableData={"variables": [IN_EDITOR]}))],
+            "[image: a.png]",
+            "<image/gif QUJD>",
+        ),
+    ],
+)
+def test_attached_pictures_are_saved_where_they_are_wanted(
+    records: list[Json], placeholder: str | None, saved: str | None
+) -> None:
+    for shown, save in ((placeholder, None), (saved, lambda media, data: f"<{media} {data}>")):
+        reader = reader_of("copilot")
+        reader.save_picture = save
+        first = brief(read(reader, [lines(*records)])[0])[0]
+        assert first == ("user", "look" if shown is None else f"look\n\n{shown}")
 
 
 #: What the schema of Copilot CLI 1.0.86 marks as kept on disk.

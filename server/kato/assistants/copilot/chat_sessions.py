@@ -120,7 +120,9 @@ class ChatState:
             if typed.strip():
                 self._session.emit_system(request_id, at, "request", typed, request_id)
             return
-        content = with_attachments(typed, objects_of(object_of(request, "variableData"), "variables"))
+        content = with_attachments(
+            typed, objects_of(object_of(request, "variableData"), "variables"), self._session.save_picture
+        )
         if content:
             doubt = "VS Code composed it from a button" if request.get("confirmation") else doubt_of(typed)
             self._session.emit_user(request_id, at, "request", content, request_id, doubt=doubt)

@@ -14,8 +14,10 @@ from typing import Final
 from kato.assistants.copilot.stream import Event, EventStream
 from kato.assistants.copilot.transcripts import take_branch, take_model
 from kato.assistants.copilot.words import doubt_of
-from kato.assistants.values import number_of, object_of, text_of
+from kato.assistants.values import number_of, object_of, remember, text_of
 
+#: Pictures of a session that are remembered for the prompts that refer to them.
+ASSETS_MAX: Final = 256
 _BY_USER: Final = "denied-interactively-by-user"
 _HUMAN: Final = "human_response"
 #: Why a tool call was denied (`result.kind`).
@@ -48,6 +50,14 @@ def count_tokens(stream: EventStream, event: Event) -> None:
             cached = number_of(usage, "cacheReadTokens") or 0
             total = (total or 0) + max(0, given - cached) + answered
     stream.session.tokens = total if total is not None else stream.session.tokens
+
+
+def save_asset(stream: EventStream, event: Event) -> None:
+    """The bytes of an attached file, to which the prompt behind it refers by their id."""
+    asset_id, data = text_of(event.data, "assetId"), text_of(event.data, "data")
+    session, media = stream.session, text_of(event.data, "mimeType") or ""
+    if asset_id and data and session.save_picture is not None and media.startswith("image/"):
+        remember(session.assets, asset_id, session.save_picture(media, data), ASSETS_MAX)
 
 
 def take_title(stream: EventStream, event: Event) -> None:
@@ -138,6 +148,8 @@ KINDS: Final[Mapping[str, Callable[[EventStream, Event], None]]] = {
     "session.model_change": take_model,
     "session.auto_mode_resolved": take_model,
     "session.title_changed": take_title,
+    "session.binary_asset": save_asset,
+    "binary_asset": save_asset,
     "session.context_changed": take_branch,
     "session.shutdown": count_tokens,
     "session.compaction_complete": compact,
@@ -154,9 +166,9 @@ KINDS: Final[Mapping[str, Callable[[EventStream, Event], None]]] = {
     "subagent.failed": fail_sub_agent,
 }
 
-#: Host context (whole system prompts, skills, hooks, files in base64), figures, and states of the program.
+#: Host context (whole system prompts, skills, hooks, files in base64 that are not pictures), figures, and states of the program.
 IGNORED: Final = """
-    system.message system.notification skill.* hook.* *binary_asset session.usage_info session.usage_checkpoint session.usage_record
+    system.message system.notification skill.* hook.* session.usage_info session.usage_checkpoint session.usage_record
     usage_checkpoint *completion_receipt session_limits_changed session.session_limits_changed session.truncation
     session.compaction_start session.handoff session.snapshot_rewind session.import_legacy session.mode_changed
     mode_notice_delivered session.mode_notice_delivered session.tools_updated session.background_tasks_changed

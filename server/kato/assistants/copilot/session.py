@@ -34,6 +34,8 @@ class Session(BaseReader):
         self.surroundings = surroundings
         self._touched: PurePath | None = None  # the common parent of the files that were touched
         self._touched_open: str | None = None  # the open folder that the first of them lies in
+        #: What stands for each picture that was saved, by the id under which later records refer to it.
+        self.assets: dict[str, str] = {}
         self._forget_sub_agents()
 
     def _forget_sub_agents(self) -> None:

@@ -76,7 +76,12 @@ def ask(stream: EventStream, event: Event) -> None:
         host = typed[len(words) :].strip()
         session.emit_system(f"{event.id}:notification", event.at, event.kind, host, event.id)
     is_shell = text_of(data, "agentMode") == "shell"
-    content = with_attachments(f"! {words}" if is_shell else words, objects_of(data, "attachments"))
+    content = with_attachments(
+        f"! {words}" if is_shell else words,
+        objects_of(data, "attachments"),
+        session.save_picture,
+        session.assets,
+    )
     if content:
         _detect_replay(stream, event.id, event.at, content)
         session.emit_user(

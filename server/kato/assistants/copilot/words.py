@@ -1,11 +1,12 @@
 """Texts in Copilot's records: the user's words, what the host adds to them, and Markdown whose links name files."""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from types import MappingProxyType
 from typing import Final
 from urllib.parse import unquote, urlsplit
 
-from kato.assistants.contract import Json
+from kato.assistants.contract import Json, SavePicture
 from kato.assistants.proof import host_block
 from kato.assistants.values import object_of, placeholder, text_of
 from kato.core.lenient_json import loads
@@ -20,6 +21,8 @@ _LINE_CHARS_MAX: Final = 200
 _BARE_LINK: Final = re.compile(r"\[\]\((?P<uri>[^)]*)\)")
 _LINK: Final = re.compile(r"\[(?P<text>[^\]]+)\]\([^)]*\)")
 _DRIVE: Final = re.compile(r"^/[A-Za-z]:")
+#: What VS Code pastes; it names the type of other pictures.
+_MEDIA_DEFAULT: Final = "image/png"
 _LANGUAGE: Final = re.compile(r"[\w-]*")
 _FENCE_ALONE: Final = re.compile(r"`{3,}[\w-]*")
 
@@ -40,21 +43,32 @@ def without_notifications(words: str) -> str:
     return words
 
 
-def with_attachments(words: str, entries: Sequence[Json]) -> str:
-    """The words, then a placeholder for each attached picture and pasted text. Attached files are named in the words."""
-    return "\n\n".join(part for part in (words, *_placeholders(entries)) if part.strip())
+def with_attachments(
+    words: str,
+    entries: Sequence[Json],
+    save: SavePicture | None = None,
+    assets: Mapping[str, str] = MappingProxyType({}),
+) -> str:
+    """The words, then each attached picture and a placeholder for each pasted text. Attached files are named in the words. A picture
+    is a link where `save` saves it, or where `assets` has one for its id, else a placeholder.
+    """
+    shown = (_attachment(entry, save, assets) for entry in entries)
+    return "\n\n".join(part for part in (words, *shown) if part.strip())
 
 
-def _placeholders(entries: Sequence[Json]) -> list[str]:
-    shown = []
-    for entry in entries:
-        name = text_of(entry, "name") or text_of(entry, "displayName") or text_of(entry, "path") or ""
-        path = text_of(entry, "path") or ""
-        if text_of(entry, "kind") == "image" or text_of(entry, "type") in ("image", "blob"):
-            shown.append(placeholder("image", name))
-        elif "pasted-text" in path or text_of(entry, "kind") == "paste":
-            shown.append(placeholder("file", name))
-    return shown
+def _attachment(entry: Json, save: SavePicture | None, assets: Mapping[str, str]) -> str:
+    name = text_of(entry, "name") or text_of(entry, "displayName") or text_of(entry, "path") or ""
+    media = text_of(entry, "mimeType") or ""
+    kind, file_type = text_of(entry, "kind"), text_of(entry, "type")
+    if kind == "image" or file_type in ("image", "blob") or media.startswith("image/"):
+        saved = assets.get(text_of(entry, "assetId") or "")
+        data = text_of(object_of(entry, "value"), "$base64") or text_of(entry, "data")
+        if saved is None and save is not None and data:
+            saved = save(media or _MEDIA_DEFAULT, data)
+        return placeholder("image", name) if saved is None else saved
+    if "pasted-text" in (text_of(entry, "path") or "") or kind == "paste":
+        return placeholder("file", name)
+    return ""
 
 
 def arguments_of(value: object) -> object:
