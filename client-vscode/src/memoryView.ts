@@ -99,7 +99,10 @@ export class MemoryView implements vscode.Disposable {
     if (session === undefined) {
       void this.#post();
     } else {
-      void vscode.commands.executeCommand("kato.openSession", { kind: "session", session });
+      void vscode.commands.executeCommand("kato.openSession", {
+        kind: "session",
+        session: { ...session, title: titleOf(session) },
+      });
     }
   }
 

@@ -119,8 +119,7 @@ test("a message after the capture is added to the note", async () => {
 test("a session opens as read-only Markdown and follows the conversation", async () => {
   // A row that is drawn again between the press and the release of the button is selected, and does not open.
   await until(async () => /4 events/.test(await editor.rows("How does a B-tree").innerText()), "the row as it stays");
-  await editor.rows("How does a B-tree").click({ button: "right" });
-  await editor.page.locator(".monaco-menu .action-label").filter({ hasText: "Open as Markdown" }).click();
+  await editor.chooseInMenu(editor.rows("How does a B-tree"), "Open as Markdown");
   await until(async () => {
     const active = await editor.call("activeEditor");
     return (

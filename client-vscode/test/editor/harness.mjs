@@ -296,6 +296,19 @@ export class Editor {
     );
   }
 
+  /** Chooses from the context menu of a row. A menu ignores a click in the first moments after it opened. */
+  async chooseInMenu(row, label) {
+    await row.click({ button: "right" });
+    const item = this.page.locator(".monaco-menu .action-label").filter({ hasText: label });
+    await item.waitFor();
+    await until(async () => {
+      if (await item.isVisible()) {
+        await item.click({ timeout: 3000 });
+      }
+      return !(await item.isVisible());
+    }, `${label} in the menu`);
+  }
+
   async clearToasts() {
     await this.palette("Notifications: Clear All Notifications");
   }

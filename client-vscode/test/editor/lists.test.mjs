@@ -302,9 +302,7 @@ test("stopping a recording says what stopped, and asks which where there are sev
   const toast = editor.toast("Kato stopped recording").first();
   await until(async () => /chosen\.md/.test(await toast.innerText()), "the outcome");
   await editor.screenshot("27b-stopped");
-  const row = editor.rows("Why does the linker").first();
-  await row.click({ button: "right" });
-  await editor.page.locator(".monaco-menu .action-label").filter({ hasText: "Open Note" }).click();
+  await editor.chooseInMenu(editor.rows("Why does the linker").first(), "Open Note");
   await until(
     async () => (await editor.call("activeEditor"))?.path === path.join(editor.workspace, "chosen.md"),
     "the note",

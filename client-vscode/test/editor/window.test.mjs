@@ -140,32 +140,6 @@ test("the language status of a note that records names the conversation, and no 
   await editor.call("execute", "workbench.action.closeAllEditors");
 });
 
-test("the outcome of a command in the chat appears in the window where the user is, whichever server ran it", async () => {
-  await editor.clearToasts();
-  const first = await editor.openAnother();
-  await until(figures, "the server of the second window", 60);
-  const claude = says("claude", "draft");
-  await editor.append("claude", "draft", [claude.user("::export /outside/x.md")]); // by the server of the first window
-  const toast = editor.toast("::export failed: /outside/x.md is outside the allowed folders").first();
-  await until(() => toast.isVisible(), "the message in the second window");
-  await editor.append("claude", "draft", [claude.user("::export notes/second.md")]);
-  await until(async () => (await editor.outcomeItem.innerText()).includes("Exported to second.md"), "the outcome");
-  await editor.screenshot("36-second-window");
-  assert.equal(await first.locator(".notifications-toasts .notification-list-item").count(), 0);
-  assert.equal(await first.locator('.part.statusbar [id="kato.kato.outcome"]').isVisible(), false);
-  await editor.palette("Kato: Open Last Capture");
-  await until(
-    async () => editor.page.getByRole("tab", { name: "second.md" }).isVisible(),
-    "the note, in the second window",
-  );
-  await editor.page.close();
-  editor.page = first;
-  await first.evaluate(() => {
-    delete document.hasFocus;
-    window.dispatchEvent(new Event("focus"));
-  });
-});
-
 test("the memory view at 400 pixels: letters of full size, all columns, values on hover", async () => {
   for (let index = 0; index < 4; index++) {
     const one = says("codex", `large-${index}`);
@@ -185,10 +159,10 @@ test("the memory view at 400 pixels: letters of full size, all columns, values o
   assert.ok(await view.locator("body").evaluate((body) => body.scrollWidth <= body.clientWidth), "nothing is cut off");
   assert.match(await view.locator("#sessions tr").first().innerText(), /Codex[\s\S]*MB[\s\S]*2/);
   const box = await view.locator("#chart").boundingBox();
-  await editor.page.mouse.move(box.x + box.width - 40, box.y + 60);
+  await editor.page.mouse.move(box.x + 80, box.y + 60); // at the right there may be no data yet
   await until(
     async () =>
-      /Process \d+ MB\s+Snapshots [\d.]+ [kM]B\s+Limit 200 MB/.test(await view.locator("#values").innerText()),
+      /Process \d+ MB\s+Snapshots [\d.]+ [kM]?B\s+Limit 200 MB/.test(await view.locator("#values").innerText()),
     "the values",
   );
   await underEachTheme((theme) => editor.screenshot(`37-memory-narrow-${theme}`));
@@ -214,7 +188,8 @@ test("in high contrast the data stand out against the grid", async () => {
 
 test("a session in the memory view opens its conversation", async () => {
   await editor.webview().locator("#sessions button").first().click();
-  await until(async () => (await editor.call("activeEditor"))?.scheme === "kato-session", "the transcript");
+  await until(() => editor.page.getByRole("tab", { name: /Why does module 3/ }).isVisible(), "the conversation");
+  await editor.call("execute", "workbench.action.closeActiveEditor");
   await editor.palette("Kato: Show Memory");
 });
 
@@ -234,6 +209,34 @@ test("the memory view has a gap where nothing ran, and is there again after the 
   );
   await editor.screenshot("39-memory-restored");
   await editor.call("execute", "workbench.action.closeAllEditors");
+});
+
+test("the outcome of a command in the chat appears in the window where the user is, whichever server ran it", async () => {
+  await editor.clearToasts();
+  const first = await editor.openAnother();
+  await until(figures, "the server of the second window", 60);
+  const claude = says("claude", "draft");
+  await editor.append("claude", "draft", [claude.user("::export /outside/x.md")]); // by the server of the first window
+  const toast = editor.toast("::export failed: /outside/x.md is outside the allowed folders").first();
+  await until(() => toast.isVisible(), "the message in the second window");
+  await editor.append("claude", "draft", [claude.user("::export notes/second.md")]);
+  await until(async () => (await editor.outcomeItem.innerText()).includes("Exported to second.md"), "the outcome");
+  await editor.screenshot("36-second-window");
+  assert.equal(await first.locator(".notifications-toasts .notification-list-item").count(), 0);
+  const shown = first.locator('.part.statusbar [id="kato.kato.outcome"]').filter({ hasText: "second.md" });
+  assert.equal(await shown.count(), 0); // it may still show the outcome before
+  await editor.palette("Kato: Open Last Capture");
+  await until(
+    async () => editor.page.getByRole("tab", { name: "second.md" }).isVisible(),
+    "the note, in the second window",
+  );
+  await editor.page.close();
+  editor.page = first;
+  await first.bringToFront();
+  await first.evaluate(() => {
+    delete document.hasFocus;
+    window.dispatchEvent(new Event("focus"));
+  });
 });
 
 test("a limit that the process cannot keep is reported once, with the smallest that it can keep, and colours nothing", async () => {
