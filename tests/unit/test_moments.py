@@ -12,6 +12,7 @@ from kato.app.config import LocalZone
 from kato.assistants.contract import LogFile
 from kato.assistants.readers import LinesReader
 from kato.assistants.values import moment
+from kato.core import moments
 from kato.core.errors import InvalidParams
 from kato.core.events import ConversationEvent, SessionKey, decode_line, encode_line
 from kato.core.moments import MOMENT_MAX, MOMENT_MIN, clamped, epoch_ms, in_zone, is_supported, rfc3339, utc
@@ -140,3 +141,20 @@ def test_a_log_line_without_a_usable_time_is_not_a_problem_of_the_calendar() -> 
     events, problems = times("null", "-5", '"yesterday"', "true")
     assert [event.timestamp for event in events] == [utc(0)] * 4
     assert problems == []
+
+
+@pytest.mark.parametrize(
+    ("minutes", "text"),
+    [
+        (-5, "now"),
+        (0.9, "now"),
+        (1, "1 min ago"),
+        (119, "119 min ago"),
+        (120, "2 h ago"),
+        (2879, "47 h ago"),
+        (2880, "2 days ago"),
+        (14_400, "10 days ago"),
+    ],
+)
+def test_an_age_is_in_minutes_then_hours_then_days(minutes: float, text: str) -> None:
+    assert moments.ago(int(minutes * 60_000)) == text
