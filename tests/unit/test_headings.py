@@ -1,4 +1,4 @@
-"""Headings of speakers: what is written is recognised, and a message has none."""
+"""Headings of speakers: each heading that Kato writes is recognised, and no line of a message is taken for one."""
 
 from datetime import datetime, timezone
 

@@ -30,7 +30,7 @@ _NAMED: Final = re.compile(rf", ({_NAME})\]".encode())
 #: What every reference begins with: most texts have none.
 _BEGINNING: Final = "[image: "
 
-#: Gives the target of the link to a picture with this name; None if there is no such picture.
+#: Gives the target of the link to the picture with this name; None if the picture is not kept.
 Link = Callable[[str], str | None]
 
 

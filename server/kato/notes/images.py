@@ -13,7 +13,7 @@ from kato.core.text import visible
 from kato.notes.files import NoteWriter
 
 _SUFFIXES: Final = tuple(f".{extension}" for extension in EXTENSIONS.values())
-#: Gives the bytes of a picture that is kept; None if there is no such picture.
+#: Gives the bytes of the picture with this name; None if the picture is not kept.
 ReadPicture = Callable[[str], bytes | None]
 
 

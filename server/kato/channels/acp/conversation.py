@@ -137,7 +137,7 @@ class Conversation:
         return happened
 
     def settle(self) -> list[Happening]:
-        """Nothing came for a while: what is complete is emitted, in sessions in which no prompt waits for its answer."""
+        """Emits the complete events of each session in which no prompt waits for its answer. Called after a quiet time."""
         for session in self._sessions.values():
             if not session.prompts and not session.is_history:
                 session.end_turn()

@@ -35,7 +35,7 @@ INJECTED_BYTES_MAX: Final = 64 * 1024
 
 
 def write_all(descriptor: int, data: bytes) -> None:
-    """Writes all bytes, however long the reader takes. Raises OSError if there is no reader any more."""
+    """Writes all bytes, however long the reader takes. Raises OSError after the reader closed its end."""
     written = os.write(descriptor, data)
     if written < len(data):
         view = memoryview(data)[written:]
