@@ -13,7 +13,7 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
-from benchmarks import acp, ingest, latency, memory, process, scale
+from benchmarks import acp, command, ingest, latency, memory, process, scale
 from benchmarks.rows import Measure, Row
 
 MEASURES = (
@@ -23,6 +23,7 @@ MEASURES = (
     Measure("flood", "the limit in a flood", memory.flood),
     Measure("fair", "a request in a flood", latency.fair_loop),
     Measure("capture", "a whole conversation to a note", latency.capture),
+    Measure("command", "kato capture, the whole process", command.capture),
     Measure("line", "an event to its line in the note", latency.recorded_line),
     Measure("acp", "an agent behind kato acp", acp.proxy),
     Measure("start", "the start, and RSS at rest", process.start),

@@ -240,10 +240,12 @@ def test_a_summary_counts_what_it_shows() -> None:
     assert text.count("[redacted:") == count == 1
 
 
-def test_stored_arguments_are_masked_in_the_summary() -> None:
-    transcript = Transcript(MarkdownOptions(), UTC)
-    lines = b"".join(orjson.dumps(one) + b"\n" for one in EVERYWHERE[3:5])
+@pytest.mark.parametrize("options", [MarkdownOptions(), FULL])
+def test_stored_events_are_masked_as_events_are(options: MarkdownOptions) -> None:
+    transcript = Transcript(options, UTC)
+    lines = b"".join(orjson.dumps(one) + b"\n" for one in EVERYWHERE)
     text = "".join(map(transcript.feed, transcript.read(lines))) + transcript.finish()
+    assert (text, transcript.facts.redactions) == render(EVERYWHERE, options)
     assert "[redacted: GitHub token]" in text
     assert GITHUB[:12] not in text
 

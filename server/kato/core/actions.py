@@ -143,7 +143,7 @@ ReadArguments = Callable[[Arguments], Action | None]
 def lines_changed(action: Edit | NewFile | Deleted) -> tuple[int, int]:
     """How many lines an action added and removed. A line that only moved inside a change counts as neither."""
     if isinstance(action, NewFile):
-        return len(_lines(action.text)), 0
+        return _line_count(action.text), 0
     if isinstance(action, Deleted):
         return 0, 0
     if action.counts is not None:
@@ -161,14 +161,20 @@ def lines_changed(action: Edit | NewFile | Deleted) -> tuple[int, int]:
 
 def _lines_between(old: str, new: str) -> tuple[int, int]:
     """The lines that only `new` has, and those that only `old` has."""
-    if "\n" not in old and "\n" not in new:  # most edits
-        return (0, 0) if old == new else (int(new != ""), int(old != ""))
+    if not old or not new:  # a piece that was inserted or removed: no lines to compare
+        return _line_count(new), _line_count(old)
+    if "\n" not in old and "\n" not in new:  # most other edits
+        return (0, 0) if old == new else (1, 1)
     before, after = _lines(old), _lines(new)
     if len(before) <= 1 or len(after) <= 1:
         same = len(set(before) & set(after))
         return len(after) - same, len(before) - same
     counted, other = Counter(before), Counter(after)
     return sum((other - counted).values()), sum((counted - other).values())
+
+
+def _line_count(text: str) -> int:
+    return text.count("\n") + (not text.endswith("\n")) if text else 0
 
 
 def _lines(text: str) -> list[str]:

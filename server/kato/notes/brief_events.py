@@ -15,7 +15,6 @@ from kato.core.events import (
     ProviderInfo,
     SystemMessage,
     Thinking,
-    ToolCall,
     ToolOutcome,
     ToolResult,
     UserMessage,
@@ -37,7 +36,7 @@ class HiddenResult(Struct, frozen=True, rename="camel", tag_field="kind", tag="t
 
 
 class BriefCall(Struct, frozen=True, rename="camel", tag_field="kind", tag="tool.call"):
-    """A call for the summary: its arguments are decoded when its name says that they are needed."""
+    """A call that is shown: its arguments are JSON that is decoded when they are needed."""
 
     tool_call_id: str
     name: str
@@ -75,7 +74,7 @@ def decoder(options: MarkdownOptions) -> "msgspec.json.Decoder[ConversationEvent
 _TOOL_KINDS: Final[Mapping[str, tuple[type, type]]] = {
     "hidden": (HiddenCall, HiddenResult),
     "summary": (BriefCall, BriefResult),
-    "full": (ToolCall, ToolResult),
+    "full": (BriefCall, ToolResult),
 }
 
 

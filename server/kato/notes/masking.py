@@ -5,6 +5,8 @@ Rule: a text is masked as a whole, before it is cut, because a part of a secret 
 
 from typing import Any
 
+import msgspec
+
 from kato.notes import redaction
 from kato.notes.facts import Facts
 
@@ -31,3 +33,11 @@ class Masking:
         value, count = redaction.masked_value(value)
         self._facts.redactions += count
         return value
+
+    def json(self, text: str) -> str:
+        """The JSON text without the secrets in its texts. It is decoded only if it may hold secrets."""
+        if not self._is_on or not redaction.may_hold_secrets(text):
+            return text
+        value, count = redaction.masked_value(msgspec.json.decode(text))
+        self._facts.redactions += count
+        return msgspec.json.encode(value).decode() if count else text

@@ -10,7 +10,7 @@ one paragraph at a time and never split as a whole, because 8 MB of short lines 
 
 import re
 from bisect import bisect_right
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from io import StringIO
 from typing import Final, NamedTuple
 
@@ -41,8 +41,10 @@ _NEWLINE: Final = re.compile(r"\n")
 #: The delimiter row of a table (GitHub's extension).
 _TABLE: Final = re.compile(r"^[ \t>]*\|?[ \t]*:?-+:?[ \t]*(?:\|[ \t]*:?-+:?[ \t]*)*\|?[ \t]*$", re.MULTILINE)
 _TICKS: Final = re.compile(r"`+")
-#: A tag, a heading or the underline of one: text of the user's without any of these needs no escaping.
-_TYPED_MARKUP: Final = re.compile(r"<[A-Za-z/!?]|#(?:[ \t#]|$)|^[ \t>]*(?:=+|-+)[ \t]*$", re.MULTILINE)
+_HEADING: Final = re.compile(r"#(?:[ \t#]|$)", re.MULTILINE)
+#: A line that makes a heading of the line before it. A search for a literal beginning is several times as fast as one for `^`.
+_FIRST_UNDERLINE: Final = re.compile(r"[ \t>]*(?:=+|-+)[ \t]*$", re.MULTILINE)
+_UNDERLINE: Final = re.compile(rf"\n{_FIRST_UNDERLINE.pattern}", re.MULTILINE)
 _ANY_FENCE: Final = re.compile(r"(`{3,}|~{3,})(.*)")
 #: The usual kind of fence. Most texts have no other, and a search for a literal beginning is five times as fast.
 _BACKTICK_FENCE: Final = re.compile(r"(```+)(.*)")
@@ -50,7 +52,7 @@ _BACKTICK_FENCE: Final = re.compile(r"(```+)(.*)")
 
 def enclosed(text: str) -> str:
     """The text, followed by lines that close what it leaves open."""
-    quick = _closed_quickly(text, _OPENING)
+    quick = _closed_quickly(text, _has_tag)
     if quick is not None:
         return quick
     reader = BlockReader()
@@ -80,7 +82,7 @@ def typed(text: str, *, italics: bool = False) -> str:
     """The text with headings and tags outside code escaped, then `enclosed`. With `italics`, each line of prose without Markdown
     marks is in italics.
     """
-    quick = None if italics else _closed_quickly(text, _TYPED_MARKUP)
+    quick = None if italics else _closed_quickly(text, _has_tag_or_heading)
     if quick is not None:
         return quick
     shown = StringIO()
@@ -96,7 +98,22 @@ def typed(text: str, *, italics: bool = False) -> str:
     return shown.getvalue() if closing is None else f"{shown.getvalue()}\n{closing}"
 
 
-def _closed_quickly(text: str, markup: re.Pattern[str]) -> str | None:
+def _has_tag(text: str, start: int, end: int) -> bool:
+    """Whether a tag may begin in the range."""
+    return text.find("<", start, end) >= 0 and _OPENING.search(text, start, end) is not None
+
+
+def _has_tag_or_heading(text: str, start: int, end: int) -> bool:
+    """Whether a tag, a heading or the underline of one may begin in the range. A user's text without these needs no escaping."""
+    return (
+        _has_tag(text, start, end)
+        or (text.find("#", start, end) >= 0 and _HEADING.search(text, start, end) is not None)
+        or (start == 0 and _FIRST_UNDERLINE.match(text, 0, end) is not None)
+        or _UNDERLINE.search(text, start, end) is not None
+    )
+
+
+def _closed_quickly(text: str, has_markup: Callable[[str, int, int], bool]) -> str | None:
     """The text, with its open fence closed, if it has no other markup outside fenced code. None if that cannot be decided without
     reading its blocks: a fence that is indented, quoted or in a list may end together with what contains it.
     """
@@ -111,12 +128,12 @@ def _closed_quickly(text: str, markup: re.Pattern[str]) -> str | None:
             if run[0] == fence[0] and len(run) >= len(fence) and not rest.strip(" \t"):
                 outside, fence = found.end(), ""
         elif run[0] == "~" or "`" not in rest:
-            if markup.search(text, outside, start):
+            if has_markup(text, outside, start):
                 return None
             fence = run
     if fence:
         return f"{text}\n{fence}"
-    return None if markup.search(text, outside) else text
+    return None if has_markup(text, outside, len(text)) else text
 
 
 def escaped_tags(text: str) -> str:

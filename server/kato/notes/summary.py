@@ -14,7 +14,7 @@ was done, as short lines (`Done`), so that another process can continue the reco
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from itertools import groupby
-from typing import Final, Literal
+from typing import Any, Final, Literal
 
 from msgspec import Struct
 
@@ -61,38 +61,84 @@ class Done(Struct, array_like=True, omit_defaults=True):
     where: str = ""
 
 
-def done(call_id: str, action: Action, folder: str, mask: Callable[[str], str] = str) -> Iterator[Done]:
+Mask = Callable[[str], str]
+
+
+def done(call_id: str, action: Action, folder: str, mask: Mask = str) -> Sequence[Done]:
     """What an action adds to the block; plans have a block of their own. Paths in `folder` are shown relative to it. `mask` takes
     the secrets out of a text before it is cut.
     """
+    rule = _RULES.get(type(action))
+    return () if rule is None else rule(call_id, action, folder, mask)
+
+
+def _edit(call_id: str, action: Edit, folder: str, mask: Mask) -> Sequence[Done]:
+    return (Done(call_id, "edit", mask(shown_path(action.path, folder)), *lines_changed(action)),)
+
+
+def _create(call_id: str, action: NewFile, folder: str, mask: Mask) -> Sequence[Done]:
+    return (Done(call_id, "create", mask(shown_path(action.path, folder)), *lines_changed(action)),)
+
+
+def _delete(call_id: str, action: Deleted, folder: str, mask: Mask) -> Sequence[Done]:
+    return (Done(call_id, "delete", mask(shown_path(action.path, folder))),)
+
+
+def _patch(call_id: str, action: Patch, folder: str, mask: Mask) -> Sequence[Done]:
+    return [one for file in action.files for one in done(call_id, file, folder, mask)]
+
+
+def _run(call_id: str, action: Command, _folder: str, mask: Mask) -> Sequence[Done]:
+    return (Done(call_id, "users_run" if action.is_users else "run", cut(mask(action.line))),)
+
+
+def _read(call_id: str, action: Read, folder: str, mask: Mask) -> Sequence[Done]:
+    family: Family = "list" if action.is_folder else "read"
+    return (Done(call_id, family, mask(shown_path(action.path, folder)), where=line_range(action)),)
+
+
+def _search(call_id: str, action: Search, folder: str, mask: Mask) -> Sequence[Done]:
+    where = cut(mask(shown_path(action.path, folder))) if action.path else ""
+    return (Done(call_id, "search", cut(mask(action.pattern)), where=where),)
+
+
+def _fetch(call_id: str, action: Fetch, _folder: str, mask: Mask) -> Sequence[Done]:
+    return (Done(call_id, "web" if action.is_search else "fetch", cut(mask(action.target))),)
+
+
+def _agent(call_id: str, action: Agent, _folder: str, mask: Mask) -> Sequence[Done]:
+    return (Done(call_id, "agent", cut(mask(action.title))),)
+
+
+def _question(call_id: str, action: Question, _folder: str, mask: Mask) -> Sequence[Done]:
+    return (Done(call_id, "question", cut(mask(action.text))),)
+
+
+def _todo(call_id: str, action: Todo, _folder: str, _mask: Mask) -> Sequence[Done]:
+    finished = sum(item.is_done for item in action.items)
+    return (Done(call_id, "todo", f"{finished} of {len(action.items)}"),)
+
+
+def _other(call_id: str, action: Other, _folder: str, mask: Mask) -> Sequence[Done]:
+    if action.is_minor:
+        return ()
+    return (Done(call_id, "other", cut(action.name), where=cut(mask(about_of(action)))),)
+
+
+#: What an action adds to the block, by its type.
+_RULES: Final[Mapping[type, Callable[[str, Any, str, Mask], Sequence[Done]]]] = {
+    Edit: _edit, NewFile: _create, Deleted: _delete, Patch: _patch, Command: _run, Read: _read, Search: _search,
+    Fetch: _fetch, Agent: _agent, Question: _question, Todo: _todo, Other: _other,
+}  # fmt: skip
+
+
+def changed_files(action: Action, folder: str) -> Iterator[str]:
+    """The files that an action changes, as they are shown."""
     if isinstance(action, Patch):
         for file in action.files:
-            yield from done(call_id, file, folder, mask)
-    elif isinstance(action, Edit):
-        yield Done(call_id, "edit", mask(shown_path(action.path, folder)), *lines_changed(action))
-    elif isinstance(action, NewFile):
-        yield Done(call_id, "create", mask(shown_path(action.path, folder)), *lines_changed(action))
-    elif isinstance(action, Deleted):
-        yield Done(call_id, "delete", mask(shown_path(action.path, folder)))
-    elif isinstance(action, Command):
-        yield Done(call_id, "users_run" if action.is_users else "run", cut(mask(action.line)))
-    elif isinstance(action, Read):
-        family: Family = "list" if action.is_folder else "read"
-        yield Done(call_id, family, mask(shown_path(action.path, folder)), where=line_range(action))
-    elif isinstance(action, Search):
-        where = cut(mask(shown_path(action.path, folder))) if action.path else ""
-        yield Done(call_id, "search", cut(mask(action.pattern)), where=where)
-    elif isinstance(action, Fetch):
-        yield Done(call_id, "web" if action.is_search else "fetch", cut(mask(action.target)))
-    elif isinstance(action, Agent):
-        yield Done(call_id, "agent", cut(mask(action.title)))
-    elif isinstance(action, Question):
-        yield Done(call_id, "question", cut(mask(action.text)))
-    elif isinstance(action, Todo):
-        finished = sum(item.is_done for item in action.items)
-        yield Done(call_id, "todo", f"{finished} of {len(action.items)}")
-    elif isinstance(action, Other) and not action.is_minor:
-        yield Done(call_id, "other", cut(action.name), where=cut(mask(about_of(action))))
+            yield shown_path(file.path, folder)
+    elif isinstance(action, (Edit, NewFile, Deleted)):
+        yield shown_path(action.path, folder)
 
 
 def about_of(action: Other) -> str:
@@ -126,21 +172,22 @@ def block(all_done: Sequence[Done], omitted: int) -> str:
     phrases = [rule(of_families[family]) for family, rule in _PHRASES.items() if family in of_families]
     if omitted:
         phrases.append(f"{omitted:,} more")
+    if "todo" in of_families:
+        all_done = _with_latest_todo(all_done, of_families["todo"][-1])
     headline = ", ".join(phrases)
     return details(headline[:1].upper() + headline[1:], "\n".join(_lines(all_done)), _HEADLINE_CHARS_MAX)
 
 
 def _lines(all_done: Sequence[Done]) -> Iterator[str]:
     """The list; the same line several times in a row is one."""
-    for line, same in groupby(map(_line, _latest_todo(all_done))):
-        times = len(list(same))
+    for line, same in groupby(map(_line, all_done)):
+        times = sum(1 for _ in same)
         yield f"- {line}" if times == 1 else f"- {line} ({times} times)"
 
 
-def _latest_todo(all_done: Sequence[Done]) -> Iterator[Done]:
+def _with_latest_todo(all_done: Sequence[Done], latest: Done) -> Sequence[Done]:
     """Leaves out all versions of a to-do list but the last."""
-    last = max((number for number, one in enumerate(all_done) if one.family == "todo"), default=-1)
-    return (one for number, one in enumerate(all_done) if one.family != "todo" or number == last)
+    return [one for one in all_done if one.family != "todo" or one is latest]
 
 
 # --- The first line -------------------------------------------------------------------------------------
@@ -157,11 +204,14 @@ def _files(verb: str, noun: str = "file") -> Phrase:
     """`edited 2 files (+3 −1)`. A file counts once, and as failed only if no call to it went well."""
 
     def phrase(some: Sequence[Done]) -> str:
-        good = [one for one in some if one.outcome in (None, "ok")]
-        went_well = {one.label for one in good}
+        went_well, added, removed = set(), 0, 0
+        for one in some:
+            if one.outcome is None or one.outcome == "ok":
+                went_well.add(one.label)
+                added += one.added
+                removed += one.removed
         bad = {one.label: one for one in some if one.label not in went_well}
-        lines = changed(sum(one.added for one in good), sum(one.removed for one in good))
-        notes = [lines, *_failures(bad.values())]
+        notes = [changed(added, removed), *_failures(bad.values())]
         return f"{verb} {_count(len(went_well) + len(bad), noun)}{_in_brackets(notes)}"
 
     return phrase
@@ -193,9 +243,9 @@ _PHRASES: Final[Mapping[Family, Phrase]] = {
 
 def changed(added: int, removed: int) -> str:
     """`+3 −1`."""
-    return " ".join(
-        part for part in (f"+{added:,}" if added else "", f"−{removed:,}" if removed else "") if part
-    )
+    if added and removed:
+        return f"+{added:,} −{removed:,}"
+    return f"+{added:,}" if added else f"−{removed:,}" if removed else ""
 
 
 def _failures(some: Iterable[Done]) -> list[str]:
@@ -216,27 +266,28 @@ def _in_brackets(notes: Sequence[str]) -> str:
 _VERBS: Final[dict[Family, str]] = {
     "edit": "Edited", "create": "Created", "delete": "Deleted", "run": "Ran",
     "users_run": "You ran", "read": "Read", "list": "Listed", "search": "Searched for",
-    "fetch": "Fetched", "web": "Searched the web for", "other": "Used",
+    "fetch": "Fetched", "web": "Searched the web for", "agent": "Sub-agent:", "question": "Question:", "other": "Used",
 }  # fmt: skip
 
 
 def _line(one: Done) -> str:
-    notes = [changed(one.added, one.removed), how_it_ended(one.outcome, one.exit_code)]
-    if one.family == "todo":
+    family = one.family
+    if family == "todo":
         return f"To-do list: {one.label} done"
-    if one.family in ("agent", "question"):
-        noun = "Sub-agent" if one.family == "agent" else "Question"
-        return f"{noun}: {code_span(one.label)}{_in_brackets(notes)}"
-    where = ""
-    if one.where:
-        where = (
-            f" in {code_span(one.where)}"
-            if one.family == "search"
-            else f", {one.where}"
-            if one.family == "read"
-            else f": {code_span(one.where)}"
-        )
-    return f"{_VERBS[one.family]} {code_span(one.label)}{where}{_in_brackets(notes)}"
+    return f"{_VERBS[family]} {code_span(one.label)}{_where(one) if one.where else ''}{_how(one)}"
+
+
+def _where(one: Done) -> str:
+    if one.family == "search":
+        return f" in {code_span(one.where)}"
+    return f", {one.where}" if one.family == "read" else f": {code_span(one.where)}"
+
+
+def _how(one: Done) -> str:
+    lines, ending = changed(one.added, one.removed), how_it_ended(one.outcome, one.exit_code)
+    if lines and ending:
+        return f" ({lines}, {ending})"
+    return f" ({lines or ending})" if lines or ending else ""
 
 
 def how_it_ended(outcome: ToolOutcome | None, exit_code: int | None) -> str:

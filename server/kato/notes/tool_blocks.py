@@ -88,8 +88,8 @@ def late(line: str, result: Result, style: Style) -> str:
 
 
 def first_line(action: Action, style: Style) -> str:
-    """The first line of a call's block."""
-    return RENDERERS[type(action)](action, Result(), style)[0]
+    """The first line of a call's block, cut."""
+    return cut(RENDERERS[type(action)](action, Result(), style)[0])
 
 
 # --- Results --------------------------------------------------------------------------------------------
@@ -110,7 +110,7 @@ def _with_output(body: str, result: Result, style: Style, language: str = "") ->
 
 def _edit(action: Edit, _: Result, style: Style) -> Parts:
     path = shown_path(action.path, style.folder)
-    diff = action.diff or "\n".join(map(_hunk, action.changes))
+    diff = action.diff or "\n".join(filter(None, map(_hunk, action.changes)))
     counts = changed(*lines_changed(action))
     line = f"Edited {path} ({counts})" if counts else f"Edited {path}"
     if not diff:
@@ -121,7 +121,9 @@ def _edit(action: Edit, _: Result, style: Style) -> Parts:
 def _hunk(change: Change) -> str:
     """The change as a hunk of a unified diff without line numbers, because its place in the file is not known."""
     old, new = _lines(change.old), _lines(change.new)
-    if len(old) + len(new) > _DIFF_LINES_MAX:
+    if old == new:
+        return ""
+    if not old or not new or len(old) + len(new) > _DIFF_LINES_MAX:
         return "\n".join(["@@", *(f"-{line}" for line in old), *(f"+{line}" for line in new)])
     from difflib import unified_diff  # noqa: PLC0415 - 0.2 MB, for edits in full alone
 

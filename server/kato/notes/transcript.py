@@ -48,7 +48,7 @@ from kato.notes.brief_events import (
 )
 from kato.notes.facts import Facts
 from kato.notes.headings import SYSTEM, USER, Style, distinct, kato_heading, readable_heading
-from kato.notes.markup import cut, details, normalised, one_line, prose, quoted, trimmed
+from kato.notes.markup import details, normalised, one_line, prose, quoted, trimmed
 from kato.notes.masking import Masking
 from kato.notes.options import MarkdownOptions
 from kato.notes.safe_markdown import enclosed, typed
@@ -97,16 +97,23 @@ class Transcript:
         self.fed = 0
         self.facts = Facts()
         masking = Masking(self.facts, is_on=options.redact_secrets)
-        self._masked, self._masked_value = masking.text, masking.value
+        self._masked, self._masked_value, self._masked_json = masking.text, masking.value, masking.json
+        #: What the waiting calls of this process do; those of the state are read again from their arguments.
+        self._actions: dict[str, Action] = {}
+        call, result = {
+            "hidden": (self._hidden_call, self._hidden_result),
+            "summary": (self._brief_call, self._brief_result),
+            "full": (self._full_call, self._full_result),
+        }[options.tool_calls]
         self._rules: Mapping[type, Callable[[Any], str]] = {
             AssistantMessage: self._assistant_message,
             SystemMessage: self._system_message,
             ProviderInfo: self._provider_info,
-            ToolCall: self._tool_call,
-            BriefCall: self._brief_call,
+            ToolCall: call,
+            BriefCall: call,
             HiddenCall: self._hidden_call,
-            ToolResult: self._tool_result,
-            BriefResult: self._brief_result,
+            ToolResult: result,
+            BriefResult: result,
             HiddenResult: self._hidden_result,
             Thinking: self._thinking,
             HiddenThinking: lambda _: "",
@@ -241,7 +248,7 @@ class Transcript:
         heading = self._heading(speaker, type(event).__name__, event.timestamp, text)
         if not heading and self._state.in_list and text[0] in " \t":
             heading = f"{_END_OF_LIST}\n\n"  # what is indented would belong to the list of the message before
-        self._state.in_list = _LIST_ITEM.search(text) is not None
+        self._state.in_list = _has_list(text)
         return before + self._block(heading, text)
 
     def _decision(self, event: Decision) -> str:
@@ -296,12 +303,11 @@ class Transcript:
 
     def _brief_call(self, event: ToolCall | BriefCall) -> str:
         """Remembers what was done, for the summary at the end of the turn."""
-        state, given = self._state, event.input
+        state = self._state
         state.assistant = self._model(event.model) or state.assistant
         if state.since is None:
             state.since = event.timestamp
-        if isinstance(given, msgspec.Raw):
-            given = msgspec.json.decode(given)
+        given = msgspec.json.decode(event.input) if isinstance(event.input, msgspec.Raw) else event.input
         action = self._action(event.name, given, _about(event.description))
         for one in summary.done(event.tool_call_id, action, state.folder, self._masked):
             if one.family in summary.CHANGES:
@@ -329,36 +335,27 @@ class Transcript:
         state.done, state.omitted, state.since = [], 0, None
         return self._folded(since, text) if text else ""
 
-    def _tool_call(self, event: ToolCall) -> str:
-        if self._options.tool_calls != "full":
-            return (
-                self._brief_call(event) if self._options.tool_calls == "summary" else self._hidden_call(event)
-            )
+    def _full_call(self, event: ToolCall | BriefCall) -> str:
+        """Keeps a call until its result arrives. A large one is shown without it."""
         self._hidden_call(event)
-        state = self._state
+        state, call_id = self._state, event.tool_call_id
         state.assistant = self._model(event.model) or state.assistant
-        given, about = self._masked_value(event.input), ""
+        arguments = self._masked_json(_json(event.input))
+        given = msgspec.json.decode(arguments) if arguments else {}
         action = self._action(event.name, given, _about(event.description))
-        if isinstance(action, Other):  # only there it is shown
-            about = self._masked(action.about)
-        for one in summary.done(event.tool_call_id, action, state.folder):
-            if one.family in summary.CHANGES:
-                self.facts.changed(one.label)
-        arguments = "" if given is UNSET else msgspec.json.encode(given).decode()
-        waiting = WaitingCall(event.tool_call_id, event.name, arguments, event.timestamp, about=about)
-        before = ""
-        if len(arguments) > _WAITING_BYTES_MAX or len(state.waiting) >= _WAITING_CALLS_MAX:
-            before = self._show_waiting()
+        if isinstance(action, Other):  # only there the line is shown
+            action = structs.replace(action, about=self._masked(action.about))
+        for path in summary.changed_files(action, state.folder):
+            self.facts.changed(path)
+        about = action.about if isinstance(action, Other) else ""
+        waiting = WaitingCall(call_id, event.name, arguments, event.timestamp, about=about)
+        is_large = len(arguments) > _WAITING_BYTES_MAX
+        before = self._show_waiting() if is_large or len(state.waiting) >= _WAITING_CALLS_MAX else ""
         state.waiting.append(waiting)
-        return before + self._show_waiting() if len(arguments) > _WAITING_BYTES_MAX else before
+        self._actions[call_id] = action
+        return before + self._show_waiting() if is_large else before
 
-    def _tool_result(self, event: ToolResult) -> str:
-        if self._options.tool_calls != "full":
-            return (
-                self._brief_result(event)
-                if self._options.tool_calls == "summary"
-                else self._hidden_result(event)
-            )
+    def _full_result(self, event: ToolResult) -> str:
         name = self._state.calls.pop(event.tool_call_id, event.tool_call_id)
         result = tool_blocks.Result(
             self._masked(event.result),
@@ -369,21 +366,18 @@ class Transcript:
         if waiting is None:
             before = self._show_waiting()
             return before + self._folded(event.timestamp, tool_blocks.late(name, result, self._style))
-        waiting.text = self._call_block(waiting, result)
+        waiting.text = tool_blocks.block(self._waiting_action(waiting), result, self._style)
         is_first = self._state.waiting[0] is waiting
         if is_first or len(waiting.text) > _WAITING_BYTES_MAX:
             return self._show_waiting(until=None if not is_first else waiting)
         return ""
 
-    def _call_block(self, waiting: WaitingCall, result: tool_blocks.Result) -> str:
-        return tool_blocks.block(self._waiting_action(waiting), result, self._style)
-
-    def _first_line(self, waiting: WaitingCall) -> str:
-        return cut(tool_blocks.first_line(self._waiting_action(waiting), self._style))
-
     def _waiting_action(self, waiting: WaitingCall) -> Action:
-        given = msgspec.json.decode(waiting.arguments) if waiting.arguments else {}
-        return self._action(waiting.name, given, waiting.about)
+        action = self._actions.pop(waiting.call_id, None)
+        if action is None:
+            given = msgspec.json.decode(waiting.arguments) if waiting.arguments else {}
+            action = self._action(waiting.name, given, waiting.about)
+        return action
 
     def _show_waiting(self, until: WaitingCall | None = None) -> str:
         """Shows waiting calls in their order: all of them, or, with `until`, those before the first one without a result."""
@@ -393,10 +387,15 @@ class Transcript:
             if until is not None and not one.text:
                 break
             del self._state.waiting[0]
-            if not one.text and one.call_id in self._state.calls:  # the result will stand further down
-                self._state.calls[one.call_id] = self._first_line(one)
-            text += self._folded(one.at, one.text or self._call_block(one, tool_blocks.Result()))
+            text += self._folded(one.at, one.text or self._without_result(one))
         return text
+
+    def _without_result(self, waiting: WaitingCall) -> str:
+        """The block of a call whose result will stand further down, or never came."""
+        action = self._waiting_action(waiting)
+        if waiting.call_id in self._state.calls:
+            self._state.calls[waiting.call_id] = tool_blocks.first_line(action, self._style)
+        return tool_blocks.block(action, tool_blocks.Result(), self._style)
 
     def _thinking(self, event: Thinking) -> str:
         if not self._options.include_thinking:
@@ -425,6 +424,19 @@ def _about(description: str | UnsetType) -> str:
     return f"{description.rpartition(' ')[0]} …".lstrip()
 
 
+def _json(given: "dict[str, Any] | msgspec.Raw | UnsetType") -> str:
+    """A call's arguments as JSON; "" if it has none."""
+    if given is UNSET:
+        return ""
+    return bytes(given).decode() if isinstance(given, msgspec.Raw) else msgspec.json.encode(given).decode()
+
+
 #: An HTML comment ends a list in Markdown and is not visible.
 _END_OF_LIST: Final = "<!-- -->"
-_LIST_ITEM: Final = re.compile(r"^[ \t>]*(?:[-+*]|\d{1,9}[.)])(?:[ \t]|$)", re.MULTILINE)
+_FIRST_ITEM: Final = re.compile(r"[ \t>]*(?:[-+*]|\d{1,9}[.)])(?:[ \t]|$)", re.MULTILINE)
+#: A search for a literal beginning is several times as fast as one for `^`.
+_ITEM: Final = re.compile(rf"\n{_FIRST_ITEM.pattern}", re.MULTILINE)
+
+
+def _has_list(text: str) -> bool:
+    return _FIRST_ITEM.match(text) is not None or _ITEM.search(text) is not None
