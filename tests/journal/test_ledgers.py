@@ -100,6 +100,11 @@ class TestLedger:
         children = storage.ledger.children(SessionKey(KEY.provider, "p"))
         assert [one.key.session_id for one in children] == ["a", "b"]
 
+    def test_the_folder_of_a_session_is_known_exactly(self, storage: Storage) -> None:
+        storage.put([0], SessionKey(KEY.provider, "a"), SessionMeta(1, cwd="/w/a"))
+        asked = ("/w/a", "/w", "/w/a/b", "/w/A")
+        assert [storage.ledger.is_session_folder(folder) for folder in asked] == [True, False, False, False]
+
     def test_an_id_is_elsewhere_only_in_another_session_of_the_provider(self, storage: Storage) -> None:
         storage.put([0, 1])
         storage.put([2], OTHER)

@@ -12,6 +12,8 @@ from pathlib import Path
 from typing import Any
 from unittest.mock import ANY
 
+import pytest
+
 from builders import assistant, request, user
 from kato.assistants.registry import ASSISTANTS
 from kato.cli.client import Client
@@ -481,10 +483,14 @@ def test_nothing_is_older_than_an_absurd_number_of_days(terminal: Terminal) -> N
     assert "0 sessions" in terminal.run("clean", "--older-than", "9" * 30 + "d", "--dry-run")
 
 
-def test_watch_runs_commands_without_an_editor_and_ends_on_interrupt(terminal: Terminal) -> None:
+@pytest.mark.parametrize("is_named", [True, False], ids=["a folder", "all folders"])
+def test_watch_runs_commands_without_an_editor_and_ends_on_interrupt(
+    terminal: Terminal, is_named: bool
+) -> None:
     watch = subprocess.Popen(
-        [sys.executable, "-m", "kato", "watch", str(terminal.cwd)],
+        [sys.executable, "-m", "kato", "watch", *([str(terminal.cwd)] if is_named else [])],
         env=terminal.environment,
+        cwd=terminal.home,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,

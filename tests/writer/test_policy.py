@@ -178,6 +178,57 @@ def test_a_name_is_taken_as_the_folder_spells_it(tmp_path: Path) -> None:
     assert as_on_disk(f"{tmp_path}/missing/{composed}") == f"{tmp_path}/missing/{composed}"
 
 
+@pytest.mark.parametrize(
+    ("path", "is_allowed"),
+    [
+        ("ws/notes/x.md", True),
+        ("ws/new/folder/x.md", True),
+        ("ws/notes/../../ws/x.md", True),
+        ("x.md", False),
+        ("outside/x.md", False),
+        ("ws/../outside/x.md", False),
+        ("ws/to_outside/x.md", False),
+        ("ws/.git/x.md", False),
+        ("ws/notes/x.sh", False),
+    ],
+)
+def test_the_folders_of_conversations_are_allowed_where_the_policy_says_so(
+    workspace: Path, tmp_path: Path, path: str, is_allowed: bool
+) -> None:
+    own = tmp_path / "own"
+    policy = WritePolicy([str(own)], is_session_folder=lambda folder: folder == str(workspace))
+    if not is_allowed:
+        with pytest.raises(PathDenied):
+            policy.check(f"{tmp_path}/{path}")
+        return
+    for _ in range(2):
+        place = policy.check(f"{tmp_path}/{path}")
+        assert place.root.path == str(workspace)
+    assert policy.allows_folder(str(workspace / "notes"))
+    with pytest.raises(PathDenied, match="own"):
+        WritePolicy([str(own)]).check(f"{tmp_path}/{path}")
+
+
+def test_a_conversation_in_a_folder_that_contains_the_home_allows_nothing(
+    workspace: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked = []
+
+    def is_session_folder(folder: str) -> bool:
+        asked.append(folder)
+        return folder == str(workspace)
+
+    policy = WritePolicy([], is_session_folder=is_session_folder)
+    monkeypatch.setenv("HOME", str(workspace / "notes"))
+    monkeypatch.setenv("USERPROFILE", str(workspace / "notes"))
+    with pytest.raises(PathDenied, match=r"outside the allowed folders \(the folders of conversations\)"):
+        policy.check(f"{workspace}/src/x.md")
+    assert asked == [str(workspace / "src"), str(workspace)]
+    monkeypatch.setenv("HOME", str(workspace))
+    monkeypatch.setenv("USERPROFILE", str(workspace))
+    assert policy.check(f"{workspace}/src/x.md").path == f"{workspace}/src/x.md"
+
+
 def test_only_folders_inside_a_root_that_is_there_are_allowed(workspace: Path, tmp_path: Path) -> None:
     policy = WritePolicy([str(workspace)])
     assert policy.allows_folder(str(workspace))

@@ -64,9 +64,11 @@ class Assembly:
         is_alive: Callable[[str], bool] = processes.is_alive,
         memory: Memory = processes,
         footprint: Callable[[], int] | None = processes.rss_bytes,
+        opens_session_folders: bool = False,
     ) -> None:
         self.state_dir = config.state_dir(chosen.state_dir)
         self._bounds_process = footprint is not None
+        self._opens_session_folders = opens_session_folders
         with config.usable_state_dir(self.state_dir):
             self._put_together(chosen, listener, folders, started_at, hurried, owner, is_alive, memory)
             # What the process takes without a snapshot is measured last, when all that stays is there.
@@ -163,11 +165,13 @@ class Assembly:
             notes_directory=chosen.notes_directory,
             windows=os.name == "nt",
         )
+        opens = self._opens_session_folders and not chosen.exclusive_write_roots
         policy = WritePolicy(
             write_roots(chosen, locations),
             own=locations.recordings_dir,
             new=paths.notes_directory(chosen.notes_directory, None, locations.home),
             audit=self._audit,
+            is_session_folder=self._is_session_folder if opens else None,
         )
         return engines.EngineSettings(
             bounds=self._bounds(chosen.daemon_max_memory_mb * limits.MIB),
@@ -178,6 +182,9 @@ class Assembly:
             tz=time_zone(chosen),
             policy=policy,
         )
+
+    def _is_session_folder(self, folder: str) -> bool:
+        return self.engine.ledger.is_session_folder(folder)
 
     def _bounds(self, bytes_max: int) -> engines.MemoryBounds:
         if self._bounds_process:

@@ -169,8 +169,17 @@ class Runtime:
         with suppress(RuntimeError):  # the loop ended in this moment
             self._loop.call_soon_threadsafe(self._hooks.end, code)
 
-    def open(self, chosen: Settings, folders: Sequence[str], listener: Listener) -> None:
-        """Makes the engine, which reports to `listener`. Raises SettingsInvalid or JournalNotOpened when these settings do not allow it."""
+    def open(
+        self,
+        chosen: Settings,
+        folders: Sequence[str],
+        listener: Listener,
+        *,
+        opens_session_folders: bool = False,
+    ) -> None:
+        """Makes the engine, which reports to `listener`. With `opens_session_folders`, notes may also be written in the folders of
+        conversations. Raises SettingsInvalid or JournalNotOpened when these settings do not allow it.
+        """
         _begin_log(chosen)
         self._assembly = Assembly(
             chosen,
@@ -179,6 +188,7 @@ class Runtime:
             started_at=self.started_at,
             hurried=lambda: self.ending.is_wanted or self._hurried(),
             footprint=_settled_footprint,
+            opens_session_folders=opens_session_folders,
         )
         self._settings = chosen
         self._listener = listener

@@ -67,6 +67,10 @@ class Ledger(Protocol):
         """The session's record."""
         ...
 
+    def is_session_folder(self, folder: str) -> bool:
+        """Whether a session was held in exactly this folder."""
+        ...
+
     def children(self, key: SessionKey) -> list[SessionRecord]:
         """The sessions of the sub-agents that this session started, the oldest first."""
         ...

@@ -224,7 +224,8 @@ class Place(NamedTuple):
 
 class WritePolicy:
     """Decides which paths may be written. `roots` None allows every folder (for a path typed on the command line). `own` is the
-    root that Kato makes whenever it is missing, `new` one that it makes if it never existed.
+    root that Kato makes whenever it is missing, `new` one that it makes if it never existed. `is_session_folder` allows the
+    folders of conversations too, but no folder that contains the user's home.
     """
 
     def __init__(
@@ -234,6 +235,7 @@ class WritePolicy:
         own: str | None = None,
         new: str | None = None,
         audit: Audit | None = None,
+        is_session_folder: Callable[[str], bool] | None = None,
     ) -> None:
         ours = None if own is None else os.path.realpath(own)
         made = None if new is None else os.path.realpath(new)
@@ -242,6 +244,7 @@ class WritePolicy:
             reals = [(one, os.path.realpath(one)) for one in roots]
             self._roots = [Root(one, own=real == ours, is_new_made=real == made) for one, real in reals]
         self._audit = audit
+        self._is_session_folder = is_session_folder
 
     @property
     def is_bounded(self) -> bool:
@@ -286,7 +289,10 @@ class WritePolicy:
         holding = [root for root in self._roots if root.holds(real) and root.trouble() is None]
         if not holding:
             self._refuse_changed_root(path)
-            allowed = ", ".join(root.given for root in self._roots) or "none"
+            holding = self._session_roots(path, real)
+        if not holding:
+            others = [] if self._is_session_folder is None else ["the folders of conversations"]
+            allowed = ", ".join([*(root.given for root in self._roots), *others]) or "none"
             raise PathDenied(
                 f"{path} is outside the allowed folders ({allowed}); allowedWriteRoots adds others",
                 path,
@@ -301,6 +307,20 @@ class WritePolicy:
             "names that folder",
             path,
         )
+
+    def _session_roots(self, path: str, real: str) -> list[Root]:
+        """The nearest folder of a conversation that contains the path, from now on an allowed root."""
+        if self._is_session_folder is None or self._roots is None:
+            return []
+        home = os.path.realpath(os.path.expanduser("~"))  # noqa: PTH111 - `Path.home` raises where there is none
+        for folder in PurePath(os.path.normpath(path)).parents:
+            if self._is_session_folder(str(folder)):
+                root = Root(str(folder))
+                if root.holds(home) or not root.holds(real) or root.trouble() is not None:
+                    return []
+                self._roots.append(root)
+                return [root]
+        return []
 
     def _refuse_changed_root(self, path: str) -> None:
         """Raises RootUnavailable if the path is in an allowed folder that is missing or was replaced, wherever the path leads now."""

@@ -378,6 +378,10 @@ class MemoryLedger:
             self.put_hold(replace(hold, path=moved(hold.path)))
         return changed
 
+    def is_session_folder(self, folder: str) -> bool:
+        """Whether a session was held in exactly this folder."""
+        return any(record.cwd == folder for record in self._records.values())
+
     def children(self, key: SessionKey) -> list[SessionRecord]:
         """The sessions of the sub-agents that this session started, the oldest first."""
         mine = [

@@ -33,7 +33,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Completes the parser."""
     options.describe(
         parser,
-        "Shows memory, sessions and recordings while it runs; Ctrl+C ends it. Other windows and servers may run meanwhile.",
+        "Shows memory, sessions and recordings while it runs; Ctrl+C ends it. Other windows and servers may run meanwhile. Notes go "
+        "to a conversation's own folder, and to those that the settings allow.",
         "kato watch ~/work/project",
     )
     parser.add_argument(
@@ -81,7 +82,8 @@ class Watch:
 
     async def _show(self) -> None:
         runtime = self._runtime
-        runtime.open(self._settings, self._folders, self)
+        # Who follows all conversations has no folder open but theirs.
+        runtime.open(self._settings, self._folders, self, opens_session_folders=not self._folders)
         if runtime.assembly.recovery is not None:
             self.notify(Notice("journal_recovered", "warning", runtime.assembly.recovery))
         runtime.start()

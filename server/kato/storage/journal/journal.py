@@ -46,6 +46,7 @@ class Journal:
 
         sessions = Sessions(database)
         self.session = sessions.session
+        self.is_session_folder = sessions.is_session_folder
         self.children = sessions.children
         self.set_destination = sessions.set_destination
 

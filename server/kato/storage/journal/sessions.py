@@ -59,6 +59,10 @@ class Sessions:
         )
         return None if row is None else session_record(row)
 
+    def is_session_folder(self, folder: str) -> bool:
+        """Whether a session was held in exactly this folder. Reads all sessions."""
+        return self._db.one("SELECT 1 FROM session WHERE cwd = ? LIMIT 1", (folder,)) is not None
+
     def children(self, key: SessionKey) -> list[SessionRecord]:
         """The sessions of the sub-agents that this session started, the oldest first."""
         rows = self._db.all(
