@@ -470,6 +470,30 @@ def test_drift_lists_unknown_kinds_and_no_text(terminal: Terminal) -> None:
         assert text not in json.dumps(report) + "\n".join(shown)
 
 
+def test_a_log_is_captured_by_its_path_also_where_no_assistant_keeps_it(
+    terminal: Terminal, tmp_path: Path
+) -> None:
+    log, codex = ClaudeLog(terminal.home, terminal.cwd), CodexLog(terminal.home, terminal.cwd)
+    log.write(log.user("by its path"), *log.text("yes"))
+    codex.write(*codex.start, *codex.user("from a backup"), *codex.text("yes"))
+    assert "n.md: 2 messages" in terminal.run("capture", str(log.path), "n.md")
+    backup = tmp_path / "backup" / "talk.jsonl"
+    backup.parent.mkdir()
+    codex.path.rename(backup)
+    assert "o.md: 2 messages" in terminal.run("capture", str(backup), "o.md")
+    assert "from a backup" in (terminal.cwd / "o.md").read_text()
+    (tmp_path / "backup" / "other.jsonl").write_text('{"a": 1}\n')
+    refusal = terminal.run("capture", str(tmp_path / "backup" / "other.jsonl"), "p.md", code=1)
+    assert "other.jsonl is not a session log of Claude" in refusal
+    assert not (terminal.cwd / "p.md").exists()
+
+
+def test_who_names_a_note_alone_is_shown_the_command(terminal: Terminal) -> None:
+    log = ClaudeLog(terminal.home, terminal.cwd)
+    log.write(log.user("hi"))
+    assert "kato capture --latest notes.md" in terminal.run("capture", "notes.md", code=1)
+
+
 def test_drift_reports_when_all_is_known(terminal: Terminal) -> None:
     log = CodexLog(terminal.home, terminal.cwd)
     log.write(*log.start, *log.user("hi"))

@@ -125,6 +125,11 @@ def test_a_log_that_was_deleted_is_distinguished_from_one_that_never_was(
     )
     assert (pushed["extent"], pushed["title"]) == ("log_gone", "pushed")
     assert (deleted["extent"], deleted["gonePath"]) == ("log_gone", str(log.path))
+    listed = Terminal(environment, notes).run("sessions", "--all").splitlines()
+    kept = {title: row for row in listed for title in ("pushed", "deleted") if title in row}
+    assert "log gone" in kept["deleted"]
+    assert "kept" in kept["pushed"]
+    assert "log gone" not in kept["pushed"]
 
 
 def test_a_part_of_a_transcript_is_shown(start: Start) -> None:

@@ -5,6 +5,7 @@ before the older logs are described.
 """
 
 import heapq
+import os
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping
 from itertools import count, islice
@@ -14,6 +15,7 @@ from typing import Literal
 from msgspec import UNSET, Struct, UnsetType
 from msgspec.structs import replace
 
+from kato.app import config
 from kato.assistants import registry
 from kato.core.events import SessionKey
 from kato.core.moments import rfc3339
@@ -25,6 +27,7 @@ from kato.logs.screening import LogScreen, by_session
 from kato.storage.journal import FILE_NAME
 from kato.storage.journal.reading import JournalReader
 from kato.system.ignoring import IgnoredFolders
+from kato.system.regular import open_regular
 
 #: `log`: the journal has nothing of the conversation. `partial`: its log has more than the journal, as far as Kato read it.
 #: `kept`: the journal has everything. `log_gone`: the journal has the conversation, and no log of it exists.
@@ -233,7 +236,12 @@ def log_screen(journal: JournalReader | None) -> LogScreen:
 
 
 def open_journal(state_dir: Path | None) -> JournalReader | None:
-    """A reader of the journal; None if there is none."""
-    if state_dir is None or not (state_dir / FILE_NAME).exists():
+    """A reader of the journal; None if there is none. Raises SettingsInvalid if something else lies in its place."""
+    if state_dir is None:
         return None
+    with config.usable_state_dir(state_dir):
+        try:
+            os.close(open_regular(state_dir / FILE_NAME, os.O_RDONLY))
+        except FileNotFoundError:
+            return None
     return JournalReader(state_dir)

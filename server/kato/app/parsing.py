@@ -102,15 +102,20 @@ def iter_log(path: str | os.PathLike[str], assistant: str | Assistant | None = N
     for event in kato.iter_log("session.jsonl"):
         print(event.timestamp, type(event).__name__)
     """
+    place = discovery.surroundings(os.environ)
+    return LogEvents(find_log(path, assistant, place), place)
+
+
+def find_log(path: str | os.PathLike[str], assistant: str | Assistant | None, place: Surroundings) -> Found:
+    """The session log at `path`, with the assistant that wrote it. Arguments and errors are those of `parse_log`."""
     file = Path(path).absolute()
     file.stat()  # a missing file is an OSError
     known = _known(assistant)
-    place = discovery.surroundings(os.environ)
     found = _found(file, known, place, is_named=assistant is not None)
     if found is None:
         titles = " or ".join(one.title for one in known)
         raise LogNotRecognized(f"{file} is not a session log of {titles}", str(file))
-    return LogEvents(found, place)
+    return found
 
 
 def _known(assistant: str | Assistant | None) -> tuple[Assistant, ...]:

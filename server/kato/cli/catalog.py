@@ -39,7 +39,14 @@ def list_found(roots: Sequence[Root], place: Surroundings) -> list[Found]:
 
 
 def pick(all_found: Sequence[Found], wanted: str, place: Surroundings) -> Found:
-    """The log of the session with this id, or the beginning of it. Raises CommandRefused for none or several."""
+    """The log of the session with this id, or the beginning of it, or the log at this path. Raises CommandRefused for none or
+    several.
+    """
+    at_path = _at(all_found, wanted)
+    if len(at_path) == 1:
+        return at_path[0]
+    if at_path:
+        raise CommandRefused(f"{wanted} holds {len(at_path)} conversations: {_names(at_path)}")
     provider, slash, name = wanted.partition("/")
     if not slash:
         provider, name = "", wanted
@@ -64,10 +71,20 @@ def pick(all_found: Sequence[Found], wanted: str, place: Surroundings) -> Found:
         raise CommandRefused(
             f"no conversation {wanted!r} is on this machine; `kato sessions --all` lists them"
         )
-    some = ", ".join(f"{found.assistant.name}/{found.log.session_id}" for found in fitting[:4])
-    raise CommandRefused(
-        f"{wanted!r} could be {len(fitting)} conversations: {some}{', …' if len(fitting) > 4 else ''}"
-    )
+    raise CommandRefused(f"{wanted!r} could be {len(fitting)} conversations: {_names(fitting)}")
+
+
+def _at(all_found: Sequence[Found], path: str) -> list[Found]:
+    """The logs in the file at a path."""
+    if not Path(path).is_file():
+        return []
+    real = os.path.realpath(path)
+    return [found for found in all_found if os.path.realpath(found.path) == real]
+
+
+def _names(some: Sequence[Found]) -> str:
+    names = ", ".join(f"{found.assistant.name}/{found.log.session_id}" for found in some[:4])
+    return f"{names}, …" if len(some) > 4 else names
 
 
 def latest(all_found: Sequence[Found], folder: str, place: Surroundings) -> Found:

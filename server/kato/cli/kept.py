@@ -9,6 +9,7 @@ from typing import NamedTuple
 from msgspec.structs import replace
 
 from kato.app import build, config
+from kato.app.catalogue import open_journal
 from kato.cli import terminal
 from kato.cli.capturing import Format, NoMemory, Report, format_of, pieces_of, write_format
 from kato.cli.files import note_writer
@@ -20,8 +21,7 @@ from kato.core.records import SessionRecord
 from kato.core.settings import Settings
 from kato.core.text import printable
 from kato.notes.rendering import SubAgent
-from kato.storage.journal import FILE_NAME, Journal
-from kato.storage.journal.reading import JournalReader
+from kato.storage.journal import Journal
 from kato.system.clock import now_ms
 
 
@@ -59,9 +59,9 @@ class KeptEvents:
 
 def find(state_dir: Path, wanted: str) -> SessionRecord | None:
     """The session in the journal with this id, or the beginning of it; None if there is none. Raises CommandRefused for several."""
-    if not (state_dir / FILE_NAME).exists():
+    reader = open_journal(state_dir)
+    if reader is None:
         return None
-    reader = JournalReader(state_dir)
     try:
         records = reader.records()
     finally:

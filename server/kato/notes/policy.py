@@ -312,7 +312,7 @@ class WritePolicy:
         """The nearest folder of a conversation that contains the path, from now on an allowed root."""
         if self._is_session_folder is None or self._roots is None:
             return []
-        home = os.path.realpath(os.path.expanduser("~"))  # noqa: PTH111 - `Path.home` raises where there is none
+        home = os.path.realpath(os.path.expanduser("~"))
         for folder in PurePath(os.path.normpath(path)).parents:
             if self._is_session_folder(str(folder)):
                 root = Root(str(folder))

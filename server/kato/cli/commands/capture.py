@@ -1,25 +1,25 @@
 """`kato capture`: writes a conversation to a note now, from the assistant's log. See `kato.cli.capturing`."""
 
 import argparse
-import os
 from collections.abc import Sequence
-from contextlib import suppress
 from functools import partial
-from pathlib import Path
+from pathlib import Path, PurePath
 from typing import TYPE_CHECKING
 
 from msgspec.structs import replace
 
 from kato.app import config
+from kato.app.catalogue import log_screen, open_journal
+from kato.app.parsing import find_log
 from kato.cli import capturing, catalog, kept, options, terminal
 from kato.core.errors import EXIT_OK, CommandRefused
 from kato.core.text import printable
 from kato.logs.listing import describe
-from kato.system.regular import open_regular
 
 if TYPE_CHECKING:
+    from kato.core.records import SessionRecord
     from kato.core.settings import Settings
-    from kato.logs.screening import LogScreen
+    from kato.logs.discovery import Found
     from kato.notes.notebook import Whole
 
 
@@ -32,12 +32,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "kato capture --latest notes/talk.md",
         "kato capture 3f2a9c1e talk.html --images --tools=full",
         "kato capture --latest --since 2h - | less",
+        "kato capture ~/backup/session.jsonl old-talk.md",
     )
     parser.add_argument(
         "session",
         nargs="?",
         metavar="SESSION",
-        help="its id, or the beginning of it, or provider/id (kato sessions lists them)",
+        help="its id, or the beginning of it, or provider/id (kato sessions lists them); or the path of a session log",
     )
     parser.add_argument(
         "path",
@@ -88,19 +89,44 @@ def run(arguments: argparse.Namespace) -> int:
     logs = catalog.list_found(places.roots, places.surroundings)
     if wanted is None:
         found = catalog.latest(logs, str(Path.cwd()), places.surroundings)
-    else:
-        try:
-            found = catalog.pick(logs, wanted, places.surroundings)
-        except CommandRefused:
-            record = kept.find(config.state_dir(chosen.state_dir), wanted)
-            if record is None:
-                raise
-            where = path if path in (None, "-") else options.absolute(path)
-            report = kept.write(chosen, record, kept.Target(where, arguments.format), arguments.since)
-            if report is not None:
-                _print(report)
-            return EXIT_OK
-    screen = _screen(config.state_dir(chosen.state_dir))
+        return _capture(chosen, found, logs, places, path, arguments)
+    try:
+        found = catalog.pick(logs, wanted, places.surroundings)
+    except CommandRefused as refusal:
+        record = kept.find(config.state_dir(chosen.state_dir), wanted)
+        if record is not None:
+            return _capture_kept(chosen, record, path, arguments)
+        found = _find_elsewhere(wanted, places, refusal)
+    return _capture(chosen, found, logs, places, path, arguments)
+
+
+def _find_elsewhere(wanted: str, places: catalog.Places, refusal: CommandRefused) -> "Found":
+    """The log at a path that no assistant uses. Raises `refusal` if the user meant no path, and KatoError if it is not a log."""
+    if PurePath(wanted).suffix.lower() in (".md", ".markdown", ".html", ".txt"):
+        raise CommandRefused(
+            f"no conversation {wanted!r} is on this machine; to write the newest one of this folder to that file: "
+            f"kato capture --latest {wanted}"
+        ) from None
+    if not Path(wanted).is_file():
+        raise refusal
+    return find_log(wanted, None, places.surroundings)
+
+
+def _capture(
+    chosen: "Settings",
+    found: "Found",
+    logs: "Sequence[Found]",
+    places: catalog.Places,
+    path: str | None,
+    arguments: argparse.Namespace,
+) -> int:
+    """Writes the conversation of a log. Raises KatoError."""
+    journal = open_journal(config.state_dir(chosen.state_dir))
+    try:
+        screen = log_screen(journal)
+    finally:
+        if journal is not None:
+            journal.close()
     about = describe(found, places.surroundings).info
     ignoring = screen.is_ignored(about.cwd)
     if ignoring is not None:
@@ -118,19 +144,15 @@ def run(arguments: argparse.Namespace) -> int:
     return EXIT_OK
 
 
-def _screen(state_dir: Path) -> "LogScreen":
-    """What must not be in a note: the gaps of the journal, and ignored folders."""
-    from kato.app.catalogue import log_screen, open_journal  # noqa: PLC0415
-    from kato.storage.journal.files import FILE_NAME  # noqa: PLC0415
-
-    with config.usable_state_dir(state_dir), suppress(FileNotFoundError):
-        os.close(open_regular(state_dir / FILE_NAME, os.O_RDONLY))
-    journal = open_journal(state_dir)
-    try:
-        return log_screen(journal)
-    finally:
-        if journal is not None:
-            journal.close()
+def _capture_kept(
+    chosen: "Settings", record: "SessionRecord", path: str | None, arguments: argparse.Namespace
+) -> int:
+    """Writes a conversation that only the journal has. Raises KatoError."""
+    where = path if path in (None, "-") else options.absolute(path)
+    report = kept.write(chosen, record, kept.Target(where, arguments.format), arguments.since)
+    if report is not None:
+        _print(report)
+    return EXIT_OK
 
 
 def _session_and_path(arguments: argparse.Namespace) -> tuple[str | None, str | None]:

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 #: Enough to distinguish the ids of one user; every command takes the beginning of an id.
 _ID_CHARS: Final = 13
-_EXTENTS: Final = {"log": "", "partial": "kept in part", "kept": "kept", "log_gone": "kept, log gone"}
+_EXTENTS: Final = {"log": "", "partial": "kept in part", "kept": "kept", "log_gone": "kept"}
 
 
 #: What stands for a title: of a conversation that is kept, or not.
@@ -131,12 +131,19 @@ def view(listed: "Sequence[Conversation]", now_ms: int, *, whole: bool) -> "Rend
                 ago(now_ms - one.updated_at),
                 words(one.assistant_title),
                 words(agent + (one.title or _UNTITLED[one.not_kept is None])),
-                words(_EXTENTS[one.extent] if one.not_kept is None else "not kept", style="dim"),
+                words(_extent(one), style="dim"),
                 mb(one.size),
                 words(one.key.session_id if whole else one.key.session_id[:_ID_CHARS], style="dim"),
             )
         parts += [words(shown_path(folder), style="bold"), table]
     return Group(*parts)
+
+
+def _extent(one: "Conversation") -> str:
+    """What is kept of a conversation."""
+    if one.not_kept is not None:
+        return "not kept"
+    return "kept, log gone" if one.gone_path is not None else _EXTENTS[one.extent]
 
 
 def as_json(one: "Conversation") -> dict[str, Any]:
