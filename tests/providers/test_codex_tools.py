@@ -1,5 +1,8 @@
 """Codex's rollouts: tool calls and their results, each once."""
 
+from collections.abc import Callable
+from typing import Any
+
 import pytest
 
 from kato.core.events import Decision, ToolCall, ToolResult
@@ -110,6 +113,32 @@ def test_outputs_without_a_call_id_are_kept() -> None:
         ("?", "second"),
         ("?", "second"),
     ]
+
+
+@pytest.mark.parametrize(
+    ("record", "name"),
+    [
+        (lambda found: completed("Extension", kind="web.search", id="e", query="kato", results=found), "web.search"),
+        (lambda found: event("web_search_end", call_id="e", query="kato", results=found), "web_search"),
+    ],
+    ids=["Extension", "web_search_end"],
+)  # fmt: skip
+def test_the_results_of_a_search_on_the_web_are_readable(record: Callable[[Any], Json], name: str) -> None:
+    found = [
+        {
+            "type": "result",
+            "title": "Kato",
+            "url": "https://kato.invalid/",
+            "snippet": "Own it.",
+            "ref_id": "r1",
+        },
+        {"type": "result", "title": None, "url": "https://b.invalid/"},
+        {"type": "text_result", "text": "found"},
+    ]
+    events, problems = read(reader_of("codex"), [lines(record(found))])
+    assert problems == []
+    text = "Kato\nhttps://kato.invalid/\nOwn it.\n\nhttps://b.invalid/\n\nfound"
+    assert brief(events) == [("call", name), ("result", text)]
 
 
 def test_items_that_only_the_consolidated_records_have_are_emitted() -> None:

@@ -130,6 +130,18 @@ def output_of(value: object) -> str:
     return read_output(value).text
 
 
+def pages_of(results: object) -> str:
+    """The results of a search on the web as text: of each page its title, its address and an excerpt."""
+    if not isinstance(results, list):
+        return output_of(results)
+    return "\n\n".join(text for one in results if (text := _page(one)))
+
+
+def _page(one: object) -> str:
+    parts = [text_of(one, name) for name in ("title", "url", "snippet")] if isinstance(one, dict) else []
+    return "\n".join(part for part in parts if part) or output_of([one])
+
+
 def both_streams(record: Json) -> str:
     """What a program wrote to its outputs."""
     return "\n".join(part for part in (text_of(record, "stdout"), text_of(record, "stderr")) if part)

@@ -6,7 +6,15 @@ from typing import Final
 
 from kato.assistants.codex.calls import CallReader, tool_name
 from kato.assistants.codex.history import ShellCommand
-from kato.assistants.codex.outputs import both_streams, ending_in, outcome_in, outcome_of, output_of, patch_of
+from kato.assistants.codex.outputs import (
+    both_streams,
+    ending_in,
+    outcome_in,
+    outcome_of,
+    output_of,
+    pages_of,
+    patch_of,
+)
 from kato.assistants.codex.session import Entry
 from kato.assistants.contract import Json
 from kato.assistants.values import as_text, object_of, placeholder, text_of
@@ -86,9 +94,7 @@ class ToolReader(CallReader):
         given = {key: value for key, value in entry.body.items() if key not in _NOT_GIVEN and value}
         call_id = _call_id(entry.body) or self._id("call", name, entry.at)
         self._call(call_id, entry.at, entry.kind, name, given or None)
-        results = entry.body.get("results")
-        if results is not None:
-            self._finish(call_id, output_of(results), entry.at, entry.kind)
+        self._finish_search(call_id, entry)
 
     def _search(self, entry: Entry) -> None:
         self._flush_waiting()
@@ -96,6 +102,12 @@ class ToolReader(CallReader):
         if not self._twins.is_twin("assistant", "web", query, entry.kind):
             call_id = _call_id(entry.body) or self._id("web", query, entry.at)
             self._call(call_id, entry.at, "web_search", "web_search", {"query": query} if query else None)
+            self._finish_search(call_id, entry)
+
+    def _finish_search(self, call_id: str, entry: Entry) -> None:
+        results = entry.body.get("results")
+        if results is not None:
+            self._finish(call_id, pages_of(results), entry.at, entry.kind)
 
     def _image_generation(self, entry: Entry) -> None:
         """Emits the name of the picture's file; the picture itself, in the record, is not kept."""
