@@ -175,6 +175,12 @@ def test_a_plan_that_a_conversation_begins_with_runs_nothing() -> None:
     assert (left_out(events), runs(events)) == (["stop"], ["record"])
 
 
+def test_the_tools_that_a_search_found_are_shown_by_their_names() -> None:
+    found = [{"type": "tool_reference", "tool_name": name} for name in ("TaskCreate", "SendMessage")]
+    block = {"type": "tool_result", "tool_use_id": "t1", "content": found}
+    assert emitted(user([block])) == [("result", "TaskCreate\nSendMessage")]
+
+
 def test_words_next_to_a_result_have_an_id_of_their_own() -> None:
     block = {"type": "tool_result", "tool_use_id": "t1", "content": "out"}
     events, _ = read(reader_of("claude"), [lines(user([block, text("please\n::stop")]))])

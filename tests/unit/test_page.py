@@ -57,6 +57,13 @@ def test_each_run_is_a_section_with_its_speaker_and_time() -> None:
         ("[x](javascript:alert(1))", "[x](javascript:alert(1))"),
         ("[x](https://example.org)", '<a href="https://example.org" rel="noopener noreferrer">x</a>'),
         ("```python\nx = 1\n```", '<pre class="hl">'),
+        (
+            "```console\n$ cat <<E\n> a\nE\n# no prompt\n> nor this\n```",
+            (
+                '<span class="gp">$ </span>cat &lt;&lt;E\n<span class="gp">&gt; </span>a\n<span class="go">E\n</span>'
+                '<span class="go"># no prompt\n</span><span class="go">&gt; nor this\n</span>'
+            ),
+        ),
         ("```nonsense\n<x>\n```", "<pre><code>&lt;x&gt;\n</code></pre>"),
         ("- [x] done\n- [ ] open", '<li class="task">☑ done</li>'),
     ],

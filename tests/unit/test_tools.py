@@ -253,7 +253,7 @@ def test_the_first_line_of_a_summary_says_it_all() -> None:
         "<summary>Edited 1 file (+2 −1), created 1 file (+2), read 2 files, listed 1 folder, "
         "ran 2 commands (1 failed, 1 denied), "
         "made 2 searches, fetched 1 page, made 1 web search, started 1 sub-agent, asked 1 question, updated the to-do list, "
-        "used 1 other tool</summary>"
+        "made 1 other call</summary>"
     )
     assert [line for line in text.splitlines() if line.startswith("- ")] == [
         "- Edited `a.py` (+1 −1)",
@@ -338,6 +338,25 @@ BLOCKS: list[tuple[Action, tool_blocks.Result, str]] = [
         Other("query", {"sql": "a | b", "limit": 3}),
         RESULT("rows"),
         "query|| argument | value |\n| --- | --- |\n| `sql` | `a \\| b` |\n| `limit` | `3` |\n\n```\nrows\n```",
+    ),
+    (
+        Other(
+            "send",
+            {"to": "al", "text": "Dear al,\n\n  come.\n", "copy": "Dear al,\n\n  come.\n", "empty": " "},
+        ),
+        RESULT("sent"),
+        (
+            "send|| argument | value |\n| --- | --- |\n| `to` | `al` |\n| `copy` | the same as `text` |\n| `empty` |  |\n\n"
+            "`text`:\n\n```\nDear al,\n\n  come.\n```\n\n```\nsent\n```"
+        ),
+    ),
+    (
+        Other("plot", {"points": [{"x": 1000000, "y": 2000000, "name": "p" * 90}]}),
+        RESULT("drawn"),
+        'plot|`points`:\n\n```json\n[\n  {\n    "x": 1000000,\n    "y": 2000000,\n    "name": "'
+        + "p" * 90
+        + '"\n  }\n]\n```'
+        "\n\n```\ndrawn\n```",
     ),
     (
         Command("screenshot"),

@@ -220,6 +220,7 @@ def notebook(chosen: Settings, writer: NoteWriter, notes: NoteLedger, spool_dir:
         random_bytes=os.urandom,
         tools=registry.tools,
         read_picture=PictureStore(spool_dir).read,
+        title_of=lambda provider: registry.titles().get(provider, provider),
     )
 
 

@@ -104,6 +104,8 @@ def _block_text(block: object) -> str:
         text = block.get("text")
         if isinstance(text, str):
             return text
+        if block.get("type") == "tool_reference" and isinstance(block.get("tool_name"), str):
+            return str(block["tool_name"])  # a tool that a search for tools found
         placeholder = picture(block)
         if placeholder is not None:
             return placeholder

@@ -207,6 +207,8 @@ def _highlighted(code: str, language: str, _: str) -> str:
     from pygments.lexers import get_lexer_by_name  # noqa: PLC0415
     from pygments.util import ClassNotFound  # noqa: PLC0415
 
+    if language == "console":
+        return f'<pre class="hl"><code>{_console(code)}</code></pre>\n'
     if not language or len(code) > _HIGHLIGHT_CHARS_MAX:
         return f"<pre><code>{escape(code)}</code></pre>\n"
     try:
@@ -214,6 +216,20 @@ def _highlighted(code: str, language: str, _: str) -> str:
     except ClassNotFound:
         return f"<pre><code>{escape(code)}</code></pre>\n"
     return f'<pre class="hl"><code>{highlight(code, lexer, _formatter("default"))}</code></pre>\n'
+
+
+def _console(code: str) -> str:
+    """Commands after a prompt `$`, with their further lines after `>`, and output. Pygments' lexer takes `#` and `%` for prompts too,
+    with which lines of many outputs begin.
+    """
+    pieces, is_typed = [], False
+    for line in code.splitlines(keepends=True):
+        is_typed = line.startswith("$ ") or (is_typed and line.startswith("> "))
+        if is_typed:
+            pieces.append(f'<span class="gp">{escape(line[:2])}</span>{escape(line[2:])}')
+        else:
+            pieces.append(f'<span class="go">{escape(line)}</span>')
+    return "".join(pieces)
 
 
 @cache

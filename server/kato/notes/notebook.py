@@ -83,7 +83,7 @@ class _Body(NamedTuple):
 
 class NoteBook:
     """See the module. `spool_dir` is the folder of temporary files; `now_ms` is the clock, in milliseconds since 1970;
-    `random_bytes` gives the bytes of ids.
+    `random_bytes` gives the bytes of ids. `title_of` gives an assistant's name for people.
     """
 
     def __init__(
@@ -98,6 +98,7 @@ class NoteBook:
         random_bytes: Callable[[int], bytes],
         tools: Callable[[str], Mapping[str, ReadArguments]] = lambda _: {},
         read_picture: ReadPicture = lambda _: None,
+        title_of: Callable[[str], str] = str,
     ) -> None:
         self.writer = writer
         self.transcripts = Transcripts(options, tz, ledger.session, tools)
@@ -109,6 +110,7 @@ class NoteBook:
         self._ledger = ledger
         self._spool_dir = spool_dir
         self._read_picture = read_picture
+        self._title_of = title_of
         #: Finds the pictures of a page that are not kept.
         self.pictures: FindPicture = lambda _: None
         #: Called while a whole note is written, with the number of events that are done and of all.
@@ -229,7 +231,8 @@ class NoteBook:
             yield transcript.finish()
 
         started = in_zone(utc(session.created_at), self.transcripts.tz)
-        about = [f"{session.key.provider}, {started:%Y-%m-%d %H:%M}", *([session.cwd] if session.cwd else [])]
+        assistant = self._title_of(session.key.provider)
+        about = [f"{assistant}, {started:%Y-%m-%d %H:%M}", *([session.cwd] if session.cwd else [])]
         from kato.notes import html  # noqa: PLC0415 - 0.5 MB, for pages alone
 
         def find(target: str) -> str | None:

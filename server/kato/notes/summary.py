@@ -237,7 +237,7 @@ _PHRASES: Final[Mapping[Family, Phrase]] = {
     "agent": _times("started", "sub-agent"),
     "question": _times("asked", "question"),
     "todo": lambda _: "updated the to-do list",
-    "other": _times("used", "other tool"),
+    "other": _times("made", "other call"),
 }
 
 

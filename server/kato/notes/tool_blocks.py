@@ -42,6 +42,7 @@ from kato.notes.markup import (
     prose,
     quoted,
     table,
+    trimmed,
 )
 from kato.notes.summary import about_of, changed, how_it_ended, line_range, shown_path
 
@@ -219,16 +220,31 @@ def _plan(action: Plan, _: Result, __: Style) -> Parts:
 
 
 def _other(action: Other, result: Result, style: Style) -> Parts:
-    rows = [(code_span(str(key)), _value(value)) for key, value in action.arguments.items()]
-    body = table(("argument", "value"), rows) if rows else ""
+    """The arguments as a table. Those that a cell cannot show as they are stand below it, each text once."""
+    rows: list[tuple[str, str]] = []
+    below: dict[tuple[str, str], str] = {}
+    for name, value in action.arguments.items():
+        key, (text, language) = code_span(str(name)), _argument(value)
+        if text == cut(text):
+            rows.append((key, code_span(text) if text else ""))
+        elif (text, language) in below:
+            rows.append((key, f"the same as {below[text, language]}"))
+        else:
+            below[text, language] = key
+    parts = [table(("argument", "value"), rows) if rows else ""]
+    for (text, language), key in below.items():
+        parts.append(f"{key}:\n\n{fenced(head_and_tail(text, style.lines_max), language)}")
     about = cut(about_of(action))
     line = f"{action.name}: {about}" if about else action.name
-    return line, _with_output(body, result, style)
+    return line, _with_output("\n\n".join(part for part in parts if part), result, style)
 
 
-def _value(value: Any) -> str:
-    text = value if isinstance(value, str) else msgspec.json.encode(value).decode()
-    return code_span(text) if text.strip() else ""
+def _argument(value: Any) -> tuple[str, str]:
+    """An argument as text, with the language of that text."""
+    if isinstance(value, str):
+        return trimmed(normalised(value)), ""
+    text = msgspec.json.encode(value).decode()
+    return (text if text == cut(text) else msgspec.json.format(text, indent=2)), "json"
 
 
 #: Actions whose renderer shows the result.
