@@ -192,7 +192,7 @@ def test_a_name_is_taken_as_the_folder_spells_it(tmp_path: Path) -> None:
         ("ws/notes/x.sh", False),
     ],
 )
-def test_the_folders_of_conversations_are_allowed_where_the_policy_says_so(
+def test_the_folders_of_conversations_are_allowed_where_the_policy_includes_them(
     workspace: Path, tmp_path: Path, path: str, is_allowed: bool
 ) -> None:
     own = tmp_path / "own"
