@@ -220,6 +220,19 @@ def test_calls_are_shown_in_their_order_each_with_its_own_result() -> None:
     ]
 
 
+def test_calls_that_have_the_same_id_stay_two_calls_whichever_process_shows_them() -> None:
+    calls = [
+        tool_call(name, number, call="a", input={"x": name}) for number, name in enumerate(("one", "two"))
+    ]
+    first = Transcript(ALL, UTC)
+    assert [first.feed(struct(call)) for call in calls] == ["", ""]
+    other = Transcript(ALL, UTC, first.state)
+    said = struct(user("go on", 3))
+    text = first.feed(said)
+    assert other.feed(said) == text
+    assert text.index("<summary>one</summary>") < text.index("<summary>two</summary>")
+
+
 def test_no_result_can_end_its_block() -> None:
     text = render(tool_result("````\n</details>\n```"), options=ALL)
     assert "`````\n````\n</details>\n```\n`````" in text

@@ -3,6 +3,10 @@
 from datetime import datetime
 from typing import Final
 
+from msgspec import UNSET, UnsetType
+
+from kato.notes.markup import one_line
+
 #: Changed files that the frontmatter names.
 FILES_MAX: Final = 50
 
@@ -29,6 +33,13 @@ class Facts:
         if self.started is None:
             self.started = moment
         self.ended = moment
+
+    def model(self, name: str | UnsetType) -> str:
+        """Adds a model that spoke or acted. Returns its name for a heading; "" if it is not known."""
+        shown = "" if name is UNSET else one_line(name)
+        if shown:
+            self.models[shown] = None
+        return shown
 
     def changed(self, path: str) -> None:
         """Adds a file that was changed."""

@@ -12,14 +12,14 @@ leaves no trace, not even a new heading.
 
 import hashlib
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime, tzinfo
 from typing import Any, Final
 
 import msgspec
-from msgspec import UNSET, UnsetType, structs
+from msgspec import UNSET, structs
 
-from kato.core.actions import Action, Other, ReadArguments
+from kato.core.actions import ReadArguments
 from kato.core.events import (
     BOUNDARY_SUBTYPES,
     AssistantMessage,
@@ -35,8 +35,7 @@ from kato.core.events import (
 from kato.core.moments import in_zone
 from kato.core.pictures import Link
 from kato.core.text import line_part
-from kato.core.tools import action_of
-from kato.notes import decisions, redaction, summary, tool_blocks
+from kato.notes import decisions, redaction
 from kato.notes.brief_events import (
     BriefCall,
     BriefResult,
@@ -46,22 +45,17 @@ from kato.notes.brief_events import (
     HiddenThinking,
     decoder,
 )
+from kato.notes.calls import CALLS, AnyCall, AnyResult, Block, Context
 from kato.notes.facts import Facts
 from kato.notes.headings import SYSTEM, USER, Style, distinct, kato_heading, readable_heading
-from kato.notes.markup import details, normalised, one_line, prose, quoted, trimmed
+from kato.notes.markup import details, normalised, prose, quoted, trimmed
 from kato.notes.masking import Masking
 from kato.notes.options import MarkdownOptions
 from kato.notes.safe_markdown import enclosed, typed
-from kato.notes.transcript_state import TranscriptState, WaitingCall
+from kato.notes.transcript_state import TranscriptState
 
-#: Calls without a result whose names are remembered. Beyond this the oldest name is dropped, and its result is shown with the
-#: call's id. A turn of an assistant holds some dozens.
-_OPEN_CALLS_MAX: Final = 256
 #: Messages of a turn that are remembered, to write a repetition once.
 _TURN_MESSAGES_MAX: Final = 64
-#: A call waits for its result to be shown with it, unless its arguments are larger (bytes of JSON) or more calls wait.
-_WAITING_BYTES_MAX: Final = 64 * 1024
-_WAITING_CALLS_MAX: Final = 32
 
 
 class Transcript:
@@ -84,11 +78,9 @@ class Transcript:
         self._options = options
         self._tz = tz
         self._level = level
-        self._tools = tools
         self._state = (
             msgspec.json.decode(state, type=TranscriptState) if state else TranscriptState(folder=folder)
         )
-        self._style = tool_blocks.Style(options.tool_lines_max, self._state.folder)
         #: Decodes stored lines into events for `feed`. Decodes only the fields that the options show.
         self.read = decoder(options).decode_lines
         #: Links the pictures that the text refers to; None leaves their placeholders.
@@ -97,24 +89,18 @@ class Transcript:
         self.fed = 0
         self.facts = Facts()
         masking = Masking(self.facts, is_on=options.redact_secrets)
-        self._masked, self._masked_value, self._masked_json = masking.text, masking.value, masking.json
-        #: What the waiting calls of this process do; those of the state are read again from their arguments.
-        self._actions: dict[str, Action] = {}
-        call, result = {
-            "hidden": (self._hidden_call, self._hidden_result),
-            "summary": (self._brief_call, self._brief_result),
-            "full": (self._full_call, self._full_result),
-        }[options.tool_calls]
+        self._masked, self._masked_value = masking.text, masking.value
+        self._calls = CALLS[options.tool_calls](Context(options, self._state, self.facts, masking, tools))
         self._rules: Mapping[type, Callable[[Any], str]] = {
             AssistantMessage: self._assistant_message,
             SystemMessage: self._system_message,
             ProviderInfo: self._provider_info,
-            ToolCall: call,
-            BriefCall: call,
-            HiddenCall: self._hidden_call,
-            ToolResult: result,
-            BriefResult: result,
-            HiddenResult: self._hidden_result,
+            ToolCall: self._call,
+            BriefCall: self._call,
+            HiddenCall: self._call,
+            ToolResult: self._result,
+            BriefResult: self._result,
+            HiddenResult: self._result,
             Thinking: self._thinking,
             HiddenThinking: lambda _: "",
             Decision: self._decision,
@@ -203,7 +189,7 @@ class Transcript:
             return ""
         self._state.said = [*self._state.said, mark][-_TURN_MESSAGES_MAX:]
         self.facts.message_at(event.timestamp)
-        self._state.assistant = self._model(event.model) or "Assistant"
+        self._state.assistant = self.facts.model(event.model) or "Assistant"
         shown = self._message(self._state.assistant, event, self._enclosed(text))
         return shown + self._end_turn() if event.phase == "final" else shown
 
@@ -211,13 +197,6 @@ class Transcript:
         """A message that is not the user's: verbatim, but it closes what it opens, and none of its headings is a speaker's."""
         style: Style = "kato" if self._options.heading_style == "kato" else "readable"
         return enclosed(distinct(text, style) if self._level == 1 else text)
-
-    def _model(self, name: str | UnsetType) -> str:
-        """The name of a model that spoke or acted, for a heading; "" if it is not known."""
-        shown = "" if name is UNSET else one_line(name)
-        if shown:
-            self.facts.models[shown] = None
-        return shown
 
     def _system_message(self, event: SystemMessage | ProviderInfo) -> str:
         if not self._options.include_system_events:
@@ -287,115 +266,20 @@ class Transcript:
 
     # --- What the assistant did -------------------------------------------------------------------------
 
-    def _action(self, name: str, given: Any, about: str) -> Action:
-        return action_of(name, given if isinstance(given, dict) else {}, self._tools, about=about)
+    def _call(self, event: AnyCall) -> str:
+        return self._shown(self._calls.call(event))
 
-    def _hidden_call(self, event: ToolCall | HiddenCall | BriefCall) -> str:
-        calls = self._state.calls
-        calls[event.tool_call_id] = event.name
-        while len(calls) > _OPEN_CALLS_MAX:
-            del calls[next(iter(calls))]
-        return ""
+    def _result(self, event: AnyResult) -> str:
+        return self._shown(self._calls.result(event))
 
-    def _hidden_result(self, event: ToolResult | HiddenResult) -> str:
-        self._state.calls.pop(event.tool_call_id, None)
-        return ""
-
-    def _brief_call(self, event: ToolCall | BriefCall) -> str:
-        """Remembers what was done, for the summary at the end of the turn."""
-        state = self._state
-        state.assistant = self._model(event.model) or state.assistant
-        if state.since is None:
-            state.since = event.timestamp
-        given = msgspec.json.decode(event.input) if isinstance(event.input, msgspec.Raw) else event.input
-        action = self._action(event.name, given, _about(event.description))
-        for one in summary.done(event.tool_call_id, action, state.folder, self._masked):
-            if one.family in summary.CHANGES:
-                self.facts.changed(one.label)
-            if len(state.done) < summary.LINES_MAX:
-                state.done.append(one)
-            else:
-                state.omitted += 1
-        return ""
-
-    def _brief_result(self, event: ToolResult | BriefResult) -> str:
-        if event.outcome is not UNSET or event.exit_code is not UNSET:
-            for one in self._state.done:
-                if one.call_id == event.tool_call_id:
-                    one.outcome = None if event.outcome is UNSET else event.outcome
-                    one.exit_code = None if event.exit_code is UNSET else event.exit_code
-        return ""
+    def _show_waiting(self) -> str:
+        return self._shown(self._calls.flush())
 
     def _end_turn(self) -> str:
-        """The summary of what was done in the turn."""
-        state = self._state
-        if state.since is None:
-            return ""
-        text, since = summary.block(state.done, state.omitted), state.since
-        state.done, state.omitted, state.since = [], 0, None
-        return self._folded(since, text) if text else ""
+        return self._shown(self._calls.end_turn())
 
-    def _full_call(self, event: ToolCall | BriefCall) -> str:
-        """Keeps a call until its result arrives. A large one is shown without it."""
-        self._hidden_call(event)
-        state, call_id = self._state, event.tool_call_id
-        state.assistant = self._model(event.model) or state.assistant
-        arguments = self._masked_json(_json(event.input))
-        given = msgspec.json.decode(arguments) if arguments else {}
-        action = self._action(event.name, given, _about(event.description))
-        if isinstance(action, Other):  # only there the line is shown
-            action = structs.replace(action, about=self._masked(action.about))
-        for path in summary.changed_files(action, state.folder):
-            self.facts.changed(path)
-        about = action.about if isinstance(action, Other) else ""
-        waiting = WaitingCall(call_id, event.name, arguments, event.timestamp, about=about)
-        is_large = len(arguments) > _WAITING_BYTES_MAX
-        before = self._show_waiting() if is_large or len(state.waiting) >= _WAITING_CALLS_MAX else ""
-        state.waiting.append(waiting)
-        self._actions[call_id] = action
-        return before + self._show_waiting() if is_large else before
-
-    def _full_result(self, event: ToolResult) -> str:
-        name = self._state.calls.pop(event.tool_call_id, event.tool_call_id)
-        result = tool_blocks.Result(
-            self._masked(event.result),
-            None if event.outcome is UNSET else event.outcome,
-            None if event.exit_code is UNSET else event.exit_code,
-        )
-        waiting = next((one for one in self._state.waiting if one.call_id == event.tool_call_id), None)
-        if waiting is None:
-            before = self._show_waiting()
-            return before + self._folded(event.timestamp, tool_blocks.late(name, result, self._style))
-        waiting.text = tool_blocks.block(self._waiting_action(waiting), result, self._style)
-        is_first = self._state.waiting[0] is waiting
-        if is_first or len(waiting.text) > _WAITING_BYTES_MAX:
-            return self._show_waiting(until=None if not is_first else waiting)
-        return ""
-
-    def _waiting_action(self, waiting: WaitingCall) -> Action:
-        action = self._actions.pop(waiting.call_id, None)
-        if action is None:
-            given = msgspec.json.decode(waiting.arguments) if waiting.arguments else {}
-            action = self._action(waiting.name, given, waiting.about)
-        return action
-
-    def _show_waiting(self, until: WaitingCall | None = None) -> str:
-        """Shows waiting calls in their order: all of them, or, with `until`, those before the first one without a result."""
-        text = ""
-        while self._state.waiting:
-            one = self._state.waiting[0]
-            if until is not None and not one.text:
-                break
-            del self._state.waiting[0]
-            text += self._folded(one.at, one.text or self._without_result(one))
-        return text
-
-    def _without_result(self, waiting: WaitingCall) -> str:
-        """The block of a call whose result will stand further down, or never came."""
-        action = self._waiting_action(waiting)
-        if waiting.call_id in self._state.calls:
-            self._state.calls[waiting.call_id] = tool_blocks.first_line(action, self._style)
-        return tool_blocks.block(action, tool_blocks.Result(), self._style)
+    def _shown(self, blocks: Sequence[Block]) -> str:
+        return "".join([self._folded(at, text) for at, text in blocks]) if blocks else ""
 
     def _thinking(self, event: Thinking) -> str:
         if not self._options.include_thinking:
@@ -404,7 +288,7 @@ class Transcript:
         if not text:
             return ""
         before = self._show_waiting()
-        self._state.assistant = self._model(event.model) or self._state.assistant
+        self._state.assistant = self.facts.model(event.model) or self._state.assistant
         return before + self._folded(event.timestamp, details("Thinking", quoted(text)))
 
     def _folded(self, timestamp: datetime, block: str) -> str:
@@ -415,20 +299,6 @@ class Transcript:
             self._state.kind = AssistantMessage.__name__
         self._state.in_list = False
         return self._block(heading, block)
-
-
-def _about(description: str | UnsetType) -> str:
-    """The line that describes a call. Where it was cut, the last word goes: half of a secret is not recognised as one."""
-    if description is UNSET or not description.endswith("…"):
-        return "" if description is UNSET else description
-    return f"{description.rpartition(' ')[0]} …".lstrip()
-
-
-def _json(given: "dict[str, Any] | msgspec.Raw | UnsetType") -> str:
-    """A call's arguments as JSON; "" if it has none."""
-    if given is UNSET:
-        return ""
-    return bytes(given).decode() if isinstance(given, msgspec.Raw) else msgspec.json.encode(given).decode()
 
 
 #: An HTML comment ends a list in Markdown and is not visible.
