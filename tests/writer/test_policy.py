@@ -8,7 +8,8 @@ import pytest
 from kato.core.errors import PathDenied
 from kato.notes import opening
 from kato.notes.files import NoteWriter
-from kato.notes.policy import AuditLog, RootUnavailable, WritePolicy, as_on_disk
+from kato.notes.policy import AuditLog, WritePolicy, as_on_disk
+from kato.notes.roots import RootUnavailable
 
 
 @pytest.fixture

@@ -25,8 +25,8 @@ from kato.engine.reading import SessionReader
 from kato.notes.held import HeldNotes, at_end
 from kato.notes.notebook import NoteBook
 from kato.notes.opening import NoteMissing
-from kato.notes.policy import RootUnavailable
 from kato.notes.rendering import Position
+from kato.notes.roots import RootUnavailable
 
 log = logging.getLogger("kato.engine")
 

@@ -24,8 +24,8 @@ from kato.core.records import NoteRecord, Recording
 from kato.notes import frontmatter, looks
 from kato.notes.files import NoteWriter
 from kato.notes.opening import FileState, NoteMissing
-from kato.notes.policy import RootUnavailable
 from kato.notes.rendering import Events, Position, moved, position_of, texts
+from kato.notes.roots import RootUnavailable
 from kato.notes.transcripts import Transcripts
 
 

@@ -28,8 +28,9 @@ from kato.notes.opening import (
     state_of,
     write_all,
 )
-from kato.notes.policy import RootUnavailable, WritePolicy, as_on_disk
+from kato.notes.policy import WritePolicy, as_on_disk
 from kato.notes.replacing import Prepared, Written
+from kato.notes.roots import RootUnavailable
 from kato.system.regular import open_regular
 
 

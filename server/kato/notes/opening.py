@@ -16,7 +16,8 @@ from typing import Final, NamedTuple
 
 from kato.core import limits
 from kato.core.errors import PathDenied, WriteFailed
-from kato.notes.policy import AT, Place, RootUnavailable, WritePolicy, device_of
+from kato.notes.policy import Place, WritePolicy
+from kato.notes.roots import AT, RootUnavailable, device_of
 from kato.system.regular import NotRegular, open_regular
 
 #: Flags of every open: no link is followed, no child process inherits the descriptor, no byte is translated.

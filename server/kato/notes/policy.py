@@ -11,31 +11,23 @@ Rules: allowed folders are resolved once, when the settings come into force. A r
 audit log; a repeated decision (the appends of a recording) is there once.
 """
 
-import errno
 import json
 import os
-import stat
 import sys
 from collections.abc import Callable, Sequence
-from contextlib import suppress
 from datetime import datetime, timezone
 from pathlib import Path, PurePath
 from typing import Final, NamedTuple
 
 from kato.core import limits, paths
 from kato.core.errors import PathDenied
+from kato.notes.roots import Everywhere, Root, RootUnavailable, common_folder
 from kato.system.regular import open_regular
 
 _WINDOWS: Final = sys.platform == "win32"
-#: Whether the system opens files relative to an open folder without following links: true everywhere but on Windows.
-AT: Final = os.open in os.supports_dir_fd and hasattr(os, "O_NOFOLLOW") and hasattr(os, "O_DIRECTORY")
 _NOFOLLOW: Final = getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_BINARY", 0)
 
 Audit = Callable[[str, str, str], None]
-
-
-class RootUnavailable(PathDenied):
-    """The allowed folder is missing, or another one is in its place. It may come back, so recordings pause."""
 
 
 class AuditLog:
@@ -71,148 +63,6 @@ class AuditLog:
 def _as_text(name: str) -> str:
     """A path as valid Unicode: Python keeps bytes that are not UTF-8 as lone surrogates, which JSON cannot represent."""
     return name.encode(errors="replace").decode()
-
-
-class Identity(NamedTuple):
-    """The identity of a folder whatever its name: device and inode, and the depth in its path at which its drive is mounted."""
-
-    device: int
-    inode: int
-    mount_depth: int
-
-    def is_same(self, found: os.stat_result) -> bool:
-        """Whether both are the same folder."""
-        return (self.device, self.inode) == (found.st_dev, found.st_ino)
-
-
-class Root:
-    """An allowed folder, and its identity when it was allowed.
-
-    Kato makes its `own` folder whenever it is missing. It makes the folder for notes without a path (`is_new_made`) only if that
-    never existed: one that existed may be a drive that is not mounted now.
-    """
-
-    def __init__(self, given: str, *, own: bool = False, is_new_made: bool = False) -> None:
-        self.path = os.path.realpath(given)
-        self.given = given
-        self._own = own
-        self._identity: Identity | None = None
-        with suppress(OSError):
-            self._identity = _reach(self.path)
-        self._is_made = own or (is_new_made and self._identity is None and not os.path.lexists(self.path))
-
-    def holds(self, real: str) -> bool:
-        """Whether the text of a path leads below this folder."""
-        return real != self.path and _common(real, self.path) == self.path
-
-    def names_below(self, real: str) -> list[str]:
-        """The names of the folders, and of the file, from this folder down to a path in it."""
-        return real[len(self.path) :].strip(os.sep).split(os.sep)
-
-    def trouble(self) -> str | None:
-        """The reason why nothing may be written here now; None if the folder exists and is the one that was allowed."""
-        try:
-            found = os.lstat(self.path)
-        except FileNotFoundError:
-            return None if self._is_made else "is not there"
-        except OSError as error:
-            return f"cannot be read ({error.strerror})"
-        if self._identity is not None and self._identity.is_same(found):
-            return None
-        if stat.S_ISLNK(found.st_mode):
-            return "is a link now"
-        if not stat.S_ISDIR(found.st_mode):
-            return "is not a folder now"
-        return self._trouble_of_another()
-
-    def _trouble_of_another(self) -> str | None:
-        """Accepts another folder in this one's place where that is safe: nothing existed there before, or a drive was mounted
-        here, for which a program needs the right to mount.
-        """
-        known = self._identity
-        try:
-            reached = _reach(self.path)
-        except OSError:
-            return "lies behind a link now"
-        is_mounted = known is not None and (
-            reached.device != known.device and reached.mount_depth >= known.mount_depth
-        )
-        if known is None or self._own or is_mounted:
-            self._identity = reached
-            return None
-        if reached.device != known.device:
-            return "is on another drive now: the one it was on is not mounted"
-        return "is another folder now; if you replaced it yourself, restart Kato"
-
-    def confirm(self, descriptor: int, path: str) -> None:
-        """Raises RootUnavailable unless the open folder is this one."""
-        if self._identity is None or not self._identity.is_same(os.fstat(descriptor)):
-            trouble = self.trouble() or "was swapped while it was opened"
-            raise RootUnavailable(f"{path}: the allowed folder {self.path} {trouble}", path)
-
-    def make(self) -> None:
-        """Makes the folder if it is missing and Kato may make it."""
-        if self._is_made and not os.path.lexists(self.path):
-            os.makedirs(os.path.dirname(self.path), exist_ok=True)
-            os.mkdir(self.path, 0o700 if self._own else 0o777)
-            self._identity = _reach(self.path)
-            self._is_made = self._own
-
-    def is_emptied_mount(self, device: int | None) -> bool:
-        """Whether the folder is empty and on another device than its notes were: its drive is not mounted."""
-        try:
-            with os.scandir(self.path) as entries:
-                return device not in (None, device_of(os.stat(self.path))) and next(entries, None) is None
-        except OSError:
-            return False
-
-
-class _Everywhere(Root):
-    """Allows all folders of a drive: for a path that the user typed on the command line."""
-
-    def trouble(self) -> str | None:
-        return None
-
-    def confirm(self, descriptor: int, path: str) -> None:
-        pass
-
-
-def device_of(found: os.stat_result) -> int:
-    """The device of a file, in 63 bits: Windows numbers volumes with 64 bits, and integers of SQLite have a sign."""
-    return found.st_dev & (1 << 63) - 1
-
-
-def _reach(path: str) -> Identity:
-    """The state of the folder at a path without links. Opens it from the top following no link where the system can, so that no
-    race leads to another folder. Raises OSError for a link.
-    """
-    if AT:
-        with suppress(
-            PermissionError
-        ):  # a folder on the way may be passed and not opened, where there is no O_PATH
-            return _walk(path)
-    if os.path.realpath(path) != path:
-        raise OSError(errno.ELOOP, "a link", path)
-    found = os.stat(path)
-    return Identity(found.st_dev, found.st_ino, 0)
-
-
-def _walk(path: str) -> Identity:
-    top, *names = PurePath(path).parts
-    flags = os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC | getattr(os, "O_PATH", 0)
-    current = os.open(top, flags)
-    try:
-        found, depth = os.fstat(current), 0
-        for number, name in enumerate(names, 1):
-            inner = os.open(name, flags, dir_fd=current)
-            os.close(current)
-            current = inner
-            above, found = found, os.fstat(current)
-            if found.st_dev != above.st_dev:
-                depth = number
-        return Identity(found.st_dev, found.st_ino, depth)
-    finally:
-        os.close(current)
 
 
 class Place(NamedTuple):
@@ -285,7 +135,7 @@ class WritePolicy:
         if real != path:
             _refuse_by_letters(real, path, suffixes)
         if self._roots is None:
-            return Place(real, _Everywhere(os.path.splitdrive(real)[0] + os.sep))
+            return Place(real, Everywhere(os.path.splitdrive(real)[0] + os.sep))
         holding = [root for root in self._roots if root.holds(real) and root.trouble() is None]
         if not holding:
             self._refuse_changed_root(path)
@@ -326,7 +176,7 @@ class WritePolicy:
         """Raises RootUnavailable if the path is in an allowed folder that is missing or was replaced, wherever the path leads now."""
         plain = os.path.normpath(path)
         for root in self._roots or ():
-            if root.holds(plain) or _common(plain, root.given) == root.given:
+            if root.holds(plain) or common_folder(plain, root.given) == root.given:
                 trouble = root.trouble()
                 if trouble is not None:
                     raise RootUnavailable(f"{path}: the allowed folder {root.path} {trouble}", path)
@@ -371,13 +221,6 @@ def as_on_disk(path: str) -> str:
     if name in names:
         return path
     return next((os.path.join(folder, one) for one in names if paths.same_name(one, name)), path)
-
-
-def _common(path: str, other: str) -> str | None:
-    try:
-        return os.path.commonpath([path, other])
-    except ValueError:  # two drives
-        return None
 
 
 def _real_path(path: str) -> str:
