@@ -13,7 +13,7 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
-from benchmarks import acp, command, ingest, latency, memory, process, scale
+from benchmarks import acp, command, ingest, latency, memory, process, scale, search
 from benchmarks.rows import Measure, Row
 
 MEASURES = (
@@ -29,6 +29,7 @@ MEASURES = (
     Measure("start", "the start, and RSS at rest", process.start),
     Measure("listing", "the first look at session logs", process.listing),
     Measure("scale", "a million events", scale.million),
+    Measure("search", "a search in 1,000 conversations", search.search),
     Measure("idle", "a minute of nothing", process.idle),
 )
 
