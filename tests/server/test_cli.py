@@ -8,6 +8,8 @@ import subprocess
 import sys
 import time
 import uuid
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 from unittest.mock import ANY
@@ -18,7 +20,7 @@ from builders import assistant, request, user
 from kato.assistants.registry import ASSISTANTS
 from kato.cli.client import Client
 from kato.system import zstd
-from logs import ClaudeLog, CodexLog, append, now
+from logs import ClaudeLog, CodexLog, append, now, wait_for
 from providers.plugin import install
 from terminal import Terminal
 
@@ -507,35 +509,51 @@ def test_nothing_is_older_than_an_absurd_number_of_days(terminal: Terminal) -> N
     assert "0 sessions" in terminal.run("clean", "--older-than", "9" * 30 + "d", "--dry-run")
 
 
-@pytest.mark.parametrize("is_named", [True, False], ids=["a folder", "all folders"])
-def test_watch_runs_commands_without_an_editor_and_ends_on_interrupt(
-    terminal: Terminal, is_named: bool
-) -> None:
+@contextmanager
+def watching(terminal: Terminal, *folders: str) -> Iterator[Callable[[], str]]:
+    """Runs `kato watch`; afterwards, the function gives its output."""
     watch = subprocess.Popen(
-        [sys.executable, "-m", "kato", "watch", *([str(terminal.cwd)] if is_named else [])],
+        [sys.executable, "-m", "kato", "watch", *folders],
         env=terminal.environment,
         cwd=terminal.home,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
     )
+    output: list[str] = []
     try:
         servers = terminal.cwd.parent / "state" / "servers"
-        deadline = time.monotonic() + 30
-        while not list(servers.glob("*.json")) and time.monotonic() < deadline:
-            time.sleep(0.05)
+        assert wait_for(lambda: list(servers.glob("*.json")), "the watch", 30)
+        yield lambda: output[0]
+    finally:
+        watch.send_signal(signal.SIGINT)
+        output.append(watch.communicate(timeout=30)[0])
+    assert watch.returncode == 0, output
+
+
+@pytest.mark.parametrize("is_named", [True, False], ids=["a folder", "all folders"])
+def test_watch_runs_commands_without_an_editor_and_ends_on_interrupt(
+    terminal: Terminal, is_named: bool
+) -> None:
+    with watching(terminal, *([str(terminal.cwd)] if is_named else [])) as output:
         log = ClaudeLog(terminal.home, terminal.cwd)
         log.write(log.user("question\n::capture w.md"), *log.text("answer"))
         note = terminal.cwd / "w.md"
-        while not (note.exists() and "answer" in note.read_text()) and time.monotonic() < deadline:
-            time.sleep(0.05)
-        assert "answer" in note.read_text()
-    finally:
-        watch.send_signal(signal.SIGINT)
-        output, _ = watch.communicate(timeout=30)
-    assert watch.returncode == 0, output
-    assert "::capture" in output
+        assert wait_for(lambda: note.exists() and "answer" in note.read_text(), "the note", 30)
+    assert "::capture" in output()
     assert terminal.run("status") == "No Kato server is running.\n"
+
+
+@pytest.mark.parametrize("is_there", [True, False], ids=["the folder is there", "the folder is gone"])
+def test_watch_of_all_folders_puts_a_note_without_a_path_into_the_conversations_folder(
+    terminal: Terminal, is_there: bool
+) -> None:
+    with watching(terminal):
+        log = ClaudeLog(terminal.home, terminal.cwd if is_there else terminal.cwd / "gone")
+        log.write(log.user("question\n::capture"), *log.text("answer"))
+        folder = terminal.cwd / "notes" if is_there else terminal.cwd.parent / "state" / "recordings"
+        assert wait_for(lambda: list(folder.glob("*question*.md")), "the note", 30)
+    assert not (terminal.cwd / "gone").exists()
 
 
 def test_codexs_sub_agents_are_folded_and_not_listed_as_conversations(terminal: Terminal) -> None:

@@ -164,14 +164,14 @@ class Assembly:
             recordings_dir=str(self.state_dir / "recordings"),
             notes_directory=chosen.notes_directory,
             windows=os.name == "nt",
+            opens_session_folders=self._opens_session_folders and not chosen.exclusive_write_roots,
         )
-        opens = self._opens_session_folders and not chosen.exclusive_write_roots
         policy = WritePolicy(
             write_roots(chosen, locations),
             own=locations.recordings_dir,
             new=paths.notes_directory(chosen.notes_directory, None, locations.home),
             audit=self._audit,
-            is_session_folder=self._is_session_folder if opens else None,
+            is_session_folder=self._is_session_folder if locations.opens_session_folders else None,
         )
         return engines.EngineSettings(
             bounds=self._bounds(chosen.daemon_max_memory_mb * limits.MIB),

@@ -5,13 +5,15 @@ from pathlib import PurePath
 from msgspec import Struct
 
 from kato.core import paths
+from kato.core.errors import PathDenied
 from kato.core.records import SessionRecord
 from kato.notes.notebook import NoteBook
 
 
 class Locations(Struct, frozen=True):
     """Folders that paths of notes start from: the workspace's folders, the user's home, the state folder's recordings, and
-    `notes.directory` as it was set.
+    `notes.directory` as it was set. With `opens_session_folders` there is no workspace, and each conversation's own folder counts
+    as an open one.
     """
 
     workspace_folders: tuple[str, ...]
@@ -19,6 +21,7 @@ class Locations(Struct, frozen=True):
     recordings_dir: str
     notes_directory: str
     windows: bool = False
+    opens_session_folders: bool = False
 
 
 class Destinations:
@@ -34,7 +37,13 @@ class Destinations:
             return self.resolve(session, argument)
         if session.destination is not None:
             return self._notebook.writer.check(session.destination)
-        return self._notebook.writer.check(self.default(session, "md"))
+        try:
+            return self._notebook.writer.check(self.default(session, "md"))
+        except PathDenied:
+            if not self.locations.opens_session_folders:
+                raise
+        # The conversation's folder is not there any more, or contains the home folder.
+        return self._notebook.writer.check(self._named(session, "md", self.locations.recordings_dir))
 
     def resolve(self, session: SessionRecord, argument: str) -> str:
         """A path as a user typed it; a relative one starts from the conversation's folder."""
@@ -53,6 +62,11 @@ class Destinations:
         """The path of a note for which the user named none."""
         locations = self.locations
         folder = paths.folder_of(session.cwd, locations.workspace_folders)
+        if locations.opens_session_folders:
+            folder = session.cwd
         directory = paths.notes_directory(locations.notes_directory, folder, locations.home)
+        return self._named(session, suffix, directory or locations.recordings_dir)
+
+    def _named(self, session: SessionRecord, suffix: str, directory: str) -> str:
         name = PurePath(self._notebook.heads.default_file_name(session)).with_suffix(f".{suffix}")
-        return str(PurePath(directory or locations.recordings_dir) / name)
+        return str(PurePath(directory) / name)
