@@ -20,7 +20,7 @@ from kato.storage.search import Indexer
 from kato.system.clock import now_ms
 
 _EVENTS: Final = 300
-_SYLLABLES: Final = "ka to mi ser ver lo ad ing pre fix con text re qu est an da ta ble ter ion al ex po rt st ack fr ame in".split()
+_SYLLABLES: Final = "ka to mi sol ver lo ad ing pre fix con text re qu est an da ta ble ter ion al ex po rt st ack fr ame in".split()
 _WORDS: Final = 40_000
 #: Common and rare words, several words, phrases, beginnings of words, words that no conversation has.
 _QUERIES: Final = (
