@@ -116,19 +116,10 @@ def capture(quick: bool) -> list[Row]:
         for number in range((3 if quick else 9) + 1):
             for shown, client in clients.items():
                 note = home / shown / "notes" / f"capture-{number}.md"
-                seconds = _export(client, note)
+                seconds = peers.export(client, note)
                 if number:  # the first one loads what is loaded on first use
                     taken[shown].append((seconds, _loads_and_write(each, note.read_bytes(), home)))
     return [_capture_row(shown, goal, taken[shown]) for shown, goal in _CAPTURES]
-
-
-def _export(client: Client, note: Path) -> float:
-    argument = {"provider": corpus.PROVIDER, "sessionId": "s", "path": str(note)}
-    started = time.perf_counter()
-    outcome = client.request("workspace/executeCommand", {"command": "kato.export", "arguments": [argument]})
-    seconds = time.perf_counter() - started
-    assert outcome["status"] == "ok", outcome
-    return seconds
 
 
 def _capture_row(shown: str, goal: float, taken: Sequence[tuple[float, float]]) -> Row:

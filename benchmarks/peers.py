@@ -12,6 +12,7 @@ from typing import Any
 
 import psutil
 
+from benchmarks import corpus
 from kato.cli.client import Client
 
 _ROOT = Path(__file__).resolve().parent.parent
@@ -97,6 +98,16 @@ def flood(client: Client, frames: Iterable[bytes], barrier: str = "kato/memory")
         client.write(data)
     client.request(barrier, {})
     return time.perf_counter() - started
+
+
+def export(client: Client, note: Path) -> float:
+    """Seconds of an export of the session `s` to a note, from the request to the durable file."""
+    argument = {"provider": corpus.PROVIDER, "sessionId": "s", "path": str(note)}
+    started = time.perf_counter()
+    outcome = client.request("workspace/executeCommand", {"command": "kato.export", "arguments": [argument]})
+    seconds = time.perf_counter() - started
+    assert outcome["status"] == "ok", outcome
+    return seconds
 
 
 def joined(frames: Iterable[bytes], size: int = 1 << 20) -> list[bytes]:

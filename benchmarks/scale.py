@@ -1,11 +1,9 @@
 """One session of a million events: ingest, restart, capture, each against ten thousand events times a hundred."""
 
 import time
-from pathlib import Path
 
 from benchmarks import corpus, peers
 from benchmarks.rows import Row, middle
-from kato.cli.client import Client
 
 _SMALL = 10_000
 
@@ -54,15 +52,6 @@ def _story(count: int) -> dict[str, float]:
             asked = {"provider": corpus.PROVIDER, "sessionId": "s", "after": count - 10, "limit": 10}
             assert len(client.request("kato/readSession", asked)["events"]) == 10
             restart = time.perf_counter() - started
-            capture = _capture(client, home / "notes" / "capture.md")
+            capture = peers.export(client, home / "notes" / "capture.md")
             peak = client.request("kato/memory")["process"]["peakRss"]
     return {"ingest": ingest, "restart": restart, "capture": capture, "peak": peak}
-
-
-def _capture(client: Client, path: Path) -> float:
-    argument = {"provider": corpus.PROVIDER, "sessionId": "s", "path": str(path)}
-    started = time.perf_counter()
-    outcome = client.request("workspace/executeCommand", {"command": "kato.export", "arguments": [argument]})
-    seconds = time.perf_counter() - started
-    assert outcome["status"] == "ok", outcome
-    return seconds
