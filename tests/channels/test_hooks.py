@@ -269,13 +269,22 @@ def test_a_host_that_names_no_log_is_answered_about_a_conversation_that_kato_kno
     assert answer == {"decision": "block", "reason": "Kato: exported to known.md"}
 
 
-def test_kato_watch_answers_like_a_window(machine: Machine, talk: ClaudeLog) -> None:
-    command = [sys.executable, "-m", "kato", "watch", str(machine.work), "--state-dir", str(machine.state)]
+@pytest.mark.parametrize("is_named", [True, False], ids=["a folder", "all folders"])
+def test_kato_watch_answers_like_a_window(machine: Machine, talk: ClaudeLog, is_named: bool) -> None:
+    command = [sys.executable, "-m", "kato", "watch", "--state-dir", str(machine.state)]
+    command += [str(machine.work)] if is_named else []
     watch = subprocess.Popen(command, env=machine.environment, stdout=subprocess.DEVNULL)
     try:
         wait_for(lambda: local_sockets.sockets(machine.environment), "the socket")
         answer = machine.claude(talk, "::capture w.md")
         assert answer == {"decision": "block", "reason": "Kato: recording to w.md"}
+        talk.write(*talk.text("more"))
+        answer = machine.claude(talk, "::export x.md")
+        assert answer == {"decision": "block", "reason": "Kato: exported to x.md"}
+        assert "more" in (machine.work / "x.md").read_text()
+        stranger = ClaudeLog(machine.home, machine.work)
+        answer = machine.claude(stranger, "::capture first.md")
+        assert answer == {"decision": "block", "reason": "Kato: recording to first.md"}
     finally:
         watch.terminate()
         watch.wait(30)

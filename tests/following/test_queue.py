@@ -39,6 +39,18 @@ def test_the_log_that_was_pushed_last_is_read_first() -> None:
     assert queue.pause is None
 
 
+def test_a_log_that_a_host_asks_about_does_not_wait_for_another_window() -> None:
+    queue = ReadingQueue(1.0, at(0.0))
+    for name in ("a", "b"):
+        queue.push(found(name))
+    assert names(queue) == []
+    queue.hurry("/logs/a")
+    queue.hurry("/logs/unknown")
+    assert queue.pause == 0.0
+    assert names(queue) == ["a"]
+    assert queue.pause == 1.0
+
+
 def test_a_half_read_log_is_read_on_before_the_others() -> None:
     queue = ReadingQueue(0.0, at(0.0))
     for name in ("a", "b"):

@@ -54,9 +54,9 @@ _Line = Command | CommandProblem
 
 
 class Chat:
-    """See the module. `request` lets a session log be read, `look` those that may have news; `is_behind` says whether one has,
-    `is_log_of` whether a file is a session log of an assistant, `reads_logs_of` whether Kato reads any of it; `turn` ends a turn
-    of the process.
+    """See the module. `request` lets a session log be read, `look` those that may have news; `is_behind` says whether the log at
+    a path has news (without a path: whether any log has), `is_log_of` whether a file is a session log of an assistant,
+    `reads_logs_of` whether Kato reads any of it; `turn` ends a turn of the process.
     """
 
     def __init__(
@@ -66,7 +66,7 @@ class Chat:
         *,
         request: Callable[[str], None],
         look: Callable[[], None],
-        is_behind: Callable[[], bool],
+        is_behind: Callable[[str | None], bool],
         is_log_of: Callable[[str, str | None], bool],
         reads_logs_of: Callable[[str], bool],
         turn: Callable[[], None],
@@ -221,12 +221,14 @@ class Chat:
         return {"message": printable(message), "failed": outcome.status == "error"}
 
     async def _read(self, asked: About) -> bool:
-        """Lets the conversation's log be read; whether all logs were read to their ends in time."""
+        """Lets the conversation's log be read; whether it was read to its end in time, or all logs if the host does not name it."""
+        log = None
         if asked.transcript and self._is_log_of(asked.provider, asked.transcript):
-            self._request(asked.transcript)
+            log = asked.transcript
+            self._request(log)
         loop = asyncio.get_running_loop()
         end = loop.time() + limits.LOCAL_READ_SECONDS_MAX
-        while self._is_behind():
+        while self._is_behind(log):
             if loop.time() > end:
                 return False
             await asyncio.sleep(_STEP_SECONDS)

@@ -441,8 +441,8 @@ class Runtime:
     def _is_log_of(self, provider: str, path: str | None) -> bool:
         return any(root.assistant.name == provider and is_inside(path, root.path) for root in self._roots)
 
-    def _is_behind(self) -> bool:
-        return self._feed is not None and self._feed.is_behind
+    def _is_behind(self, path: str | None) -> bool:
+        return self._feed is not None and self._feed.is_behind(path)
 
 
 def _begin_log(chosen: Settings) -> None:

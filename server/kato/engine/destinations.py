@@ -33,6 +33,7 @@ class Destinations:
 
     def of(self, session: SessionRecord, argument: str | None) -> str:
         """The note of a command: the path that it names, else the session's destination, else the default."""
+        self._open_folder_of(session)
         if argument is not None:
             return self.resolve(session, argument)
         if session.destination is not None:
@@ -47,11 +48,18 @@ class Destinations:
 
     def resolve(self, session: SessionRecord, argument: str) -> str:
         """A path as a user typed it; a relative one starts from the conversation's folder."""
+        self._open_folder_of(session)
         return self._notebook.writer.check(self._absolute(session, argument))
 
     def look(self, session: SessionRecord, argument: str) -> str:
         """As `resolve`, while the user is still typing."""
+        self._open_folder_of(session)
         return self._notebook.writer.look(self._absolute(session, argument))
+
+    def _open_folder_of(self, session: SessionRecord) -> None:
+        """Also of a session of which nothing is stored yet, so that the ledger does not know its folder."""
+        if self.locations.opens_session_folders and session.cwd is not None:
+            self._notebook.writer.policy.open_session_folder(session.cwd)
 
     def _absolute(self, session: SessionRecord, argument: str) -> str:
         locations = self.locations

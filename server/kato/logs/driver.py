@@ -75,16 +75,21 @@ class LogFeed:
             self._note()
         self._go_on()
 
-    @property
-    def is_behind(self) -> bool:
-        """True while a log has news that were not read."""
+    def is_behind(self, path: str | None) -> bool:
+        """True while the log at a path has news that were not read; without a path, while any log has."""
+        if path is not None:
+            return self._follower.is_behind(path)
         return self._turn is not None or self._follower.pause is not None
 
     def request(self, path: str) -> None:
-        """Reads a log soon, as far as it was not read."""
-        if not self._stopped:
-            self._follower.request(path)
-            self._go_on()
+        """Reads a log now, as far as it was not read."""
+        if self._stopped:
+            return
+        self._follower.request(path)
+        if self._turn is not None:  # it may be planned for later
+            self._turn.cancel()
+            self._turn = None
+        self._go_on()
 
     def look(self) -> None:
         """Looks at the logs that changed lately for news that no watcher reported yet."""

@@ -104,11 +104,22 @@ class LogFollower:
             self.news.look_at(one.found)
 
     def request(self, path: str) -> None:
-        """Reads a log soon, as far as it was not read: a log that changed long ago was only listed."""
-        if path in self._open:
-            self.news.hint([path])
+        """Reads a log soon, as far as it was not read: a log that changed long ago was only listed. Does not wait for a window that
+        has the session's folder open: a hook asked that window first.
+        """
+        found = self.news.log_at(path)
+        if found is None:
+            return
+        if found.path in self._open:
+            self.news.notice(found)
         else:
-            self.news.request(path)
+            self.news.request(found)
+        self._queue.hurry(found.path)
+
+    def is_behind(self, path: str) -> bool:
+        """Whether the log at a path has news that were not read."""
+        found = self.news.log_at(path)
+        return found is not None and found.path in self._queue
 
     def has_changed(self, seconds: float) -> bool:
         """True when a log changed in the last seconds."""

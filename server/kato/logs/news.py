@@ -127,12 +127,18 @@ class LogNews:
                 if parts_below(path, root.path, platform=sys.platform) is not None:
                     self._notice_all(self.folders.logs_below(root))  # a folder above the root was made
 
-    def request(self, path: str) -> None:
-        """Queues a log, also one that was only listed so far because it did not change lately."""
+    def log_at(self, path: str) -> Found | None:
+        """The log at a path, whose own path may be spelled otherwise; None if there is none."""
         for root in self.folders.roots:
             found = look(root, path, self._unreadable) if self._is_below(root, path) else None
-            if found is not None and self.known(path).state is not LogState.OUTSIDE:
-                self.queue.push(found)
+            if found is not None:
+                return found
+        return None
+
+    def request(self, found: Found) -> None:
+        """Queues a log, also one that was only listed so far because it did not change lately."""
+        if self.known(found.path).state is not LogState.OUTSIDE:
+            self.queue.push(found)
 
     @staticmethod
     def _is_below(root: Root, path: str) -> bool:

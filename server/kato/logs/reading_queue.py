@@ -43,6 +43,12 @@ class ReadingQueue:
                 self._has_warned = True
                 log.warning("more than %s session logs changed: only the newest are read", limits.LOGS_MAX)
 
+    def hurry(self, path: str) -> None:
+        """Makes a log that waits readable now."""
+        if path in self._logs:
+            found, since = self._logs[path]
+            self._logs[path] = found, min(since, self._clock() - self._patience)
+
     def put_back(self, found: Found, since: float) -> None:
         """Puts a log first that was not read to its end; it waits since `since`."""
         self._logs[found.path] = (found, since)

@@ -113,6 +113,17 @@ class WritePolicy:
         """As `check`, for a path to which nothing is written yet: the audit log does not show it."""
         return self._place(path, suffixes)
 
+    def open_session_folder(self, folder: str) -> Root | None:
+        """Makes a conversation's folder an allowed root, if the policy allows those; None if this one is not allowed or is not there."""
+        if self._is_session_folder is None or self._roots is None:
+            return None
+        root = next((one for one in self._roots if one.given == folder), None) or Root(folder)
+        if root.holds(os.path.realpath(os.path.expanduser("~"))) or root.trouble() is not None:
+            return None
+        if root not in self._roots:
+            self._roots.append(root)
+        return root
+
     def allows_folder(self, folder: str) -> bool:
         """Whether files may be written in a folder now, given by its real path."""
         if self._roots is None:
@@ -160,17 +171,12 @@ class WritePolicy:
 
     def _session_roots(self, path: str, real: str) -> list[Root]:
         """The nearest folder of a conversation that contains the path, from now on an allowed root."""
-        if self._is_session_folder is None or self._roots is None:
+        if self._is_session_folder is None:
             return []
-        home = os.path.realpath(os.path.expanduser("~"))
-        for folder in PurePath(os.path.normpath(path)).parents:
-            if self._is_session_folder(str(folder)):
-                root = Root(str(folder))
-                if root.holds(home) or not root.holds(real) or root.trouble() is not None:
-                    return []
-                self._roots.append(root)
-                return [root]
-        return []
+        folders = map(str, PurePath(os.path.normpath(path)).parents)
+        nearest = next(filter(self._is_session_folder, folders), None)
+        root = None if nearest is None else self.open_session_folder(nearest)
+        return [] if root is None or not root.holds(real) else [root]
 
     def _refuse_changed_root(self, path: str) -> None:
         """Raises RootUnavailable if the path is in an allowed folder that is missing or was replaced, wherever the path leads now."""
