@@ -214,6 +214,7 @@ def test_held_history_stays_history_when_it_is_stored() -> None:
         (AGENT, repeats("::capture old.md")),
         (AGENT, answer(3)),
     )
+    desk.feeder.take(desk.conversation.settle())
     desk.feeder.look(is_over=True)
     events = [(one.get("load"), len(one["events"])) for one in desk.store.asked if one["op"] == "events"]
     assert events == [(None, 2), ("run:load-2", 1)]
