@@ -322,16 +322,21 @@ def test_the_title_of_the_agent_is_the_sessions(desk: Desk) -> None:
 REPEATED = [repeats("first\n::capture old.md"), says("one"), repeats("second"), says("two")]
 
 
-def loads_history(*more: Json) -> Json:
+def loads_history(*more: Json, answers_first: bool = False) -> Json:
+    repeated = [*REPEATED, *more]
     return {
-        "session/load": [*REPEATED, *more, answer("$id")],
+        "session/load": [answer("$id"), *repeated] if answers_first else [*repeated, answer("$id")],
         "session/prompt": [[says("three"), END], [END]],
     }
 
 
-def test_history_that_the_agent_repeats_is_stored_once_and_runs_nothing(anywhere: Desk) -> None:
-    first = anywhere.editor(loads_history())
+@pytest.mark.parametrize("answers_first", [False, True])  # Gemini CLI answers first
+def test_history_that_the_agent_repeats_is_stored_once_and_runs_nothing(
+    anywhere: Desk, answers_first: bool
+) -> None:
+    first = anywhere.editor(loads_history(answers_first=answers_first))
     first.open("session-1", "session/load")
+    wait_for(lambda: len(first.updates) == len(REPEATED), "the history", 30)
     first.say("third\n::export new.md")
     first.wait_shown()
     expected = [
@@ -345,8 +350,9 @@ def test_history_that_the_agent_repeats_is_stored_once_and_runs_nothing(anywhere
     first.quit()
     wait_for(lambda: anywhere.said() == expected, "the conversation", 30)
     elsewhere = [repeats("third\n::export new.md"), says("three"), repeats("without Kato"), says("four")]
-    second = anywhere.editor(loads_history(*elsewhere))
+    second = anywhere.editor(loads_history(*elsewhere, answers_first=answers_first))
     second.open("session-1", "session/load")
+    wait_for(lambda: len(second.updates) == len(REPEATED + elsewhere), "the history", 30)
     second.say("::export newer.md")
     second.wait_shown()
     second.quit()

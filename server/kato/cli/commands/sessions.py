@@ -102,6 +102,13 @@ def open_catalogue(arguments: argparse.Namespace) -> "Iterator[Catalogue]":
             journal.close()
 
 
+def _kept(one: "Conversation") -> str:
+    """How much of a conversation the journal keeps. One of an agent that writes no log that Kato reads never had a log."""
+    if one.not_kept is not None:
+        return "not kept"
+    return _EXTENTS["kept" if one.extent == "log_gone" and one.gone_path is None else one.extent]
+
+
 def view(listed: "Sequence[Conversation]", now_ms: int, *, whole: bool) -> "RenderableType":
     """The conversations by folder, the folder that was used last first. `whole`: no id and no title is cut, for files and pipes."""
     from rich.console import Group  # noqa: PLC0415
@@ -131,7 +138,7 @@ def view(listed: "Sequence[Conversation]", now_ms: int, *, whole: bool) -> "Rend
                 ago(now_ms - one.updated_at),
                 words(one.assistant_title),
                 words(agent + (one.title or _UNTITLED[one.not_kept is None])),
-                words(_EXTENTS[one.extent] if one.not_kept is None else "not kept", style="dim"),
+                words(_kept(one), style="dim"),
                 mb(one.size),
                 words(one.key.session_id if whole else one.key.session_id[:_ID_CHARS], style="dim"),
             )
