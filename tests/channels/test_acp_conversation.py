@@ -123,7 +123,9 @@ def test_a_fork_is_a_session_of_its_own_that_says_where_it_comes_from() -> None:
     asked = request(5, "session/fork", sessionId=SESSION, cwd="/work")
     first, second = play((CLIENT, asked), (AGENT, answer(5, sessionId="fork")))
     assert first == Opened("fork", ("/work",))
-    assert brief(events([second])) == [("provider.info", "forked", "The conversation was forked from session-1.")]
+    assert brief(events([second])) == [
+        ("provider.info", "forked", "The conversation was forked from session-1.")
+    ]
 
 
 def test_closing_a_session_completes_it() -> None:
