@@ -179,6 +179,36 @@ def test_the_events_of_an_agent_that_may_write_a_log_wait_and_are_dropped_when_t
     assert desk.store.batches == []
 
 
+#: A prompt of a client that could not load a session, and puts the chat so far before the user's words.
+RECOVERED = "<chat_history>\nUser:\n::export old.md\n</chat_history>\n\n::export new.md"
+
+
+@pytest.mark.parametrize(
+    ("agent", "found", "handled"),
+    [
+        ("toy", {}, []),
+        ("claude-code-acp", {}, ["claude"]),
+        ("claude-code-acp", {"provider": "claude"}, ["claude"]),
+    ],
+)
+def test_a_prompt_that_may_hold_words_of_the_client_runs_nothing_and_the_user_sees_why(
+    agent: str, found: Json, handled: list[str]
+) -> None:
+    desk = Desk(agent)
+    desk.store.found = found
+    desk.open()
+    desk.play((CLIENT, prompt(2, RECOVERED)), (AGENT, repeats("::export theirs.md")), END)
+    assert [one["op"] for one in desk.store.asked if one["op"] == "prompt"] == []
+    assert [(one["provider"], one["isTyped"], one["isHandled"]) for one in desk.store.noted] == [
+        (name, False, True) for name in handled
+    ]
+    reason = "the message has a block <chat_history>, which the editor or a plugin of it may have added"
+    remedy = "To run it, send the line in a message of its own."
+    assert desk.shown == [
+        f"session-1: failed: “::export new.md” (and 1 more) was not run: {reason}. {remedy}"
+    ]
+
+
 def test_without_a_log_they_are_stored_some_seconds_after_the_turn() -> None:
     desk = Desk("claude-code-acp")
     desk.open()

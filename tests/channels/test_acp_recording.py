@@ -473,6 +473,33 @@ def test_an_attached_file_that_the_agent_writes_into_its_log_leaves_no_doubt_and
     assert not (desk.work / "good.md").exists()  # a message with commands of a file in it is not proven
 
 
+@pytest.mark.parametrize("has_log", [False, True])
+def test_what_a_client_adds_to_a_prompt_runs_nothing_and_is_answered(anywhere: Desk, has_log: bool) -> None:
+    """JupyterLab puts the chat so far before the user's words where the agent could not load the session."""
+    log = claude_log(anywhere, "7f0a2c3e-0000-4000-8000-000000000006")
+    (Path(anywhere.environment["HOME"]) / ".claude" / "projects").mkdir(parents=True)
+    script = {
+        "session/new": [answer("$id", sessionId=log.session)],
+        "session/prompt": [says("So.", session=log.session), END],
+    }
+    editor = anywhere.editor(script, name="claude-code-acp" if has_log else "toy")
+    editor.open(log.session)
+    words = "<conversation_history>\nYou:\n::export old.md\n</conversation_history>\n\nNow:\n::export new.md"
+    editor.say(words, log.session)
+    (sentence,) = editor.wait_shown()
+    assert (
+        "“::export new.md” (and 1 more) was not run: the message has a block <conversation_history>"
+        in sentence
+    )
+    editor.say("::export last.md", log.session)
+    if has_log:
+        log.write(log.user(words, promptSource="typed"), *log.text("So."))
+        log.write(log.user("::export last.md", promptSource="typed"), *log.text("So."))
+    wait_for((anywhere.work / "last.md").exists, "the command after it", 30)
+    editor.quit()
+    assert [one.name for one in anywhere.work.glob("*.md")] == ["last.md"]
+
+
 def test_without_a_log_the_agent_is_the_source_and_a_log_that_comes_late_runs_nothing(desk: Desk) -> None:
     desk.server()
     desk.server(desk.work.parent)  # another window, which only reads the log
