@@ -202,7 +202,7 @@ def test_a_prompt_that_may_hold_words_of_the_client_runs_nothing_and_the_user_se
     assert [(one["provider"], one["isTyped"], one["isHandled"]) for one in desk.store.noted] == [
         (name, False, True) for name in handled
     ]
-    reason = "the message has a block <chat_history>, which the editor or a plugin of it may have added"
+    reason = "the message has a `<chat_history>` block, which the editor or a plugin of it may have added"
     remedy = "To run it, send the line in a message of its own."
     assert desk.shown == [
         f"session-1: failed: “::export new.md” (and 1 more) was not run: {reason}. {remedy}"

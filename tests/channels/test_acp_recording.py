@@ -488,7 +488,7 @@ def test_what_a_client_adds_to_a_prompt_runs_nothing_and_is_answered(anywhere: D
     editor.say(words, log.session)
     (sentence,) = editor.wait_shown()
     assert (
-        "“::export new.md” (and 1 more) was not run: the message has a block <conversation_history>"
+        "“::export new.md” (and 1 more) was not run: the message has a `<conversation_history>` block"
         in sentence
     )
     editor.say("::export last.md", log.session)
