@@ -649,9 +649,10 @@ def test_whether_the_client_shows_notices(capabilities: Any, shown: bool) -> Non
     [
         ("goose", ["goose", "acp"], "goose", None),
         ("@zed-industries/claude-code-acp", ["node", "x.js"], "claude-code-acp", "claude"),
+        ("@agentclientprotocol/claude-agent-acp", ["npx"], "claude-agent-acp", "claude"),
         ("Gemini CLI", ["gemini", "--acp"], "gemini-cli", "gemini"),
         ("codex", ["codex"], "codex-acp", "codex"),
-        (None, ["npx", "-y", "@zed-industries/codex-acp@0.1"], "codex-acp", "codex"),
+        (None, ["npx", "-y", "@agentclientprotocol/codex-acp@2.6"], "codex-acp", "codex"),
         (None, ["/usr/local/bin/amp-acp"], "amp-acp", None),
         (None, ["C:\\tools\\Agent.EXE"], "agent", None),
         (None, ["env", "KEY=1", "node", "/opt/my-agent/dist/index.js"], "my-agent", None),

@@ -555,5 +555,5 @@ def test_help_describes_the_command(environment: dict[str, str]) -> None:
         text=True,
         check=True,
     )
-    assert "kato acp -- claude-code-acp" in done.stdout
+    assert "kato acp -- gemini --acp" in done.stdout
     assert "--observe" not in done.stdout
