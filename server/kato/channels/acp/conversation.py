@@ -120,6 +120,11 @@ class Conversation:
         found = self._sessions.get(session_id)
         return None if found is None else found.about
 
+    def is_in_sentence(self, given: str) -> bool:
+        """Whether the agent is in the middle of a sentence, in the session that client and agent call so."""
+        found = self._sessions.get(identifier(given))
+        return found is not None and found.is_in_sentence
+
     # --- Input ------------------------------------------------------------------------------------------
 
     def take(self, side: int, message: object) -> list[Happening]:

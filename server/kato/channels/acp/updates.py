@@ -36,6 +36,8 @@ from kato.core.text import one_line
 
 _REASON_CHARS_MAX: Final = 400
 
+_SENTENCE_ENDS: Final = (".", "!", "?", ":", "\n", "```")
+
 OF_AGENT: Final = "the agent reported the message; the editor did not send it"
 
 
@@ -89,6 +91,15 @@ class Session:
         """The events that are complete; each is returned once."""
         ready, self._ready = tuple(self._ready), []
         return ready
+
+    @property
+    def is_in_sentence(self) -> bool:
+        """Whether the agent's message goes on in the middle of a sentence, or of a code block."""
+        opened = self._open
+        if opened is None or opened.kind != "agent_message_chunk":
+            return False
+        text = "".join(opened.parts).rstrip(" ")
+        return bool(text) and (text.count("```") % 2 == 1 or not text.endswith(_SENTENCE_ENDS))
 
     # --- The client's side ------------------------------------------------------------------------------
 
