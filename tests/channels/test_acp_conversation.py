@@ -287,6 +287,10 @@ def test_ids_of_both_sides_and_of_several_types_are_different_ids() -> None:
         ([says(" "), says("\n")], []),
         ([repeats("go"), says("a")], [("a", "final")]),
         ([update("agent_message_chunk", content=PICTURE)], [("[image: image/png]", "final")]),
+        (
+            [says("See:"), update("agent_message_chunk", content=PICTURE), says("So.")],
+            [("See:\n\n[image: image/png]\n\nSo.", "final")],
+        ),
         ([update("agent_message_chunk", content=None), says("a")], [("a", "final")]),
     ],
 )
@@ -570,6 +574,16 @@ def test_what_the_agent_reports_between_a_load_and_the_next_prompt_is_history(an
         ("message.assistant", "two", "final"),
     ]
     assert brief(events(happened)) == [("message.user", "third"), ("message.assistant", "three", "final")]
+
+
+def test_a_repeated_prompt_with_a_picture_reads_as_it_was_sent() -> None:
+    sent = play((CLIENT, prompt(2, "what is ", PICTURE)))
+    repeated = play(
+        (CLIENT, request(5, "session/load", sessionId=SESSION, cwd="/work")),
+        *from_agent(repeats("what is "), update("user_message_chunk", content=PICTURE), answer(5)),
+        (CLIENT, prompt(6, "more")),
+    )
+    assert brief(events(repeated, is_history=True)) == brief(events(sent))
 
 
 def test_a_silence_after_the_load_ends_the_history() -> None:

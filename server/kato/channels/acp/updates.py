@@ -58,6 +58,7 @@ class _Open(Struct):
     message_id: str | None
     parts: list[str]
     size: int = 0
+    has_attachment: bool = False
 
 
 class Session:
@@ -181,11 +182,14 @@ class Session:
         kind = str(update["sessionUpdate"])
         if kind == "user_message_chunk" and self.prompts and not self.is_history:
             return  # an echo of the prompt
-        text, message_id = text_of_content(update.get("content")), text_of(update, "messageId")
+        content = update.get("content")
+        text, message_id = text_of_content(content), text_of(update, "messageId")
         opened = self._open
         if opened is None or (opened.kind, opened.message_id) != (kind, message_id):
             self._close()
             opened = self._open = _Open(kind, message_id, [])
+        if isinstance(content, dict) and content.get("type") in ("image", "audio"):
+            opened.has_attachment, text = True, f"\n\n{text}\n\n"  # a line of its own, as in a prompt
         opened.size += len(text)
         if opened.size <= limits.ACP_TEXT_CHARS_MAX:
             opened.parts.append(text)
@@ -257,6 +261,8 @@ class Session:
         if opened is None:
             return
         text = "".join(opened.parts)
+        if opened.has_attachment:
+            text = text.strip("\n")
         if not text.strip():
             return
         if opened.kind == "user_message_chunk":
