@@ -123,7 +123,9 @@ def test_a_fork_is_a_session_of_its_own_that_says_where_it_comes_from() -> None:
     asked = request(5, "session/fork", sessionId=SESSION, cwd="/work")
     first, second = play((CLIENT, asked), (AGENT, answer(5, sessionId="fork")))
     assert first == Opened("fork", ("/work",))
-    assert brief(events([second])) == [("provider.info", "forked", "Forked from the session session-1")]
+    assert brief(events([second])) == [
+        ("provider.info", "forked", "The conversation was forked from session-1.")
+    ]
 
 
 def test_closing_a_session_completes_it() -> None:
@@ -214,9 +216,21 @@ def test_a_block_of_tags_in_a_prompt_leaves_its_commands_in_doubt() -> None:
     ("reason", "shown"),
     [
         ("end_turn", []),
-        ("cancelled", [("provider.info", "interruption", "The user cancelled the turn")]),
-        ("refusal", [("provider.info", "stop_reason", "The agent refused to go on")]),
-        ("max_tokens", [("provider.info", "stop_reason", "The agent reached its limit of tokens")]),
+        ("cancelled", [("provider.info", "interruption", "The user cancelled the turn.")]),
+        (
+            "refusal",
+            [("provider.info", "interruption", "The turn ended early: the agent refused to go on.")],
+        ),
+        (
+            "max_tokens",
+            [
+                (
+                    "provider.info",
+                    "interruption",
+                    "The turn ended early: the agent reached its limit of tokens.",
+                )
+            ],
+        ),
         ("a later one", []),
     ],
 )
@@ -226,9 +240,25 @@ def test_the_result_of_a_prompt_ends_the_turn(reason: str, shown: list[Any]) -> 
     assert happened[-1] == Ended(SESSION)
 
 
-def test_a_prompt_that_fails_ends_the_turn() -> None:
-    happened = play((CLIENT, prompt(2, "go")), *from_agent(failure(2, "no\ncredit")))
-    assert brief(events(happened))[1:] == [("provider.info", "stop_reason", "The agent failed: no credit")]
+@pytest.mark.parametrize(
+    ("message", "shown"), [("no\ncredit.", "no credit"), ("", "no reason given"), (None, "no reason given")]
+)
+def test_a_prompt_that_fails_ends_the_turn(message: Any, shown: str) -> None:
+    happened = play((CLIENT, prompt(2, "go")), *from_agent(failure(2, message)))
+    sentence = f"The turn ended early: the agent failed ({shown})."
+    assert brief(events(happened))[1:] == [("provider.info", "interruption", sentence)]
+    assert happened[-1] == Ended(SESSION)
+
+
+def test_a_connection_that_closes_before_the_answer_cuts_the_turn_off() -> None:
+    machine = conversation()
+    for side, message in (*START, (CLIENT, prompt(2, "go")), (AGENT, says("I be"))):
+        machine.take(side, message)
+    happened = machine.end()
+    assert brief(events(happened)) == [
+        ("message.assistant", "I be", "final"),
+        ("provider.info", "interruption", "The turn ended early: the connection to the agent closed."),
+    ]
     assert happened[-1] == Ended(SESSION)
 
 
@@ -257,6 +287,10 @@ def test_ids_of_both_sides_and_of_several_types_are_different_ids() -> None:
         ([says(" "), says("\n")], []),
         ([repeats("go"), says("a")], [("a", "final")]),
         ([update("agent_message_chunk", content=PICTURE)], [("[image: image/png]", "final")]),
+        (
+            [says("See:"), update("agent_message_chunk", content=PICTURE), says("So.")],
+            [("See:\n\n[image: image/png]\n\nSo.", "final")],
+        ),
         ([update("agent_message_chunk", content=None), says("a")], [("a", "final")]),
     ],
 )
@@ -277,7 +311,7 @@ def test_a_long_message_is_bounded() -> None:
         machine.take(side, message)
     for _ in range(3):
         machine.take(AGENT, says("x" * (limits.ACP_TEXT_CHARS_MAX // 2)))
-    found = events(machine.end())
+    found = events(machine.take(*END))
     assert [len(one.content) for one in found if hasattr(one, "content")] == [limits.ACP_TEXT_CHARS_MAX]
     assert machine.problems == {"long message": 1}
 
@@ -302,7 +336,7 @@ def test_a_long_message_is_bounded() -> None:
                 update("compaction_update", status="in_progress"),
                 update("compaction_update", status="completed"),
             ],
-            [("provider.info", "compaction", "The agent compacted the conversation")],
+            [("provider.info", "compaction", "The conversation was compacted.")],
         ),
         (
             [
@@ -515,27 +549,63 @@ def test_only_the_changed_part_of_a_file_is_kept(old: str, new: str, before: str
 # --- History ----------------------------------------------------------------------------------------------
 
 
-def test_what_comes_between_load_and_its_answer_is_history() -> None:
+#: A history of two turns. Gemini CLI answers as soon as it has sent the first part.
+REPEATED: list[Any] = [
+    repeats("first", "old"),
+    says("one", session="old"),
+    repeats("sea", "old"),
+    repeats("son\n::capture a.md", "old"),
+    says("two", session="old"),
+]
+
+
+@pytest.mark.parametrize("answered_at", range(len(REPEATED) + 1))
+def test_what_the_agent_reports_between_a_load_and_the_next_prompt_is_history(answered_at: int) -> None:
     happened = play(
         (CLIENT, request(5, "session/load", sessionId="old", cwd="/work")),
-        *from_agent(
-            repeats("first", "old"),
-            says("one", session="old"),
-            repeats("sea", "old"),
-            repeats("son", "old"),
-            says("two", session="old"),
-            answer(5),
-            says("live", session="old"),
-        ),
+        *from_agent(*REPEATED[:answered_at], answer(5), *REPEATED[answered_at:]),
         (CLIENT, prompt(6, "third", session="old")),
+        *from_agent(says("three", session="old"), answer(6)),
     )
     assert brief(events(happened, is_history=True)) == [
         ("message.user", "first"),
         ("message.assistant", "one", "final"),
-        ("message.user", "season"),
+        ("message.user", "season\n::capture a.md"),
         ("message.assistant", "two", "final"),
     ]
-    assert brief(events(happened)) == [("message.assistant", "live", "final"), ("message.user", "third")]
+    assert brief(events(happened)) == [("message.user", "third"), ("message.assistant", "three", "final")]
+
+
+def test_a_repeated_prompt_with_a_picture_reads_as_it_was_sent() -> None:
+    sent = play((CLIENT, prompt(2, "what is ", PICTURE)))
+    repeated = play(
+        (CLIENT, request(5, "session/load", sessionId=SESSION, cwd="/work")),
+        *from_agent(repeats("what is "), update("user_message_chunk", content=PICTURE), answer(5)),
+        (CLIENT, prompt(6, "more")),
+    )
+    assert brief(events(repeated, is_history=True)) == brief(events(sent))
+
+
+def test_a_silence_after_the_load_ends_the_history() -> None:
+    machine = conversation()
+    happened: list[Happening] = []
+    for side, message in (
+        *START,
+        (CLIENT, request(5, "session/load", sessionId="old", cwd="/work")),
+        (AGENT, repeats("first", "old")),
+        (AGENT, None),
+        (AGENT, answer(5)),
+        (AGENT, says("one", session="old")),
+        (AGENT, None),
+        (AGENT, says("In the background, it ended.", session="old")),
+        (AGENT, None),
+    ):
+        happened += machine.settle() if message is None else machine.take(side, message)
+    assert brief(events(happened, is_history=True)) == [
+        ("message.user", "first"),
+        ("message.assistant", "one", "final"),
+    ]
+    assert brief(events(happened)) == [("message.assistant", "In the background, it ended.", "final")]
 
 
 def test_a_prompt_is_live_also_while_the_agent_repeats_history() -> None:
@@ -593,9 +663,10 @@ def test_whether_the_client_shows_notices(capabilities: Any, shown: bool) -> Non
     [
         ("goose", ["goose", "acp"], "goose", None),
         ("@zed-industries/claude-code-acp", ["node", "x.js"], "claude-code-acp", "claude"),
+        ("@agentclientprotocol/claude-agent-acp", ["npx"], "claude-agent-acp", "claude"),
         ("Gemini CLI", ["gemini", "--acp"], "gemini-cli", "gemini"),
         ("codex", ["codex"], "codex-acp", "codex"),
-        (None, ["npx", "-y", "@zed-industries/codex-acp@0.1"], "codex-acp", "codex"),
+        (None, ["npx", "-y", "@agentclientprotocol/codex-acp@2.6"], "codex-acp", "codex"),
         (None, ["/usr/local/bin/amp-acp"], "amp-acp", None),
         (None, ["C:\\tools\\Agent.EXE"], "agent", None),
         (None, ["env", "KEY=1", "node", "/opt/my-agent/dist/index.js"], "my-agent", None),

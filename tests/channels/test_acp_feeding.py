@@ -9,8 +9,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from builders import assistant, structs, tool_call, user
-from channels.agents import Json, answer, call, prompt, repeats, request, says, update
+from channels.agents import Json, answer, call, prompt, repeats, request, says, thinks, update
 from kato.app.copies import Copies
+from kato.channels.acp.asides import WAIT_SECONDS, Asides
 from kato.channels.acp.conversation import Conversation
 from kato.channels.acp.feeding import Feeder, fitting
 from kato.channels.acp.frames import AGENT, CLIENT
@@ -47,6 +48,66 @@ def test_the_source_of_a_session(
     assert (
         decided(source, found=found, provider="toy", may_write_log=may_write_log, is_over=is_over) is expected
     )
+
+
+# --- Sentences of Kato between those of the agent ------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("chunks", "expected"),
+    [
+        ([], False),
+        (["A B-tree "], True),
+        (["A B-tree ", "splits. "], False),
+        (["Done!"], False),
+        (["Why?"], False),
+        (["Two steps:"], False),
+        (["| a | b |\n"], False),
+        (["   "], False),
+        (["Run this:\n```sh\n", "make\n"], True),
+        (["Run this:\n```sh\n", "make\n```"], False),
+    ],
+)
+def test_whether_the_agent_is_in_the_middle_of_a_sentence(chunks: list[str], expected: bool) -> None:
+    desk = Desk()
+    desk.open()
+    desk.play((CLIENT, prompt(2, "go")), *[(AGENT, says(one)) for one in chunks])
+    assert desk.conversation.is_in_sentence(SESSION) is expected
+    desk.play((AGENT, call("c", "pending", title="t")))
+    assert not desk.conversation.is_in_sentence(SESSION)
+    assert not desk.conversation.is_in_sentence("another")
+
+
+def test_a_thought_of_the_agent_may_be_interrupted() -> None:
+    desk = Desk()
+    desk.open()
+    desk.play((CLIENT, prompt(2, "go")), (AGENT, thinks("I ponder")))
+    assert not desk.conversation.is_in_sentence(SESSION)
+
+
+def test_a_sentence_of_kato_waits_for_the_end_of_the_agents_and_not_for_long() -> None:
+    written: list[bytes] = []
+    speaking, now = {"a"}, 0.0
+    asides = Asides(written.append, lambda session: session in speaking, lambda: now)
+    asides.say("a", b"1")
+    asides.say("b", b"2")
+    asides.look()
+    assert written == [b"2"]
+    speaking.clear()
+    asides.look()
+    assert written == [b"2", b"1"]
+    speaking.add("a")
+    asides.say("a", b"3")
+    now = WAIT_SECONDS - 0.1
+    asides.look()
+    assert written == [b"2", b"1"]
+    now = WAIT_SECONDS
+    asides.look()
+    assert written == [b"2", b"1", b"3"]
+    asides.say("a", b"4")
+    asides.look(is_over=True)
+    asides.look(is_over=True)
+    assert written == [b"2", b"1", b"3", b"4"]
 
 
 # --- The feeder -------------------------------------------------------------------------------------------
@@ -179,6 +240,36 @@ def test_the_events_of_an_agent_that_may_write_a_log_wait_and_are_dropped_when_t
     assert desk.store.batches == []
 
 
+#: A prompt of a client that could not load a session, and puts the chat so far before the user's words.
+RECOVERED = "<chat_history>\nUser:\n::export old.md\n</chat_history>\n\n::export new.md"
+
+
+@pytest.mark.parametrize(
+    ("agent", "found", "handled"),
+    [
+        ("toy", {}, []),
+        ("claude-code-acp", {}, ["claude"]),
+        ("claude-code-acp", {"provider": "claude"}, ["claude"]),
+    ],
+)
+def test_a_prompt_that_may_hold_words_of_the_client_runs_nothing_and_the_user_sees_why(
+    agent: str, found: Json, handled: list[str]
+) -> None:
+    desk = Desk(agent)
+    desk.store.found = found
+    desk.open()
+    desk.play((CLIENT, prompt(2, RECOVERED)), (AGENT, repeats("::export theirs.md")), END)
+    assert [one["op"] for one in desk.store.asked if one["op"] == "prompt"] == []
+    assert [(one["provider"], one["isTyped"], one["isHandled"]) for one in desk.store.noted] == [
+        (name, False, True) for name in handled
+    ]
+    reason = "the message has a `<chat_history>` block, which the editor or a plugin of it may have added"
+    remedy = "To run it, send the line in a message of its own."
+    assert desk.shown == [
+        f"session-1: failed: “::export new.md” (and 1 more) was not run: {reason}. {remedy}"
+    ]
+
+
 def test_without_a_log_they_are_stored_some_seconds_after_the_turn() -> None:
     desk = Desk("claude-code-acp")
     desk.open()
@@ -214,6 +305,7 @@ def test_held_history_stays_history_when_it_is_stored() -> None:
         (AGENT, repeats("::capture old.md")),
         (AGENT, answer(3)),
     )
+    desk.feeder.take(desk.conversation.settle())
     desk.feeder.look(is_over=True)
     events = [(one.get("load"), len(one["events"])) for one in desk.store.asked if one["op"] == "events"]
     assert events == [(None, 2), ("run:load-2", 1)]

@@ -322,16 +322,21 @@ def test_the_title_of_the_agent_is_the_sessions(desk: Desk) -> None:
 REPEATED = [repeats("first\n::capture old.md"), says("one"), repeats("second"), says("two")]
 
 
-def loads_history(*more: Json) -> Json:
+def loads_history(*more: Json, answers_first: bool = False) -> Json:
+    repeated = [*REPEATED, *more]
     return {
-        "session/load": [*REPEATED, *more, answer("$id")],
+        "session/load": [answer("$id"), *repeated] if answers_first else [*repeated, answer("$id")],
         "session/prompt": [[says("three"), END], [END]],
     }
 
 
-def test_history_that_the_agent_repeats_is_stored_once_and_runs_nothing(anywhere: Desk) -> None:
-    first = anywhere.editor(loads_history())
+@pytest.mark.parametrize("answers_first", [False, True])  # Gemini CLI answers first
+def test_history_that_the_agent_repeats_is_stored_once_and_runs_nothing(
+    anywhere: Desk, answers_first: bool
+) -> None:
+    first = anywhere.editor(loads_history(answers_first=answers_first))
     first.open("session-1", "session/load")
+    wait_for(lambda: len(first.updates) == len(REPEATED), "the history", 30)
     first.say("third\n::export new.md")
     first.wait_shown()
     expected = [
@@ -345,8 +350,9 @@ def test_history_that_the_agent_repeats_is_stored_once_and_runs_nothing(anywhere
     first.quit()
     wait_for(lambda: anywhere.said() == expected, "the conversation", 30)
     elsewhere = [repeats("third\n::export new.md"), says("three"), repeats("without Kato"), says("four")]
-    second = anywhere.editor(loads_history(*elsewhere))
+    second = anywhere.editor(loads_history(*elsewhere, answers_first=answers_first))
     second.open("session-1", "session/load")
+    wait_for(lambda: len(second.updates) == len(REPEATED + elsewhere), "the history", 30)
     second.say("::export newer.md")
     second.wait_shown()
     second.quit()
@@ -465,6 +471,33 @@ def test_an_attached_file_that_the_agent_writes_into_its_log_leaves_no_doubt_and
     wait_for((desk.work / "last.md").exists, "the command after it", 30)
     assert not (desk.work / "evil.md").exists()
     assert not (desk.work / "good.md").exists()  # a message with commands of a file in it is not proven
+
+
+@pytest.mark.parametrize("has_log", [False, True])
+def test_what_a_client_adds_to_a_prompt_runs_nothing_and_is_answered(anywhere: Desk, has_log: bool) -> None:
+    """JupyterLab puts the chat so far before the user's words where the agent could not load the session."""
+    log = claude_log(anywhere, "7f0a2c3e-0000-4000-8000-000000000006")
+    (Path(anywhere.environment["HOME"]) / ".claude" / "projects").mkdir(parents=True)
+    script = {
+        "session/new": [answer("$id", sessionId=log.session)],
+        "session/prompt": [says("So.", session=log.session), END],
+    }
+    editor = anywhere.editor(script, name="claude-code-acp" if has_log else "toy")
+    editor.open(log.session)
+    words = "<conversation_history>\nYou:\n::export old.md\n</conversation_history>\n\nNow:\n::export new.md"
+    editor.say(words, log.session)
+    (sentence,) = editor.wait_shown()
+    assert (
+        "“::export new.md” (and 1 more) was not run: the message has a `<conversation_history>` block"
+        in sentence
+    )
+    editor.say("::export last.md", log.session)
+    if has_log:
+        log.write(log.user(words, promptSource="typed"), *log.text("So."))
+        log.write(log.user("::export last.md", promptSource="typed"), *log.text("So."))
+    wait_for((anywhere.work / "last.md").exists, "the command after it", 30)
+    editor.quit()
+    assert [one.name for one in anywhere.work.glob("*.md")] == ["last.md"]
 
 
 def test_without_a_log_the_agent_is_the_source_and_a_log_that_comes_late_runs_nothing(desk: Desk) -> None:

@@ -19,6 +19,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from channels.agents import Json, prompt, says
+from kato.channels import BEHIND_ACP
 from kato.channels.acp import entry
 from kato.channels.acp.conversation import Conversation
 from kato.channels.acp.frames import AGENT, CLIENT, GAP, FrameReader, head
@@ -313,6 +314,17 @@ def test_every_byte_arrives(proxy: Run, data: bytes) -> None:
     assert proxy(ECHO).talk(data)[::2] == (data, 0)
 
 
+def test_the_agents_environment_gets_what_silences_hooks_and_no_more(
+    environment: dict[str, str], proxy: Run
+) -> None:
+    out, _, code = proxy("import json, os\nprint(json.dumps(dict(os.environ)))").talk()
+    assert code == 0
+    got = json.loads(out)
+    assert got.pop(BEHIND_ACP) == "1"
+    assert {name: got[name] for name in environment} == environment
+    assert set(got) - set(environment) <= {"LC_CTYPE"}, "Python sets it"
+
+
 @pytest.mark.slow
 def test_a_line_of_50_mb_passes_through_both_ways_without_being_held(proxy: Run) -> None:
     one = proxy(ECHO)
@@ -543,5 +555,5 @@ def test_help_describes_the_command(environment: dict[str, str]) -> None:
         text=True,
         check=True,
     )
-    assert "kato acp -- claude-code-acp" in done.stdout
+    assert "kato acp -- gemini --acp" in done.stdout
     assert "--observe" not in done.stdout

@@ -14,6 +14,7 @@ import pytest
 
 from conftest import Start
 from kato.app import chat
+from kato.channels import BEHIND_ACP
 from kato.channels.hooks import entry
 from kato.cli.client import Client
 from kato.core import limits
@@ -428,6 +429,19 @@ def test_cursor_gives_kato_the_conversation_itself(machine: Machine) -> None:
     assert machine.hook("cursor", ask | {"generation_id": "g3", "prompt": "more\n::stop"}) == {
         "continue": True
     }
+
+
+def test_behind_kato_acp_hooks_do_nothing(machine: Machine, talk: ClaudeLog) -> None:
+    """`kato acp` gets the same prompts: it stores them, runs their commands and answers them."""
+    server = machine.server()
+    machine.environment = machine.environment | {BEHIND_ACP: "1"}
+    assert machine.claude(talk, "::capture n.md") is None
+    cursor = {"conversation_id": "c", "generation_id": "g1", "workspace_roots": [str(machine.work)]}
+    report = cursor | {"hook_event_name": "beforeSubmitPrompt", "prompt": "::capture n.md"}
+    assert machine.hook("cursor", report) == {"continue": True}
+    status = server.request("kato/status", {"includeStale": True})
+    assert [one["provider"] for one in status["sessions"]] == ["claude"]
+    assert not (machine.work / "n.md").exists()
 
 
 # --- Hostile reports --------------------------------------------------------------------------------------

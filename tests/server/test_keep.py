@@ -9,7 +9,7 @@ import pytest
 
 from builders import request, user
 from conftest import Start
-from kato.cli.client import RequestFailed
+from kato.cli.client import Client, RequestFailed
 from logs import ClaudeLog, CodexLog, now, wait_for
 from terminal import Terminal
 
@@ -43,6 +43,20 @@ def test_keep_reads_all_conversations_once_and_runs_no_command(terminal: Termina
     assert extents(terminal)[claude.session] == "log_gone"
     assert [hit["source"] for hit in terminal.json("search", "needle")["hits"]] == ["journal"]
     assert not list(terminal.cwd.rglob("never.md"))
+
+
+def test_only_a_conversation_that_had_a_log_is_listed_as_one_whose_log_is_gone(terminal: Terminal) -> None:
+    log = old_log(terminal.home, terminal.cwd, "deleted")
+    with Client(environment=terminal.environment) as client:
+        client.initialize(options={}, folders=[str(terminal.cwd)])
+        client.request("kato/appendEvents", request([user("pushed", 0)], cwd=str(terminal.cwd)))
+    terminal.run("keep", "--all")
+    log.path.unlink()
+    shown = terminal.run("sessions").splitlines()
+    pushed, deleted = (next(line for line in shown if word in line) for word in ("pushed", "deleted"))
+    assert "kept" in pushed
+    assert "log gone" not in pushed
+    assert "kept, log gone" in deleted
 
 
 def test_keep_takes_what_is_named(terminal: Terminal) -> None:
@@ -125,11 +139,6 @@ def test_a_log_that_was_deleted_is_distinguished_from_one_that_never_was(
     )
     assert (pushed["extent"], pushed["title"]) == ("log_gone", "pushed")
     assert (deleted["extent"], deleted["gonePath"]) == ("log_gone", str(log.path))
-    listed = Terminal(environment, notes).run("sessions", "--all").splitlines()
-    kept = {title: row for row in listed for title in ("pushed", "deleted") if title in row}
-    assert "log gone" in kept["deleted"]
-    assert "kept" in kept["pushed"]
-    assert "log gone" not in kept["pushed"]
 
 
 def test_a_part_of_a_transcript_is_shown(start: Start) -> None:

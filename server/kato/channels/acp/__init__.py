@@ -17,5 +17,6 @@ names           the name under which the conversations of an agent are stored
 sources         whether a session is stored from here or from the agent's own log
 feeding         what happened, to a Kato
 katos           the Kato that runs, else `own`: one in this process
+asides          sentences of Kato between those of the agent
 observer        the parts of the process together
 """

@@ -7,7 +7,8 @@
 Rules:
 
 - A message that breaks the protocol changes nothing and is counted in `problems`.
-- What the agent reports between `session/load` and its answer is history: copies of what was said before.
+- What the agent reports from `session/load` on is history: copies of what was said before. Some agents (Gemini CLI) still repeat
+  it after their answer, so that it ends with the next prompt, or when the agent is quiet.
 - Requests that wait, sessions and their parts are bounded; the oldest are dropped.
 """
 
@@ -24,7 +25,7 @@ from kato.assistants.values import exit_code_of, identifier, object_of, objects_
 from kato.channels.acp import names
 from kato.channels.acp.frames import AGENT, CLIENT
 from kato.channels.acp.prompts import typed_part
-from kato.channels.acp.updates import STOPPED, About, Session
+from kato.channels.acp.updates import CUT_OFF, STOPPED, About, Session, failed
 from kato.core import limits
 from kato.core.events import ConversationEvent
 from kato.core.text import one_line
@@ -119,6 +120,11 @@ class Conversation:
         found = self._sessions.get(session_id)
         return None if found is None else found.about
 
+    def is_in_sentence(self, given: str) -> bool:
+        """Whether the agent is in the middle of a sentence, in the session that client and agent call so."""
+        found = self._sessions.get(identifier(given))
+        return found is not None and found.is_in_sentence
+
     # --- Input ------------------------------------------------------------------------------------------
 
     def take(self, side: int, message: object) -> list[Happening]:
@@ -139,16 +145,17 @@ class Conversation:
     def settle(self) -> list[Happening]:
         """Emits the complete events of each session in which no prompt waits for its answer. Called after a quiet time."""
         for session in self._sessions.values():
-            if not session.prompts and not session.is_history:
+            if not session.prompts and not session.is_loading:
                 session.end_turn()
                 self._emit(session)
+                session.is_history = False
         happened, self._happened = self._happened, []
         return happened
 
     def end(self) -> list[Happening]:
         """Nothing more comes."""
         for session in list(self._sessions.values()):
-            session.end_turn()
+            session.end_turn(CUT_OFF if session.prompts else None)
             self._emit(session)
             self._happened.append(Ended(session.about.session_id))
         happened, self._happened = self._happened, []
@@ -228,21 +235,19 @@ class Conversation:
     def _load(self, params: Json) -> None:
         given = text_of(params, "sessionId")
         if given:
-            self._open(given, params).is_history = True
+            session = self._open(given, params)
+            session.is_history = session.is_loading = True
 
     def _prompt(self, params: Json) -> None:
         session = self._session(params)
         if session is not None:
             session.end_turn()
             self._emit(session)
-            was_history, session.is_history = (
-                session.is_history,
-                False,
-            )  # what the client sends is never a copy
+            session.is_history = False  # what the client sends is never a copy
             session.prompt(params.get("prompt"))
             session.prompts += 1
             self._emit(session, typed_part(params.get("prompt")))
-            session.is_history = was_history
+            session.is_history = session.is_loading
 
     def _close(self, params: Json) -> None:
         session = self._sessions.pop(identifier(text_of(params, "sessionId") or "-"), None)
@@ -275,12 +280,14 @@ class Conversation:
             session.fork_of(text_of(params, "sessionId") or "-")
             self._emit(session)
 
-    def _loaded(self, params: Json, _result: Json, _error: Json | None) -> None:
+    def _loaded(self, params: Json, _result: Json, error: Json | None) -> None:
         session = self._sessions.get(identifier(text_of(params, "sessionId") or "-"))
-        if session is not None and session.is_history:
-            session.end_turn()
-            self._emit(session)
-            session.is_history = False
+        if session is not None and session.is_loading:
+            session.is_loading = False
+            if error is not None or session.prompts:
+                session.end_turn()
+                self._emit(session)
+                session.is_history = False
 
     def _prompted(self, params: Json, result: Json, error: Json | None) -> None:
         session = self._sessions.get(identifier(text_of(params, "sessionId") or "-"))
@@ -290,9 +297,7 @@ class Conversation:
         if error is None:
             session.end_turn(STOPPED.get(text_of(result, "stopReason") or ""))
         else:
-            session.end_turn(
-                f"The agent failed: {one_line(text_of(error, 'message') or 'no reason given', 400)}"
-            )
+            session.end_turn(failed(text_of(error, "message")))
         self._emit(session)
         self._happened.append(Ended(session.about.session_id))
 

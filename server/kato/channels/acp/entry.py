@@ -8,6 +8,7 @@
 Rules:
 
 - It behaves as the agent would: the same bytes, the agent's exit code, signals are passed on, its stderr is the agent's.
+- The agent's environment gets one variable more, which silences hooks.
 - It imports next to nothing before the agent runs.
 """
 
@@ -22,6 +23,7 @@ from contextlib import suppress
 from types import FrameType
 from typing import IO, Final, NamedTuple
 
+from kato.channels import BEHIND_ACP
 from kato.channels.acp.pump import Injection, Inward, Outward, Tap, copy
 
 #: The exit codes of a shell for a command that cannot be run, or does not exist.
@@ -67,7 +69,13 @@ def run(started: Started) -> int:
     """Runs the agent until it ends. Returns its exit code; 128 + the number of the signal that ended it."""
     signals = _Signals()
     try:
-        agent = subprocess.Popen(started.agent, stdin=subprocess.PIPE, stdout=subprocess.PIPE, bufsize=0)  # noqa: S603 - the user's own agent
+        agent = subprocess.Popen(  # noqa: S603 - the user's own agent
+            started.agent,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            bufsize=0,
+            env={**os.environ, BEHIND_ACP: "1"},
+        )
     except OSError as error:
         _print(
             f"{started.agent[0]} cannot be started: {error.strerror}; name a command that starts an ACP agent"

@@ -4,11 +4,12 @@ Rules:
 
 - Events that the agent's own log has, too, are not stored from here (`sources`). Until that is known, they wait.
 - A prompt with a command is passed on immediately, and the user sees what became of it.
+- A prompt that may hold words of the client runs nothing, also when the agent's log brings it: the user sees why.
 """
 
 from collections import Counter
 from collections.abc import Callable, Mapping
-from typing import Any, Final, Protocol
+from typing import Any, Final, Protocol, TypeGuard
 
 from msgspec import UNSET, Struct, field
 from msgspec.json import decode as decode_json
@@ -16,9 +17,10 @@ from msgspec.structs import replace
 
 from kato.channels.acp.conversation import Closed, Conversation, Ended, Happening, Opened, Said
 from kato.channels.acp.sources import Source, decided
-from kato.channels.acp.updates import About
+from kato.channels.acp.updates import OF_AGENT, About
 from kato.core import grammar, limits
 from kato.core.events import ConversationEvent, ToolCall, UserMessage, encode_line
+from kato.core.text import one_line
 
 _STORE_SECONDS: Final = 30.0
 _ASK_SECONDS: Final = 3.0
@@ -152,8 +154,8 @@ class Feeder:
         load = fed.opening if said.is_history else None
         if fed.source is Source.UNDECIDED:
             self._decide(fed)
-        if fed.source in (Source.HELD, Source.LOG):
-            self._announce(fed, said)
+        if not said.is_history:
+            self._answer_prompts(fed, said)
         if fed.source is Source.HELD:
             fed.held.append((said, load))
             fed.held_bytes += sum(len(encode_line(one)) for one in said.events)
@@ -230,26 +232,37 @@ class Feeder:
             self.problems[_NOT_STORED] += len(lines)
         self._show(fed, answer)
 
-    def _announce(self, fed: _Fed, said: Said) -> None:
-        """The commands of a prompt run when the agent's log brings it: the user sees what they will do."""
+    def _answer_prompts(self, fed: _Fed, said: Said) -> None:
+        """Prompts of the client whose commands do not run immediately: the user sees what they will do, or why they do nothing."""
         for event in said.events:
-            if fed.log is not None and not said.is_history and _has_command(event):
-                prompt = self._about_prompt(event, said)
-                about = {"provider": fed.log}
-                self._show(
-                    fed, self._ask(fed, {"op": "prompt", "canStop": False, **prompt, **about}, _ASK_SECONDS)
-                )
-                self._note(fed, {"op": "note", **prompt, **about})
+            if not _has_command(event) or event.doubt == OF_AGENT:
+                continue
+            if event.doubt is not UNSET:
+                self._refuse(fed, event, said)
+            elif fed.source in (Source.HELD, Source.LOG) and fed.log is not None:
+                self._announce(fed, event, said, fed.log)
 
-    def _note_handled(self, fed: _Fed, event: ConversationEvent, said: Said) -> None:
+    def _refuse(self, fed: _Fed, event: UserMessage, said: Said) -> None:
+        """What the client sent is all that is known here of who wrote it: a log that brings the prompt runs none of it either."""
+        sentence = _refusal(event)
+        if sentence is not None:
+            self._notify(fed.about.given, sentence, is_failure=True)
+        if fed.log is not None:
+            note = {"op": "note", **_about_prompt(event, said), "provider": fed.log, "isHandled": True}
+            self._ask(fed, note, _ASK_SECONDS)
+            self._note(fed, note)
+
+    def _announce(self, fed: _Fed, event: UserMessage, said: Said, log: str) -> None:
+        """The commands of a prompt run when the agent's log brings it."""
+        prompt = _about_prompt(event, said) | {"provider": log}
+        self._show(fed, self._ask(fed, {"op": "prompt", "canStop": False, **prompt}, _ASK_SECONDS))
+        self._note(fed, {"op": "note", **prompt})
+
+    def _note_handled(self, fed: _Fed, event: UserMessage, said: Said) -> None:
         """The commands run here: the log of an assistant that comes later must not run them in any window."""
         if fed.log is not None:
-            prompt = self._about_prompt(event, said)
+            prompt = _about_prompt(event, said)
             self._note(fed, {"op": "note", **prompt, "provider": fed.log, "isHandled": True})
-
-    def _about_prompt(self, event: ConversationEvent, said: Said) -> dict[str, Any]:
-        assert isinstance(event, UserMessage)
-        return {"prompt": said.typed or event.content, "isTyped": event.doubt is UNSET}
 
     def _note(self, fed: _Fed, request: dict[str, Any]) -> None:
         self._store.note(self._named(fed, request))
@@ -269,7 +282,24 @@ class Feeder:
             self._notify(fed.about.given, message, is_failure=answer.get("failed") is True)
 
 
-def _has_command(event: ConversationEvent) -> bool:
+def _about_prompt(event: UserMessage, said: Said) -> dict[str, Any]:
+    return {"prompt": said.typed or event.content, "isTyped": event.doubt is UNSET}
+
+
+def _refusal(event: UserMessage) -> str | None:
+    """Why the commands of a prompt that is in doubt do not run. The last one is named: what a client adds precedes the words of
+    the user. None where the prompt only has what was meant as a command.
+    """
+    commands, _ = grammar.parse(event.content)
+    if not commands:
+        return None
+    *others, last = commands
+    line = one_line(f"::{last.name} {last.argument or ''}", limits.DOUBT_CHARS_MAX)
+    more = f" (and {len(others)} more)" if others else ""
+    return f"“{line}”{more} was not run: {event.doubt}. To run it, send the line in a message of its own."
+
+
+def _has_command(event: ConversationEvent) -> TypeGuard[UserMessage]:
     if not isinstance(event, UserMessage) or "::" not in event.content:
         return False
     commands, problems = grammar.parse(event.content)

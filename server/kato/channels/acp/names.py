@@ -1,6 +1,6 @@
 """The name under which the conversations of an agent are stored, and the assistants whose logs it may write.
 
-agentInfo of `initialize` ──► "claude-code-acp"      else the command: `npx @scope/codex-acp` ──► "codex-acp"
+agentInfo of `initialize` ──► "claude-agent-acp"     else the command: `npx @scope/codex-acp` ──► "codex-acp"
 """
 
 import re

@@ -18,6 +18,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
 from kato.assistants import registry
+from kato.channels.acp.asides import Asides
 from kato.channels.acp.conversation import Conversation, Happening
 from kato.channels.acp.feeding import Feeder
 from kato.channels.acp.frames import AGENT, CLIENT, GAP, PIECE_BYTES_MAX, FrameReader
@@ -132,7 +133,6 @@ class Observer:
     ) -> None:
         run_id = os.urandom(8).hex()
         self._own = own
-        self._write = write
         self._lines = {CLIENT: MessageLines(), AGENT: MessageLines()}
         self._defects: Counter[str] = Counter()
         self._conversation = Conversation(
@@ -141,6 +141,9 @@ class Observer:
             now=lambda: datetime.now(timezone.utc),
             assistants=[one.name for one in registry.assistants()],
         )
+        self._write = write
+        # They look when all that came was read: asking Kato may have taken seconds, in which the agent went on.
+        self._asides = Asides(self._show, self._conversation.is_in_sentence, time.monotonic)
         self._feeder = Feeder(
             self._conversation, Katos(environment, own), self._notify, run_id, time.monotonic
         )
@@ -167,6 +170,7 @@ class Observer:
                     self._take(kind, piece)
                 if pieces.empty():
                     self._guarded(self._feeder.flush)
+                    self._guarded(self._asides.look)
             self._finish()
         finally:
             self._own.end()
@@ -188,6 +192,7 @@ class Observer:
         if limits.ACP_QUIET_SECONDS <= quiet < limits.ACP_QUIET_SECONDS + _TICK_SECONDS:
             self._guarded(self._settle)
         self._guarded(self._feeder.look)
+        self._guarded(self._asides.look)
         return quiet < limits.ACP_QUIET_SECONDS or self._feeder.expects_logs
 
     def _settle(self) -> None:
@@ -199,6 +204,7 @@ class Observer:
         last: list[Happening] = self._conversation.end()
         self._guarded(lambda: self._feeder.take(last))
         self._guarded(self._feeder.flush)
+        self._guarded(partial(self._asides.look, is_over=True))
         end = threading.Event()
         for _ in range(int(limits.ACP_LOG_SECONDS / _TICK_SECONDS)):
             self._guarded(self._feeder.look)
@@ -227,26 +233,24 @@ class Observer:
             report(f"left out of {self._messages} messages: {shown}")
 
     def _notify(self, session: str, sentence: str, *, is_failure: bool) -> None:
-        update: dict[str, Any]
         if self._conversation.shows_notices:
-            severity = "error" if is_failure else "info"
-            update = {
-                "sessionUpdate": "notice",
-                "severity": severity,
-                "title": "Kato",
-                "description": sentence,
-            }
+            notice = {"severity": "error" if is_failure else "info", "title": "Kato", "description": sentence}
+            self._show(_update(session, sessionUpdate="notice", **notice))
         else:
             # A message of its own: the client must not join it with what the agent says before or after it.
             text = {"type": "text", "text": f"\n\nKato: {sentence}\n\n"}
-            update = {
-                "sessionUpdate": "agent_message_chunk",
-                "messageId": f"kato-{os.urandom(8).hex()}",
-                "content": text,
-            }
-        params = {"sessionId": session, "update": update}
+            message_id = f"kato-{os.urandom(8).hex()}"
+            line = _update(session, sessionUpdate="agent_message_chunk", messageId=message_id, content=text)
+            self._asides.say(session, line)
+
+    def _show(self, line: bytes) -> None:
         with suppress(OSError):
-            self._write(dumps({"jsonrpc": "2.0", "method": "session/update", "params": params}) + b"\n")
+            self._write(line)
+
+
+def _update(session: str, **update: Any) -> bytes:
+    params = {"sessionId": session, "update": update}
+    return dumps({"jsonrpc": "2.0", "method": "session/update", "params": params}) + b"\n"
 
 
 def _read(pieces: "queue.Queue[bytes | None]") -> None:

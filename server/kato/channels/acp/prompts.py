@@ -13,7 +13,7 @@ from kato.assistants.proof import host_block
 from kato.assistants.values import object_of, objects_of, placeholder, text_of
 from kato.core.text import visible
 
-OF_HOST: Final = "the message has a block <{}>, which the editor or a plugin of it may have added"
+OF_HOST: Final = "the message has a `<{}>` block, which the editor or a plugin of it may have added"
 _ATTACHED: Final = ("image", "audio", "resource", "resource_link")
 
 

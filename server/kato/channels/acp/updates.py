@@ -34,6 +34,10 @@ from kato.core.events import (
 )
 from kato.core.text import one_line
 
+_REASON_CHARS_MAX: Final = 400
+
+_SENTENCE_ENDS: Final = (".", "!", "?", ":", "\n", "```")
+
 OF_AGENT: Final = "the agent reported the message; the editor did not send it"
 
 
@@ -54,6 +58,7 @@ class _Open(Struct):
     message_id: str | None
     parts: list[str]
     size: int = 0
+    has_attachment: bool = False
 
 
 class Session:
@@ -64,7 +69,10 @@ class Session:
     ) -> None:
         self.about = about
         self.prompts = 0  # requests that the agent has not answered yet
+        #: What the agent reports is a copy of what was said before.
         self.is_history = False
+        #: The agent did not answer yet that it loaded the session.
+        self.is_loading = False
         self.title: str | None = None
         self._new_id = new_id
         self._now = now
@@ -84,6 +92,15 @@ class Session:
         """The events that are complete; each is returned once."""
         ready, self._ready = tuple(self._ready), []
         return ready
+
+    @property
+    def is_in_sentence(self) -> bool:
+        """Whether the agent's message goes on in the middle of a sentence, or of a code block."""
+        opened = self._open
+        if opened is None or opened.kind != "agent_message_chunk":
+            return False
+        text = "".join(opened.parts).rstrip(" ")
+        return bool(text) and (text.count("```") % 2 == 1 or not text.endswith(_SENTENCE_ENDS))
 
     # --- The client's side ------------------------------------------------------------------------------
 
@@ -115,12 +132,11 @@ class Session:
             self._add(ProviderInfo, "usage_update", content=content, subtype="usage")
             self._usage = None
         if stopped is not None:
-            subtype = "interruption" if stopped == _CANCELLED else "stop_reason"
-            self._add(ProviderInfo, "session/prompt", content=stopped, subtype=subtype)
+            self._add(ProviderInfo, "session/prompt", content=stopped, subtype="interruption")
 
     def fork_of(self, session_id: str) -> None:
         """The session goes on from another one."""
-        content = f"Forked from the session {one_line(session_id, limits.ID_CHARS_MAX)}"
+        content = f"The conversation was forked from {one_line(session_id, limits.ID_CHARS_MAX)}."
         self._add(ProviderInfo, "session/fork", content=content, subtype="forked")
 
     # --- The agent's side -------------------------------------------------------------------------------
@@ -166,11 +182,14 @@ class Session:
         kind = str(update["sessionUpdate"])
         if kind == "user_message_chunk" and self.prompts and not self.is_history:
             return  # an echo of the prompt
-        text, message_id = text_of_content(update.get("content")), text_of(update, "messageId")
+        content = update.get("content")
+        text, message_id = text_of_content(content), text_of(update, "messageId")
         opened = self._open
         if opened is None or (opened.kind, opened.message_id) != (kind, message_id):
             self._close()
             opened = self._open = _Open(kind, message_id, [])
+        if isinstance(content, dict) and content.get("type") in ("image", "audio"):
+            opened.has_attachment, text = True, f"\n\n{text}\n\n"  # a line of its own, as in a prompt
         opened.size += len(text)
         if opened.size <= limits.ACP_TEXT_CHARS_MAX:
             opened.parts.append(text)
@@ -217,7 +236,7 @@ class Session:
         if status in (None, "completed"):
             self._close()
             self._release(is_final=False)
-            content = "The agent compacted the conversation"
+            content = "The conversation was compacted."
             self._add(ProviderInfo, "compaction_update", content=content, subtype="compaction")
 
     def take_notice(self, update: Json) -> None:
@@ -242,6 +261,8 @@ class Session:
         if opened is None:
             return
         text = "".join(opened.parts)
+        if opened.has_attachment:
+            text = text.strip("\n")
         if not text.strip():
             return
         if opened.kind == "user_message_chunk":
@@ -325,14 +346,22 @@ class Session:
         )
 
 
-_CANCELLED: Final = "The user cancelled the turn"
 #: What a prompt's result says about its end; nothing where the agent finished.
 STOPPED: Final[Mapping[str, str]] = {
-    "cancelled": _CANCELLED,
-    "refusal": "The agent refused to go on",
-    "max_tokens": "The agent reached its limit of tokens",
-    "max_turn_requests": "The agent reached its limit of requests",
+    "cancelled": "The user cancelled the turn.",
+    "refusal": "The turn ended early: the agent refused to go on.",
+    "max_tokens": "The turn ended early: the agent reached its limit of tokens.",
+    "max_turn_requests": "The turn ended early: the agent reached its limit of requests.",
 }
+#: The connection closed before the prompt was answered.
+CUT_OFF: Final = "The turn ended early: the connection to the agent closed."
+
+
+def failed(message: str | None) -> str:
+    """The agent answered a prompt with an error."""
+    reason = one_line(message or "", _REASON_CHARS_MAX).rstrip(".")
+    return f"The turn ended early: the agent failed ({reason or 'no reason given'})."
+
 
 _KINDS: Final[Mapping[str, Callable[[Session, Json], None]]] = {
     "user_message_chunk": Session.take_chunk,

@@ -8,6 +8,7 @@ Rules:
 - It never fails a prompt: it exits with 0, prints JSON that the host knows or nothing, and ends within about a second.
 - It imports next to nothing: the host waits for it with each prompt.
 - It changes nothing by itself. What it cannot find out in time is left to the session's log.
+- Behind `kato acp` it does nothing: that process sees the same prompts, and answers them.
 """
 
 import json
@@ -16,6 +17,7 @@ import sys
 from collections.abc import Mapping
 from typing import Any, Final
 
+from kato.channels import BEHIND_ACP
 from kato.channels.hooks.hosts import HOSTS, Answer, Host, Json
 from kato.system import local_sockets
 
@@ -54,7 +56,7 @@ def main(arguments: list[str]) -> int:
 def respond(host: Host, data: bytes, environment: Mapping[str, str]) -> Json | None:
     """What the host reads on stdout; None for nothing. Raises for a report that is broken."""
     silent = host.reply(Answer("", stop=False)) if host.reply_event else None
-    if b"::" not in data and not host.reply_event:
+    if environment.get(BEHIND_ACP) or (b"::" not in data and not host.reply_event):
         return silent
     report = json.loads(data)
     about = _about(host, report)

@@ -15,8 +15,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "Your editor runs this command in place of an agent that speaks the Agent Client Protocol (ACP). It starts the agent, passes "
         "every byte on unchanged, and records the conversation: :: commands in your prompts work, and the editor shows what became "
         "of them. No other Kato has to run. docs/editors.md has recipes for Zed, JetBrains and Neovim.",
-        "kato acp -- claude-code-acp",
-        "kato acp -- npx -y @zed-industries/codex-acp",
+        "kato acp -- gemini --acp",
+        "kato acp -- npx -y @agentclientprotocol/codex-acp",
     )
     parser.usage = "kato acp [-h] [--state-dir FOLDER] -- AGENT [ARGUMENT ...]"
     options.add_state_dir(parser)
