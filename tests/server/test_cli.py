@@ -18,7 +18,7 @@ from builders import assistant, request, user
 from kato.assistants.registry import ASSISTANTS
 from kato.cli.client import Client
 from kato.system import zstd
-from logs import ClaudeLog, CodexLog, append, now
+from logs import ClaudeLog, CodexLog, append, now, wait_for
 from providers.plugin import install
 from terminal import Terminal
 
@@ -509,16 +509,18 @@ def test_nothing_is_older_than_an_absurd_number_of_days(terminal: Terminal) -> N
 
 @pytest.mark.parametrize("is_named", [True, False], ids=["a folder", "all folders"])
 def test_watch_runs_commands_without_an_editor_and_ends_on_interrupt(
-    terminal: Terminal, is_named: bool
+    terminal: Terminal, is_named: bool, tmp_path: Path
 ) -> None:
+    printed = tmp_path / "printed"
+    output = printed.open("w")
     watch = subprocess.Popen(
         [sys.executable, "-m", "kato", "watch", *([str(terminal.cwd)] if is_named else [])],
         env=terminal.environment,
         cwd=terminal.home,
-        stdout=subprocess.PIPE,
+        stdout=output,
         stderr=subprocess.STDOUT,
-        text=True,
     )
+    output.close()
     try:
         servers = terminal.cwd.parent / "state" / "servers"
         deadline = time.monotonic() + 30
@@ -530,11 +532,12 @@ def test_watch_runs_commands_without_an_editor_and_ends_on_interrupt(
         while not (note.exists() and "answer" in note.read_text()) and time.monotonic() < deadline:
             time.sleep(0.05)
         assert "answer" in note.read_text()
+        wait_for(lambda: "✔ ::capture" in printed.read_text(), "the outcome, while the command runs")
     finally:
         watch.send_signal(signal.SIGINT)
-        output, _ = watch.communicate(timeout=30)
-    assert watch.returncode == 0, output
-    assert "::capture" in output
+        watch.wait(timeout=30)
+    assert watch.returncode == 0, printed.read_text()
+    assert "process memory" in printed.read_text().split("::capture")[-1], "the view, at the end"
     assert terminal.run("status") == "No Kato server is running.\n"
 
 
