@@ -8,6 +8,8 @@ import subprocess
 import sys
 import time
 import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 from unittest.mock import ANY
@@ -507,38 +509,53 @@ def test_nothing_is_older_than_an_absurd_number_of_days(terminal: Terminal) -> N
     assert "0 sessions" in terminal.run("clean", "--older-than", "9" * 30 + "d", "--dry-run")
 
 
-@pytest.mark.parametrize("is_named", [True, False], ids=["a folder", "all folders"])
-def test_watch_runs_commands_without_an_editor_and_ends_on_interrupt(
-    terminal: Terminal, is_named: bool, tmp_path: Path
-) -> None:
-    printed = tmp_path / "printed"
-    output = printed.open("w")
-    watch = subprocess.Popen(
-        [sys.executable, "-m", "kato", "watch", *([str(terminal.cwd)] if is_named else [])],
-        env=terminal.environment,
-        cwd=terminal.home,
-        stdout=output,
-        stderr=subprocess.STDOUT,
-    )
-    output.close()
+@contextmanager
+def watching(terminal: Terminal, *folders: str) -> Iterator[Path]:
+    """`kato watch` runs, and is interrupted at the end; gives the file with what it prints."""
+    printed = terminal.cwd.parent / "printed"
+    with printed.open("w") as output:
+        watch = subprocess.Popen(
+            [sys.executable, "-m", "kato", "watch", *folders],
+            env=terminal.environment,
+            cwd=terminal.home,
+            stdout=output,
+            stderr=subprocess.STDOUT,
+        )
     try:
-        servers = terminal.cwd.parent / "state" / "servers"
-        deadline = time.monotonic() + 30
-        while not list(servers.glob("*.json")) and time.monotonic() < deadline:
-            time.sleep(0.05)
-        log = ClaudeLog(terminal.home, terminal.cwd)
-        log.write(log.user("question\n::capture w.md"), *log.text("answer"))
-        note = terminal.cwd / "w.md"
-        while not (note.exists() and "answer" in note.read_text()) and time.monotonic() < deadline:
-            time.sleep(0.05)
-        assert "answer" in note.read_text()
-        wait_for(lambda: "✔ ::capture" in printed.read_text(), "the outcome, while the command runs")
+        wait_for(
+            lambda: list((terminal.cwd.parent / "state" / "servers").glob("*.json")), "the status file", 30
+        )
+        yield printed
     finally:
         watch.send_signal(signal.SIGINT)
         watch.wait(timeout=30)
     assert watch.returncode == 0, printed.read_text()
+
+
+@pytest.mark.parametrize("is_named", [True, False], ids=["a folder", "all folders"])
+def test_watch_runs_commands_without_an_editor_and_ends_on_interrupt(
+    terminal: Terminal, is_named: bool
+) -> None:
+    with watching(terminal, *([str(terminal.cwd)] if is_named else [])) as printed:
+        log = ClaudeLog(terminal.home, terminal.cwd)
+        log.write(log.user("question\n::capture w.md"), *log.text("answer"))
+        note = terminal.cwd / "w.md"
+        wait_for(lambda: note.exists() and "answer" in note.read_text(), "the note", 30)
+        wait_for(lambda: "✔ ::capture" in printed.read_text(), "the outcome, while the command runs")
     assert "process memory" in printed.read_text().split("::capture")[-1], "the view, at the end"
     assert terminal.run("status") == "No Kato server is running.\n"
+
+
+def test_without_a_path_watch_writes_to_the_folder_notes_of_the_conversation(terminal: Terminal) -> None:
+    with watching(terminal) as printed:
+        log, gone = (ClaudeLog(terminal.home, terminal.cwd.parent / name) for name in ("work", "gone"))
+        log.write(log.user("question\n::capture"))
+        gone.write(gone.user("question\n::capture"))
+        wait_for(lambda: printed.read_text().count("✔ ::capture") == 2, "the outcomes", 30)
+    assert len(list((terminal.cwd / "notes").glob("*question*.md"))) == 1
+    recordings = terminal.cwd.parent / "state" / "recordings"
+    assert len(list(recordings.glob("*question*.md"))) == 1, "of the one whose folder does not exist"
+    assert not gone.cwd.exists()
 
 
 def test_codexs_sub_agents_are_folded_and_not_listed_as_conversations(terminal: Terminal) -> None:

@@ -158,14 +158,15 @@ class Assembly:
         statusfiles.write(self.state_dir, snapshot, identity=self._identity)
 
     def _engine_settings(self, chosen: Settings, folders: Sequence[str]) -> engines.EngineSettings:
+        opens = self._opens_session_folders and not chosen.exclusive_write_roots
         locations = engines.Locations(
             workspace_folders=tuple(folders),
             home=str(Path.home()),
             recordings_dir=str(self.state_dir / "recordings"),
             notes_directory=chosen.notes_directory,
             windows=os.name == "nt",
+            opens_session_folders=opens,
         )
-        opens = self._opens_session_folders and not chosen.exclusive_write_roots
         policy = WritePolicy(
             write_roots(chosen, locations),
             own=locations.recordings_dir,

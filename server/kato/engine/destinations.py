@@ -1,17 +1,20 @@
 """Where notes go: paths as users type them, and the paths of notes for which the user named none."""
 
+from contextlib import suppress
 from pathlib import PurePath
 
 from msgspec import Struct
 
 from kato.core import paths
+from kato.core.errors import PathDenied
 from kato.core.records import SessionRecord
 from kato.notes.notebook import NoteBook
 
 
 class Locations(Struct, frozen=True):
     """Folders that paths of notes start from: the workspace's folders, the user's home, the state folder's recordings, and
-    `notes.directory` as it was set.
+    `notes.directory` as it was set. With `opens_session_folders`, the folder of a conversation takes the place of an open one
+    where none is open.
     """
 
     workspace_folders: tuple[str, ...]
@@ -19,6 +22,7 @@ class Locations(Struct, frozen=True):
     recordings_dir: str
     notes_directory: str
     windows: bool = False
+    opens_session_folders: bool = False
 
 
 class Destinations:
@@ -52,7 +56,11 @@ class Destinations:
     def default(self, session: SessionRecord, suffix: str) -> str:
         """The path of a note for which the user named none."""
         locations = self.locations
+        name = PurePath(self._notebook.heads.default_file_name(session)).with_suffix(f".{suffix}")
         folder = paths.folder_of(session.cwd, locations.workspace_folders)
         directory = paths.notes_directory(locations.notes_directory, folder, locations.home)
-        name = PurePath(self._notebook.heads.default_file_name(session)).with_suffix(f".{suffix}")
+        if directory is None and locations.opens_session_folders and session.cwd is not None:
+            own = paths.notes_directory(locations.notes_directory, session.cwd, locations.home)
+            with suppress(PathDenied):  # the conversation's folder is gone, or contains the home folder
+                return self._notebook.writer.look(str(PurePath(own or "") / name))
         return str(PurePath(directory or locations.recordings_dir) / name)

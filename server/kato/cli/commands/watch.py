@@ -38,7 +38,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     options.describe(
         parser,
         "Shows memory, sessions and recordings while it runs; Ctrl+C ends it. Other windows and servers may run meanwhile. Notes go "
-        "to a conversation's own folder, and to those that the settings allow.",
+        "to a conversation's own folder, without a path to the folder notes in it, and to those that the settings allow.",
         "kato watch ~/work/project",
     )
     parser.add_argument(
