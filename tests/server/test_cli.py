@@ -52,10 +52,28 @@ def test_only_the_newest_are_listed_unless_all_are_asked_for(terminal: Terminal)
         log = ClaudeLog(terminal.home, terminal.cwd)
         log.write(log.user(f"number {number}"))
         os.utime(log.path, (number + 1, number + 1))
-    assert "and 5 older ones" in terminal.run("sessions")
+    assert "… and 5 older ones: kato sessions --all" in terminal.run("sessions")
+    assert "… and perhaps older ones: add --all" in terminal.run("sessions", "--here")
     assert len(terminal.json("sessions")["sessions"]) == 20
     assert len(terminal.json("sessions", "--all")["sessions"]) == 25
     assert terminal.json("sessions")["sessions"][0]["title"] == "number 24"
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        ([], "No conversation was found. `kato doctor` shows where Kato looks."),
+        (["--here"], "No conversation was held in {home}. `kato sessions` lists the others."),
+        (
+            ["--here", "--since", "1d"],
+            "No conversation was held in {home} since then. `kato sessions` lists the others.",
+        ),
+    ],
+    ids=["at all", "here", "here since then"],
+)
+def test_an_empty_list_says_what_was_asked_for(terminal: Terminal, options: list[str], said: str) -> None:
+    here = Terminal(terminal.environment, terminal.home)
+    assert here.run("sessions", *options) == said.format(home=terminal.home) + "\n"
 
 
 def test_a_title_in_the_middle_of_a_long_log_is_listed(terminal: Terminal) -> None:
