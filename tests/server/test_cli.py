@@ -137,13 +137,23 @@ def test_a_session_is_named_by_the_beginning_of_its_id(terminal: Terminal) -> No
         ClaudeLog(terminal.home, terminal.cwd, "aaa-1"),
         ClaudeLog(terminal.home, terminal.cwd, "aaa-2"),
     )
-    first.write(first.user("one"))
-    second.write(second.user("two"))
+    first.write(first.user("one", timestamp=now(-3600)))
+    second.write(second.user("two", timestamp=now(-3600)))
     terminal.run("capture", "aaa-2", "n.md")
     assert "two" in (terminal.cwd / "n.md").read_text()
-    assert "could be 2 conversations" in terminal.run("capture", "aaa", "n.md", code=1)
+    several = "'aaa' could be 2 conversations: claude/aaa-2, claude/aaa-1; write more of the id"
+    assert several in terminal.run("capture", "aaa", "n.md", code=1)
     assert "no conversation 'zzz'" in terminal.run("capture", "zzz", "n.md", code=1)
     assert "one" in terminal.run("capture", "claude/aaa-1", "-")
+    for log in (first, second):
+        os.utime(log.path, (time.time() - 3600, time.time() - 3600))
+    terminal.run("keep", "--all")
+    exported = terminal.run("journal", "export", "aaa-2")
+    assert [json.loads(line)["content"] for line in exported.splitlines()] == ["two"]
+    assert "the journal has no conversation 'zzz'" in terminal.run("journal", "export", "zzz", code=1)
+    for log in (first, second):
+        log.path.unlink()
+    assert "write more of the id" in terminal.run("capture", "aaa", "n.md", code=1), "of kept ones, too"
 
 
 def test_a_name_without_a_notes_suffix_is_refused_with_a_hint(terminal: Terminal) -> None:
@@ -506,6 +516,19 @@ def test_a_log_is_captured_by_its_path_also_where_no_assistant_keeps_it(
     refusal = terminal.run("capture", str(tmp_path / "backup" / "other.jsonl"), "p.md", code=1)
     assert "other.jsonl is not a session log of Claude" in refusal
     assert not (terminal.cwd / "p.md").exists()
+
+
+@pytest.mark.parametrize(
+    ("wanted", "said"),
+    [
+        ("../missing.jsonl", "../missing.jsonl: there is no such file; name a session log"),
+        ("missing.jsonl", "missing.jsonl: there is no such file"),
+        (".", ". is a folder; name one session log in it"),
+        ("claude/missing", "no conversation 'claude/missing' is on this machine"),
+    ],
+)
+def test_a_path_without_a_log_is_called_so(terminal: Terminal, wanted: str, said: str) -> None:
+    assert said in terminal.run("capture", wanted, "n.md", code=1)
 
 
 def test_who_names_a_note_alone_is_shown_the_command(terminal: Terminal) -> None:
