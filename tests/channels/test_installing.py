@@ -168,7 +168,7 @@ def test_a_file_that_kato_does_not_understand_is_left_as_it_is(someone: User, te
 
 
 def test_an_assistant_that_does_not_exist_is_refused(someone: User) -> None:
-    assert "not one of claude, codex" in someone.kato("hooks", "install", "clyde", code=1)
+    assert "not one of claude, codex" in someone.kato("hooks", "install", "clyde", code=2)
     assert "name the one to prepare" in someone.kato("mcp", "install", code=1)
 
 
@@ -176,7 +176,7 @@ def test_an_assistant_that_does_not_exist_is_refused(someone: User) -> None:
 def test_an_assistant_whose_configuration_is_unknown_is_refused_by_its_title(
     someone: User, command: str
 ) -> None:
-    said = someone.kato(command, "install", "commandcode", code=1)
+    said = someone.kato(command, "install", "commandcode", code=2)
     assert (
         "the sessions of Command Code, but does not know its configuration files; write one of claude, "
         in said

@@ -8,7 +8,7 @@ import subprocess
 import sys
 import time
 import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -52,10 +52,28 @@ def test_only_the_newest_are_listed_unless_all_are_asked_for(terminal: Terminal)
         log = ClaudeLog(terminal.home, terminal.cwd)
         log.write(log.user(f"number {number}"))
         os.utime(log.path, (number + 1, number + 1))
-    assert "and 5 older ones" in terminal.run("sessions")
+    assert "… and 5 older ones: kato sessions --all" in terminal.run("sessions")
+    assert "… and perhaps older ones: add --all" in terminal.run("sessions", "--here")
     assert len(terminal.json("sessions")["sessions"]) == 20
     assert len(terminal.json("sessions", "--all")["sessions"]) == 25
     assert terminal.json("sessions")["sessions"][0]["title"] == "number 24"
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        ([], "No conversation was found. `kato doctor` shows where Kato looks."),
+        (["--here"], "No conversation was held in {home}. `kato sessions` lists the others."),
+        (
+            ["--here", "--since", "1d"],
+            "No conversation was held in {home} since then. `kato sessions` lists the others.",
+        ),
+    ],
+    ids=["at all", "here", "here since then"],
+)
+def test_an_empty_list_says_what_was_asked_for(terminal: Terminal, options: list[str], said: str) -> None:
+    here = Terminal(terminal.environment, terminal.home)
+    assert here.run("sessions", *options) == said.format(home=terminal.home) + "\n"
 
 
 def test_a_title_in_the_middle_of_a_long_log_is_listed(terminal: Terminal) -> None:
@@ -119,13 +137,23 @@ def test_a_session_is_named_by_the_beginning_of_its_id(terminal: Terminal) -> No
         ClaudeLog(terminal.home, terminal.cwd, "aaa-1"),
         ClaudeLog(terminal.home, terminal.cwd, "aaa-2"),
     )
-    first.write(first.user("one"))
-    second.write(second.user("two"))
+    first.write(first.user("one", timestamp=now(-3600)))
+    second.write(second.user("two", timestamp=now(-3600)))
     terminal.run("capture", "aaa-2", "n.md")
     assert "two" in (terminal.cwd / "n.md").read_text()
-    assert "could be 2 conversations" in terminal.run("capture", "aaa", "n.md", code=1)
+    several = "'aaa' could be 2 conversations: claude/aaa-2, claude/aaa-1; write more of the id"
+    assert several in terminal.run("capture", "aaa", "n.md", code=1)
     assert "no conversation 'zzz'" in terminal.run("capture", "zzz", "n.md", code=1)
     assert "one" in terminal.run("capture", "claude/aaa-1", "-")
+    for log in (first, second):
+        os.utime(log.path, (time.time() - 3600, time.time() - 3600))
+    terminal.run("keep", "--all")
+    exported = terminal.run("journal", "export", "aaa-2")
+    assert [json.loads(line)["content"] for line in exported.splitlines()] == ["two"]
+    assert "the journal has no conversation 'zzz'" in terminal.run("journal", "export", "zzz", code=1)
+    for log in (first, second):
+        log.path.unlink()
+    assert "write more of the id" in terminal.run("capture", "aaa", "n.md", code=1), "of kept ones, too"
 
 
 def test_a_name_without_a_notes_suffix_is_refused_with_a_hint(terminal: Terminal) -> None:
@@ -490,6 +518,19 @@ def test_a_log_is_captured_by_its_path_also_where_no_assistant_keeps_it(
     assert not (terminal.cwd / "p.md").exists()
 
 
+@pytest.mark.parametrize(
+    ("wanted", "said"),
+    [
+        ("../missing.jsonl", "../missing.jsonl: there is no such file; name a session log"),
+        ("missing.jsonl", "missing.jsonl: there is no such file"),
+        (".", ". is a folder; name one session log in it"),
+        ("claude/missing", "no conversation 'claude/missing' is on this machine"),
+    ],
+)
+def test_a_path_without_a_log_is_called_so(terminal: Terminal, wanted: str, said: str) -> None:
+    assert said in terminal.run("capture", wanted, "n.md", code=1)
+
+
 def test_who_names_a_note_alone_is_shown_the_command(terminal: Terminal) -> None:
     log = ClaudeLog(terminal.home, terminal.cwd)
     log.write(log.user("hi"))
@@ -510,50 +551,52 @@ def test_nothing_is_older_than_an_absurd_number_of_days(terminal: Terminal) -> N
 
 
 @contextmanager
-def watching(terminal: Terminal, *folders: str) -> Iterator[Callable[[], str]]:
-    """Runs `kato watch`; afterwards, the function gives its output."""
-    watch = subprocess.Popen(
-        [sys.executable, "-m", "kato", "watch", *folders],
-        env=terminal.environment,
-        cwd=terminal.home,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-    )
-    output: list[str] = []
+def watching(terminal: Terminal, *folders: str) -> Iterator[Path]:
+    """`kato watch` runs, and is interrupted at the end; gives the file with what it prints."""
+    printed = terminal.cwd.parent / "printed"
+    with printed.open("w") as output:
+        watch = subprocess.Popen(
+            [sys.executable, "-m", "kato", "watch", *folders],
+            env=terminal.environment,
+            cwd=terminal.home,
+            stdout=output,
+            stderr=subprocess.STDOUT,
+        )
     try:
-        servers = terminal.cwd.parent / "state" / "servers"
-        assert wait_for(lambda: list(servers.glob("*.json")), "the watch", 30)
-        yield lambda: output[0]
+        wait_for(
+            lambda: list((terminal.cwd.parent / "state" / "servers").glob("*.json")), "the status file", 30
+        )
+        yield printed
     finally:
         watch.send_signal(signal.SIGINT)
-        output.append(watch.communicate(timeout=30)[0])
-    assert watch.returncode == 0, output
+        watch.wait(timeout=30)
+    assert watch.returncode == 0, printed.read_text()
 
 
 @pytest.mark.parametrize("is_named", [True, False], ids=["a folder", "all folders"])
 def test_watch_runs_commands_without_an_editor_and_ends_on_interrupt(
     terminal: Terminal, is_named: bool
 ) -> None:
-    with watching(terminal, *([str(terminal.cwd)] if is_named else [])) as output:
+    with watching(terminal, *([str(terminal.cwd)] if is_named else [])) as printed:
         log = ClaudeLog(terminal.home, terminal.cwd)
         log.write(log.user("question\n::capture w.md"), *log.text("answer"))
         note = terminal.cwd / "w.md"
-        assert wait_for(lambda: note.exists() and "answer" in note.read_text(), "the note", 30)
-    assert "::capture" in output()
+        wait_for(lambda: note.exists() and "answer" in note.read_text(), "the note", 30)
+        wait_for(lambda: "✔ ::capture" in printed.read_text(), "the outcome, while the command runs")
+    assert "process memory" in printed.read_text().split("::capture")[-1], "the view, at the end"
     assert terminal.run("status") == "No Kato server is running.\n"
 
 
-@pytest.mark.parametrize("is_there", [True, False], ids=["the folder is there", "the folder is gone"])
-def test_watch_of_all_folders_puts_a_note_without_a_path_into_the_conversations_folder(
-    terminal: Terminal, is_there: bool
-) -> None:
-    with watching(terminal):
-        log = ClaudeLog(terminal.home, terminal.cwd if is_there else terminal.cwd / "gone")
-        log.write(log.user("question\n::capture"), *log.text("answer"))
-        folder = terminal.cwd / "notes" if is_there else terminal.cwd.parent / "state" / "recordings"
-        assert wait_for(lambda: list(folder.glob("*question*.md")), "the note", 30)
-    assert not (terminal.cwd / "gone").exists()
+def test_without_a_path_watch_writes_to_the_folder_notes_of_the_conversation(terminal: Terminal) -> None:
+    with watching(terminal) as printed:
+        log, gone = (ClaudeLog(terminal.home, terminal.cwd.parent / name) for name in ("work", "gone"))
+        log.write(log.user("question\n::capture"))
+        gone.write(gone.user("question\n::capture"))
+        wait_for(lambda: printed.read_text().count("✔ ::capture") == 2, "the outcomes", 30)
+    assert len(list((terminal.cwd / "notes").glob("*question*.md"))) == 1
+    recordings = terminal.cwd.parent / "state" / "recordings"
+    assert len(list(recordings.glob("*question*.md"))) == 1, "of the one whose folder does not exist"
+    assert not gone.cwd.exists()
 
 
 def test_codexs_sub_agents_are_folded_and_not_listed_as_conversations(terminal: Terminal) -> None:

@@ -260,7 +260,7 @@ def test_completions_are_installed_where_the_shell_finds_them(
         assert str(terminal.home / path) in shown
         assert (terminal.home / path).read_text(encoding="utf-8") == printed
     assert [one.name for one in (terminal.home / path).parent.iterdir()] == [Path(path).name], "no copies"
-    assert "name the shell: bash, zsh, fish" in output(terminal, "completions", code=1, SHELL="/bin/tcsh")
+    assert "name the shell: bash, zsh, fish" in output(terminal, "completions", code=2, SHELL="/bin/tcsh")
 
 
 def test_a_command_line_that_the_encoding_cannot_carry_is_refused(terminal: Terminal) -> None:

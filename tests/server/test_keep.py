@@ -63,7 +63,7 @@ def test_keep_takes_what_is_named(terminal: Terminal) -> None:
     here = old_log(terminal.home, terminal.cwd, "here", hours=5)
     new = old_log(terminal.home, Path("/elsewhere"), "new", hours=3)
     old = old_log(terminal.home, Path("/elsewhere"), "old", hours=90)
-    assert "name what to keep" in terminal.run("keep", code=1)
+    assert "name what to keep" in terminal.run("keep", code=2)
     assert "not a folder" in terminal.run("keep", "missing", code=1)
     terminal.run("keep", ".")
     assert extents(terminal) == {here.session: "kept", new.session: "log", old.session: "log"}

@@ -187,5 +187,5 @@ def test_the_command_searches_logs_and_names_them(terminal: Terminal) -> None:
         "codex"
     ]
     assert len(terminal.json("search", "needle", "--folder", ".")["hits"]) == 1
-    assert "not an assistant" in terminal.run("search", "needle", "--assistant", "clippy", code=1)
-    assert "no word" in terminal.run("search", "...", code=1)
+    assert "not an assistant" in terminal.run("search", "needle", "--assistant", "clippy", code=2)
+    assert "no word" in terminal.run("search", "...", code=2)

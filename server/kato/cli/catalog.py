@@ -6,7 +6,7 @@ Rule: listing reads the beginning of a log and its end, never the whole.
 import os
 from collections.abc import Sequence
 from pathlib import Path
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 from kato.assistants.contract import Surroundings
 from kato.cli import progress
@@ -17,6 +17,9 @@ from kato.logs.descriptions import DescriptionCache
 from kato.logs.discovery import Found, Root
 from kato.logs.listing import Listing, describe
 from kato.system.folders import is_inside
+
+#: Conversations that an error names.
+_NAMED_MAX: Final = 4
 
 
 class Places(NamedTuple):
@@ -46,7 +49,9 @@ def pick(all_found: Sequence[Found], wanted: str, place: Surroundings) -> Found:
     if len(at_path) == 1:
         return at_path[0]
     if at_path:
-        raise CommandRefused(f"{wanted} holds {len(at_path)} conversations: {_names(at_path)}")
+        raise CommandRefused(
+            f"{wanted} holds {len(at_path)} conversations: {_first([name_of(one) for one in at_path])}; name one of these"
+        )
     provider, slash, name = wanted.partition("/")
     if not slash:
         provider, name = "", wanted
@@ -71,7 +76,7 @@ def pick(all_found: Sequence[Found], wanted: str, place: Surroundings) -> Found:
         raise CommandRefused(
             f"no conversation {wanted!r} is on this machine; `kato sessions --all` lists them"
         )
-    raise CommandRefused(f"{wanted!r} could be {len(fitting)} conversations: {_names(fitting)}")
+    raise CommandRefused(several(wanted, [name_of(found) for found in fitting]))
 
 
 def _at(all_found: Sequence[Found], path: str) -> list[Found]:
@@ -82,9 +87,19 @@ def _at(all_found: Sequence[Found], path: str) -> list[Found]:
     return [found for found in all_found if os.path.realpath(found.path) == real]
 
 
-def _names(some: Sequence[Found]) -> str:
-    names = ", ".join(f"{found.assistant.name}/{found.log.session_id}" for found in some[:4])
-    return f"{names}, …" if len(some) > 4 else names
+def several(wanted: str, names: Sequence[str]) -> str:
+    """Why the beginning of an id that these conversations share names none of them."""
+    return f"{wanted!r} could be {len(names)} conversations: {_first(names)}; write more of the id"
+
+
+def _first(names: Sequence[str]) -> str:
+    shown = ", ".join(names[:_NAMED_MAX])
+    return f"{shown}, …" if len(names) > _NAMED_MAX else shown
+
+
+def name_of(found: Found) -> str:
+    """The name of a conversation that every command takes."""
+    return f"{found.assistant.name}/{found.log.session_id}"
 
 
 def latest(all_found: Sequence[Found], folder: str, place: Surroundings) -> Found:

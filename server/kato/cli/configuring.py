@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Literal
 
 from kato.channels.configuration.errors import NotUnderstood
 from kato.cli import options, terminal
-from kato.cli.exits import EXIT_FAILED
+from kato.cli.exits import EXIT_FAILED, UsageRefused
 from kato.core.errors import EXIT_OK, CommandRefused
 
 if TYPE_CHECKING:
@@ -54,11 +54,11 @@ def _add_action(
 
 
 def chosen(places: "Sequence[Place]", wanted: Sequence[str]) -> "list[Place]":
-    """The places that are named, else those of assistants that are used on this machine. Raises CommandRefused."""
+    """The places that are named, else those of assistants that are used on this machine. Raises CommandRefused, and UsageRefused for an unknown name."""
     names = [place.name for place in places]
     for name in wanted:
         if name not in names:
-            raise CommandRefused(_why_not(name, ", ".join(names)))
+            raise UsageRefused(_why_not(name, ", ".join(names)))
     found = [place for place in places if (place.name in wanted if wanted else place.folder.is_dir())]
     if not found:
         raise CommandRefused(f"none of {', '.join(names)} is used here; name the one to prepare")

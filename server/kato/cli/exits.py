@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Final
 
-from kato.core.errors import EXIT_BUDGET, EXIT_CONFIG, EXIT_OK
+from kato.core.errors import EXIT_BUDGET, EXIT_CONFIG, EXIT_OK, CommandRefused
 
 #: The command could not do what it was asked for, or found nothing.
 EXIT_FAILED: Final = 1
@@ -18,3 +18,7 @@ MEANINGS: Final[Mapping[int, str]] = {
     EXIT_CONFIG: "a setting is not valid, or the journal cannot be opened",
     EXIT_INTERRUPTED: "Ctrl+C ended it",
 }
+
+
+class UsageRefused(CommandRefused):
+    """The command line is not valid in a way that only the command itself can find: the command ends with `EXIT_USAGE`."""

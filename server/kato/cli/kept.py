@@ -10,7 +10,7 @@ from msgspec.structs import replace
 
 from kato.app import build, config
 from kato.app.catalogue import open_journal
-from kato.cli import terminal
+from kato.cli import catalog, terminal
 from kato.cli.capturing import Format, NoMemory, Report, format_of, pieces_of, write_format
 from kato.cli.files import note_writer
 from kato.core.errors import CommandRefused
@@ -57,6 +57,19 @@ class KeptEvents:
         return sum(piece.count(b"\n") for _, piece in self.pieces())
 
 
+def find_or_refuse(state_dir: Path, wanted: str) -> SessionRecord:
+    """As `find`. Raises CommandRefused for none, too."""
+    record = find(state_dir, wanted)
+    if record is None:
+        raise CommandRefused(unknown(wanted))
+    return record
+
+
+def unknown(wanted: str) -> str:
+    """Why a command has nothing to work on."""
+    return f"the journal has no conversation {wanted!r}; `kato sessions --all` lists the conversations"
+
+
 def find(state_dir: Path, wanted: str) -> SessionRecord | None:
     """The session in the journal with this id, or the beginning of it; None if there is none. Raises CommandRefused for several."""
     reader = open_journal(state_dir)
@@ -74,8 +87,7 @@ def find(state_dir: Path, wanted: str) -> SessionRecord | None:
     ]
     exact = [one for one in fitting if one.key.session_id == name]
     if len(exact or fitting) > 1:
-        some = ", ".join("/".join(one.key) for one in (exact or fitting)[:4])
-        raise CommandRefused(f"{wanted!r} could be {len(exact or fitting)} conversations: {some}")
+        raise CommandRefused(catalog.several(wanted, ["/".join(one.key) for one in exact or fitting]))
     return next(iter(exact or fitting), None)
 
 

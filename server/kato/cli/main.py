@@ -7,7 +7,7 @@ import os
 from collections.abc import Sequence
 
 from kato.cli import terminal
-from kato.cli.exits import EXIT_FAILED, EXIT_INTERRUPTED
+from kato.cli.exits import EXIT_FAILED, EXIT_INTERRUPTED, EXIT_USAGE, UsageRefused
 from kato.cli.parser import build, descend
 from kato.core.errors import EXIT_CONFIG, EXIT_OK, JournalNotOpened, KatoError, SettingsInvalid
 
@@ -20,6 +20,8 @@ def run(arguments: Sequence[str]) -> int:
         terminal.flush()  # at the interpreter's end, a reader that went away would be reported as a defect
     except (SettingsInvalid, JournalNotOpened) as error:
         return _failed(error.message, EXIT_CONFIG)
+    except UsageRefused as error:
+        return _failed(error.message, EXIT_USAGE)
     except KatoError as error:
         return _failed(error.message)
     except KeyboardInterrupt:

@@ -21,7 +21,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "session",
         metavar="SESSION",
-        help="its id, or the beginning of it, or provider/id (kato sessions lists them)",
+        help="its id, or the beginning of it, or assistant/id (kato sessions lists them)",
     )
     options.add_state_dir(parser)
 

@@ -8,14 +8,15 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
+from kato.assistants import registry
 from kato.cli.screen import mb, shown_path, words
 from kato.core import limits
 from kato.system.zstd import INSTALL
 
 
-def status_tables(status: Mapping[str, Any]) -> RenderableType:
-    """Memory against the budget, then the sessions, then what does not work."""
-    parts: list[RenderableType] = [memory_table(status)]
+def status_tables(status: Mapping[str, Any], *, is_short: bool = False) -> RenderableType:
+    """Memory against the budget (in one line, if `is_short`), then the sessions, then what does not work."""
+    parts: list[RenderableType] = [_memory_line(status) if is_short else memory_table(status)]
     if status["sessions"]:
         parts.append(sessions_table(status))
     if omitted := status.get("omittedSessions", 0):
@@ -97,10 +98,20 @@ def memory_table(status: Mapping[str, Any]) -> RenderableType:
     return table
 
 
+def _memory_line(status: Mapping[str, Any]) -> Text:
+    memory, recordings = status["memory"], status["recordings"]["activeRecordings"]
+    line = Text("process memory ").append_text(
+        _gauge(memory["process"]["rss"], memory["daemonMaxMemoryBytes"])
+    )
+    line.append(f" of {mb(memory['daemonMaxMemoryBytes'])}, {memory['snapshots']['sessionCount']:,} sessions")
+    return line.append(f", {recordings:,} {'recording' if recordings == 1 else 'recordings'}")
+
+
 def sessions_table(status: Mapping[str, Any]) -> RenderableType:
     """One row a session."""
+    titles = registry.titles()
     table = Table(box=box.SIMPLE_HEAD)
-    for name, justify in (("provider", "left"), ("title", "left"), ("events", "right"), ("memory", "right")):
+    for name, justify in (("assistant", "left"), ("title", "left"), ("events", "right"), ("memory", "right")):
         table.add_column(name, justify=justify)  # type: ignore[arg-type]
     table.add_column("recording", overflow="fold")
     for session in status["sessions"]:
@@ -108,7 +119,7 @@ def sessions_table(status: Mapping[str, Any]) -> RenderableType:
         if session["truncatedEvents"]:
             events += f" (+{session['truncatedEvents']:,})"
         table.add_row(
-            words(session["provider"]),
+            words(titles.get(session["provider"], session["provider"])),
             words(session.get("title") or session.get("snippet") or session["sessionId"]),
             events,
             mb(session["estimatedBytes"]) if session["resident"] else "on disk",

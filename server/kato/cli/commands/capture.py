@@ -12,6 +12,7 @@ from kato.app import config
 from kato.app.catalogue import log_screen, open_journal
 from kato.app.parsing import find_log
 from kato.cli import capturing, catalog, kept, options, terminal
+from kato.cli.exits import UsageRefused
 from kato.core.errors import EXIT_OK, CommandRefused
 from kato.core.text import printable
 from kato.logs.listing import describe
@@ -38,14 +39,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "session",
         nargs="?",
         metavar="SESSION",
-        help="its id, or the beginning of it, or provider/id (kato sessions lists them); or the path of a session log",
+        help="its id, or the beginning of it, or assistant/id (kato sessions lists them); or the path of a session log",
     )
     parser.add_argument(
         "path",
         nargs="?",
         metavar="PATH",
         help="the file, whose suffix names the format: .md, .html, .txt, or .jsonl for one event a line;"
-        " - for standard output",
+        " - for standard output; without it, a note in the current folder",
     )
     parser.add_argument(
         "--latest", action="store_true", help="the newest conversation of the current folder (the default)"
@@ -107,9 +108,20 @@ def _find_elsewhere(wanted: str, places: catalog.Places, refusal: CommandRefused
             f"no conversation {wanted!r} is on this machine; to write the newest one of this folder to that file: "
             f"kato capture --latest {wanted}"
         ) from None
+    if Path(wanted).is_dir():
+        raise CommandRefused(f"{wanted} is a folder; name one session log in it") from None
     if not Path(wanted).is_file():
+        if _is_path(wanted):
+            raise CommandRefused(
+                f"{wanted}: there is no such file; name a session log, or a conversation that `kato sessions --all` lists"
+            ) from None
         raise refusal
     return find_log(wanted, None, places.surroundings)
+
+
+def _is_path(wanted: str) -> bool:
+    """Whether a text is a path of a session log, and not an id: `provider/id` has a slash too."""
+    return wanted.startswith(("/", ".", "~")) or PurePath(wanted).suffix in (".jsonl", ".json", ".zst")
 
 
 def _capture(
@@ -161,7 +173,7 @@ def _session_and_path(arguments: argparse.Namespace) -> tuple[str | None, str | 
     if not arguments.latest or wanted is None:
         return wanted, path
     if path is not None:
-        raise CommandRefused("--latest takes a path, or a session is named: not both")
+        raise UsageRefused("--latest takes a path, or a session is named: not both")
     return None, wanted
 
 

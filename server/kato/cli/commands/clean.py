@@ -46,7 +46,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     which.add_argument(
         "--session",
         metavar="SESSION",
-        help="one conversation: its id, or the beginning of it, or provider/id",
+        help="one conversation: its id, or the beginning of it, or assistant/id",
     )
     which.add_argument(
         "--ignored",
@@ -99,7 +99,9 @@ def _clean_journal(folder: Path, arguments: argparse.Namespace, before_ms: int |
 
     if not (folder / FILE_NAME).exists():
         if arguments.session is not None:
-            raise CommandRefused(_unknown(arguments.session))
+            from kato.cli import kept  # noqa: PLC0415
+
+            raise CommandRefused(kept.unknown(arguments.session))
         return CleanReport([], [], 0, [])
     alone = not options.running_servers(folder)
     with open_journal(folder) as journal:
@@ -121,9 +123,7 @@ def _choice(
         return _Choice(None, _is_not_kept(journal))
     from kato.cli import kept  # noqa: PLC0415
 
-    record = kept.find(folder, arguments.session)
-    if record is None:
-        raise CommandRefused(_unknown(arguments.session))
+    record = kept.find_or_refuse(folder, arguments.session)
     if record.parent_id is not None:
         raise CommandRefused(
             f"{'/'.join(record.key)} is a sub-agent's conversation, and is removed with the one that started it: "
@@ -140,10 +140,6 @@ def _is_not_kept(journal: "Journal") -> "Callable[[SessionRecord], bool]":
 
     screen = LogScreen(by_session(journal.sessions_with_gaps()), IgnoredFolders(str(Path.home())))
     return lambda one: screen.reason(one.key, one.cwd, one.parent_id) is not None
-
-
-def _unknown(wanted: str) -> str:
-    return f"the journal has no conversation {wanted!r}; `kato sessions --all` lists the conversations"
 
 
 def _print_sessions(report: "CleanReport", verb: str) -> None:

@@ -7,7 +7,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from kato.cli import options, terminal
-from kato.core.errors import EXIT_OK, CommandRefused
+from kato.cli.exits import UsageRefused
+from kato.core.errors import EXIT_OK
 
 if TYPE_CHECKING:
     from kato.cli.parser import Parser
@@ -40,7 +41,7 @@ def run(arguments: argparse.Namespace) -> int:
 
     shell = arguments.shell or Path(os.environ.get("SHELL", "")).name
     if shell not in SHELLS:
-        raise CommandRefused(f"name the shell: {', '.join(SHELLS)}")
+        raise UsageRefused(f"name the shell: {', '.join(SHELLS)}")
     text = script(parser.whole(), shell)
     if not arguments.install:
         terminal.write([text.encode()], str)

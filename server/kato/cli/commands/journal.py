@@ -5,8 +5,8 @@ import argparse
 from kato.cli import options, progress, terminal
 from kato.cli.exits import EXIT_FAILED
 from kato.cli.files import open_journal, write_file
-from kato.core.errors import EXIT_OK, CommandRefused, UnknownSession
-from kato.core.events import SessionKey
+from kato.cli.kept import find_or_refuse
+from kato.core.errors import EXIT_OK
 from kato.core.text import printable_json
 
 
@@ -38,7 +38,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "kato journal export claude/SESSION --output events.jsonl",
     )
     export.add_argument(
-        "session", nargs="?", metavar="SESSION", help="provider/session id; without it, all sessions"
+        "session",
+        nargs="?",
+        metavar="SESSION",
+        help="its id, or the beginning of it, or assistant/id; without it, all sessions",
     )
     export.add_argument("--output", "-o", metavar="FILE", help="a file, instead of standard output")
     options.add_state_dir(export)
@@ -63,12 +66,10 @@ def _check(arguments: argparse.Namespace) -> int:
 
 
 def _export(arguments: argparse.Namespace) -> int:
-    key = None if arguments.session is None else _key(arguments.session)
     folder = options.state_dir(arguments)
     problems: list[str] = []
     with open_journal(folder) as journal:
-        if key is not None and journal.session(key) is None:
-            raise UnknownSession(*key)
+        key = None if arguments.session is None else find_or_refuse(folder, arguments.session).key
         lines = journal.export(key, problems.append)
         if arguments.output is None:
             terminal.write(lines, printable_json)
@@ -78,12 +79,3 @@ def _export(arguments: argparse.Namespace) -> int:
     for problem in problems:
         terminal.print_error(f"kato: {problem}")
     return EXIT_FAILED if problems else EXIT_OK
-
-
-def _key(text: str) -> SessionKey:
-    provider, slash, session_id = text.partition("/")
-    if not slash:
-        raise CommandRefused(
-            f"invalid session {text!r}; write provider/session-id, for example claude/{text}"
-        )
-    return SessionKey(provider, session_id)

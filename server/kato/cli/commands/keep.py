@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from kato.cli import options, progress, terminal
+from kato.cli.exits import UsageRefused
 from kato.core.errors import EXIT_OK, CommandRefused, JournalUnavailable
 from kato.system.clock import now_ms
 
@@ -46,7 +47,7 @@ def run(arguments: argparse.Namespace) -> int:
     if not (arguments.all or arguments.since is not None or arguments.folder) or (
         arguments.all and arguments.folder
     ):
-        raise CommandRefused("name what to keep: --all, --since WHEN, or folders")
+        raise UsageRefused("name what to keep: --all, --since WHEN, or folders")
     folders = [str(Path(options.absolute(folder)).resolve()) for folder in arguments.folder]
     for folder in folders:
         if not Path(folder).is_dir():

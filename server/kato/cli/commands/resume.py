@@ -30,7 +30,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         " conversation's folder.",
         "kato resume 3f2a9c1e --run",
     )
-    parser.add_argument("session", metavar="SESSION", help="its id, or the beginning of it, or provider/id")
+    parser.add_argument("session", metavar="SESSION", help="its id, or the beginning of it, or assistant/id")
     parser.add_argument(
         "--run", dest="is_run", action="store_true", help="run the command instead of printing it"
     )

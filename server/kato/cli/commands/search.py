@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Final
 
 from kato.cli import options, progress, terminal
 from kato.cli.catalog import Places
+from kato.cli.exits import UsageRefused
 from kato.cli.screen import Screen
 from kato.core import limits
 from kato.core.errors import EXIT_OK, CommandRefused
@@ -98,12 +99,13 @@ def _question(arguments: argparse.Namespace) -> "Question":
     from kato.assistants import registry  # noqa: PLC0415
     from kato.core.queries import Query  # noqa: PLC0415
 
-    query = Query.parse(" ".join(arguments.query))
+    try:
+        query = Query.parse(" ".join(arguments.query))
+    except CommandRefused as refusal:
+        raise UsageRefused(refusal.message) from None
     if arguments.assistant is not None and arguments.assistant not in registry.names():
         known = ", ".join(registry.names())
-        raise CommandRefused(
-            f"--assistant: {arguments.assistant!r} is not an assistant; write one of {known}"
-        )
+        raise UsageRefused(f"--assistant: {arguments.assistant!r} is not an assistant; write one of {known}")
     return Question(
         query=query,
         scope=arguments.scope,

@@ -15,12 +15,20 @@ from kato.system.clock import now_ms
 from kato.system.folders import is_inside
 
 if TYPE_CHECKING:
-    from rich.console import RenderableType
+    from rich.console import JustifyMethod, RenderableType
+    from rich.text import Text
 
     from kato.app.catalogue import Catalogue, Conversation
 
+    _Row = dict[str, Text]
+
 #: Enough to distinguish the ids of one user; every command takes the beginning of an id.
 _ID_CHARS: Final = 13
+#: Cells between two columns.
+_BETWEEN: Final = 2
+#: A title of fewer cells says little.
+_TITLE_CELLS_MIN: Final = 30
+_JUSTIFIED: Final[dict[str, "JustifyMethod"]] = {"size": "right"}
 _EXTENTS: Final = {"log": "", "partial": "kept in part", "kept": "kept", "log_gone": "kept"}
 
 
@@ -70,14 +78,28 @@ def run(arguments: argparse.Namespace) -> int:
     if arguments.json:
         terminal.print_json({"sessions": [as_json(one) for one in listed]})
     elif not listed:
-        terminal.print_line("No conversation was found. `kato doctor` shows where Kato looks.")
+        terminal.print_line(_nothing(arguments, here))
     else:
         screen = Screen()
-        screen.print(view(listed, now_ms(), whole=not screen.is_terminal))
+        screen.print(view(listed, now_ms(), width=screen.width if screen.is_terminal else None))
         if more:
-            older = "older ones" if arguments.here or arguments.since is not None else f"{more:,} older ones"
-            terminal.print_line(f"… and {older}: kato sessions --all")
+            is_filtered = arguments.here or arguments.since is not None
+            older = (
+                "perhaps older ones: add --all"
+                if is_filtered
+                else f"{more:,} older ones: kato sessions --all"
+            )
+            terminal.print_line(f"… and {older}")
     return EXIT_OK
+
+
+def _nothing(arguments: argparse.Namespace, here: str) -> str:
+    """What a list without a conversation says."""
+    if not arguments.here and arguments.since is None:
+        return "No conversation was found. `kato doctor` shows where Kato looks."
+    where = f" in {here}" if arguments.here else ""
+    when = " since then" if arguments.since is not None else ""
+    return f"No conversation was held{where}{when}. `kato sessions` lists the others."
 
 
 @contextmanager
@@ -102,41 +124,58 @@ def open_catalogue(arguments: argparse.Namespace) -> "Iterator[Catalogue]":
             journal.close()
 
 
-def view(listed: "Sequence[Conversation]", now_ms: int, *, whole: bool) -> "RenderableType":
-    """The conversations by folder, the folder that was used last first. `whole`: no id and no title is cut, for files and pipes."""
+def view(listed: "Sequence[Conversation]", now_ms: int, *, width: int | None) -> "RenderableType":
+    """The conversations by folder, the folder that was used last first, in lines of this width. Without a width, for files and
+    pipes, no id and no title is cut.
+    """
     from rich.console import Group  # noqa: PLC0415
     from rich.table import Table  # noqa: PLC0415
 
-    from kato.cli.screen import mb, shown_path, words  # noqa: PLC0415
+    from kato.cli.screen import shown_path, words  # noqa: PLC0415
 
-    folders: dict[str, list[Conversation]] = {}
+    folders: dict[str, list[_Row]] = {}
     for one in listed:
-        folders.setdefault(one.cwd or "(no folder)", []).append(one)
+        folders.setdefault(one.cwd or "(no folder)", []).append(_row(one, now_ms, is_whole=width is None))
+    widths = _widths([row for rows in folders.values() for row in rows], width)
     parts: list[RenderableType] = []
-    for folder, conversations in folders.items():
-        table = Table(box=None, show_header=False, padding=(0, 1), expand=not whole)
-        for width, justify in (
-            (12, "left"),
-            (14, "left"),
-            (None, "left"),
-            (14, "left"),
-            (9, "right"),
-            (13, "left"),
-        ):
-            fixed = None if whole else width
-            table.add_column(width=fixed, justify=justify, no_wrap=True, ratio=None if whole or width else 1)  # type: ignore[arg-type]
-        for one in conversations:
-            agent = "↳ " if one.parent_id is not None else ""
-            table.add_row(
-                ago(now_ms - one.updated_at),
-                words(one.assistant_title),
-                words(agent + (one.title or _UNTITLED[one.not_kept is None])),
-                words(_extent(one), style="dim"),
-                mb(one.size),
-                words(one.key.session_id if whole else one.key.session_id[:_ID_CHARS], style="dim"),
-            )
+    for folder, rows in folders.items():
+        table = Table(box=None, show_header=False, padding=(0, _BETWEEN, 0, 0), pad_edge=False)
+        for name in widths:
+            table.add_column(width=widths[name], justify=_JUSTIFIED.get(name, "left"), no_wrap=True)
+        for row in rows:
+            table.add_row(*(row[name] for name in widths))
         parts += [words(shown_path(folder), style="bold"), table]
     return Group(*parts)
+
+
+def _row(one: "Conversation", now_ms: int, *, is_whole: bool) -> "_Row":
+    """The columns of a conversation."""
+    from kato.cli.screen import mb, words  # noqa: PLC0415
+
+    agent = "↳ " if one.parent_id is not None else ""
+    return {
+        "age": words(f" {ago(now_ms - one.updated_at)}"),
+        "assistant": words(one.assistant_title),
+        "title": words(agent + (one.title or _UNTITLED[one.not_kept is None])),
+        "extent": words(_extent(one), style="dim"),
+        "size": words(mb(one.size)),
+        "id": words(one.key.session_id if is_whole else one.key.session_id[:_ID_CHARS], style="dim"),
+    }
+
+
+def _widths(rows: "Sequence[_Row]", width: int | None) -> dict[str, int]:
+    """The width of each column that is shown: as its widest cell, the title as wide as the others leave it. Empty columns are left
+    out, and the size where it leaves too little for the title.
+    """
+    widths = {name: max(row[name].cell_len for row in rows) for name in rows[0]}
+    widths = {name: cells for name, cells in widths.items() if cells}
+    if width is None:
+        return widths
+    free = width - sum(widths.values()) - _BETWEEN * (len(widths) - 1)
+    if free < 0 and widths["title"] + free < _TITLE_CELLS_MIN:
+        free += widths.pop("size") + _BETWEEN
+    widths["title"] = max(1, widths["title"] + min(0, free))
+    return widths
 
 
 def _extent(one: "Conversation") -> str:

@@ -8,15 +8,17 @@ import os
 from collections import deque
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import msgspec
 from rich.console import Group, RenderableType
 from rich.live import Live
+from rich.text import Text
 
 from kato.app import process
 from kato.app.runtime import Hooks, Runtime
 from kato.cli import options, tables
+from kato.cli.fitting import Fitted
 from kato.cli.screen import Screen, shown_path, words
 from kato.core.errors import EXIT_BUDGET, EXIT_OK, BudgetExceeded, CommandRefused
 from kato.core.notices import Notice, Severity
@@ -24,6 +26,8 @@ from kato.core.outcomes import CommandOutcome
 from kato.core.settings import Settings
 
 _MESSAGES_MAX: Final = 12
+#: Those of half a second, where each message is printed.
+_UNPRINTED_MAX: Final = 1000
 _SESSIONS_MAX: Final = 20
 _REFRESH_SECONDS: Final = 0.5
 _MARKS: Final[Mapping[Severity, str]] = {"error": "✘", "warning": "!", "info": "·"}
@@ -34,7 +38,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     options.describe(
         parser,
         "Shows memory, sessions and recordings while it runs; Ctrl+C ends it. Other windows and servers may run meanwhile. Notes go "
-        "to a conversation's own folder, and to those that the settings allow.",
+        "to a conversation's own folder, without a path to the folder notes in it, and to those that the settings allow.",
         "kato watch ~/work/project",
     )
     parser.add_argument(
@@ -66,7 +70,8 @@ class Watch:
         self._settings = chosen
         self._folders = list(folders)
         self._screen = screen
-        self._messages: deque[tuple[str, str]] = deque(maxlen=_MESSAGES_MAX)
+        self._is_live = screen.is_terminal and not screen.is_dumb_terminal
+        self._messages: deque[Text] = deque(maxlen=_MESSAGES_MAX if self._is_live else _UNPRINTED_MAX)
         self._has_news = True
         self._fatal: BudgetExceeded | None = None
         hooks = Hooks(end=self._end, over_budget=self._end_over_budget, after_beat=self.changed)
@@ -87,12 +92,36 @@ class Watch:
         if runtime.assembly.recovery is not None:
             self.notify(Notice("journal_recovered", "warning", runtime.assembly.recovery))
         runtime.start()
+        if self._is_live:
+            await self._show_live()
+        else:
+            await self._show_lines()
+
+    async def _show_live(self) -> None:
         with Live(console=self._screen, auto_refresh=False, transient=False) as live:
-            while not runtime.is_ending:
+            while not self._runtime.is_ending:
                 if self._has_news:
                     self._has_news = False
                     live.update(self._view(), refresh=True)
-                await runtime.wait(_REFRESH_SECONDS)
+                await self._runtime.wait(_REFRESH_SECONDS)
+
+    async def _show_lines(self) -> None:
+        """In a file or a pipe: each message when it comes, and the view at the end."""
+        self._screen.print(self._head())
+        status = self._status()
+        while not self._runtime.is_ending:
+            if self._has_news:
+                self._has_news = False
+                status = self._status()
+            self._print_messages()
+            await self._runtime.wait(_REFRESH_SECONDS)
+        self._print_messages()
+        self._screen.print(tables.status_tables(status))
+
+    def _print_messages(self) -> None:
+        while self._messages:
+            self._screen.print(self._messages.popleft())
+        self._screen.file.flush()
 
     def _end(self, code: int) -> None:
         self._runtime.finish(code)
@@ -101,14 +130,23 @@ class Watch:
         self._fatal = error
         self._runtime.finish(EXIT_BUDGET)
 
-    def _view(self) -> RenderableType:
-        status = msgspec.to_builtins(self._runtime.engine.status(limit=_SESSIONS_MAX))
-        where = ", ".join(self._folders) if self._folders else "all folders"
-        head = words(
+    def _status(self) -> Mapping[str, Any]:
+        status: Mapping[str, Any] = msgspec.to_builtins(self._runtime.engine.status(limit=_SESSIONS_MAX))
+        return status
+
+    def _head(self) -> Text:
+        where = ", ".join(map(shown_path, self._folders)) if self._folders else "all folders"
+        return words(
             f"Watching the conversations of {where}. Type ::capture in a chat; Ctrl+C ends.", style="dim"
         )
-        messages = [words(f"{mark} {message}") for mark, message in self._messages]
-        return Group(head, tables.status_tables(status), *messages)
+
+    def _view(self) -> RenderableType:
+        head, status = self._head(), self._status()
+        return Fitted(
+            Group(head, tables.status_tables(status)),
+            Group(head, tables.status_tables(status, is_short=True)),
+            list(self._messages),
+        )
 
     # --- What the engine reports (Listener) -------------------------------------------------------------
 
@@ -123,10 +161,13 @@ class Watch:
         path = "" if outcome.output_path is msgspec.UNSET else outcome.output_path
         shown = shown_path(path) if path else ""
         about = "" if outcome.message is msgspec.UNSET else outcome.message
-        self._messages.append(("✔", f"::{outcome.command} {shown} {about}".rstrip()))
-        self._has_news = True
+        done = f"::{outcome.command} {shown}".rstrip()
+        self._add("✔", f"{done}: {about}" if about else done)
 
     def notify(self, notice: Notice) -> None:
         """Shows a notice."""
-        self._messages.append((_MARKS[notice.severity], notice.message))
+        self._add(_MARKS[notice.severity], notice.message)
+
+    def _add(self, mark: str, message: str) -> None:
+        self._messages.append(words(f"{mark} {message}"))
         self._has_news = True
