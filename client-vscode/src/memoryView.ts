@@ -1,7 +1,6 @@
 // The memory panel: a chart over time and the largest sessions. Rule: the page loads its script and its style only; the data
 // that it draws are posted to it. The page keeps the samples, so that the chart goes on after the window was reloaded.
 
-import { randomBytes } from "node:crypto";
 import * as vscode from "vscode";
 import { keepsLimit } from "./appearance";
 import type { Sample, Samples } from "./samples";
@@ -10,6 +9,7 @@ import { NO_SESSIONS, workspaceSessions } from "./sessionList";
 import { keyOf, titleOf } from "./sessions";
 import type { SessionStatus } from "./structs";
 import { age } from "./text";
+import { fillPanel } from "./webviewPage";
 
 const TYPE = "kato.memory";
 const LARGEST = 12;
@@ -81,17 +81,12 @@ export class MemoryView implements vscode.Disposable {
 
   #fill(panel: vscode.WebviewPanel): void {
     this.#panel = panel;
-    panel.iconPath = vscode.Uri.joinPath(this.extension, "media", "icon.svg"); // kato.svg is white: VS Code uses it as a mask
     panel.onDidDispose(() => {
       this.#panel = undefined;
     });
     panel.onDidChangeViewState(() => void this.#post());
     panel.webview.onDidReceiveMessage((message: PageMessage) => this.#received(message));
-    panel.webview.options = {
-      enableScripts: true,
-      localResourceRoots: ["dist", "media"].map((folder) => vscode.Uri.joinPath(this.extension, folder)),
-    };
-    panel.webview.html = this.#html(panel.webview);
+    fillPanel(panel, this.extension, { name: "memory", title: "Kato Memory", body: BODY });
   }
 
   #received(message: PageMessage): void {
@@ -139,22 +134,9 @@ export class MemoryView implements vscode.Disposable {
     };
     await panel.webview.postMessage(page);
   }
+}
 
-  #html(webview: vscode.Webview): string {
-    const nonce = randomBytes(16).toString("base64url");
-    const script = webview.asWebviewUri(vscode.Uri.joinPath(this.extension, "dist", "memory.js")).toString();
-    const style = webview.asWebviewUri(vscode.Uri.joinPath(this.extension, "media", "memory.css")).toString();
-    return `<!DOCTYPE html>
-<html lang="en">
-<head>
-<meta charset="utf-8">
-<meta http-equiv="Content-Security-Policy" content="default-src 'none'; style-src ${webview.cspSource}; script-src 'nonce-${nonce}'">
-<meta name="viewport" content="width=device-width, initial-scale=1">
-<link rel="stylesheet" href="${style}">
-<title>Kato Memory</title>
-</head>
-<body>
-<h1>Memory</h1>
+const BODY = `<h1>Memory</h1>
 <p id="state" role="status" hidden></p>
 <p id="summary"></p>
 <figure>
@@ -167,9 +149,4 @@ export class MemoryView implements vscode.Disposable {
 <thead role="rowgroup"><tr role="row"><th role="columnheader" scope="col">Session</th><th role="columnheader" scope="col">Assistant</th><th role="columnheader" scope="col" class="number">Size</th><th role="columnheader" scope="col" class="number">Events</th><th role="columnheader" scope="col">Last message</th></tr></thead>
 <tbody role="rowgroup" id="sessions"></tbody>
 </table>
-<p id="none" hidden>No session is in memory.</p>
-<script nonce="${nonce}" src="${script}"></script>
-</body>
-</html>`;
-  }
-}
+<p id="none" hidden>No session is in memory.</p>`;

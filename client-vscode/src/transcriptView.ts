@@ -3,7 +3,6 @@
 // Rule: the page shows a part of the conversation, so that it is as fast for a long one. Its text is that of the assistant and of
 // programs: the page runs no script but its own and loads nothing.
 
-import { randomBytes } from "node:crypto";
 import * as vscode from "vscode";
 import { ReadSession, RenderSession } from "./protocol";
 import type { Server } from "./server";
@@ -12,6 +11,7 @@ import { joined } from "./sessions";
 import { workspaceFolders, workspaceSessions } from "./sessionList";
 import type { RenderedSession, SessionParams } from "./structs";
 import { moment } from "./text";
+import { fillPanel } from "./webviewPage";
 
 const VIEW_TYPE = "kato.transcript";
 /** Bytes of Markdown that are shown at first, and after each request for earlier messages. */
@@ -114,15 +114,9 @@ export class TranscriptView implements vscode.WebviewPanelSerializer, vscode.Dis
 
   #attach(panel: vscode.WebviewPanel): void {
     this.#panel = panel;
-    panel.iconPath = vscode.Uri.joinPath(this.extension, "media", "icon.svg");
     panel.onDidDispose(() => (this.#panel = undefined));
-    panel.webview.options = { enableScripts: true, localResourceRoots: this.#resources };
     panel.webview.onDidReceiveMessage((message: PageMessage) => void this.#received(message));
-    panel.webview.html = this.#html(panel.webview);
-  }
-
-  get #resources(): vscode.Uri[] {
-    return [vscode.Uri.joinPath(this.extension, "dist"), vscode.Uri.joinPath(this.extension, "media")];
+    fillPanel(panel, this.extension, { name: "transcript", title: "Conversation", body: BODY });
   }
 
   async #received(message: PageMessage): Promise<void> {
@@ -235,34 +229,15 @@ export class TranscriptView implements vscode.WebviewPanelSerializer, vscode.Dis
       void vscode.window.showErrorMessage(`Kato cannot show “${shown.title}”: ${reason}`);
     }
   }
+}
 
-  #html(webview: vscode.Webview): string {
-    const nonce = randomBytes(16).toString("base64url");
-    const [script, style] = ["dist/transcript.js", "media/transcript.css"].map((name) =>
-      webview.asWebviewUri(vscode.Uri.joinPath(this.extension, name)).toString(),
-    );
-    return `<!DOCTYPE html>
-<html lang="en">
-<head>
-<meta charset="utf-8">
-<meta http-equiv="Content-Security-Policy" content="default-src 'none'; base-uri 'none'; form-action 'none'; img-src data:; style-src ${webview.cspSource}; script-src 'nonce-${nonce}'">
-<meta name="viewport" content="width=device-width, initial-scale=1">
-<link rel="stylesheet" href="${style ?? ""}">
-<title>Conversation</title>
-</head>
-<body>
-<header>
+const OPTIONS: vscode.WebviewPanelOptions & vscode.WebviewOptions = { enableScripts: true, enableFindWidget: true };
+
+const BODY = `<header>
 <div><h1 id="title"></h1><p id="about"></p></div>
 <nav><button id="capture">Capture…</button><button id="export">Export…</button><button id="markdown">Markdown</button></nav>
 </header>
 <p id="earlier" hidden><button>Show Earlier Messages</button></p>
 <p id="cut" hidden>Earlier messages are not shown here. Capture or export the conversation to read all of it.</p>
 <main id="content"></main>
-<p id="later" hidden><button>Go to the Newest Message</button></p>
-<script nonce="${nonce}" src="${script ?? ""}"></script>
-</body>
-</html>`;
-  }
-}
-
-const OPTIONS: vscode.WebviewPanelOptions & vscode.WebviewOptions = { enableScripts: true, enableFindWidget: true };
+<p id="later" hidden><button>Go to the Newest Message</button></p>`;
