@@ -130,7 +130,7 @@ def test_neovim(desk: Desk) -> None:
     assert re.fullmatch(r"Kato \d+ MB, 1 recording", seen["after"])
     desk.check_note()
     check_symbols(seen["symbols"])
-    assert sorted(seen["lenses"]) == ["recording, now", "stop", "update"]
+    assert sorted(seen["lenses"]) == ["Recording, now", "Stop", "Update"]
     assert "**You**" in seen["hover"]
     assert desk.log.session in seen["hover"]
     assert seen["folds"][0]["startLine"] == 0

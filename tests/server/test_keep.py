@@ -1,6 +1,7 @@
 """Old conversations: listed from logs and journal, read into the journal, by the command, in a server, and when they are opened."""
 
 import os
+import re
 import time
 from pathlib import Path
 from typing import Any
@@ -116,6 +117,9 @@ def test_all_conversations_of_the_workspace_are_listed(
         ("session-1", "log_gone", "pushed"),
     ]
     assert not listed["more"]
+    assert listed["titles"] == {"claude": "Claude Code"}, (
+        "also of an assistant of which the server holds no session"
+    )
     assert client.request("kato/sessions", {"limit": 1})["more"]
     rest = client.request("kato/sessions", {"limit": 1, "after": 1})
     assert ([one["sessionId"] for one in rest["sessions"]], rest["more"]) == (["session-1"], False)
@@ -155,6 +159,8 @@ def test_a_part_of_a_transcript_is_shown(start: Start) -> None:
     assert middle["markdown"] in whole["markdown"]
     assert "question 10" in "".join(middle["markdown"].splitlines()[middle["line"] :][:4])
     assert (middle["truncated"], middle["truncatedBefore"]) == (True, True)
+    page = client.request("kato/renderSession", {**key, "asPage": True})["markdown"]
+    assert re.match(r"## You, \d{4}-\d\d-\d\d \d\d:\d\d\n\nquestion 0 word", page)
     for wrong in ({"around": -1}, {"maxBytes": 10}, {"maxBytes": 3 * 2**20}):
         with pytest.raises(RequestFailed):
             client.request("kato/renderSession", key | wrong)

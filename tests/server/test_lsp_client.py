@@ -98,7 +98,7 @@ async def test_a_note_is_shown_by_its_turns(client: LanguageClient, tmp_path: Pa
     assert lenses[0].command is None
     state = await client.code_lens_resolve_async(lenses[0])
     commands = [one.command for one in (state, *lenses[1:])]
-    assert [one.title for one in commands if one is not None] == ["recording, now", "stop", "update"]
+    assert [one.title for one in commands if one is not None] == ["Recording, now", "Stop", "Update"]
     line = note.read_text().split("\n").index("# opus_2026-02-25_0613_21")
     at = types.HoverParams(document, types.Position(line, 2))
     hover = await client.text_document_hover_async(at)

@@ -186,11 +186,11 @@ def test_links_and_tokens_of_a_conversation_that_is_followed(start: Start, notes
 def test_lenses_show_the_state_of_the_recording(desk: Desk) -> None:
     desk.capture()
     desk.editor.open(desk.note)
-    assert desk.lenses() == ["recording, now", "stop", "update"]
+    assert desk.lenses() == ["Recording, now", "Stop", "Update"]
     _, stop, _ = desk.ask("codeLens")
     assert desk.client.request("workspace/executeCommand", _call(stop))["status"] == "ok"
     wait_for(desk.refreshes, "the request to fetch lenses again")
-    assert desk.lenses() == ["captured, now", "update"]
+    assert desk.lenses() == ["Captured, now", "Update"]
 
 
 def test_update_writes_the_conversation_again(desk: Desk) -> None:
@@ -203,7 +203,7 @@ def test_update_writes_the_conversation_again(desk: Desk) -> None:
     outcome = desk.client.request("workspace/executeCommand", _call(update))
     assert (outcome["status"], outcome["outputPath"]) == ("ok", str(desk.note))
     assert desk.note.read_text().endswith("said since\n")
-    assert desk.lenses()[-1] == "update"
+    assert desk.lenses()[-1] == "Update"
 
 
 def _call(lens: Any) -> dict[str, Any]:

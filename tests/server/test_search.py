@@ -40,7 +40,7 @@ def test_a_message_is_found_right_after_it_was_stored(start: Start) -> None:
         "kato/readSession", {"provider": "claude", "sessionId": "session-1", "after": hit["seq"], "limit": 1}
     )
     assert read["events"][0]["content"] == "the needle in the hay"
-    assert search(client, "found", **{"in": "user"}) == {"hits": [], "complete": True}
+    assert search(client, "found", **{"in": "user"}) == {"hits": [], "complete": True, "titles": {}}
 
 
 @pytest.mark.parametrize(
@@ -77,7 +77,9 @@ def test_logs_that_the_journal_does_not_have_are_searched(start: Start, environm
     log.write(log.user("a Café in the log"), *log.text("the answer"))
     os.utime(log.path, (1e9, 1e9))
     client = start()
-    (hit,) = search(client, "cafe")["hits"]
+    found = search(client, "cafe")
+    (hit,) = found["hits"]
+    assert found["titles"] == {"claude": "Claude Code"}
     assert (hit["sessionId"], hit["source"], hit["cwd"]) == (log.session, "log", "/elsewhere")
     assert hit["title"] == "a Café in the log", "the first words stand for a title"
     assert search(client, "cafe", folder="/elsewhere")["hits"] == [hit]

@@ -54,7 +54,7 @@ def test_only_positive_integers_are_integers(key: str, value: Any) -> None:
     with pytest.raises(SettingsInvalid) as failure:
         explicit(**{key: value})
     assert failure.value.data == {"key": key, "rule": failure.value.rule, "got": value}
-    assert "positive integer" in failure.value.rule
+    assert "whole number from 1" in failure.value.rule
 
 
 @pytest.mark.parametrize(
@@ -136,7 +136,7 @@ def test_a_heartbeat_within_its_bounds_is_accepted(value: float) -> None:
 
 @pytest.mark.parametrize("value", [1e-9, 0.049, 86_401, 1e308, -1])
 def test_a_heartbeat_outside_its_bounds_is_refused_with_the_bounds(value: float) -> None:
-    with pytest.raises(SettingsInvalid, match=r"from 0\.05 to 86400"):
+    with pytest.raises(SettingsInvalid, match=r"from 0\.05 to 86,400"):
         explicit(heartbeatSeconds=value)
 
 
@@ -147,7 +147,7 @@ def test_a_limit_that_is_too_large_is_refused_with_the_maximum() -> None:
         {"explicit": None, "environment": {"KATO_DAEMON_MAX_MEMORY_MB": "1000000001"}},
         {"explicit": None, "environment": {"KATO_DAEMON_MAX_MEMORY_MB": "9" * 40}},
     ):
-        with pytest.raises(SettingsInvalid, match="at most 1000000000"):
+        with pytest.raises(SettingsInvalid, match="from 1 to 1,000,000,000"):
             resolve(file=None, **layer)
 
 

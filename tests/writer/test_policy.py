@@ -92,7 +92,7 @@ def test_any_other_name_is_refused_also_on_the_command_line(
 @pytest.mark.parametrize("name", ["talks", "talks.md"])
 def test_a_folder_is_called_a_folder_whatever_its_name(workspace: Path, name: str) -> None:
     (workspace / name).mkdir()
-    with pytest.raises(PathDenied, match="it is a folder; name a file in it"):
+    with pytest.raises(PathDenied, match=rf"/{name} is a folder; name a file in it"):
         WritePolicy([str(workspace)]).check(str(workspace / name))
 
 

@@ -293,7 +293,7 @@ test("a folder is not allowed by a click that would cure nothing", async () => {
   await editor.append("claude", "session-one", [claude.user("::export notes")]);
   const toast = editor.toast("is a folder").first();
   await until(() => toast.isVisible(), "the notification");
-  assert.match(await toast.innerText(), /^Kato: ::export failed: notes: it is a folder/m, "a path in the workspace");
+  assert.match(await toast.innerText(), /^Kato: ::export failed: notes is a folder; name a file in it/m, "a path in the workspace");
   assert.equal(await toast.getByRole("button", { name: "Allow this folder" }).count(), 0);
   await editor.screenshot("09b-folder");
   await toast.getByRole("button", { name: "Choose Another File…" }).click();

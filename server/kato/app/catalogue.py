@@ -97,10 +97,13 @@ class ConversationSummary(Struct, frozen=True, kw_only=True, rename="camel"):
 
 
 class ConversationList(Struct, frozen=True):
-    """The answer to `kato/sessions`: the newest conversations, and whether there are more."""
+    """The answer to `kato/sessions`: the newest conversations, and whether there are more. `titles` has the names for people of
+    their assistants, by provider.
+    """
 
     sessions: list[ConversationSummary]
     more: bool
+    titles: dict[str, str] = {}
 
 
 class Catalogue:
@@ -149,7 +152,8 @@ class Catalogue:
         """The newest of the conversations that `is_chosen` accepts, without the first `after`."""
         chosen = (one for one in self.conversations() if is_chosen(one))
         found = [ConversationSummary.of(one) for one in islice(chosen, after, after + limit + 1)]
-        return ConversationList(found[:limit], len(found) > limit)
+        shown = found[:limit]
+        return ConversationList(shown, len(found) > limit, registry.titles_of(one.provider for one in shown))
 
     def path_of(self, key: SessionKey) -> str | None:
         """The path of a session's log; None if there is none."""

@@ -22,6 +22,7 @@ from typing import Any, Final, TypeVar
 from msgspec import Struct
 
 from kato.app.catalogue import Catalogue, log_screen, open_journal
+from kato.assistants import registry
 from kato.assistants.contract import Surroundings
 from kato.core import limits
 from kato.core.errors import KatoError
@@ -115,7 +116,8 @@ class Searcher:
         )
         unread = search.run(found for found in self._logs(question.provider) if not self._is_read(found))
         hits = [*result.hits, *unread.hits][: question.limit]
-        return SearchResult(hits, result.complete and unread.complete)
+        titles = registry.titles_of(hit.provider for hit in hits)
+        return SearchResult(hits, result.complete and unread.complete, titles)
 
     def _logs(self, provider: str | None) -> list[Found]:
         return [

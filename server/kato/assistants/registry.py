@@ -77,6 +77,12 @@ def titles() -> dict[str, str]:
     return {assistant.name: assistant.title for assistant in _loaded()}
 
 
+def titles_of(providers: Iterable[str]) -> dict[str, str]:
+    """`titles`, of these assistants alone."""
+    known = titles()
+    return {one: known[one] for one in sorted(set(providers)) if one in known}
+
+
 def _loaded() -> tuple[Assistant, ...]:
     return assistants() if plugins.cache_info().currsize else ASSISTANTS
 

@@ -59,11 +59,12 @@ class SearchHit(Struct, frozen=True, kw_only=True, rename="camel"):
 
 class SearchResult(Struct, frozen=True, rename="camel"):
     """The answer to `kato/search`: the best matches first. `complete` is false if not everything could be searched: the index
-    is behind, or time or memory set a limit.
+    is behind, or time or memory set a limit. `titles` has the names for people of the assistants of the hits, by provider.
     """
 
     hits: list[SearchHit]
     complete: bool
+    titles: dict[str, str] = {}
 
 
 def searched(event: ConversationEvent) -> Searched:

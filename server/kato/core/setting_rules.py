@@ -164,12 +164,12 @@ def zone(name: str) -> tzinfo:
 
 
 POSITIVE_INTEGER: Final = Rule(
-    f"a positive integer, at most {_INTEGER_MAX} (not a boolean, a float or a string)",
+    f"a whole number from 1 to {_INTEGER_MAX:,}",
     {"type": "integer", "minimum": 1, "maximum": _INTEGER_MAX},
     _positive_integer,
 )
 SECONDS: Final = Rule(
-    f"a number of seconds from {limits.HEARTBEAT_SECONDS_MIN:g} to {limits.HEARTBEAT_SECONDS_MAX} (not a boolean or a string)",
+    f"a number of seconds from {limits.HEARTBEAT_SECONDS_MIN:g} to {limits.HEARTBEAT_SECONDS_MAX:,}",
     {
         "type": "number",
         "minimum": limits.HEARTBEAT_SECONDS_MIN,
@@ -198,7 +198,7 @@ IMAGES: Final = _one_of("placeholders", "files")
 HISTORY: Final = _one_of("seen", "all")
 REDACTION: Final = _one_of("off", "mask")
 LINES: Final = Rule(
-    f"a number of lines from 0 to {_INTEGER_MAX}; 0 means all",
+    f"a number of lines from 0 to {_INTEGER_MAX:,}; 0 means all",
     {"type": "integer", "minimum": 0, "maximum": _INTEGER_MAX},
     _lines,
 )

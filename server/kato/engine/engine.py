@@ -426,10 +426,15 @@ class Engine:
         return self._reader.page(key, after=after, limit=limit)
 
     def render_session(
-        self, key: SessionKey, *, bytes_max: int = limits.RENDERED_BYTES_MAX, around: int | None = None
+        self,
+        key: SessionKey,
+        *,
+        bytes_max: int = limits.RENDERED_BYTES_MAX,
+        around: int | None = None,
+        is_page: bool = False,
     ) -> Passage:
         """A part of the session as Markdown; see `SessionReader.markdown`."""
-        return self._reader.markdown(key, bytes_max=bytes_max, around=around)
+        return self._reader.markdown(key, bytes_max=bytes_max, around=around, is_page=is_page)
 
     # --- The process ------------------------------------------------------------------------------------
 

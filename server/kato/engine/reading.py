@@ -100,16 +100,19 @@ class SessionReader:
         total = record.event_count - base
         return Page(pieces, reached - base if reached < record.event_count else None, total)
 
-    def markdown(self, key: SessionKey, *, bytes_max: int, around: int | None = None) -> Passage:
-        """The session as Markdown without frontmatter: its beginning, or the passage around event number `around`, which is
-        the newest one if there is no such event yet. Raises UnknownSession and BudgetExceeded.
+    def markdown(
+        self, key: SessionKey, *, bytes_max: int, around: int | None = None, is_page: bool = False
+    ) -> Passage:
+        """The session as Markdown without frontmatter, as a note or as a page: its beginning, or the passage around event number
+        `around`, which is the newest one if there is no such event yet. Raises UnknownSession and BudgetExceeded.
         """
         record = self._known(key)
         self._budget.make_room(limits.RENDERED_COST * bytes_max, "showing this session")
         seq = 0 if around is None else min(around, record.event_count)
         first = self._first_before(key, seq)
         events = self.events(key)(after=first, until=record.event_count)
-        shown = passage(self._notebook.texts(record, events, record.event_count), seq, bytes_max=bytes_max)
+        texts = self._notebook.texts(record, events, record.event_count, is_page=is_page)
+        shown = passage(texts, seq, bytes_max=bytes_max)
         return shown if first == 0 else shown._replace(is_cut_before=True)
 
     def _first_before(self, key: SessionKey, seq: int) -> int:

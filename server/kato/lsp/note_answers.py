@@ -3,7 +3,7 @@
 documentSymbol    turn ─► replies ─► headings and folded blocks
 foldingRange      the frontmatter, and each of these
 documentLink      the session, the conversation's folder, files that it names
-codeLens          `recording, 3 min ago`, `stop`, `update`
+codeLens          `Recording, 3 min ago`, `Stop`, `Update`
 hover             on the heading of a turn or a reply: who, when, which model, how many tokens, which conversation
 """
 
@@ -149,13 +149,18 @@ def state_title(state: NoteState, updated: int | None, now_ms: int) -> str:
     return "recording is paused" if state.kind == "paused" else f"{state.kind}{age}"
 
 
+def as_label(title: str) -> str:
+    """A text that is shown on its own, as labels are written."""
+    return title[:1].upper() + title[1:]
+
+
 def lenses(outline: Outline, path: str, state: NoteState) -> list[Json]:
     """The answer to `textDocument/codeLens`. The first lens shows the state; the client resolves it when it is shown."""
     session = session_data(outline.head.key)
     shown = [{"data": session | {"path": path}}]
     if state.kind != "captured":
-        shown.append({"command": _command("stop", "stop", session)})
-    shown.append({"command": _command("update", "export", session | {"path": path, "format": "markdown"})})
+        shown.append({"command": _command("Stop", "stop", session)})
+    shown.append({"command": _command("Update", "export", session | {"path": path, "format": "markdown"})})
     beginning = {"line": 0, "character": 0}
     return [{"range": {"start": beginning, "end": beginning}, **lens} for lens in shown]
 

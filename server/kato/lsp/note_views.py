@@ -161,7 +161,7 @@ class NoteViews:
         updated = shown[1] if shown is not None and shown[0] == key else None
         title = self._state_title(path, key, updated)
         self._show(path, key, updated, title)
-        return params | {"command": {"title": title, "command": ""}}
+        return params | {"command": {"title": note_answers.as_label(title), "command": ""}}
 
     def _show(self, path: str, key: SessionKey, updated: int | None, title: str) -> None:
         self._shown[path] = (key, updated, title)

@@ -149,7 +149,9 @@ class Requests:
     def _render_session(self, params: wire.RenderParams) -> wire.RenderedSession:
         key = SessionKey(params.provider, params.session_id)
         around = None if params.around is UNSET else params.around
-        shown = self._runtime.engine.render_session(key, bytes_max=params.max_bytes, around=around)
+        shown = self._runtime.engine.render_session(
+            key, bytes_max=params.max_bytes, around=around, is_page=params.as_page
+        )
         if around is None:
             return wire.RenderedSession(shown.text, shown.is_cut_after)
         return wire.RenderedSession(shown.text, shown.is_cut_after, shown.is_cut_before, shown.line)

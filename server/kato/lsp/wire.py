@@ -63,7 +63,9 @@ class SessionParams(Struct, frozen=True, rename="camel"):
 
 
 class RenderParams(Struct, frozen=True, rename="camel"):
-    """`kato/renderSession`: a session, and optionally which part of it: around the event of this number, at most `max_bytes`."""
+    """`kato/renderSession`: a session, and optionally which part of it: around the event of this number, at most `max_bytes`.
+    `as_page`: with the headings of a page, whatever the settings say about those of notes.
+    """
 
     provider: Id
     session_id: Id
@@ -71,6 +73,7 @@ class RenderParams(Struct, frozen=True, rename="camel"):
     max_bytes: Annotated[int, Meta(ge=limits.RENDERED_BYTES_MIN, le=limits.RENDERED_BYTES_MAX)] = (
         limits.RENDERED_BYTES_MAX
     )
+    as_page: bool = False
 
 
 class CommandParams(Struct, frozen=True, rename="camel"):

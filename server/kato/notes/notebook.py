@@ -117,12 +117,17 @@ class NoteBook:
         self.progress: Callable[[int, int], None] = lambda _done, _total: None
 
     def texts(
-        self, session: SessionRecord, events: Iterable[tuple[int, bytes]], until: int
+        self,
+        session: SessionRecord,
+        events: Iterable[tuple[int, bytes]],
+        until: int,
+        *,
+        is_page: bool = False,
     ) -> Iterator[tuple[int, str]]:
-        """The Markdown of events, each text with its event's number, without frontmatter. `until` is the number behind the last
-        one: the open turn ends there.
+        """The Markdown of events as a note or as a page, each text with its event's number, without frontmatter. `until` is the
+        number behind the last one: the open turn ends there.
         """
-        transcript = self.transcripts.new(session)
+        transcript = self.transcripts.new(session, is_page=is_page)
         yield from texts(transcript, events, BEGINNING, None, self.transcripts.fold(session.key))
         if rest := transcript.finish():
             yield until, rest

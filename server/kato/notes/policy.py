@@ -142,7 +142,9 @@ class WritePolicy:
             real = _real_path(path)
         except OSError as error:
             self._refuse_changed_root(path)
-            raise PathDenied(f"{path}: {error.strerror or error}", path) from None
+            is_folder = isinstance(error, IsADirectoryError)
+            reason = f" {_IS_FOLDER}" if is_folder else f": {error.strerror or error}"
+            raise PathDenied(f"{path}{reason}", path) from None
         if real != path:
             _refuse_by_letters(real, path, suffixes)
         if self._roots is None:
@@ -202,7 +204,7 @@ class _Audited:
             self._audit("deny", self._path, error.message)
 
 
-_IS_FOLDER: Final = "it is a folder; name a file in it"
+_IS_FOLDER: Final = "is a folder; name a file in it"
 
 
 def _refuse_by_letters(path: str, asked: str, suffixes: Sequence[str]) -> None:
@@ -210,7 +212,7 @@ def _refuse_by_letters(path: str, asked: str, suffixes: Sequence[str]) -> None:
     if refusal is None:
         refusal = paths.suffix_refusal(path, suffixes)
         if refusal is not None and os.path.isdir(path):
-            refusal = _IS_FOLDER  # another suffix would not help
+            raise PathDenied(f"{asked} {_IS_FOLDER}", asked)  # another suffix would not help
     if refusal is not None:
         raise PathDenied(f"{asked}: {refusal}", asked)
 
@@ -247,7 +249,7 @@ def _real_path(path: str) -> str:
         if not os.path.isdir(real):
             raise NotADirectoryError(0, f"{head} is not a folder")
     elif os.path.isdir(real):
-        raise IsADirectoryError(0, _IS_FOLDER)
+        raise IsADirectoryError
     elif not os.path.isfile(real):
         raise OSError(0, "it is a device, a socket or a pipe, no file")
     whole = os.path.join(real, *reversed(missing))
