@@ -16,6 +16,8 @@ export interface Appearance {
 }
 
 const WARNING_SHARE = 0.8;
+/** A session from this size on is named as one that takes memory. */
+const LARGE_BYTES = 1024 * 1024;
 
 /** What this window knows: sessions, among them the largest in memory, and the number of its recordings. */
 export interface Known {
@@ -89,19 +91,21 @@ function used(status: StatusSnapshot): string {
 }
 
 function overLimit(sessions: readonly SessionStatus[]): string {
-  const largest = sessions.filter(({ resident }) => resident).sort((a, b) => b.estimatedBytes - a.estimatedBytes)[0];
+  const largest = sessions
+    .filter(({ resident, estimatedBytes }) => resident && estimatedBytes >= LARGE_BYTES)
+    .sort((a, b) => b.estimatedBytes - a.estimatedBytes)[0];
   const name =
     largest === undefined
       ? ""
       : ` The largest is “${inMarkdown(largest.title ?? largest.snippet ?? largest.sessionId)}” (${bytes(largest.estimatedBytes)}).`;
-  return `**Kato takes more memory than its limit**, and removes the conversations from memory that were updated least recently.${name}\n\n`;
+  return `**Kato takes more memory than its limit**, and removes the conversations from memory that were updated least recently.${name} [Raise Memory Limit…](command:kato.raiseLimit)\n\n`;
 }
 
 function table(status: StatusSnapshot): string {
   const { process, snapshots, journal, daemonMaxMemoryBytes, smallestLimitBytes } = status.memory;
   const limit = bytes(daemonMaxMemoryBytes);
   const peak = `(peak ${bytes(process.peakRss)})`;
-  const least = smallestLimitBytes === undefined ? "" : `; the process can keep ${bytes(smallestLimitBytes)} or more`;
+  const least = smallestLimitBytes === undefined ? "" : `; from ${bytes(smallestLimitBytes)} on, the process`;
   const rows: [string, string][] = [
     ["Process", keepsLimit(status) ? `${bytes(process.rss)} of ${limit} ${peak}` : `${bytes(process.rss)} ${peak}`],
     ...(keepsLimit(status) ? [] : [["Limit", `${limit}, for the snapshots alone${least}`] as [string, string]]),
@@ -120,7 +124,8 @@ function table(status: StatusSnapshot): string {
       status.recordings.activeRecordings === 0 ? "none" : `${status.recordings.activeRecordings} in all folders`,
     ],
   ];
-  return `**Kato** ${status.version}\n\n| | |\n|:--|:--|\n${rows.map(([name, value]) => `| ${name} | ${value} |`).join("\n")}\n`;
+  // A header row of its own would be an empty line. The editor leaves no room between columns.
+  return `| Kato | ${status.version} |\n|:--|:--|\n${rows.map(([name, value]) => `| ${name}&emsp; | ${value} |`).join("\n")}\n`;
 }
 
 function evictions(status: StatusSnapshot): string {

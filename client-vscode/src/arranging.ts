@@ -7,7 +7,7 @@ import type { SessionsView } from "./sessionsView";
 import { NO_FILTER, type Arrangement, type Condition } from "./sessionTree";
 
 const ARRANGED: readonly { value: Arrangement; label: string; detail: string }[] = [
-  { value: "day", label: "$(calendar) By Day", detail: "Today, Yesterday, This week, Older; the newest first" },
+  { value: "day", label: "$(calendar) By Day", detail: "Today, Yesterday, Last 7 days, Older; the newest first" },
   { value: "assistant", label: "$(hubot) By Assistant", detail: "The newest first" },
   { value: "folder", label: "$(folder) By Folder", detail: "The newest first" },
   { value: "title", label: "$(list-ordered) By Title", detail: "From A to Z, without groups" },
@@ -16,7 +16,7 @@ const ARRANGED: readonly { value: Arrangement; label: string; detail: string }[]
 const CONDITIONED: readonly { value: Condition; label: string }[] = [
   { value: "recording", label: "$(record) Recording" },
   { value: "note", label: "$(markdown) With a Note" },
-  { value: "deleted", label: "$(archive) Whose Log Was Deleted" },
+  { value: "deleted", label: "$(archive) Log Deleted" },
 ];
 
 export async function sortSessions(view: SessionsView): Promise<void> {
@@ -64,7 +64,7 @@ export async function filterSessions(view: SessionsView): Promise<void> {
   ];
   const chosen = await vscode.window.showQuickPick(offered, {
     title: "Kato: Filter Sessions",
-    placeHolder: "Which conversations are shown? None selected: all",
+    placeHolder: "Conversations to show; all if none is selected",
     canPickMany: true,
   });
   if (chosen !== undefined) {

@@ -12,9 +12,11 @@ import type { Outcomes } from "./outcomes";
 import { askPath, BACK, isThere, type Format, type Step } from "./pathPrompt";
 import { candidates, choose, type SessionItem } from "./picking";
 import { commandParams, ExecuteCommand, type CommandName } from "./protocol";
+import { isRunning } from "./readiness";
 import { searchConversations } from "./search";
 import type { Server } from "./server";
-import { describe, isRecording, type Conversation } from "./sessions";
+import { ConversationList } from "./sessionList";
+import { describe, isRecording, keyOf, type Conversation } from "./sessions";
 import type { SessionsView } from "./sessionsView";
 import type { CommandOutcome, CommandParams, RecordingStatus, SessionParams } from "./structs";
 import { count } from "./text";
@@ -100,39 +102,6 @@ async function reportError(error: unknown): Promise<void> {
   await vscode.window.showErrorMessage(`Kato: ${error instanceof Error ? error.message : String(error)}`);
 }
 
-/** Whether the server runs, after an offer to start it if it is stopped. */
-async function isRunning({ server, feedback, output }: Parts): Promise<boolean> {
-  if (server.state.kind === "starting") {
-    await vscode.window.withProgress(
-      { location: vscode.ProgressLocation.Window, title: "Kato's server is starting…" },
-      () => server.start(),
-    );
-  } else if (server.state.kind === "overBudget") {
-    const chosen = await vscode.window.showWarningMessage(stopped(server), "Raise Limit…", "Restart");
-    await (chosen === "Raise Limit…" ? feedback.raiseLimit() : chosen === "Restart" ? server.restart() : undefined);
-    return chosen !== undefined && runs(server);
-  } else if (server.state.kind === "stopped") {
-    const chosen = await vscode.window.showWarningMessage(stopped(server), "Start", "Show Log");
-    if (chosen === "Show Log") {
-      output.show();
-      return false;
-    }
-    await (chosen === "Start" ? server.start() : undefined);
-    return chosen !== undefined && runs(server);
-  }
-  return runs(server);
-}
-
-function stopped({ state: { kind, reason } }: Server): string {
-  return reason === undefined
-    ? "Kato's server is stopped."
-    : `${kind === "overBudget" ? "Kato stopped. " : ""}${reason}`;
-}
-
-function runs(server: Server): boolean {
-  return server.state.kind === "running";
-}
-
 /** The conversation on which the command was called, otherwise one that the user chooses from a list, the most recent first. */
 async function pick(
   parts: Parts,
@@ -144,7 +113,7 @@ async function pick(
     return undefined;
   }
   if (called?.session !== undefined) {
-    return called.session;
+    return withTitle(parts.server, called.session);
   }
   const recorded = wanted === isRecording ? await candidates(parts.server, isRecording) : undefined;
   if (recorded !== undefined && recorded.length <= 1) {
@@ -154,6 +123,16 @@ async function pick(
     show(recorded ?? (await candidates(parts.server, wanted, show)));
   });
   return chosen === BACK ? undefined : chosen?.session;
+}
+
+/** A conversation with what the server knows of it, where a command is called with its id alone. */
+async function withTitle(server: Server, session: Target): Promise<Target> {
+  if (session.title !== undefined) {
+    return session;
+  }
+  const list = new ConversationList(server);
+  await list.refreshHeld().catch(() => undefined);
+  return { ...list.conversations.find((one) => keyOf(one) === keyOf(session)), ...session };
 }
 
 async function execute(
@@ -232,7 +211,7 @@ function reportExport({ status, outputPath, eventsWritten, redactions }: Command
   }
   const events = eventsWritten === undefined ? "the conversation" : count(eventsWritten, "event");
   const secrets = redactions === undefined ? "" : ` ${count(redactions, "secret")} in it are masked.`;
-  void vscode.window.showInformationMessage(`Kato exported ${events} to ${relative(outputPath)}.${secrets}`);
+  offerToOpen(`Kato exported ${events} to ${relative(outputPath)}.${secrets}`, outputPath); // with a button, it is not cut
 }
 
 async function record(parts: Parts, called?: Called): Promise<void> {
@@ -330,7 +309,9 @@ async function openLastCapture({ outcomes }: Parts): Promise<void> {
   } else if (await isThere(file)) {
     await vscode.window.showTextDocument(vscode.Uri.file(file));
   } else {
-    await vscode.window.showInformationMessage(`The note of the last capture does not exist any more: ${file}.`);
+    await vscode.window.showInformationMessage(
+      `The note of the last capture does not exist any more: ${relative(file)}.`,
+    );
   }
 }
 

@@ -1,4 +1,12 @@
-// The names of exports. Pure.
+// The names of notes and exports. Pure.
+
+import * as path from "node:path";
+
+/** A file as it is named from a folder that holds it; the whole path of any other file. */
+export function fromFolder(file: string, folder: string | undefined): string {
+  const inner = folder === undefined ? "" : path.relative(folder, file);
+  return inner === "" || /^\.\.([\\/]|$)/.test(inner) || path.isAbsolute(inner) ? file : inner;
+}
 
 /** The first name that is free: the file's own, or with `-2`, `-3` … before its extension. */
 export async function unused(file: string, exists: (file: string) => Promise<boolean>): Promise<string> {

@@ -2,6 +2,7 @@
 
 import * as os from "node:os";
 import * as vscode from "vscode";
+import { offer, reported } from "./offer";
 import { run, type Ran } from "./run";
 import type { Server } from "./server";
 import { changedFiles } from "./text";
@@ -52,7 +53,7 @@ export class Hooks implements vscode.TextDocumentContentProvider, vscode.Disposa
     );
     if (files.length === 0) {
       await this.state.update(PROGRAM, program.join(" "));
-      await vscode.window.showInformationMessage(`Kato's hooks: nothing has to change. ${planned.output.trim()}`);
+      this.#offerRemoval("Kato's hooks are installed already.", program);
       return;
     }
     await this.#show(planned.output);
@@ -66,9 +67,24 @@ export class Hooks implements vscode.TextDocumentContentProvider, vscode.Disposa
       return;
     }
     await this.state.update(PROGRAM, program.join(" "));
-    await vscode.window.showInformationMessage(
-      `Kato's hooks are installed. Codex asks you to trust its hook (/hooks). “kato hooks uninstall” removes them. ${done.output.trim()}`,
-    );
+    const trust = files.some((file) => file.includes(".codex"))
+      ? " Codex runs a new hook only when you trust it: type /hooks in Codex."
+      : "";
+    this.#offerRemoval(`Kato's hooks are installed in ${files.join(" and ")}.${trust}`, program);
+  }
+
+  #offerRemoval(message: string, program: readonly string[]): void {
+    reported(offer(message, { "Remove Hooks": () => this.#remove(program) }, "info"));
+  }
+
+  async #remove(program: readonly string[]): Promise<void> {
+    const done = await this.#hooks(program, "uninstall");
+    if (done.code === 0) {
+      await this.state.update(PROGRAM, undefined);
+      await vscode.window.showInformationMessage("Kato removed its hooks.");
+    } else {
+      await vscode.window.showErrorMessage(`Kato could not remove its hooks: ${lastLine(done)}`);
+    }
   }
 
   async #show(diff: string): Promise<void> {

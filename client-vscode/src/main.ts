@@ -222,7 +222,7 @@ function waiting(command: string, seconds: number, started: Promise<void>, stop:
   };
   void vscode.window.withProgress(options, async (progress, token) => {
     progress.report({
-      message: `${command}. To recover a damaged journal takes up to a minute. Cancel ends the server.`,
+      message: `${command}. Recovering a damaged journal can take up to a minute. Cancel ends the server.`,
     });
     token.onCancellationRequested(stop);
     await started;

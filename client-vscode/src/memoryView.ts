@@ -8,7 +8,7 @@ import type { Server } from "./server";
 import { NO_SESSIONS, workspaceSessions } from "./sessionList";
 import { keyOf, titleOf } from "./sessions";
 import type { SessionStatus } from "./structs";
-import { age } from "./text";
+import { ago } from "./text";
 import { fillPanel } from "./webviewPage";
 
 const TYPE = "kato.memory";
@@ -126,7 +126,7 @@ export class MemoryView implements vscode.Disposable {
         assistant: nameOf(session.provider),
         bytes: session.estimatedBytes,
         events: session.eventCount,
-        age: age(session.lastMessageAt ?? session.updatedAt, now),
+        age: ago(session.lastMessageAt ?? session.updatedAt, now),
       })),
       state: state.kind,
       reason: state.reason ?? "",

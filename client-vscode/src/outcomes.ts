@@ -91,7 +91,7 @@ export class Outcomes implements vscode.Disposable {
       status === "noop"
         ? `$(info) Kato: nothing to do for ::${command}`
         : `$(check) ${DONE[command] ?? command}${name}`;
-    this.#item.tooltip = message ?? outputPath;
+    this.#item.tooltip = message ?? (outputPath && relative(outputPath));
     this.#item.command =
       outputPath === undefined
         ? undefined
@@ -111,10 +111,10 @@ export class Outcomes implements vscode.Disposable {
     const reason = isOutside
       ? `${relative(file)} is outside the allowed folders`
       : named(error?.message ?? "unknown reason", file);
-    const message = `Kato: ${origin === "chat" ? `::${command}` : command} failed: ${reason}`;
+    const message = `Kato: ${origin === "chat" ? `::${command}` : command} failed: ${reason.replace(/\.$/, "")}.`;
     if (isOutside) {
       await offer(message, {
-        "Allow this folder": () => this.#allowAndRetry(outcome, file),
+        "Allow This Folder": () => this.#allowAndRetry(outcome, file),
         "Open Settings": () => openSettings("kato.allowedWriteRoots"),
       });
     } else if (error?.rule === "unsaved" && file !== undefined && openDocument(file) !== undefined) {

@@ -3,10 +3,11 @@
 import { promises as fs } from "node:fs";
 import * as path from "node:path";
 import * as vscode from "vscode";
-import { unused } from "./destination";
+import { fromFolder, unused } from "./destination";
 import { named, relative } from "./offer";
 import { FindDestination } from "./protocol";
 import type { Server } from "./server";
+import { nameOfFolder } from "./sessions";
 import type { Destination, RecordingStatus, SessionParams } from "./structs";
 
 /** Milliseconds without a key after which a path is checked. */
@@ -27,7 +28,7 @@ const BROWSE: vscode.QuickInputButton = { iconPath: new vscode.ThemeIcon("folder
 /** The path that the user confirms; BACK for the question before it; undefined if the user cancels. */
 export async function askPath(
   server: Server,
-  session: SessionParams & { recording?: RecordingStatus },
+  session: SessionParams & { cwd?: string; recording?: RecordingStatus },
   step: Step,
   format?: Format,
 ): Promise<string | typeof BACK | undefined> {
@@ -35,7 +36,7 @@ export async function askPath(
   const proposed = await propose(server, key, format);
   // A conversation has one note: a second capture goes there. An export gets a name that is free.
   const own = format === undefined ? session.recording?.outputPath : undefined;
-  return new PathPrompt(server, key, own, step, format).ask(proposed);
+  return new PathPrompt(server, key, session.cwd, own, step, format).ask(proposed);
 }
 
 /** The path that the server proposes, the same as for a command in the chat. */
@@ -63,6 +64,8 @@ class PathPrompt {
   constructor(
     private readonly server: Server,
     private readonly key: SessionParams,
+    /** The conversation's folder, from which a relative path starts. */
+    private readonly folder: string | undefined,
     private readonly own: string | undefined,
     private readonly step: Step,
     private readonly format: Format | undefined,
@@ -72,7 +75,10 @@ class PathPrompt {
     const input = this.#input;
     const { title, step, of } = this.step;
     input.title = title;
-    input.prompt = "The file to write. A relative path starts from the conversation's folder.";
+    input.prompt =
+      this.folder === undefined
+        ? "The file to write."
+        : `The file to write: a path in ${nameOfFolder(this.folder)}, or an absolute one.`;
     input.buttons = [...(step !== undefined && step > 1 ? [vscode.QuickInputButtons.Back] : []), BROWSE];
     if (step !== undefined && of !== undefined) {
       input.step = step;
@@ -106,7 +112,8 @@ class PathPrompt {
   }
 
   /** Shows a path with its name selected. */
-  #fill(file: string): void {
+  #fill(whole: string): void {
+    const file = fromFolder(whole, this.folder);
     const start = file.length - path.basename(file).length;
     this.#input.value = file;
     this.#input.valueSelection = [start, Math.max(start, file.length - path.extname(file).length)];

@@ -141,12 +141,14 @@ class SearchList {
     return {
       hits: results.flatMap(({ hits }) => hits).sort((a, b) => b.score - a.score),
       complete: results.every(({ complete }) => complete),
+      titles: Object.assign({}, ...results.map(({ titles }) => titles)) as Record<string, string>,
     };
   }
 
-  #items({ hits, complete }: SearchResult): Item[] {
+  #items({ hits, complete, titles = {} }: SearchResult): Item[] {
     const now = Date.now();
-    const items = hits.map((hit) => itemOf(hit, now, this.#nameOf));
+    const nameOf: NameOf = (provider) => titles[provider] ?? this.#nameOf(provider);
+    const items = hits.map((hit) => itemOf(hit, now, nameOf));
     if (hits.length === 0) {
       items.push(message("No message contains all of these words", "info"));
       if (!this.#isEverywhere) {

@@ -3,7 +3,7 @@
 import { folderShown } from "./sessionTree";
 import { joined } from "./sessions";
 import type { Mark, SearchHit } from "./structs";
-import { age, type NameOf } from "./text";
+import { ago, type NameOf } from "./text";
 
 export interface HitTexts {
   label: string;
@@ -17,7 +17,7 @@ const SPEAKERS = { user: "You", assistant: "", tools: "Tool", other: "" } as con
 export function describeHit(hit: SearchHit, now: number, nameOf: NameOf, folders: readonly string[]): HitTexts {
   const assistant = nameOf(hit.provider);
   const where = joined([
-    age(hit.timestamp, now),
+    ago(hit.timestamp, now),
     assistant,
     folderShown(hit.cwd, folders),
     hit.source === "log" ? "only in its log" : "",

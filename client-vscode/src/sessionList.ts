@@ -5,7 +5,7 @@ import * as vscode from "vscode";
 import { Sessions, Status } from "./protocol";
 import type { Server } from "./server";
 import { keyOf, merged, ofWorkspace, type Conversation } from "./sessions";
-import type { ConversationSummary, SessionStatus } from "./structs";
+import type { ConversationSummary, ProviderStatus, SessionStatus } from "./structs";
 import { assistantNames, type NameOf } from "./text";
 
 /** The most conversations in one answer of the catalogue, and in a status. */
@@ -15,10 +15,11 @@ const SESSIONS_FIRST = 100;
 
 export interface Listing {
   sessions: SessionStatus[];
+  providers: readonly ProviderStatus[];
   nameOf: NameOf;
 }
 
-export const NO_SESSIONS: Listing = { sessions: [], nameOf: assistantNames([]) };
+export const NO_SESSIONS: Listing = { sessions: [], providers: [], nameOf: assistantNames([]) };
 
 /** The folders of this window that are on a disk. */
 export function workspaceFolders(): string[] {
@@ -30,12 +31,14 @@ export function workspaceFolders(): string[] {
 /** The conversations of this window that the server holds, stale ones too, with the names of their assistants. */
 export async function workspaceSessions(server: Server, limit = SESSIONS_MAX): Promise<Listing> {
   const { sessions, providers } = await server.request(Status, { includeStale: true, limit });
-  return { sessions: ofWorkspace(sessions, workspaceFolders()), nameOf: assistantNames(providers) };
+  return { sessions: ofWorkspace(sessions, workspaceFolders()), providers, nameOf: assistantNames(providers) };
 }
 
 export class ConversationList {
   #held = NO_SESSIONS;
   #listed: ConversationSummary[] = [];
+  /** The names of the listed conversations' assistants: a status names only those of which the server holds a session. */
+  #titles: Record<string, string> = {};
   #hasMore = false;
   #wanted = SESSIONS_MAX;
 
@@ -46,7 +49,7 @@ export class ConversationList {
   }
 
   get nameOf(): NameOf {
-    return this.#held.nameOf;
+    return assistantNames(this.#held.providers, this.#titles);
   }
 
   /** Whether there are older conversations than those that were requested. */
@@ -68,8 +71,9 @@ export class ConversationList {
   /** Requests the first of the catalogue, if nothing of it is known: logs that were never described take time. */
   async beginListed(): Promise<void> {
     if (this.#listed.length === 0) {
-      const { sessions, more } = await this.server.request(Sessions, { limit: SESSIONS_FIRST });
+      const { sessions, more, titles } = await this.server.request(Sessions, { limit: SESSIONS_FIRST });
       this.#listed = sessions;
+      this.#titles = { ...titles };
       this.#hasMore = more;
     }
   }
@@ -79,8 +83,9 @@ export class ConversationList {
     const found = new Map<string, ConversationSummary>();
     let hasMore = true;
     for (let after = 0; hasMore && after < this.#wanted; after += SESSIONS_MAX) {
-      const { sessions, more } = await this.server.request(Sessions, { limit: SESSIONS_MAX, after });
+      const { sessions, more, titles } = await this.server.request(Sessions, { limit: SESSIONS_MAX, after });
       sessions.forEach((summary) => found.set(keyOf(summary), summary));
+      Object.assign(this.#titles, titles);
       hasMore = more;
     }
     this.#listed = [...found.values()];

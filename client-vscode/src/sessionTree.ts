@@ -90,7 +90,7 @@ export function tree(conversations: readonly Conversation[], now: number, layout
   const listed = layout.arrangement === "title" ? rows(byTitle(chosen)) : groups(byTime(chosen), now, layout, rows);
   const shown = chosen.length.toLocaleString("en-US");
   return layout.hasMore
-    ? [...listed, { kind: "more", id: "more", label: "Load More…", description: `${shown} are shown`, children: [] }]
+    ? [...listed, { kind: "more", id: "more", label: "Load More…", description: `${shown} shown`, children: [] }]
     : listed;
 }
 
@@ -166,7 +166,7 @@ function dayOf(at: string, now: number): string {
   // A day may have 23 or 25 hours.
   const yesterday = new Date(midnight - DAY_MS / 2).setHours(0, 0, 0, 0);
   const week = new Date(midnight - 6.5 * DAY_MS).setHours(0, 0, 0, 0);
-  return then >= yesterday ? "Yesterday" : then >= week ? "This week" : "Older";
+  return then >= yesterday ? "Yesterday" : then >= week ? "Last 7 days" : "Older";
 }
 
 function byTitle(conversations: readonly Conversation[]): Conversation[] {

@@ -1,7 +1,7 @@
 // A conversation as lists show it, from what the server holds (status) and from the catalogue of journal and logs. Pure.
 
 import type { ConversationSummary, ParentStatus, RecordingStatus, SessionParams, SessionStatus } from "./structs";
-import { age, bytes, count } from "./text";
+import { ago, bytes, count } from "./text";
 
 export interface Conversation extends SessionParams {
   title: string;
@@ -128,7 +128,7 @@ export function byTime(conversations: readonly Conversation[]): Conversation[] {
 /** The text under the title in a list to choose from: age, where it is, events, recording. */
 export function describe(conversation: Conversation, now: number): string {
   return joined([
-    age(conversation.at, now),
+    ago(conversation.at, now),
     placeOf(conversation),
     conversation.events === undefined ? "" : count(conversation.events, "event"),
     isRecording(conversation) ? "recording" : "",
@@ -138,7 +138,7 @@ export function describe(conversation: Conversation, now: number): string {
 }
 
 function placeOf({ place, bytes: size }: Conversation): string {
-  return { memory: bytes(size), journal: "on disk", log: `${bytes(size)} log` }[place];
+  return { memory: bytes(size), journal: "in the journal", log: `only in its log (${bytes(size)})` }[place];
 }
 
 export function joined(parts: readonly (string | undefined)[]): string {

@@ -62,7 +62,7 @@ export class SessionsView implements vscode.TreeDataProvider<Entry>, vscode.Disp
           this.#watch();
         } else {
           this.#showCount(0);
-          this.#soon();
+          void this.#update(() => Promise.resolve());
         }
       }),
       vscode.workspace.onDidChangeWorkspaceFolders(() => this.#watch()),

@@ -59,7 +59,9 @@ class StatusItems implements vscode.Disposable {
     const recordings = ofWorkspace(this.#sessions, workspaceFolders()).filter(isRecording).length;
     const { text, tooltip, background, label } = appearance(state, status, { sessions: this.#sessions, recordings });
     this.#item.text = text;
-    this.#item.tooltip = new vscode.MarkdownString(tooltip, true);
+    const shown = new vscode.MarkdownString(tooltip, true);
+    shown.isTrusted = { enabledCommands: ["kato.raiseLimit"] };
+    this.#item.tooltip = shown;
     this.#item.accessibilityInformation = { label };
     this.#item.backgroundColor =
       background === "none" ? undefined : new vscode.ThemeColor(`statusBarItem.${background}Background`);
@@ -86,7 +88,7 @@ class StatusItems implements vscode.Disposable {
     this.#note.command = {
       command: "kato.stopRecording",
       title: "Stop Recording",
-      arguments: [{ kind: "session", session }],
+      arguments: [{ kind: "session", session: { ...session, title: titleOf(session) } }],
     };
   }
 }

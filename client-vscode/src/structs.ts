@@ -176,6 +176,8 @@ export interface ConversationSummary extends SessionParams {
 export interface ConversationList {
   sessions: ConversationSummary[];
   more: boolean;
+  /** The names of their assistants, by provider. */
+  titles?: Record<string, string>;
 }
 
 export interface SearchParams {
@@ -205,6 +207,8 @@ export interface SearchHit extends SessionParams {
 export interface SearchResult {
   hits: SearchHit[];
   complete: boolean;
+  /** The names of the hits' assistants, by provider. */
+  titles?: Record<string, string>;
 }
 
 export interface ReadSessionParams extends SessionParams {
@@ -242,6 +246,7 @@ export interface StatusParams {
 export interface RenderParams extends SessionParams {
   around?: number;
   maxBytes?: number;
+  asPage?: boolean;
 }
 
 export interface RenderedSession {

@@ -54,13 +54,22 @@ export function age(moment: string | undefined, now: number): string {
   return days === 1 ? "1 day" : days < 14 ? `${days} days` : new Date(then).toISOString().slice(0, 10);
 }
 
+/** A past moment in a sentence or a list: `5 min ago`, `2 days ago`; `just now` and dates as they are. */
+export function ago(moment: string | undefined, now: number): string {
+  const passed = age(moment, now);
+  return /^\d+ [a-z]+$/.test(passed) ? `${passed} ago` : passed;
+}
+
 /** Gives an assistant's name for people. */
 export type NameOf = (provider: string) => string;
 
-/** The names that a status gives; the id of an assistant that it does not name. */
-export function assistantNames(providers: readonly ProviderStatus[]): NameOf {
+/** The names that a status gives, then those of another answer; the id of an assistant that neither names. */
+export function assistantNames(
+  providers: readonly ProviderStatus[],
+  others: Readonly<Record<string, string>> = {},
+): NameOf {
   const titles = new Map(providers.map(({ provider, title }) => [provider, title]));
-  return (provider) => titles.get(provider) ?? provider;
+  return (provider) => titles.get(provider) ?? others[provider] ?? provider;
 }
 
 /** `1 event`, `2 events`. */

@@ -193,7 +193,7 @@ export class TranscriptView implements vscode.WebviewPanelSerializer, vscode.Dis
       const around = this.#place?.seq ?? NEWEST;
       const maxBytes = STEPS[this.#step] ?? STEPS[0];
       this.#events = await this.#count(shown);
-      const drawn = await this.server.request(RenderSession, { provider, sessionId, around, maxBytes });
+      const drawn = await this.server.request(RenderSession, { provider, sessionId, around, maxBytes, asPage: true });
       const html = await vscode.commands.executeCommand<string>("markdown.api.render", drawn.markdown);
       this.#drawn = drawn;
       const folder = folderShown(shown.cwd, workspaceFolders());
@@ -235,7 +235,7 @@ const OPTIONS: vscode.WebviewPanelOptions & vscode.WebviewOptions = { enableScri
 
 const BODY = `<header>
 <div><h1 id="title"></h1><p id="about"></p></div>
-<nav><button id="capture">Capture…</button><button id="export">Export…</button><button id="markdown">Markdown</button></nav>
+<nav><button id="capture">Capture…</button><button id="export">Export…</button><button id="markdown">Open as Markdown</button></nav>
 </header>
 <p id="earlier" hidden><button>Show Earlier Messages</button></p>
 <p id="cut" hidden>Earlier messages are not shown here. Capture or export the conversation to read all of it.</p>

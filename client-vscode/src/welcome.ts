@@ -25,7 +25,7 @@ async function show(state: vscode.Memento): Promise<void> {
   const chosen = await vscode.window.showInformationMessage(
     "Kato is ready. Type ::capture notes/conv.md in the chat with your assistant to write the conversation to a note.",
     "Get Started",
-    "Show Conversations",
+    "Show Sessions",
   );
   if (chosen === "Get Started") {
     await vscode.commands.executeCommand("workbench.action.openWalkthrough", WALKTHROUGH, false);

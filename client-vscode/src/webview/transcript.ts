@@ -2,6 +2,7 @@
 
 import type { PageMessage, Shown, TranscriptPage } from "../transcriptView";
 import { occurrences } from "../searchHits";
+import { speakerOf } from "../speakers";
 
 declare function acquireVsCodeApi(): { postMessage(message: PageMessage): void; setState(state: Shown): void };
 
@@ -38,6 +39,7 @@ function draw(data: TranscriptPage): void {
   const fromTop = root.scrollTop;
   const fromEnd = root.scrollHeight - root.scrollTop;
   page.content.replaceChildren(...harmless(html));
+  nameSpeakers();
   page.earlier.hidden = !hasEarlier || isAll;
   page.cut.hidden = !hasEarlier || !isAll;
   page.later.hidden = !hasLater;
@@ -63,6 +65,20 @@ function harmless(html: string): Node[] {
   return Array.from(body.childNodes);
 }
 
+/** Marks the headings that name who speaks, and sets their time apart. */
+function nameSpeakers(): void {
+  for (const heading of Array.from(page.content.querySelectorAll(":scope > h2, :scope > h3"))) {
+    const speaker = speakerOf(Number(heading.tagName.slice(1)), heading.textContent);
+    if (speaker !== undefined) {
+      const when = document.createElement("span");
+      when.className = "when";
+      when.textContent = speaker.when;
+      heading.className = "speaker";
+      heading.replaceChildren(`${speaker.name} `, when);
+    }
+  }
+}
+
 /** Scrolls to the message at a line, and marks the words in it. */
 function goTo(line: number, words: readonly string[]): void {
   const blocks = Array.from(page.content.querySelectorAll<HTMLElement>("[data-line]"));
@@ -85,8 +101,11 @@ function messageFrom(first: HTMLElement): Element[] {
     top = top.parentElement;
   }
   const found = [top];
-  const isHeading = (one: Element): boolean => /^H[12]$/.test(one.tagName);
-  for (let next = top.nextElementSibling; next !== null && !isHeading(next); next = next.nextElementSibling) {
+  for (
+    let next = top.nextElementSibling;
+    next !== null && !next.classList.contains("speaker");
+    next = next.nextElementSibling
+  ) {
     found.push(next);
   }
   return found;

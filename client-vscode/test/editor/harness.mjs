@@ -63,9 +63,9 @@ export async function folderWith(programs) {
   return folder;
 }
 
-/** The PATH of a machine on which the server was installed by hand. */
-export async function pathWithKato() {
-  return `${await folderWith({ kato: `exec "${process.env.KATO_PROGRAM}" "$@"` })}:${process.env.PATH}`;
+/** The PATH of a machine on which the server was installed by hand. `variables` are assignments of a shell. */
+export async function pathWithKato(variables = "") {
+  return `${await folderWith({ kato: `${variables} exec "${process.env.KATO_PROGRAM}" "$@"` })}:${process.env.PATH}`;
 }
 
 export class Editor {
@@ -317,7 +317,9 @@ export class Editor {
     await fs.mkdir(KATO_RESULTS, { recursive: true });
     const isStill = () =>
       [
-        ...document.querySelectorAll(".notifications-toasts .notification-toast, .quick-input-widget, .monaco-hover"),
+        ...document.querySelectorAll(
+          ".notifications-toasts .notification-toast, .quick-input-widget, .monaco-hover, .part.statusbar",
+        ),
       ].every((one) => getComputedStyle(one).opacity === "1" && one.getAnimations().length === 0);
     await this.page.waitForFunction(isStill, undefined, { timeout: 3000 }).catch(() => undefined);
     await this.page.screenshot({ path: path.join(KATO_RESULTS, `${name}.png`), ...options });

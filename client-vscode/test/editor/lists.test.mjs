@@ -60,7 +60,7 @@ test("conversations that are days old are listed by day, with their ages, as soo
   const groups = await editor.page.locator('.sidebar .monaco-list-row[aria-level="1"]').allInnerTexts();
   assert.deepEqual(
     groups.map((text) => text.replace(/\s+/g, "")),
-    ["Yesterday1", "Thisweek2", "Older1"],
+    ["Yesterday1", "Last7days2", "Older1"],
   );
   const row = editor.rows("Why does the linker").first();
   assert.match(await row.innerText(), /5 days/);
@@ -78,7 +78,8 @@ test("a tooltip says when the last message was, in which folder, and where the c
   await editor.rows("Refactor the settings").first().hover();
   const hover = editor.page.locator(".monaco-hover:visible");
   await until(
-    async () => /Last message: .*Folder: .*my-project.*In the assistant's log/s.test(await hover.innerText()),
+    async () =>
+      /Claude Code.*Last message: .*Folder: .*my-project.*In the assistant's log/s.test(await hover.innerText()),
     "the tooltip",
   );
   await editor.screenshot("20c-tooltip");
@@ -206,7 +207,7 @@ test("a conversation whose log was deleted is marked, found and opened", async (
 test("the view is filtered, says so, and shows all again", async () => {
   await editor.palette("Kato: Filter Sessions");
   await editor.picks
-    .filter({ hasText: "Whose Log Was Deleted" })
+    .filter({ hasText: "Log Deleted" })
     .locator("input, .monaco-checkbox, .quick-input-list-checkbox")
     .first()
     .click();
@@ -278,7 +279,7 @@ test("the path of a note is checked while it is typed, with a way back and the e
     // The dialog lists the folder first, and may take the first click for that.
     const ok = box.getByRole("button", { name: "OK" });
     if (await ok.isVisible()) await ok.click({ timeout: 1000 });
-    return (await editor.input.inputValue()) === chosen && /2\/2/.test(await box.innerText());
+    return (await editor.input.inputValue()) === "chosen.md" && /2\/2/.test(await box.innerText());
   }, "the chosen path");
   await editor.page.keyboard.press("Enter");
   await until(
@@ -356,6 +357,12 @@ test("the hooks are shown before they are installed", async () => {
   await until(async () => /kato hook claude/.test(await fs.readFile(settings, "utf8")), "the hook", 60);
   await until(() => editor.toast("Kato's hooks are installed").first().isVisible(), "the outcome");
   await editor.screenshot("30b-hooks-installed");
+  await editor.toast("Kato's hooks are installed").first().getByRole("button", { name: "Remove Hooks" }).click();
+  await until(
+    async () => !/kato hook claude/.test(await fs.readFile(settings, "utf8")),
+    "the settings without the hook",
+  );
+  await until(() => editor.toast("Kato removed its hooks").first().isVisible(), "the outcome");
 });
 
 test("the editor offers Kato's MCP server to its chat, without a setting", async () => {

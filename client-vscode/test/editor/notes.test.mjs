@@ -356,7 +356,11 @@ test("a note without a path goes where the palette proposes it", async () => {
   }, "the proposal");
   await editor.page.keyboard.press("Escape");
   const answer = await editor.append("claude", "default-2", [two.user("::capture")]);
-  assert.equal(answer.commands[0].outputPath, proposed, "one folder and one name, in the chat and in the palette");
+  assert.equal(
+    answer.commands[0].outputPath,
+    path.join(editor.workspace, proposed),
+    "one folder and one name, in the chat and in the palette",
+  );
 });
 
 test("the folder for notes is changed live, also by its old name", async () => {

@@ -137,6 +137,53 @@ test("a kato on the PATH is used, and nothing is installed beside it", { timeout
   assert.deepEqual(await editor.stored(), []);
 });
 
+/** A plugin that Kato refuses, in a package that takes 120 MB. */
+const largePlugin = {
+  "plugins/large.py": "HELD = bytes(range(256)) * (120 * 4096)\nassistant = None\n",
+  "plugins/large-1.0.dist-info/METADATA": "Metadata-Version: 2.1\nName: large\nVersion: 1.0\n",
+  "plugins/large-1.0.dist-info/entry_points.txt": "[kato.assistants]\nlarge = large:assistant\n",
+};
+
+test(
+  "a process that takes more than its limit and still runs is amber, and a raised limit cures it",
+  { timeout: 120_000 },
+  async () => {
+    editor = await Editor.start({
+      environment: { PATH: await pathWithKato('PYTHONPATH="$KATO_STATE_DIR/../plugins"') },
+      files: largePlugin,
+      settings: { "kato.daemonMaxMemoryMb": 150 },
+    });
+    await editor.open();
+    const bar = () => editor.statusBar.innerText();
+    const [, taken] = await until(
+      async () => /Kato (\d+) \/ 150 MB, over its limit/.exec(await bar()),
+      "the words in the status bar",
+      60,
+    );
+    assert.ok(Number(taken) > 150, `${taken} MB`);
+    assert.match(await editor.statusBar.getAttribute("class"), /warning-kind/);
+    const { memory } = await editor.statusFile();
+    assert.ok(memory.process.rss > memory.daemonMaxMemoryBytes && memory.wholeProcess, "by the server's own figures");
+    const answer = await editor.append("claude", "s", [says("claude", "s").user("Hello\n::capture notes/over.md")]);
+    assert.deepEqual(
+      answer.commands.map(({ status }) => status),
+      ["ok"],
+      "it works as before",
+    );
+    await editor.clearToasts();
+    await editor.screenshot("24-over-limit");
+    await editor.statusBar.hover();
+    const hover = editor.page.locator(".monaco-hover:visible");
+    await until(async () => /takes more memory than its limit/.test(await hover.innerText()), "the tooltip");
+    await editor.screenshot("24b-over-limit-tooltip");
+    await hover.getByRole("link", { name: "Raise Memory Limit…" }).click();
+    await until(async () => (await editor.input.inputValue()) === "300", "the proposal");
+    await editor.page.keyboard.press("Enter");
+    await until(async () => /Kato \d+ \/ 300 MB(?!, over)/.test(await bar()), "the new limit");
+    assert.doesNotMatch(await editor.statusBar.getAttribute("class"), /(warning|error)-kind/);
+  },
+);
+
 test(
   "a setting that is wrong from the start is named, nothing restarts by itself, and the right one starts the server",
   { timeout: 120_000 },

@@ -12,7 +12,7 @@ test("the status bar names Kato, and shows whole megabytes of the process agains
 test("the recordings of this window are a dot and their number", () => {
   const { text, tooltip } = appearance(RUNNING, status({ rssMb: 63, recordings: 5 }), { sessions: [], recordings: 2 });
   assert.equal(text, "$(database) Kato 63 / 200 MB $(record) 2");
-  assert.match(tooltip, /Recordings \| 5 in all folders/);
+  assert.match(tooltip, /Recordings&emsp; \| 5 in all folders/);
 });
 
 for (const [rssMb, background] of [
@@ -36,6 +36,9 @@ test("a process over its limit that runs is amber, in other words than one that 
   assert.equal(running.text, "$(warning) Kato 201 / 200 MB, over its limit $(record) 1");
   assert.match(running.label, /more than its limit/);
   assert.ok(running.tooltip.includes("The largest is “Sort \\[a\\]\\(b\\) \\| c” (12 MB)."), running.tooltip);
+  assert.ok(running.tooltip.includes("[Raise Memory Limit…](command:kato.raiseLimit)"), running.tooltip);
+  const small = appearance(RUNNING, status({ rssMb: 201 }), { sessions: sessions.slice(0, 1), recordings: 0 });
+  assert.ok(!small.tooltip.includes("The largest is"), "a small session is not what takes the memory");
   const stopped = appearance({ kind: "overBudget" }, status({ rssMb: 80 }));
   assert.deepEqual([running.background, stopped.background], ["warning", "error"]);
   assert.equal(stopped.text, "$(error) Kato stopped: over its limit");
@@ -51,8 +54,8 @@ test("a limit that the process cannot keep colours nothing: it applies to the sn
     status({ rssMb: 50, limitMb: 40, keepsLimit: false }),
   );
   assert.deepEqual([text, background, label], ["$(database) Kato 50 MB", "none", "Kato uses 50 MB"]);
-  assert.match(tooltip, /Process \| 50 MB \(peak/);
-  assert.match(tooltip, /Limit \| 40 MB, for the snapshots alone; the process can keep 87 MB or more/);
+  assert.match(tooltip, /Process&emsp; \| 50 MB \(peak/);
+  assert.match(tooltip, /Limit&emsp; \| 40 MB, for the snapshots alone; from 87 MB on, the process/);
   const full = status({ rssMb: 50, limitMb: 40, keepsLimit: false, snapshotsMb: 70 });
   assert.equal(appearance(RUNNING, full).background, "warning", "snapshots near their own bound");
 });
@@ -88,16 +91,16 @@ test("before the first status the item shows that the server starts", () => {
 test("the tooltip is a table of process, snapshots, sessions, events, evictions and journal", () => {
   const { tooltip } = appearance(RUNNING, status({ rssMb: 63, evictions: 3 }));
   for (const row of [
-    /Process \| 63 MB of 200 MB/,
-    /Snapshots \| 10 MB of 83 MB/,
-    /Sessions \| 4 in memory/,
-    /Events \| 1,200 in memory/,
-    /Evictions \| 3 \(2\.0 MB freed\)/,
-    /Journal \| 30 MB, 9 sessions, 5,000 events/,
+    /Process&emsp; \| 63 MB of 200 MB/,
+    /Snapshots&emsp; \| 10 MB of 83 MB/,
+    /Sessions&emsp; \| 4 in memory/,
+    /Events&emsp; \| 1,200 in memory/,
+    /Evictions&emsp; \| 3 \(2\.0 MB freed\)/,
+    /Journal&emsp; \| 30 MB, 9 sessions, 5,000 events/,
   ]) {
     assert.match(tooltip, row);
   }
-  assert.match(appearance(RUNNING, status({ rssMb: 63, journal: false })).tooltip, /Journal \| off/);
+  assert.match(appearance(RUNNING, status({ rssMb: 63, journal: false })).tooltip, /Journal&emsp; \| off/);
 });
 
 test("a screen reader reads figures, not icons", () => {

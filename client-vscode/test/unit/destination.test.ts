@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { unused } from "../../src/destination";
+import { fromFolder, unused } from "../../src/destination";
 
 for (const [there, free] of [
   [[], "/n/a.md"],
@@ -17,3 +17,15 @@ test("a number goes before the extension, not into a folder's name", async () =>
   assert.equal(await unused("/n.d/conversation", isNew), "/n.d/conversation-2");
   assert.equal(await unused("C:\\n.d\\a.b.jsonl", isNew), "C:\\n.d\\a.b-2.jsonl");
 });
+
+for (const [file, folder, named] of [
+  ["/work/app/notes/a.md", "/work/app", "notes/a.md"],
+  ["/work/app/..notes.md", "/work/app", "..notes.md"],
+  ["/work/application/a.md", "/work/app", "/work/application/a.md"],
+  ["/home/me/a.md", "/work/app", "/home/me/a.md"],
+  ["/work/app/a.md", undefined, "/work/app/a.md"],
+] as const) {
+  test(`${file} is named ${named} from ${folder ?? "no folder"}`, () => {
+    assert.equal(fromFolder(file, folder), named);
+  });
+}

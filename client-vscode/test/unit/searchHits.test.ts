@@ -33,13 +33,13 @@ test("an item shows title, age, assistant, and the folder where the window has s
   const one = describeHit(hit(), NOW, nameOf, ["/work/app"]);
   assert.deepEqual(one, {
     label: "Needles",
-    description: "5 min · Claude Code",
+    description: "5 min ago · Claude Code",
     detail: "You: where does the »needle« lie in the »hay«",
   });
-  assert.equal(describeHit(hit(), NOW, nameOf, []).description, "5 min · Claude Code · app");
+  assert.equal(describeHit(hit(), NOW, nameOf, []).description, "5 min ago · Claude Code · app");
   assert.equal(
     describeHit(hit({ source: "log" }), NOW, nameOf, ["/work/app"]).description,
-    "5 min · Claude Code · only in its log",
+    "5 min ago · Claude Code · only in its log",
   );
   const { title, ...untitled } = hit({ role: "assistant" });
   assert.equal(title, "Needles");

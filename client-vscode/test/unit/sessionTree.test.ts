@@ -39,7 +39,7 @@ test("conversations are grouped by day, the newest first", () => {
   assert.deepEqual(shape(draw(found)), [
     ["day:Today", ["claude/now", "claude/today"]],
     ["day:Yesterday", ["claude/yesterday"]],
-    ["day:This week", ["claude/monday", "claude/week"]],
+    ["day:Last 7 days", ["claude/monday", "claude/week"]],
     ["day:Older", ["claude/older"]],
   ]);
   assert.deepEqual(
@@ -47,7 +47,7 @@ test("conversations are grouped by day, the newest first", () => {
     [
       ["Today", "2"],
       ["Yesterday", "1"],
-      ["This week", "2"],
+      ["Last 7 days", "2"],
       ["Older", "1"],
     ],
   );
@@ -57,7 +57,7 @@ for (const [name, hours, label] of [
   ["just after midnight", 11.9, "Today"],
   ["just before midnight", 12.1, "Yesterday"],
   ["just after the midnight before", 35.9, "Yesterday"],
-  ["just before the midnight before", 36.1, "This week"],
+  ["just before the midnight before", 36.1, "Last 7 days"],
 ] as const) {
   test(`${name} belongs to ${label}`, () => {
     const found = conversation("s", { at: new Date(NOW - hours * 3_600_000).toISOString() });
@@ -174,7 +174,7 @@ test("a long title is cut between words; the tooltip has all of it, with time, f
 
 test("a list that is not complete ends with a row that says so", () => {
   const last = draw([conversation("a"), conversation("b")], { hasMore: true }).at(-1);
-  assert.deepEqual([last?.kind, last?.description], ["more", "2 are shown"]);
+  assert.deepEqual([last?.kind, last?.description], ["more", "2 shown"]);
 });
 
 test("a session that grows changes its own row only", () => {

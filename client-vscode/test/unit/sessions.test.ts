@@ -90,12 +90,12 @@ test("the folder of a path is the innermost one that holds it", () => {
 
 const recording = { recordingId: "r", outputPath: "/n.md", active: true, startedAt: "" };
 for (const [more, text] of [
-  [{}, "5 min · 2.0 kB · 3 events"],
-  [{ place: "journal", events: 10 }, "5 min · on disk · 10 events"],
-  [{ recording }, "5 min · 2.0 kB · 3 events · recording"],
-  [{ recording: { ...recording, active: false } }, "5 min · 2.0 kB · 3 events"],
-  [{ place: "journal", isDeleted: true }, "5 min · on disk · 3 events · log deleted"],
-  [{ notKept: "off" }, "5 min · 2.0 kB · 3 events · not kept"],
+  [{}, "5 min ago · 2.0 kB · 3 events"],
+  [{ place: "journal", events: 10 }, "5 min ago · in the journal · 10 events"],
+  [{ recording }, "5 min ago · 2.0 kB · 3 events · recording"],
+  [{ recording: { ...recording, active: false } }, "5 min ago · 2.0 kB · 3 events"],
+  [{ place: "journal", isDeleted: true }, "5 min ago · in the journal · 3 events · log deleted"],
+  [{ notKept: "off" }, "5 min ago · 2.0 kB · 3 events · not kept"],
 ] as const) {
   test(`an item of a list says ${text}`, () => {
     assert.equal(describe(conversation("s", more), NOW), text);
@@ -105,7 +105,7 @@ for (const [more, text] of [
 test("an item of a list says how large the log is where only that has the conversation", () => {
   const { events, ...rest } = conversation("s", { place: "log" });
   assert.equal(events, 3);
-  assert.equal(describe(rest, NOW), "5 min · 2.0 kB log");
+  assert.equal(describe(rest, NOW), "5 min ago · only in its log (2.0 kB)");
 });
 
 test("the model is the one that answered last", () => {

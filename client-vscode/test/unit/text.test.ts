@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { changedFiles, age, bytes, shortened } from "../../src/text";
+import { ago, age, assistantNames, bytes, changedFiles, shortened } from "../../src/text";
 
 test("sizes and ages are rounded for people", () => {
   assert.deepEqual([0, 1023, 1024, 34 * 1024, 5.6 * 2 ** 20, 200 * 2 ** 20].map(bytes), [
@@ -25,6 +25,15 @@ test("sizes and ages are rounded for people", () => {
     moments.map((moment) => age(moment, now)),
     ["just now", "5 min", "3 h", "1 day", "5 days", "2026-01-01", ""],
   );
+  assert.deepEqual(
+    moments.map((moment) => ago(moment, now)),
+    ["just now", "5 min ago", "3 h ago", "1 day ago", "5 days ago", "2026-01-01", ""],
+  );
+});
+
+test("an assistant has the name that any answer gives, otherwise its id", () => {
+  const nameOf = assistantNames([{ provider: "claude", title: "Claude Code", activeSessions: 1 }], { codex: "Codex" });
+  assert.deepEqual(["claude", "codex", "mine"].map(nameOf), ["Claude Code", "Codex", "mine"]);
 });
 
 for (const [title, width, expected] of [
