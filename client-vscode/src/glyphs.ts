@@ -17,11 +17,16 @@ const COLOURS: readonly (readonly [light: string, dark: string])[] = [
   ["#a83264", "#f09bbd"],
   ["#4b5563", "#b6c0cc"],
 ];
-/** The built-in assistants keep their colours whatever else is installed. */
-const OWN: Partial<Record<string, number>> = { claude: 0, codex: 1, gemini: 2, copilot: 3 };
+/** The built-in assistants keep their colours whatever else is installed, and have letters that differ. */
+const OWN: Partial<Record<string, { colour: number; letters: string }>> = {
+  claude: { colour: 0, letters: "CC" },
+  codex: { colour: 1, letters: "Cd" },
+  gemini: { colour: 2, letters: "Ge" },
+  copilot: { colour: 3, letters: "Co" },
+};
 const RECORDING = ["#d1242f", "#f85149"] as const;
 
-/** `CC` for Claude Code, `Cd` for Codex: initials, or the first letter and the next consonant. */
+/** `OC` for OpenClaude Code, `Qd` for Qoder: initials, or the first letter and the next consonant. */
 export function letters(name: string): string {
   const words = name.match(/[\p{L}\p{N}]+/gu) ?? [];
   const [first = "?", second] = words;
@@ -40,13 +45,14 @@ function initial(word: string): string {
 /** An icon as SVG, for a light or a dark theme. */
 export function glyph(provider: string, name: string, theme: "light" | "dark", state: GlyphState): string {
   const index = theme === "light" ? 0 : 1;
-  const colour = COLOURS[OWN[provider] ?? 4 + (hash(provider) % (COLOURS.length - 4))]?.[index] ?? "#888888";
+  const own = OWN[provider];
+  const colour = COLOURS[own?.colour ?? 4 + (hash(provider) % (COLOURS.length - 4))]?.[index] ?? "#888888";
   const paper = theme === "light" ? "#ffffff" : "#1b1b1b";
   const isHollow = state.isDeleted || state.isSubAgent;
   const box = isHollow
     ? `<rect x="1" y="1" width="14" height="14" rx="3" fill="none" stroke="${colour}"${state.isDeleted ? ' stroke-dasharray="2 1.6"' : ""}/>`
     : `<rect x="0.5" y="0.5" width="15" height="15" rx="3.5" fill="${colour}"/>`;
-  const text = `<text x="8" y="11.1" font-family="Arial, Helvetica, sans-serif" font-size="8.6" font-weight="700" text-anchor="middle" fill="${isHollow ? colour : paper}">${escaped(letters(name))}</text>`;
+  const text = `<text x="8" y="11.1" font-family="Arial, Helvetica, sans-serif" font-size="8.6" font-weight="700" text-anchor="middle" fill="${isHollow ? colour : paper}">${escaped(own?.letters ?? letters(name))}</text>`;
   const dot = state.isRecording
     ? `<circle cx="12.8" cy="12.8" r="3.2" fill="${RECORDING[index]}" stroke="${paper}" stroke-width="1"/>`
     : "";

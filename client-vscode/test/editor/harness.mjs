@@ -68,6 +68,20 @@ export async function pathWithKato(variables = "") {
   return `${await folderWith({ kato: `${variables} exec "${process.env.KATO_PROGRAM}" "$@"` })}:${process.env.PATH}`;
 }
 
+/**
+ * Runs in each page. code-server has a service worker for the whole site, as an app that can be installed has it. Where that one
+ * controls the page of a webview, VS Code updates the webview's own worker before it shows anything: that takes two seconds, and
+ * Chromium never finishes it once a second window was open. VS Code itself has no such worker.
+ */
+function withoutOuterWorker() {
+  const workers = navigator.serviceWorker;
+  const register = workers.register.bind(workers);
+  workers.register = (script, ...more) =>
+    /\/browser\/serviceWorker\.js$/.test(new URL(script, location.href).pathname)
+      ? Promise.reject(new Error("not in tests"))
+      : register(script, ...more);
+}
+
 export class Editor {
   /** `files` are there before the editor is, by their path under its root. */
   static async start({ settings = {}, environment = {}, files = {}, isTrusted = true } = {}) {
@@ -173,9 +187,11 @@ export class Editor {
     await until(async () => (await fetch(`http://127.0.0.1:${this.port}/healthz`)).ok, "the editor's server");
   }
 
-  async open({ width = 1280, height = 800, scale = 1 } = {}) {
+  /** `variables` are added to the browser's environment. */
+  async open({ width = 1280, height = 800, scale = 1, variables = {} } = {}) {
     this.browser = await chromium.launch({
       executablePath: "/usr/bin/chromium",
+      env: { ...process.env, ...variables },
       args: [
         "--no-sandbox",
         "--disable-gpu",
@@ -187,6 +203,7 @@ export class Editor {
       ],
     });
     const context = await this.browser.newContext({ viewport: { width, height }, deviceScaleFactor: scale });
+    await context.addInitScript(withoutOuterWorker);
     this.console = [];
     this.page = await this.#window(context);
     openEditors.add(this);

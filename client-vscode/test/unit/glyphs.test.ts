@@ -31,6 +31,13 @@ test("an icon is another one for each assistant, theme and state", () => {
   assert.equal(new Set(icons).size, icons.length);
 });
 
+test("the built-in assistants have letters that differ, whatever names the server gives", () => {
+  const shown = ["claude", "codex", "gemini", "copilot"].map(
+    (provider) => />(\w+)<\/text>/.exec(glyph(provider, "GitHub Chat", "dark", PLAIN))?.[1],
+  );
+  assert.deepEqual(shown, ["CC", "Cd", "Ge", "Co"]);
+});
+
 test("a name cannot end the icon's text", () => {
   assert.ok(!glyph("x", "<x> &y", "dark", PLAIN).includes("<x>"));
 });

@@ -36,9 +36,17 @@ for (const [readme, least] of [
   ["../README.md", 1],
 ] as const) {
   test(`the pictures of ${readme} exist, and say what they show`, () => {
-    const pictures = [...readFileSync(readme, "utf8").matchAll(/!\[([^\]]*)\]\(([^)]+)\)/g)];
+    const text = readFileSync(readme, "utf8");
+    const pictures = [
+      ...Array.from(text.matchAll(/!\[([^\]]*)\]\(([^)]+)\)/g), ([, about = "", file = ""]) => ({ about, file })),
+      ...Array.from(text.matchAll(/<img src="([^"]*)" width="\d+" alt="([^"]*)">/g), ([, file = "", about = ""]) => ({
+        about,
+        file,
+      })),
+    ];
     assert.ok(pictures.length >= least);
-    for (const [, about = "", file = ""] of pictures) {
+    assert.equal(pictures.length, text.match(/!\[|<img/g)?.length, "each is one of these");
+    for (const { about, file } of pictures) {
       assert.ok(existsSync(path.join(path.dirname(readme), file)), file);
       assert.ok(about.length > 15, file);
     }
