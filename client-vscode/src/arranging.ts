@@ -22,9 +22,9 @@ const CONDITIONED: readonly { value: Condition; label: string }[] = [
 export async function sortSessions(view: SessionsView): Promise<void> {
   const offered = ARRANGED.map((one) => ({
     ...one,
-    ...(one.value === view.arrangement ? { description: "now" } : {}),
+    ...(one.value === view.arrangement ? { description: "current" } : {}),
   }));
-  const chosen = await vscode.window.showQuickPick(offered, { title: "Kato: Sort Sessions", placeHolder: "How?" });
+  const chosen = await vscode.window.showQuickPick(offered, { title: "Kato: Sort Sessions", placeHolder: "Sort by" });
   if (chosen !== undefined) {
     await view.arrange(chosen.value);
   }

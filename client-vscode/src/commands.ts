@@ -249,8 +249,10 @@ async function switchKeeping(parts: Parts, called: Called | undefined, command: 
   }
   const { status, message } = await execute(parts, command, session);
   if (status !== "error") {
-    const said = message ?? (command === "off" ? "Kato keeps nothing of it already." : "Kato keeps it already.");
-    void vscode.window.showInformationMessage(`“${titleOf(session)}”: ${said}`);
+    const isOff = command === "off";
+    const said = message ?? (isOff ? "Kato keeps nothing of it already." : "Kato keeps it already.");
+    const undo = (): Promise<void> => switchKeeping(parts, { kind: "session", session }, isOff ? "on" : "off");
+    reported(offer(`“${titleOf(session)}”: ${said}`, { [isOff ? "Keep Again" : "Stop Keeping"]: undo }, "info"));
   }
 }
 

@@ -1,5 +1,6 @@
 // The rows of the sessions view: groups, conversations, sub-agents below them, and what a filter leaves. Pure.
 
+import type { NameFile } from "./notices";
 import { byTime, folderOf, isRecording, joined, keyOf, nameOfFolder, type Conversation } from "./sessions";
 import { age, bytes, count, moment, shortened, type NameOf } from "./text";
 
@@ -194,8 +195,8 @@ const NOT_KEPT = {
   ignored: "A .katoignore file in its folder, or above, keeps it out",
 };
 
-/** What the tooltip of a row says, as lines. `model` is the one that answered last. */
-export function explain(one: Conversation, nameOf: NameOf, model?: string): string[] {
+/** What the tooltip of a row says, as lines. `nameFile` gives a file the name that the user knows, `model` is the one that answered last. */
+export function explain(one: Conversation, nameOf: NameOf, nameFile: NameFile, model?: string): string[] {
   const { recording } = one;
   const where = {
     memory: `${bytes(one.bytes)} in memory, and in Kato's journal`,
@@ -206,12 +207,14 @@ export function explain(one: Conversation, nameOf: NameOf, model?: string): stri
     one.title,
     joined([nameOf(one.provider), model]),
     `Last message: ${moment(one.at)}`,
-    ...(one.cwd === undefined ? [] : [`Folder: ${one.cwd}`]),
+    ...(one.cwd === undefined ? [] : [`Folder: ${nameFile(one.cwd)}`]),
     ...(one.events === undefined ? [] : [count(one.events, "event")]),
     where,
     ...(one.isDeleted ? ["The assistant's log was deleted; Kato's journal keeps the conversation"] : []),
     ...(one.notKept === undefined ? [] : [NOT_KEPT[one.notKept]]),
-    ...(recording === undefined ? [] : [`${recording.active ? "Records to" : "Recorded to"} ${recording.outputPath}`]),
+    ...(recording === undefined
+      ? []
+      : [`${recording.active ? "Records to" : "Recorded to"} ${nameFile(recording.outputPath)}`]),
     `Id: ${one.sessionId}`,
   ];
 }

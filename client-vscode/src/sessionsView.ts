@@ -3,6 +3,7 @@
 import * as vscode from "vscode";
 import { setContext } from "./contexts";
 import { glyph, type GlyphState } from "./glyphs";
+import { relative } from "./offer";
 import { ReadSession } from "./protocol";
 import type { Server } from "./server";
 import { ConversationList, NO_SESSIONS, workspaceFolders, workspaceSessions } from "./sessionList";
@@ -142,7 +143,7 @@ export class SessionsView implements vscode.TreeDataProvider<Entry>, vscode.Disp
   async resolveTreeItem(item: vscode.TreeItem, entry: Entry): Promise<vscode.TreeItem> {
     if (entry.kind === "session") {
       const model = await this.#modelOf(entry);
-      item.tooltip = explain(entry.session, this.list.nameOf, model).join("\n");
+      item.tooltip = explain(entry.session, this.list.nameOf, relative, model).join("\n");
     }
     return item;
   }

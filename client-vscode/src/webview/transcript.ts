@@ -65,16 +65,21 @@ function harmless(html: string): Node[] {
   return Array.from(body.childNodes);
 }
 
-/** Marks the headings that name who speaks, and sets their time apart. */
+/** Marks the headings that name who speaks, sets their time apart, and keeps the lines of what the user typed. */
 function nameSpeakers(): void {
-  for (const heading of Array.from(page.content.querySelectorAll(":scope > h2, :scope > h3"))) {
-    const speaker = speakerOf(Number(heading.tagName.slice(1)), heading.textContent);
+  let isUser = false;
+  for (const block of Array.from(page.content.children)) {
+    const level = /^H([23])$/.exec(block.tagName)?.[1];
+    const speaker = level === undefined ? undefined : speakerOf(Number(level), block.textContent);
     if (speaker !== undefined) {
       const when = document.createElement("span");
       when.className = "when";
       when.textContent = speaker.when;
-      heading.className = "speaker";
-      heading.replaceChildren(`${speaker.name} `, when);
+      block.className = "speaker";
+      block.replaceChildren(`${speaker.name} `, when);
+      isUser = level === "2";
+    } else if (isUser) {
+      block.classList.add("typed");
     }
   }
 }

@@ -128,6 +128,51 @@ test("the preview follows a conversation that goes on, and leaves a reader of ea
   await theme("Default Dark Modern");
 });
 
+test("the page names who spoke when, keeps the lines of the user, and is whole in a narrow editor and in high contrast", async () => {
+  const one = says("claude", "page");
+  await editor.append("claude", "page", [
+    one.user("A conversation as a page\nin two lines"),
+    one.assistant("# Overview\n\nUse `map`:\n\n```js\nconst doubled = list.map((one) => one * 2); // each\n```"),
+  ]);
+  await until(() => editor.rows("A conversation as a page").isVisible(), "its row");
+  await editor.rows("A conversation as a page").click();
+  const speakers = page().locator("#content .speaker");
+  await until(async () => (await speakers.count()) === 2, "the speakers");
+  assert.match(
+    (await speakers.allInnerTexts()).join("; "),
+    /^You \d{4}-\d\d-\d\d \d\d:\d\d; claude-sonnet-5 \d\d:\d\d$/,
+  );
+  assert.equal(await page().locator("#content p").first().innerText(), "A conversation as a page\nin two lines");
+  await editor.page.setViewportSize({ width: 620, height: 720 });
+  await until(
+    async () =>
+      (await page()
+        .locator("body")
+        .evaluate((body) => body.clientWidth)) < 330,
+    "a narrow page",
+  );
+  for (const part of ["#title", "#capture", "#export", "#markdown"]) {
+    const isWhole = await page()
+      .locator(part)
+      .evaluate((one) => one.getBoundingClientRect().right <= document.body.clientWidth && one.clientWidth > 40);
+    assert.ok(isWhole, part);
+  }
+  await editor.screenshot("21c-preview-narrow");
+  await editor.page.setViewportSize({ width: 1280, height: 800 });
+  for (const [name, contrast] of [
+    ["Default High Contrast Light", "hc-light"],
+    ["Default High Contrast", "hc-black"],
+  ]) {
+    await editor.setting("workbench.colorTheme", name);
+    await until(
+      async () => (await editor.page.locator(".monaco-workbench").getAttribute("class")).includes(contrast),
+      name,
+    );
+    await editor.screenshot(`21d-preview-${contrast}`);
+  }
+  await theme("Default Dark Modern");
+});
+
 test("HTML of a conversation neither runs nor loads anything in the preview", async () => {
   const evil = says("claude", "evil");
   await editor.append("claude", "evil", [

@@ -45,15 +45,21 @@ const isThere = (file) =>
     () => false,
   );
 
-/** Opens a note and types above the conversation, as a user who remarks on it; nothing is saved. */
-async function remark(file, text) {
+/**
+ * Opens a note and types above the conversation, as a user who remarks on it; nothing is saved. While Kato adds a message to a
+ * clean note, its save may take the remark along (`isSavedToo`).
+ */
+async function remark(file, text, { isSavedToo = false } = {}) {
   await editor.call("open", file);
   await until(async () => (await active())?.path === file, "the note in an editor");
   await editor.page.locator(".editor-instance .view-lines").first().click();
   await editor.page.keyboard.press("Control+End");
   await editor.page.keyboard.press("Enter");
   await editor.page.keyboard.type(text);
-  await until(async () => (await active()).isDirty && (await active()).text.includes(text), "the remark, not saved");
+  await until(async () => {
+    const { isDirty, text: shown } = await active();
+    return (isDirty || isSavedToo) && shown.includes(text);
+  }, "the remark");
 }
 
 async function save() {
@@ -104,7 +110,7 @@ test("a note shows what it records: code lenses that stop it, links, and each he
   const chat = await talk("notes/shown.md");
   await editor.call("open", chat.file);
   const lenses = () => editor.page.locator(".codelens-decoration").allInnerTexts();
-  await until(async () => /recording, .*stop.*update/s.test((await lenses()).join(" ")), "the lenses");
+  await until(async () => /Recording, .*Stop.*Update/s.test((await lenses()).join(" ")), "the lenses");
   await editor.screenshot("32-lenses");
   const shown = await editor.call("shownOf", chat.file);
   assert.deepEqual(
@@ -118,9 +124,9 @@ test("a note shows what it records: code lenses that stop it, links, and each he
   );
   assert.ok(shown.folds > 2);
   assert.match(shown.hover, /\*\*You\*\*/);
-  await editor.page.locator(".codelens-decoration a").filter({ hasText: "stop" }).click();
+  await editor.page.locator(".codelens-decoration a").filter({ hasText: "Stop" }).click();
   await until(
-    async () => /captured, .*update/s.test((await lenses()).join(" ")),
+    async () => /Captured, .*Update/s.test((await lenses()).join(" ")),
     "the lenses of a note that was stopped",
   );
   await editor.screenshot("33-stopped");
@@ -158,7 +164,7 @@ test("a note that is open and clean stays clean, and one can begin to type at an
   await editor.call("open", chat.file);
   for (let message = 1; message <= 5; message++) {
     await chat.say(chat.assistant(`Message ${message} of five.`));
-    if (message === 3) await remark(chat.file, "Typed in between.");
+    if (message === 3) await remark(chat.file, "Typed in between.", { isSavedToo: true });
   }
   await until(async () => (await active()).text.includes("Message 5 of five."), "all in the editor");
   await save();

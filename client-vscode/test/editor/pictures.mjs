@@ -21,8 +21,8 @@ const settings = {
   "editor.scrollbar.vertical": "hidden",
   "editor.wordWrap": "on",
 };
-/** What the editor in the browser shows, and one on a desktop does not. */
-const ONLY_IN_A_BROWSER = `.statusbar-item:is([id*="keyboard"], [id*="forwardedPorts"], [id="status.host"]) { display: none !important; }`;
+/** What the editor in the browser shows and one on a desktop does not, and the letterpress behind the editors. */
+const HIDDEN = `.statusbar-item:is([id*="keyboard"], [id*="forwardedPorts"], [id="status.host"]), .editor-group-watermark { display: none !important; }`;
 const FONTS = `<?xml version="1.0"?>
 <!DOCTYPE fontconfig SYSTEM "fonts.dtd">
 <fontconfig>
@@ -107,7 +107,7 @@ try {
   const fonts = path.join(editor.root, "fonts.conf");
   await fs.writeFile(fonts, FONTS);
   await editor.open({ width: 880, height: 640, scale: 2, variables: { FONTCONFIG_FILE: fonts } });
-  await editor.page.addStyleTag({ content: ONLY_IN_A_BROWSER });
+  await editor.page.addStyleTag({ content: HIDDEN });
   await until(async () => /MB/.test(await editor.statusBar.innerText()), "the server", 100);
   await editor.clearToasts();
   await converse();

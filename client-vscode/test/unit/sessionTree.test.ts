@@ -164,12 +164,13 @@ test("the folder is named where the window has several or none", () => {
 
 test("a long title is cut between words; the tooltip has all of it, with time, folder and model", () => {
   const title = "Refactor the settings module and remove the globals";
-  const one = conversation("s", { title, cwd: "/work/app" });
+  const one = conversation("s", { title, cwd: "/work/app", recording: { ...recording, outputPath: "/work/app/a.md" } });
   assert.equal(draw([one])[0]?.children[0]?.label, "Refactor the settings module…");
-  const lines = explain(one, nameOf, "a-model");
+  const lines = explain(one, nameOf, (file) => file.replace("/work/app/", ""), "a-model");
   assert.deepEqual(lines.slice(0, 2), [title, "Claude Code · a-model"]);
   assert.match(lines[2] ?? "", /^Last message: .*2026/);
   assert.equal(lines[3], "Folder: /work/app");
+  assert.ok(lines.includes("Records to a.md"), lines.join("\n"));
 });
 
 test("a list that is not complete ends with a row that says so", () => {
