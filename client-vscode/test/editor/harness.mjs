@@ -70,7 +70,7 @@ export async function pathWithKato(variables = "") {
 
 /**
  * Runs in each page. VS Code updates the service worker of its webviews before it shows anything in one. In headless Chromium this
- * takes two seconds, and never ends once a second window was open: the webview stays blank. The worker of a test never changes.
+ * takes two seconds, and after a second window was open it does not end: webviews stay blank. The worker of a test never changes.
  */
 function withoutWorkerUpdates() {
   ServiceWorkerRegistration.prototype.update = function () {

@@ -144,34 +144,6 @@ test("the language status of a note that records names the conversation, and no 
   await editor.call("execute", "workbench.action.closeAllEditors");
 });
 
-test("the outcome of a command in the chat appears in the window where the user is, whichever server ran it", async () => {
-  await editor.clearToasts();
-  const first = await editor.openAnother();
-  await until(figures, "the server of the second window", 60);
-  const claude = says("claude", "draft");
-  await editor.append("claude", "draft", [claude.user("::export /outside/x.md")]); // by the server of the first window
-  const toast = editor.toast("::export failed: /outside/x.md is outside the allowed folders").first();
-  await until(() => toast.isVisible(), "the message in the second window");
-  await editor.append("claude", "draft", [claude.user("::export notes/second.md")]);
-  await until(async () => (await editor.outcomeItem.innerText()).includes("Exported to second.md"), "the outcome");
-  await editor.screenshot("36-second-window");
-  assert.equal(await first.locator(".notifications-toasts .notification-list-item").count(), 0);
-  const shown = first.locator('.part.statusbar [id="kato.kato.outcome"]').filter({ hasText: "second.md" });
-  assert.equal(await shown.count(), 0); // it may still show the outcome before
-  await editor.palette("Kato: Open Last Capture");
-  await until(
-    async () => editor.page.getByRole("tab", { name: "second.md" }).isVisible(),
-    "the note, in the second window",
-  );
-  await editor.page.close();
-  editor.page = first;
-  await first.bringToFront();
-  await first.evaluate(() => {
-    delete document.hasFocus;
-    window.dispatchEvent(new Event("focus"));
-  });
-});
-
 test("the memory view at 400 pixels: letters of full size, all columns, values on hover", async () => {
   for (let index = 0; index < 4; index++) {
     const one = says("codex", `large-${index}`);
@@ -241,6 +213,34 @@ test("the memory view has a gap where nothing ran, and is there again after the 
   );
   await editor.screenshot("39-memory-restored");
   await editor.call("execute", "workbench.action.closeAllEditors");
+});
+
+test("the outcome of a command in the chat appears in the window where the user is, whichever server ran it", async () => {
+  await editor.clearToasts();
+  const first = await editor.openAnother();
+  await until(figures, "the server of the second window", 60);
+  const claude = says("claude", "draft");
+  await editor.append("claude", "draft", [claude.user("::export /outside/x.md")]); // by the server of the first window
+  const toast = editor.toast("::export failed: /outside/x.md is outside the allowed folders").first();
+  await until(() => toast.isVisible(), "the message in the second window");
+  await editor.append("claude", "draft", [claude.user("::export notes/second.md")]);
+  await until(async () => (await editor.outcomeItem.innerText()).includes("Exported to second.md"), "the outcome");
+  await editor.screenshot("36-second-window");
+  assert.equal(await first.locator(".notifications-toasts .notification-list-item").count(), 0);
+  const shown = first.locator('.part.statusbar [id="kato.kato.outcome"]').filter({ hasText: "second.md" });
+  assert.equal(await shown.count(), 0); // it may still show the outcome before
+  await editor.palette("Kato: Open Last Capture");
+  await until(
+    async () => editor.page.getByRole("tab", { name: "second.md" }).isVisible(),
+    "the note, in the second window",
+  );
+  await editor.page.close();
+  editor.page = first;
+  await first.bringToFront();
+  await first.evaluate(() => {
+    delete document.hasFocus;
+    window.dispatchEvent(new Event("focus"));
+  });
 });
 
 test("a limit that the process cannot keep is reported once, with the smallest that it can keep, and colours nothing", async () => {
