@@ -119,7 +119,7 @@ BROKEN = {
     "an unknown key": ("maxSesions = 3\nproviderSessionRoots = {gemini = []}\n", "did you mean maxSessions?"),
     "a wrong value": (
         "maxSessions = 0\nproviderSessionRoots = {gemini = []}\n",
-        "must be a whole number from 1 to 1,000,000,000",
+        "must be a positive integer, at most 1,000,000,000",
     ),
     "no table": (
         "markdown = 1\nproviderSessionRoots = {gemini = []}\n",

@@ -54,7 +54,7 @@ def test_only_positive_integers_are_integers(key: str, value: Any) -> None:
     with pytest.raises(SettingsInvalid) as failure:
         explicit(**{key: value})
     assert failure.value.data == {"key": key, "rule": failure.value.rule, "got": value}
-    assert "whole number from 1" in failure.value.rule
+    assert "a positive integer, at most" in failure.value.rule
 
 
 @pytest.mark.parametrize(

@@ -164,7 +164,7 @@ def zone(name: str) -> tzinfo:
 
 
 POSITIVE_INTEGER: Final = Rule(
-    f"a whole number from 1 to {_INTEGER_MAX:,}",
+    f"a positive integer, at most {_INTEGER_MAX:,}",
     {"type": "integer", "minimum": 1, "maximum": _INTEGER_MAX},
     _positive_integer,
 )
