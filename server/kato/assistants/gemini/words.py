@@ -42,12 +42,16 @@ FILLERS: Final = frozenset(
     ["Got it. Thanks for the additional context!", "Binary content received. Proceeding with analysis."]
 )
 
+#: A part that holds a file.
+_DATA: Final = ("inlineData", "fileData")
+
 _SHELL: Final = "I ran the following shell command:\n```sh\n"
 _SHELL_RESULT: Final = "\n```\n\nThis produced the following result:\n```\n"
 _STEERING: Final = re.compile(
     r"User steering update:\s*<user_input>\n?(?P<words>.*)\n?</user_input>\s*Internal instruction:", re.DOTALL
 )
-_FILES: Final = "--- Content from referenced files ---"
+#: What precedes the content of files: those that the user named in the terminal, or attached in an editor (ACP).
+_FILES: Final = re.compile("--- Content from referenced (?:files|context) ---")
 #: The CLI's own commands (`/help`), which are not said to the model. A prompt may begin with a path (`/tmp fills up`).
 _SLASH: Final = re.compile(r"/(?P<name>[a-z][a-z-]*)(?=\s|$)[^\n]*\Z")
 _COMMANDS: Final = frozenset(
@@ -113,10 +117,10 @@ def _is_host_part(text: str) -> bool:
 
 def _without_files(parts: list[object], save: SavePicture | None) -> list[object]:
     """The parts before the content of the files that the user referred to."""
-    first = next((number for number, part in enumerate(parts) if _FILES in plain([part])), None)
+    first = next((number for number, part in enumerate(parts) if _FILES.search(plain([part]))), None)
     if first is None:
         return parts
-    return [*parts[:first], plain([parts[first]], save).partition(_FILES)[0]]
+    return [*parts[:first], _FILES.split(plain([parts[first]], save), maxsplit=1)[0]]
 
 
 def _displayed(shown: str, content: str) -> tuple[str, str | None]:
@@ -139,7 +143,14 @@ def plain(content: object, save: SavePicture | None = None) -> str:
         return content
     if not isinstance(content, list):
         return as_text(content)
-    return "".join(part_text(part, save) for part in content)
+    text, is_apart = "", False
+    for part in content:
+        shown = part_text(part, save)
+        was_apart, is_apart = is_apart, isinstance(part, dict) and any(key in part for key in _DATA)
+        # What stands for a picture has a line of its own: after a command it would be a part of the command's argument.
+        is_glued = text and shown and not (text.endswith("\n") or shown.startswith("\n"))
+        text += "\n\n" + shown if is_glued and (is_apart or was_apart) else shown
+    return text
 
 
 def part_text(part: object, save: SavePicture | None = None) -> str:
@@ -151,7 +162,7 @@ def part_text(part: object, save: SavePicture | None = None) -> str:
     text = text_of(part, "text")
     if text is not None:
         return "" if part.get("thought") else text
-    for key in ("inlineData", "fileData"):
+    for key in _DATA:
         data = object_of(part, key)
         if data:
             return _file(data, save)
