@@ -50,8 +50,10 @@ _SHELL_RESULT: Final = "\n```\n\nThis produced the following result:\n```\n"
 _STEERING: Final = re.compile(
     r"User steering update:\s*<user_input>\n?(?P<words>.*)\n?</user_input>\s*Internal instruction:", re.DOTALL
 )
-#: What precedes the content of files: those that the user named in the terminal, or attached in an editor (ACP).
-_FILES: Final = re.compile("--- Content from referenced (?:files|context) ---")
+#: What precedes the content of files that the user named in the terminal, and of those that were attached in an editor (ACP). The
+#: names of the latter stand among the words, as the editor gave them.
+_ATTACHED: Final = "--- Content from referenced context ---"
+_FILES: Final = re.compile(f"--- Content from referenced files ---|{_ATTACHED}")
 #: The CLI's own commands (`/help`), which are not said to the model. A prompt may begin with a path (`/tmp fills up`).
 _SLASH: Final = re.compile(r"/(?P<name>[a-z][a-z-]*)(?=\s|$)[^\n]*\Z")
 _COMMANDS: Final = frozenset(
@@ -88,7 +90,8 @@ def shell_command(text: str) -> tuple[str, str]:
 
 def typed_words(message: Json, save: SavePicture | None) -> tuple[str, str | None]:
     """What the user typed, and why that is not certain, if it is not."""
-    own = _without_files(_own_parts(message.get("content")), save)
+    parts = _own_parts(message.get("content"))
+    own = _without_files(parts, save)
     shown = plain(message.get("displayContent"), save) if message.get("displayContent") else ""
     if shown.strip():
         return _displayed(shown, plain(own[:1], save))
@@ -99,7 +102,7 @@ def typed_words(message: Json, save: SavePicture | None) -> tuple[str, str | Non
     if not words.strip() or words.strip() == "?" or (slash is not None and slash["name"] in _COMMANDS):
         return "", None
     texts = [one for one in own if plain([one]).strip() and (not isinstance(one, dict) or "text" in one)]
-    if len(texts) > 1:
+    if len(texts) > 1 or any(_ATTACHED in plain([part]) for part in parts):
         return words, IN_PARTS
     block = host_block(words)
     return words, None if block is None else f"it holds a block of tags (<{block}>)"
