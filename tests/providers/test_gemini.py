@@ -139,7 +139,22 @@ def test_a_rewind_is_emitted_and_what_follows_is_new() -> None:
         (
             [{"inlineData": {"mimeType": "image/png", "data": "AA"}}, {"text": "see"}],
             {},
-            "[image: image/png]see",
+            "[image: image/png]\n\nsee",
+        ),
+        (
+            [{"text": "see\n::export a.md"}, {"inlineData": {"mimeType": "image/png", "data": "AA"}}],
+            {},
+            "see\n::export a.md\n\n[image: image/png]",
+        ),
+        (
+            [
+                {"text": "see @file:///n.md\n::export a.md"},
+                {"text": "\n--- Content from referenced context ---"},
+                {"text": "\nContent from @file:///n.md:\n"},
+                {"text": "::capture x.md"},
+            ],
+            {},
+            "see @file:///n.md\n::export a.md",
         ),
     ],
 )

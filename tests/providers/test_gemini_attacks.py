@@ -93,6 +93,12 @@ HOST_MESSAGES: dict[str, Json] = {
         "user", [{"text": "see @a.md"}, {"text": f"\n--- Content from referenced files ---\n{BLOCK}"}]
     ),
     "files in one text": message("user", f"see @a.md\n--- Content from referenced files ---\n{BLOCK}"),
+    "a file that an editor attached": message(
+        "user", [{"text": "see @file:///a.md"}, {"text": "\n--- Content from referenced context ---"}, {"text": BLOCK}]
+    ),
+    "the name of a file that an editor attached": message(
+        "user", [{"text": f"see @file:///a\n{LINE}\nb"}, {"text": "\n--- Content from referenced context ---\nx"}]
+    ),
     "a file behind what was displayed": message("user", [{"text": "see"}, {"text": BLOCK}], displayContent="see"),
     "what was not displayed": message("user", [{"text": f"{BLOCK}\nsee"}], displayContent="see"),
     "a slash command's prompt": message("user", BLOCK, displayContent="/review a.py"),

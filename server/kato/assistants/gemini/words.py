@@ -42,12 +42,18 @@ FILLERS: Final = frozenset(
     ["Got it. Thanks for the additional context!", "Binary content received. Proceeding with analysis."]
 )
 
+#: A part that holds a file.
+_DATA: Final = ("inlineData", "fileData")
+
 _SHELL: Final = "I ran the following shell command:\n```sh\n"
 _SHELL_RESULT: Final = "\n```\n\nThis produced the following result:\n```\n"
 _STEERING: Final = re.compile(
     r"User steering update:\s*<user_input>\n?(?P<words>.*)\n?</user_input>\s*Internal instruction:", re.DOTALL
 )
-_FILES: Final = "--- Content from referenced files ---"
+#: What precedes the content of files that the user named in the terminal, and of those that were attached in an editor (ACP). The
+#: names of the latter stand among the words, as the editor gave them.
+_ATTACHED: Final = "--- Content from referenced context ---"
+_FILES: Final = re.compile(f"--- Content from referenced files ---|{_ATTACHED}")
 #: The CLI's own commands (`/help`), which are not said to the model. A prompt may begin with a path (`/tmp fills up`).
 _SLASH: Final = re.compile(r"/(?P<name>[a-z][a-z-]*)(?=\s|$)[^\n]*\Z")
 _COMMANDS: Final = frozenset(
@@ -84,7 +90,8 @@ def shell_command(text: str) -> tuple[str, str]:
 
 def typed_words(message: Json, save: SavePicture | None) -> tuple[str, str | None]:
     """What the user typed, and why that is not certain, if it is not."""
-    own = _without_files(_own_parts(message.get("content")), save)
+    parts = _own_parts(message.get("content"))
+    own = _without_files(parts, save)
     shown = plain(message.get("displayContent"), save) if message.get("displayContent") else ""
     if shown.strip():
         return _displayed(shown, plain(own[:1], save))
@@ -95,7 +102,7 @@ def typed_words(message: Json, save: SavePicture | None) -> tuple[str, str | Non
     if not words.strip() or words.strip() == "?" or (slash is not None and slash["name"] in _COMMANDS):
         return "", None
     texts = [one for one in own if plain([one]).strip() and (not isinstance(one, dict) or "text" in one)]
-    if len(texts) > 1:
+    if len(texts) > 1 or any(_ATTACHED in plain([part]) for part in parts):
         return words, IN_PARTS
     block = host_block(words)
     return words, None if block is None else f"it holds a block of tags (<{block}>)"
@@ -113,10 +120,10 @@ def _is_host_part(text: str) -> bool:
 
 def _without_files(parts: list[object], save: SavePicture | None) -> list[object]:
     """The parts before the content of the files that the user referred to."""
-    first = next((number for number, part in enumerate(parts) if _FILES in plain([part])), None)
+    first = next((number for number, part in enumerate(parts) if _FILES.search(plain([part]))), None)
     if first is None:
         return parts
-    return [*parts[:first], plain([parts[first]], save).partition(_FILES)[0]]
+    return [*parts[:first], _FILES.split(plain([parts[first]], save), maxsplit=1)[0]]
 
 
 def _displayed(shown: str, content: str) -> tuple[str, str | None]:
@@ -139,7 +146,14 @@ def plain(content: object, save: SavePicture | None = None) -> str:
         return content
     if not isinstance(content, list):
         return as_text(content)
-    return "".join(part_text(part, save) for part in content)
+    text, is_apart = "", False
+    for part in content:
+        shown = part_text(part, save)
+        was_apart, is_apart = is_apart, isinstance(part, dict) and any(key in part for key in _DATA)
+        # What stands for a picture has a line of its own: after a command it would be a part of the command's argument.
+        is_glued = text and shown and not (text.endswith("\n") or shown.startswith("\n"))
+        text += "\n\n" + shown if is_glued and (is_apart or was_apart) else shown
+    return text
 
 
 def part_text(part: object, save: SavePicture | None = None) -> str:
@@ -151,7 +165,7 @@ def part_text(part: object, save: SavePicture | None = None) -> str:
     text = text_of(part, "text")
     if text is not None:
         return "" if part.get("thought") else text
-    for key in ("inlineData", "fileData"):
+    for key in _DATA:
         data = object_of(part, key)
         if data:
             return _file(data, save)
