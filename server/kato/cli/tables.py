@@ -112,6 +112,7 @@ def sessions_table(status: Mapping[str, Any]) -> RenderableType:
     table = Table(box=box.SIMPLE_HEAD)
     for name, justify in (("assistant", "left"), ("title", "left"), ("events", "right"), ("memory", "right")):
         table.add_column(name, justify=justify)  # type: ignore[arg-type]
+    table.add_column("", width=1)
     table.add_column("recording", overflow="fold")
     for session in status["sessions"]:
         events = f"{session['eventCount']:,}"
@@ -122,16 +123,19 @@ def sessions_table(status: Mapping[str, Any]) -> RenderableType:
             words(session.get("title") or session.get("snippet") or session["sessionId"]),
             events,
             mb(session["estimatedBytes"]) if session["resident"] else "on disk",
-            words(_recording(session)),
+            *_recording(session),
         )
     return table
 
 
-def _recording(session: Mapping[str, Any]) -> str:
+def _recording(session: Mapping[str, Any]) -> tuple[Text, Text]:
+    """The sign of a recording, and its note or what takes the place of one."""
     if session.get("notKept"):
-        return "not kept"
+        return Text(), Text("not kept")
     recording = session.get("recording")
-    return f"● {shown_path(recording['outputPath'])}" if recording and recording["active"] else ""
+    if not recording or not recording["active"]:
+        return Text(), Text()
+    return Text("●"), words(shown_path(recording["outputPath"]))
 
 
 def _gauge(value: int, limit: int) -> Text:
