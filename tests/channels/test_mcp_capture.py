@@ -54,7 +54,7 @@ def test_a_capture_writes_the_note_and_goes_on_recording(helper: Assistant) -> N
     assert helper.capture("notes/heap.md") == ToolResult("Kato: recording to notes/heap.md")
     assert "A tree." in (helper.work / "notes" / "heap.md").read_text()
     status = helper.tools.call("recording_status", {}).text
-    assert status.startswith("Kato is running. 1 conversations are recorded.")
+    assert status.startswith("Kato is running. Recorded in this folder: 1 conversation.")
     assert f"records to {helper.work}/notes/heap.md" in status
 
 
@@ -101,3 +101,4 @@ def test_a_kato_in_another_folder_does_not_write(
     result = SocketControl(environment).capture(found, "n.md", "capture")
     assert result.is_error
     assert "no running Kato has the conversation's folder open" in result.text
+    assert "run `kato watch`" in result.text

@@ -286,7 +286,7 @@ def test_the_command_line_checks_exports_and_cleans(journal: Journal, state: Pat
         command = [sys.executable, "-m", "kato", *arguments, "--state-dir", str(state)]
         return subprocess.run(command, capture_output=True, text=True, check=False)
 
-    assert run("journal", "check").stdout == "1 sessions, 5 events: sound\n"
+    assert run("journal", "check").stdout == "1 session, 5 events: sound\n"
     exported = run("journal", "export", "claude/session-1").stdout.encode().splitlines()
     assert exported == lines(journal)
     assert run("journal", "export", "-o", str(tmp_path / "out.jsonl")).returncode == 0
@@ -294,7 +294,7 @@ def test_the_command_line_checks_exports_and_cleans(journal: Journal, state: Pat
     assert run("journal", "export", "claude/unknown").returncode == 1
     assert "Old talk" in run("clean", "--older-than", "90d", "--dry-run").stdout
     assert journal.session(KEY) is not None
-    assert "1 sessions" in run("clean", "--older-than", "90d").stdout
+    assert "1 session," in run("clean", "--older-than", "90d").stdout
     assert journal.session(KEY) is None
     assert run("clean", "--older-than", "soon").returncode == 2
     with sqlite3.connect(state / FILE_NAME) as db:

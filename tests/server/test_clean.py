@@ -81,7 +81,7 @@ def test_after_clean_no_file_holds_the_text_while_a_server_runs_and_goes_on(
     assert "search.sqlite3" in " ".join(holding(state, b"oldtext"))
     shown = kato(state, "clean", "--older-than", "5d").stdout
     assert "OLDTEXT title" in shown
-    assert "1 sessions" in shown
+    assert "1 session," in shown
     assert holding(state, b"OLDTEXT") == []
     assert holding(state, b"oldtext") == []
     assert client.request("kato/search", {"query": "OLDTEXT"})["hits"] == []
@@ -209,7 +209,7 @@ def test_a_damaged_page_keeps_no_other_session_from_coming_out_and_is_found(
     assert "claude/b is incomplete" in failed.stderr
     found = kato(state, "journal", "check", code=1)
     assert "recovered" in found.stderr
-    assert "1 problems" in found.stdout
+    assert "1 problem" in found.stdout
     assert kato(state, "journal", "check").stdout.endswith("sound\n")
 
 

@@ -39,7 +39,7 @@ def test_keep_reads_all_conversations_once_and_runs_no_command(terminal: Termina
     assert set(extents(terminal).values()) == {"log"}
     assert "2 new conversations" in terminal.run("keep", "--all")
     assert extents(terminal) == {claude.session: "kept", codex.session: "kept"}
-    assert "0 new conversations and 0 events" in terminal.run("keep", "--all")
+    assert "Nothing new to keep" in terminal.run("keep", "--all")
     claude.path.unlink()
     assert extents(terminal)[claude.session] == "log_gone"
     assert [hit["source"] for hit in terminal.json("search", "needle")["hits"]] == ["journal"]

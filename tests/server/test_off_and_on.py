@@ -129,7 +129,7 @@ def test_a_conversation_that_only_a_log_has_can_be_switched_off_before_it_is_rea
     log = ClaudeLog(terminal.home, terminal.cwd)
     old(log, "SECRET needle")
     terminal.run("off", log.session)
-    assert "0 new conversations" in terminal.run("keep", "--all")
+    assert "Nothing new to keep" in terminal.run("keep", "--all")
     terminal.run("search", "needle", code=1)  # nothing is found
     assert holding(terminal.cwd.parent / "state", b"SECRET") == []
     assert "no conversation 'nonsense'" in terminal.run("off", "nonsense", code=1)
@@ -140,7 +140,7 @@ def test_an_ignored_folder_in_a_terminal(terminal: Terminal) -> None:
     old(log, "SECRET needle")
     ignore = terminal.cwd / ".katoignore"
     ignore.touch()
-    assert "0 new conversations and 0 events" in terminal.run("keep", "--all")
+    assert "Nothing new to keep" in terminal.run("keep", "--all")
     refused = terminal.run("capture", log.session, "-", code=1)
     assert f"because {ignore} is there" in refused
     (listed,) = terminal.json("sessions")["sessions"]
@@ -169,13 +169,13 @@ def test_clean_forgets_one_conversation_or_all_that_are_not_kept(terminal: Termi
     shown = terminal.run("clean", "--session", logs[0].session[:13], "--dry-run")
     assert "would be removed" in shown
     assert holding(state, b"ALPHA")
-    assert "1 sessions" in terminal.run("clean", "--session", logs[0].session[:13])
+    assert "1 session," in terminal.run("clean", "--session", logs[0].session[:13])
     assert holding(state, b"ALPHA") == []
     assert not backup.exists()
     assert other.exists()
     terminal.run("off", logs[1].session)
     (private / ".katoignore").touch()
-    assert "2 sessions" in terminal.run("clean", "--ignored")
+    assert "2 sessions," in terminal.run("clean", "--ignored")
     for word in (b"BETA", b"GAMMA"):
         assert holding(state, word) == []
     assert holding(state, b"DELTA")

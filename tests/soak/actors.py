@@ -448,7 +448,7 @@ class Cleaner(Actor):
             )
             if done.returncode == 0:
                 self.book.count("runs of kato clean")
-                stays = "1 older sessions stay" in done.stdout
+                stays = "1 older session kept" in done.stdout
                 if f"{_OLD + (not stays)} sessions" not in done.stdout:
                     self.book.wrong(f"kato clean removed something else: {done.stdout.strip()[-200:]}")
                 return not stays

@@ -46,6 +46,15 @@ def test_a_title_has_the_room_that_the_other_columns_need_not(width: int | None,
     assert shown.rstrip() == line
 
 
+@pytest.mark.parametrize(
+    ("more", "title"),
+    [({}, "(nothing said yet)"), ({"parent_id": "p"}, "↳ (no title)"), ({"not_kept": "off"}, "(not kept)")],
+)
+def test_without_a_title_the_list_says_why(more: dict[str, Any], title: str) -> None:
+    (_, shown) = lines([one(title="", **more)], None)
+    assert f"  {title}  " in shown
+
+
 @pytest.mark.parametrize("width", [60, 80, 100, 120, 200])
 def test_lines_are_as_wide_as_the_terminal_and_columns_stand_below_each_other(width: int) -> None:
     listed = [

@@ -16,6 +16,7 @@ from kato.assistants.contract import Assistant, Problem, Surroundings
 from kato.assistants.unknown import UnknownKinds
 from kato.cli import progress
 from kato.cli.screen import mb
+from kato.core.text import counted
 from kato.logs.discovery import Found, Root, scan
 from kato.logs.tail import Tail
 
@@ -102,7 +103,7 @@ def lines(drifts: Sequence[Drift]) -> Iterator[str]:
     """The report as text: the columns are aligned with spaces, so that it can be pasted."""
     python = ".".join(map(str, sys.version_info[:3]))
     logs, size = sum(one.logs for one in drifts), sum(one.bytes_read for one in drifts)
-    yield f"Kato {__version__}, Python {python}, {sys.platform}: {_counted(logs, 'log')}, {mb(size)} read"
+    yield f"Kato {__version__}, Python {python}, {sys.platform}: {counted(logs, 'log')}, {mb(size)} read"
     for drift in drifts:
         if drift.logs:
             yield ""
@@ -112,9 +113,9 @@ def lines(drifts: Sequence[Drift]) -> Iterator[str]:
 def _assistant_lines(drift: Drift) -> Iterator[str]:
     count = len(drift.kinds)
     understood = (
-        "every kind of record is known" if not count else _counted(count, "unknown kind") + " of records"
+        "every kind of record is known" if not count else counted(count, "unknown kind") + " of records"
     )
-    yield f"{drift.assistant.title}: {_counted(drift.logs, 'log')}, {understood}"
+    yield f"{drift.assistant.title}: {counted(drift.logs, 'log')}, {understood}"
     rows = [("count", "kind", "version", "example")] if count else []
     rows += [
         (f"{seen.count:,}", kind.name, kind.version or "-", seen.example or "-") for kind, seen in drift.kinds
@@ -124,16 +125,12 @@ def _assistant_lines(drift: Drift) -> Iterator[str]:
         cells = [text.ljust(width) for text, width in zip(texts, widths[1:], strict=True)]
         yield "  ".join(["", number.rjust(widths[0]), *cells]).rstrip()
     if drift.kinds.others:
-        yield f"  {_counted(drift.kinds.others, 'record')} of further kinds"
+        yield f"  {counted(drift.kinds.others, 'record')} of further kinds"
     for kind, name in _PROBLEMS.items():
         if drift.problems[kind]:
-            yield f"  {_counted(drift.problems[kind], name)}"
+            yield f"  {counted(drift.problems[kind], name)}"
     if drift.unreadable:
-        yield f"  {_counted(drift.unreadable, 'log')} could not be read"
-
-
-def _counted(count: int, noun: str) -> str:
-    return f"{count:,} {noun}{'' if count == 1 else 's'}"
+        yield f"  {counted(drift.unreadable, 'log')} could not be read"
 
 
 def as_json(drifts: Sequence[Drift]) -> Mapping[str, Any]:

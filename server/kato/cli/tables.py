@@ -11,6 +11,7 @@ from rich.text import Text
 from kato.assistants import registry
 from kato.cli.screen import mb, shown_path, words
 from kato.core import limits
+from kato.core.text import counted
 from kato.system.zstd import INSTALL
 
 
@@ -43,11 +44,7 @@ def unwatched(reason: str) -> str:
 def unread(counts: Mapping[str, Any]) -> str:
     """What Kato cannot read, and what to do. `counts` as in the status (`watching.unreadable`)."""
     kinds = (("folders", "folder"), ("files", "file"), ("names", "path"))
-    shown = [
-        f"{counts[plural]:,} {noun}{'' if counts[plural] == 1 else 's'}"
-        for plural, noun in kinds
-        if counts[plural]
-    ]
+    shown = [counted(counts[plural], noun) for plural, noun in kinds if counts[plural]]
     sentences = []
     if shown:
         sentences.append(
@@ -93,7 +90,7 @@ def memory_table(status: Mapping[str, Any]) -> RenderableType:
         table.add_row("search index", mb(search["bytes"]), mb(limits.SEARCH_INDEX_BYTES_MAX))
         table.add_row("  events", f"{search['events']:,}", f"{behind:,} sessions to do" if behind else "")
     recordings = status["recordings"]
-    notes = "1 note" if recordings["destinations"] == 1 else f"{recordings['destinations']} notes"
+    notes = counted(recordings["destinations"], "note")
     table.add_row("recordings", str(recordings["activeRecordings"]), notes)
     return table
 
@@ -103,8 +100,10 @@ def _memory_line(status: Mapping[str, Any]) -> Text:
     line = Text("process memory ").append_text(
         _gauge(memory["process"]["rss"], memory["daemonMaxMemoryBytes"])
     )
-    line.append(f" of {mb(memory['daemonMaxMemoryBytes'])}, {memory['snapshots']['sessionCount']:,} sessions")
-    return line.append(f", {recordings:,} {'recording' if recordings == 1 else 'recordings'}")
+    line.append(
+        f" of {mb(memory['daemonMaxMemoryBytes'])}, {counted(memory['snapshots']['sessionCount'], 'session')}"
+    )
+    return line.append(f", {counted(recordings, 'recording')}")
 
 
 def sessions_table(status: Mapping[str, Any]) -> RenderableType:
@@ -113,6 +112,7 @@ def sessions_table(status: Mapping[str, Any]) -> RenderableType:
     table = Table(box=box.SIMPLE_HEAD)
     for name, justify in (("assistant", "left"), ("title", "left"), ("events", "right"), ("memory", "right")):
         table.add_column(name, justify=justify)  # type: ignore[arg-type]
+    table.add_column("", width=1)
     table.add_column("recording", overflow="fold")
     for session in status["sessions"]:
         events = f"{session['eventCount']:,}"
@@ -123,16 +123,19 @@ def sessions_table(status: Mapping[str, Any]) -> RenderableType:
             words(session.get("title") or session.get("snippet") or session["sessionId"]),
             events,
             mb(session["estimatedBytes"]) if session["resident"] else "on disk",
-            words(_recording(session)),
+            *_recording(session),
         )
     return table
 
 
-def _recording(session: Mapping[str, Any]) -> str:
+def _recording(session: Mapping[str, Any]) -> tuple[Text, Text]:
+    """The sign of a recording, and its note or what takes the place of one."""
     if session.get("notKept"):
-        return "not kept"
+        return Text(), Text("not kept")
     recording = session.get("recording")
-    return f"● {shown_path(recording['outputPath'])}" if recording and recording["active"] else ""
+    if not recording or not recording["active"]:
+        return Text(), Text()
+    return Text("●"), words(shown_path(recording["outputPath"]))
 
 
 def _gauge(value: int, limit: int) -> Text:

@@ -196,6 +196,11 @@ def _nearest(word: str, choices: tuple[str, ...], likeness: float) -> str | None
 _UNPRINTABLE: Final = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
 
 
+def counted(count: int, noun: str) -> str:
+    """`1 event`, `1,204 events`."""
+    return f"{count:,} {noun}{'' if count == 1 else 's'}"
+
+
 def printable(text: str, *, keep: str = "", chars_max: int | None = None) -> str:
     r"""The text with what must not be obeyed made visible, as `\x1b` or `\u202e`, except the characters of `keep`; of a longer
     text, the first `chars_max` characters.

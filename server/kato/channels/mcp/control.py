@@ -39,7 +39,9 @@ class SocketControl:
         nearest, rank = ranked[-1]
         if not rank:
             return ToolResult(
-                "Nothing was written: no running Kato has the conversation's folder open.", is_error=True
+                "Nothing was written: no running Kato has the conversation's folder open. Ask the user to open it in an "
+                "editor with Kato, or to run `kato watch` in a terminal.",
+                is_error=True,
             )
         asked = {"op": "capture", **about, "path": path, "mode": mode}
         answer = local_sockets.ask(nearest, asked, _CAPTURE_SECONDS)

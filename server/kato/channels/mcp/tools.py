@@ -34,7 +34,7 @@ from kato.core.events import SessionKey
 from kato.core.moments import rfc3339
 from kato.core.queries import Query
 from kato.core.records import SessionRecord
-from kato.core.text import one_line, printable
+from kato.core.text import counted, one_line, printable
 
 if TYPE_CHECKING:
     from kato.channels.mcp.archive import Archive, Listed  # loaded with the first call
@@ -201,7 +201,8 @@ class Tools:
         if not recordings:
             return ToolResult(f"{running} No conversation of this folder is recorded.")
         lines = [_list_line(archive, one) for one in recordings[:LIST_MAX]]
-        return ToolResult(self._stored(f"{running} {len(recordings)} conversations are recorded.", lines))
+        count = counted(len(recordings), "conversation")
+        return ToolResult(self._stored(f"{running} Recorded in this folder: {count}.", lines))
 
     # --- Helpers ----------------------------------------------------------------------------------------
 

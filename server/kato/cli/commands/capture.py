@@ -14,7 +14,7 @@ from kato.app.parsing import find_log
 from kato.cli import capturing, catalog, kept, options, terminal
 from kato.cli.exits import UsageRefused
 from kato.core.errors import EXIT_OK, CommandRefused
-from kato.core.text import printable
+from kato.core.text import counted, printable
 from kato.logs.listing import describe
 
 if TYPE_CHECKING:
@@ -204,18 +204,14 @@ def _print(report: capturing.Report) -> None:
     terminal.print_line(f"{report.path}: {_written(report.whole)}")
     if report.pictures is not None:
         folder, count = report.pictures
-        terminal.print_line(f"{folder}: {_counted(count, 'picture')}")
+        terminal.print_line(f"{folder}: {counted(count, 'picture')}")
 
 
 def _written(whole: "Whole") -> str:
     """What a note holds: `12 messages from 40 events, 1 secret masked`."""
-    events = _counted(whole.events, "event")
-    written = events if whole.messages is None else f"{_counted(whole.messages, 'message')} from {events}"
-    return f"{written}, {_counted(whole.redactions, 'secret')} masked" if whole.redactions else written
-
-
-def _counted(count: int, noun: str) -> str:
-    return f"{count:,} {noun}{'' if count == 1 else 's'}"
+    events = counted(whole.events, "event")
+    written = events if whole.messages is None else f"{counted(whole.messages, 'message')} from {events}"
+    return f"{written}, {counted(whole.redactions, 'secret')} masked" if whole.redactions else written
 
 
 def _take_left_over(arguments: argparse.Namespace, left_over: Sequence[str]) -> bool:

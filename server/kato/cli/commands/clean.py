@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from kato.cli import options, progress, terminal
 from kato.cli.exits import EXIT_FAILED
 from kato.core.errors import EXIT_OK, CommandRefused
+from kato.core.text import counted
 from kato.system.clock import now_ms
 
 if TYPE_CHECKING:
@@ -41,7 +42,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--older-than",
         type=options.past_moment,
         metavar="WHEN",
-        help="those that were last updated before this moment: 90d, '3 months ago', 2026-01-31",
+        help="those of which Kato has stored nothing since this moment: 90d, '3 months ago', 2026-01-31",
     )
     which.add_argument(
         "--session",
@@ -152,16 +153,16 @@ def _print_sessions(report: "CleanReport", verb: str) -> None:
         terminal.print_line(
             f"{rfc3339(record.updated_at)[:10]}  {mb(record.json_bytes):>10}  {name}  {about}"
         )
-    terminal.print_line(f"{len(report.removed):,} sessions, {mb(report.json_bytes)} of events {verb}")
+    terminal.print_line(
+        f"{counted(len(report.removed), 'session')}, {mb(report.json_bytes)} of events {verb}"
+    )
 
 
 def _print_what_stays(report: "CleanReport", kinds: "Sequence[Kind]", *, is_by_age: bool) -> None:
     if report.recording:
-        which = "older sessions" if is_by_age else "sessions"
+        which = counted(len(report.recording), "older session" if is_by_age else "session")
         remedy = "" if is_by_age else "; type ::stop there first"
-        terminal.print_line(
-            f"{len(report.recording):,} {which} stay: they record, or a sub-agent of theirs does{remedy}"
-        )
+        terminal.print_line(f"{which} kept: recording, or with a sub-agent that is{remedy}")
     for kind in kinds:
         if kind.staying:
             terminal.print_line(f"{_counted(kind, kind.staying)} stay: {kind.reason}")

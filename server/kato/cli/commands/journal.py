@@ -7,7 +7,7 @@ from kato.cli.exits import EXIT_FAILED
 from kato.cli.files import open_journal, write_file
 from kato.cli.kept import find_or_refuse
 from kato.core.errors import EXIT_OK
-from kato.core.text import printable_json
+from kato.core.text import counted, printable_json
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -60,8 +60,10 @@ def _check(arguments: argparse.Namespace) -> int:
     problems = len(report.problems) + (journal.recovery is not None)
     for problem in report.problems:
         terminal.print_line(problem)
-    verdict = f"{problems} problems" if problems else "sound"
-    terminal.print_line(f"{report.sessions:,} sessions, {report.events:,} events: {verdict}")
+    verdict = counted(problems, "problem") if problems else "sound"
+    terminal.print_line(
+        f"{counted(report.sessions, 'session')}, {counted(report.events, 'event')}: {verdict}"
+    )
     return EXIT_FAILED if problems else EXIT_OK
 
 

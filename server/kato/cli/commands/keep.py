@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from kato.cli import options, progress, terminal
 from kato.cli.exits import UsageRefused
 from kato.core.errors import EXIT_OK, CommandRefused, JournalUnavailable
+from kato.core.text import counted
 from kato.system.clock import now_ms
 
 if TYPE_CHECKING:
@@ -85,7 +86,12 @@ def run(arguments: argparse.Namespace) -> int:
     assert before is not None
     assert after is not None
     sessions, events = after.session_count - before.session_count, after.event_count - before.event_count
-    terminal.print_line(f"{sessions:,} new conversations and {events:,} events are kept now")
+    if events:
+        terminal.print_line(
+            f"{counted(sessions, 'new conversation')} and {counted(events, 'event')} are kept now"
+        )
+    else:
+        terminal.print_line("Nothing new to keep was found")
     if keeper.unreadable is not UNSET:
         terminal.print_error(f"kato: {unread(to_builtins(keeper.unreadable))}")
     if keeper.left:

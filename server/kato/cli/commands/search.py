@@ -17,13 +17,13 @@ from kato.system.clock import now_ms
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
-    from rich.text import Text
 
     from kato.app.searching import Question, Searcher
     from kato.core.searching import SearchHit, SearchResult
 
 #: As with grep: nothing was found.
 EXIT_NOTHING_FOUND: Final = 1
+_INDENT: Final = "  "
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -90,7 +90,8 @@ def run(arguments: argparse.Namespace) -> int:
     if arguments.json:
         terminal.print_json(to_builtins(result))
     else:
-        Screen().print(view(result, now_ms()))
+        screen = Screen()
+        screen.print(view(result, now_ms(), screen.width))
     return EXIT_OK if result.hits else EXIT_NOTHING_FOUND
 
 
@@ -133,8 +134,8 @@ def _index(searcher: "Searcher") -> None:
             bar.update(total - indexer.status().sessions_behind)
 
 
-def view(result: "SearchResult", now_ms: int) -> "RenderableType":
-    """The hits by conversation, the one with the best hit first."""
+def view(result: "SearchResult", now_ms: int, width: int) -> "RenderableType":
+    """The hits by conversation, the one with the best hit first, in lines of this width."""
     from rich.console import Group  # noqa: PLC0415
 
     from kato.cli.screen import words  # noqa: PLC0415
@@ -142,23 +143,28 @@ def view(result: "SearchResult", now_ms: int) -> "RenderableType":
     conversations: dict[tuple[str, str], list[SearchHit]] = {}
     for hit in result.hits:
         conversations.setdefault((hit.provider, hit.session_id), []).append(hit)
-    parts: list[Text] = []
+    parts: list[RenderableType] = []
     for hits in conversations.values():
-        parts.append(_heading(hits[0], now_ms))
+        parts.append(_heading(hits[0], now_ms, width))
         parts += [_line(hit) for hit in hits]
     if not result.hits:
         parts.append(words("Nothing was found."))
     if not result.complete:
         parts.append(
             words(
-                "Older or further messages were not searched: run the command again, or narrow the query.",
+                "Some messages were not searched: run the command again, narrow the query, or let `kato keep --all` read old logs into the"
+                " index.",
                 style="dim",
             )
         )
     return Group(*parts)
 
 
-def _heading(hit: "SearchHit", now_ms: int) -> "Text":
+def _heading(hit: "SearchHit", now_ms: int, width: int) -> "RenderableType":
+    """One line, or where that is too long the title and below it the rest."""
+    from rich.console import Group  # noqa: PLC0415
+    from rich.padding import Padding  # noqa: PLC0415
+
     from kato.cli.screen import shown_path, words  # noqa: PLC0415
 
     said_ms = epoch_ms(datetime.fromisoformat(hit.timestamp.replace("Z", "+00:00")))
@@ -168,10 +174,15 @@ def _heading(hit: "SearchHit", now_ms: int) -> "Text":
         about.insert(1, shown_path(hit.cwd))
     if hit.source == "log":
         about.append("only in the assistant's log")
-    return heading.append(words(f"  {' · '.join(about)}", style="dim"))
+    rest = words(" · ".join(about), style="dim")
+    if heading.cell_len + len(_INDENT) + rest.cell_len <= width:
+        return heading.append(_INDENT).append_text(rest)
+    return Group(heading, Padding(rest, (0, 0, 0, len(_INDENT)), expand=False))
 
 
-def _line(hit: "SearchHit") -> "Text":
+def _line(hit: "SearchHit") -> "RenderableType":
+    """Whose words, and the words next to it."""
+    from rich.table import Table  # noqa: PLC0415
     from rich.text import Text  # noqa: PLC0415
 
     units = hit.snippet.encode("utf-16-le", errors="surrogatepass")
@@ -179,10 +190,10 @@ def _line(hit: "SearchHit") -> "Text":
     def part(start: int, end: int | None) -> str:
         return units[2 * start : None if end is None else 2 * end].decode("utf-16-le", errors="replace")
 
-    line, at = Text(f"  {hit.role + ':':<11}", style="dim"), 0
+    line, at = Text(), 0
     for mark in hit.marks:
-        line.append(part(at, mark.start), style="default not dim").append(
-            part(mark.start, mark.end), style="bold yellow not dim"
-        )
+        line.append(part(at, mark.start)).append(part(mark.start, mark.end), style="bold yellow")
         at = mark.end
-    return line.append(part(at, None), style="default not dim")
+    grid = Table.grid()
+    grid.add_row(Text(f"{_INDENT}{hit.role + ':':<11}", style="dim"), line.append(part(at, None)))
+    return grid

@@ -32,10 +32,6 @@ _JUSTIFIED: Final[dict[str, "JustifyMethod"]] = {"size": "right"}
 _EXTENTS: Final = {"log": "", "partial": "kept in part", "kept": "kept", "log_gone": "kept"}
 
 
-#: What stands for a title: of a conversation that is kept, or not.
-_UNTITLED: Final = {True: "(nothing said yet)", False: "(not kept)"}
-
-
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Completes the parser."""
     options.describe(
@@ -156,11 +152,19 @@ def _row(one: "Conversation", now_ms: int, *, is_whole: bool) -> "_Row":
     return {
         "age": words(f" {ago(now_ms - one.updated_at)}"),
         "assistant": words(one.assistant_title),
-        "title": words(agent + (one.title or _UNTITLED[one.not_kept is None])),
+        "title": words(agent + (one.title or _untitled(one))),
         "extent": words(_extent(one), style="dim"),
         "size": words(mb(one.size)),
         "id": words(one.key.session_id if is_whole else one.key.session_id[:_ID_CHARS], style="dim"),
     }
+
+
+def _untitled(one: "Conversation") -> str:
+    """What stands for a title."""
+    if one.not_kept is not None:
+        return "(not kept)"
+    # A title is made of the user's first words, which a sub-agent does not have.
+    return "(nothing said yet)" if one.parent_id is None else "(no title)"
 
 
 def _widths(rows: "Sequence[_Row]", width: int | None) -> dict[str, int]:
