@@ -147,7 +147,7 @@ def test_a_limit_that_is_too_large_is_refused_with_the_maximum() -> None:
         {"explicit": None, "environment": {"KATO_DAEMON_MAX_MEMORY_MB": "1000000001"}},
         {"explicit": None, "environment": {"KATO_DAEMON_MAX_MEMORY_MB": "9" * 40}},
     ):
-        with pytest.raises(SettingsInvalid, match="from 1 to 1,000,000,000"):
+        with pytest.raises(SettingsInvalid, match="at most 1,000,000,000"):
             resolve(file=None, **layer)
 
 
