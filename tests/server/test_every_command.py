@@ -47,6 +47,9 @@ def test_config_shows_every_setting_and_where_it_comes_from(terminal: Terminal, 
     text = terminal.run("config", "show")
     assert text == terminal.run("config")
     assert all(key.name in text for key in TABLE)
+    rows = [line.split() for line in text.splitlines()]
+    assert ["maxSessions", "file", "7"] in rows
+    assert ["logLevel", "environment", "KATO_LOG_LEVEL", '"debug"'] in rows
 
 
 def test_config_prints_the_path_that_every_command_uses(terminal: Terminal, file: Path) -> None:

@@ -97,7 +97,7 @@ def _show(path: Path, layers: "Sequence[Layer]") -> None:
         )
         table.add_row(
             words(key.name, style=style),
-            words(shown_path(origin), style="dim"),
+            words("file" if origin == str(path) else shown_path(origin), style="dim"),
             words(shown or "", style=style),
         )
     state = "" if path.exists() else " (it does not exist: kato config --edit makes it)"
