@@ -124,6 +124,14 @@ def test_the_rest_of_the_file_stays_byte_for_byte(someone: User) -> None:
     assert file.read_text() == text
 
 
+@pytest.mark.parametrize("command", ["hooks", "mcp"])
+def test_a_file_that_kato_made_is_not_kept_as_the_users(someone: User, command: str) -> None:
+    someone.kato(command, "install", "claude", "codex", "gemini")
+    said = someone.kato(command, "uninstall", "claude", "codex", "gemini")
+    assert said.count("taken out of") == 3
+    assert list(someone.home.rglob("*.before-kato")) == []
+
+
 def test_a_dry_run_shows_the_change_and_makes_none(someone: User) -> None:
     file = someone.write(".codex/config.toml", 'model = "gpt"\n')
     shown = someone.kato("mcp", "install", "codex", "--dry-run")

@@ -19,6 +19,8 @@ from kato.system.regular import open_regular
 BACKUP_SUFFIX: Final = ".before-kato"
 _FILE_BYTES_MAX: Final = 16 * 1024 * 1024
 _DIFF_LINE_CHARS: Final = 200
+#: Files without an entry, in TOML and in JSON.
+_EMPTY: Final = ("", "{}")
 
 
 class Change(NamedTuple):
@@ -65,7 +67,8 @@ def apply(change: Change) -> Path | None:
     if change.after is None:
         path.unlink()
         return None
-    backup = _back_up(path, change.before)
+    # What leaves nothing behind was Kato's own entry alone.
+    backup = None if change.after.strip() in _EMPTY else _back_up(path, change.before)
     path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     mode = stat.S_IMODE(path.stat().st_mode) if change.before is not None else 0o600
     _replace(path, change.after.encode(), mode)
