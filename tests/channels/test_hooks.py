@@ -133,7 +133,7 @@ def test_a_prompt_switches_the_conversation_off_and_on(machine: Machine, talk: C
     talk.write(talk.user("SECRET"), *talk.text("SECRET"))
     assert machine.claude(talk, "::off") == {
         "decision": "block",
-        "reason": "Kato: nothing of this conversation is kept already",
+        "reason": "Kato: this conversation is off already: nothing of it is kept",
     }
     assert machine.claude(talk, "::on") == {
         "decision": "block",

@@ -240,6 +240,10 @@ def test_a_bar_is_drawn_after_a_second_and_on_a_terminal_alone(
     assert (done.stdout, done.stderr) == (b"done\n", b"")
 
 
+def test_a_status_that_refreshes_has_no_json_form(terminal: Terminal) -> None:
+    assert "not allowed with argument" in terminal.run("status", "--watch", "--json", code=2)
+
+
 # --- Completions, resume -------------------------------------------------------------------------------------
 
 

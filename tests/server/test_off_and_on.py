@@ -108,7 +108,7 @@ def test_off_and_on_in_a_terminal_and_what_the_other_commands_show(terminal: Ter
     terminal.run("keep", "--all")
     said = terminal.run("off", log.session[:8])
     assert "Kato keeps nothing of this conversation from here on." in said
-    assert "nothing of this conversation is kept already" in terminal.run("off", log.session)
+    assert "this conversation is off already: nothing of it is kept" in terminal.run("off", log.session)
     log.write(log.user("hidden needle"))
     assert "not kept" in terminal.run("sessions")
     (listed,) = terminal.json("sessions")["sessions"]

@@ -267,7 +267,7 @@ _DONE: Final[Mapping[str, str]] = {
 _NOTHING_DONE: Final[Mapping[str, str]] = {
     "record": "already recording to {path}",
     "stop": "nothing was being recorded",
-    "off": "nothing of this conversation is kept already",
+    "off": "this conversation is off already: nothing of it is kept",
     "on": "this conversation is kept already",
 }
 

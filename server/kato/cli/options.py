@@ -46,7 +46,7 @@ def add_state_dir(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def add_json(parser: argparse.ArgumentParser) -> None:
+def add_json(parser: "argparse._ActionsContainer") -> None:
     """Adds `--json`."""
     parser.add_argument("--json", action="store_true", help="print the same data as JSON")
 

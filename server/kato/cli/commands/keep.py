@@ -52,7 +52,7 @@ def run(arguments: argparse.Namespace) -> int:
     folders = [str(Path(options.absolute(folder)).resolve()) for folder in arguments.folder]
     for folder in folders:
         if not Path(folder).is_dir():
-            raise CommandRefused(f"{folder} is not a folder")
+            raise CommandRefused(f"{folder} is not a folder; name a folder that exists")
     chosen = options.settings(arguments)
     if not chosen.journal:
         raise CommandRefused("the journal is off (setting journal): nothing can be kept")

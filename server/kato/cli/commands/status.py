@@ -21,15 +21,16 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "Reads what the servers wrote at their last heartbeat; asks no server and starts none.",
         "kato status --watch",
     )
-    options.add_json(parser)
-    parser.add_argument("--watch", action="store_true", help="refresh every second until Ctrl+C")
+    form = parser.add_mutually_exclusive_group()
+    options.add_json(form)
+    form.add_argument("--watch", action="store_true", help="refresh every second until Ctrl+C")
     options.add_state_dir(parser)
 
 
 def run(arguments: argparse.Namespace) -> int:
     """Shows the status once, or until the user interrupts it."""
     folder = options.state_dir(arguments)
-    if arguments.json and not arguments.watch:
+    if arguments.json:
         terminal.print_json({"servers": options.running_servers(folder)})
         return EXIT_OK
     from rich.live import Live  # noqa: PLC0415
