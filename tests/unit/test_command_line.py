@@ -102,6 +102,8 @@ def test_the_version_is_one_line(option: str, capsys: pytest.CaptureFixture[str]
         ("sesions", "kato: error: unknown command 'sesions'; did you mean sessions?"),
         ("help captur", "kato help: error: argument COMMAND: invalid value 'captur'; did you mean capture?"),
         ("journal chek", "kato journal: error: unknown command 'chek'; did you mean check?"),
+        ("hooks", "kato hooks: error: an action is missing; write one of install, uninstall, status"),
+        ("journal", "kato journal: error: an action is missing; write one of check, export"),
         ("mcp unistall", "kato mcp: error: unknown command 'unistall'; did you mean uninstall?"),
         ("sessions --jsno", "kato sessions: error: unknown argument '--jsno' (did you mean --json?)"),
         ("capture --formt=md", "kato capture: error: unknown argument '--formt=md' (did you mean --format?)"),

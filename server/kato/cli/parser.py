@@ -6,7 +6,7 @@ Rule: `build` imports the module of a subcommand only if it is asked for, so tha
 import argparse
 from collections.abc import Collection, Mapping, Sequence
 from importlib import import_module
-from typing import Any, Final
+from typing import Any, Final, NoReturn
 
 from kato import __version__
 from kato.cli.exits import MEANINGS
@@ -53,6 +53,12 @@ class Parser(argparse.ArgumentParser):
     def actions(self) -> "list[argparse.Action]":
         """Its own arguments, without the choice of a subcommand."""
         return [one for one in self._actions if not isinstance(one, argparse._SubParsersAction)]  # noqa: SLF001 - as above
+
+    def error(self, message: str) -> NoReturn:
+        """As argparse, with the actions where one is missing."""
+        if self.commands and message.endswith(": ACTION"):
+            message = f"an action is missing; write one of {', '.join(self.commands)}"
+        super().error(message)
 
     def refuse(self, left_over: Sequence[str]) -> None:
         """Ends with the error of arguments that belong nowhere."""
