@@ -143,7 +143,9 @@ def test_the_doctor_reports_a_broken_configuration_and_goes_on(
     file.write_bytes(text.encode(errors="surrogateescape"))
     log = ClaudeLog(terminal.home, terminal.cwd)
     log.write(log.user("hello"))
-    assert error in terminal.run("sessions", code=78), "every other command refuses"
+    refusal = terminal.run("sessions", code=78)
+    assert error in refusal, "every other command refuses"
+    assert refusal.endswith("; `kato config --edit` opens the file\n")
     shown = terminal.run("doctor")
     assert "✘ Setting not valid: " in shown
     assert error in shown
@@ -161,6 +163,7 @@ def test_the_doctor_reports_a_broken_configuration_and_goes_on(
 def test_a_wrong_variable_of_the_environment_is_reported_with_its_name(terminal: Terminal) -> None:
     shown = output(terminal, "doctor", KATO_DAEMON_MAX_MEMORY_MB="much")
     assert "environment KATO_DAEMON_MAX_MEMORY_MB" in shown
+    assert "kato config" not in output(terminal, "sessions", code=78, KATO_DAEMON_MAX_MEMORY_MB="much")
 
 
 # --- Pipes, terminals, bars --------------------------------------------------------------------------------

@@ -5,6 +5,7 @@ Rule: only the module of the subcommand that is used is imported, so that `kato 
 
 import os
 from collections.abc import Sequence
+from pathlib import Path
 
 from kato.cli import terminal
 from kato.cli.exits import EXIT_FAILED, EXIT_INTERRUPTED, EXIT_USAGE, UsageRefused
@@ -18,7 +19,10 @@ def run(arguments: Sequence[str]) -> int:
     try:
         code = _run(arguments)
         terminal.flush()  # at the interpreter's end, a reader that went away would be reported as a defect
-    except (SettingsInvalid, JournalNotOpened) as error:
+    except SettingsInvalid as error:
+        cure = "; `kato config --edit` opens the file" if Path(error.origin).is_absolute() else ""
+        return _failed(f"{error.message}{cure}", EXIT_CONFIG)
+    except JournalNotOpened as error:
         return _failed(error.message, EXIT_CONFIG)
     except UsageRefused as error:
         return _failed(error.message, EXIT_USAGE)
