@@ -5,6 +5,7 @@ import sqlite3
 import stat
 import subprocess
 import sys
+from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
 
@@ -15,11 +16,14 @@ from hypothesis import given, settings
 
 from builders import START_MS
 from journal.keeping import DAY, KEY, OTHER, append, lines, pairs, put, recording
+from kato.app import catalogue
 from kato.core import limits
 from kato.core.errors import BudgetExceeded, JournalUnavailable
 from kato.core.events import SessionKey
 from kato.core.records import NoteRecord, SessionMeta
 from kato.storage.journal import FILE_NAME, MIGRATIONS, Journal
+from kato.storage.journal.reading import JournalReader
+from kato.storage.search import Indexer
 
 
 def test_events_are_read_in_order_with_their_numbers(journal: Journal) -> None:
@@ -263,6 +267,49 @@ def test_a_session_is_a_list_that_accepts_each_id_once(
         assert found == [f"event-{number}" for number in numbers]
     assert journal.check().problems == []
     journal.close()
+
+
+#: Whether another process could write to the bytes that SQLite locks for each connection (its file format, "shared lock").
+_PROBE = """
+import fcntl, sys
+with open(sys.argv[1], "rb+") as file:
+    try:
+        fcntl.lockf(file, fcntl.LOCK_EX | fcntl.LOCK_NB, 510, 0x40000002)
+    except OSError:
+        print("locked")
+"""
+
+
+def list_conversations(state: Path) -> None:
+    reader = catalogue.open_journal(state)
+    assert reader is not None
+    reader.close()
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="locks belong to descriptors there")
+@pytest.mark.parametrize(
+    "look",
+    [
+        lambda state: Journal.open(state, now_ms=lambda: START_MS).close(),
+        lambda state: JournalReader(state).close(),
+        list_conversations,
+        lambda state: Indexer(state).step(),
+    ],
+    ids=["a second journal", "a reader", "a list of conversations", "the search index"],
+)
+def test_a_look_at_the_journal_in_the_same_process_releases_no_lock(
+    journal: Journal, state: Path, look: Callable[[Path], object]
+) -> None:
+    """A process loses all its locks on a file when it closes any descriptor of it; then another one can damage the journal."""
+
+    def probed() -> str:
+        probe = [sys.executable, "-c", _PROBE, str(state / FILE_NAME)]
+        return subprocess.run(probe, capture_output=True, text=True, check=True).stdout
+
+    put(journal, pairs(3))
+    assert probed() == "locked\n"
+    look(state)
+    assert probed() == "locked\n"
 
 
 def test_many_processes_can_open_a_new_journal_at_the_same_time(state: Path) -> None:

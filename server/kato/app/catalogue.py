@@ -5,7 +5,6 @@ before the older logs are described.
 """
 
 import heapq
-import os
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping
 from itertools import count, islice
@@ -27,7 +26,7 @@ from kato.logs.screening import LogScreen, by_session
 from kato.storage.journal import FILE_NAME
 from kato.storage.journal.reading import JournalReader
 from kato.system.ignoring import IgnoredFolders
-from kato.system.regular import open_regular
+from kato.system.regular import is_regular
 
 #: `log`: the journal has nothing of the conversation. `partial`: its log has more than the journal, as far as Kato read it.
 #: `kept`: the journal has everything. `log_gone`: the journal has the conversation, and no log of it exists.
@@ -244,8 +243,7 @@ def open_journal(state_dir: Path | None) -> JournalReader | None:
     if state_dir is None:
         return None
     with config.usable_state_dir(state_dir):
-        try:
-            os.close(open_regular(state_dir / FILE_NAME, os.O_RDONLY))
-        except FileNotFoundError:
+        # Not opened and closed: that would drop the locks which SQLite holds on the file for the other connections of this process.
+        if not is_regular(state_dir / FILE_NAME):
             return None
     return JournalReader(state_dir)

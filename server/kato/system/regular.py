@@ -7,6 +7,7 @@ would block the whole process until another program opens the other end.
 import errno
 import os
 import stat
+from pathlib import Path
 from typing import Final
 
 _AT_ONCE: Final = getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_NOCTTY", 0)
@@ -33,6 +34,19 @@ def open_regular(
         os.close(descriptor)
         raise
     return descriptor
+
+
+def is_regular(path: str | os.PathLike[str]) -> bool:
+    """Whether a regular file lies at the path; False if nothing does. Raises OSError, of which NotRegular says that something else
+    does.
+    """
+    try:
+        found = Path(path).stat()
+    except FileNotFoundError:
+        return False
+    if not stat.S_ISREG(found.st_mode):
+        raise NotRegular(errno.EINVAL, "not a regular file", os.fspath(path))
+    return True
 
 
 def read_regular(path: str | os.PathLike[str], bytes_max: int) -> bytes:

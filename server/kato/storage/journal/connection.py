@@ -10,7 +10,7 @@ from typing import Any
 from kato.core import limits
 from kato.storage.journal.errors import says_locked
 from kato.storage.journal.schema import event_mark, known_version, migrate
-from kato.system.regular import open_regular
+from kato.system.regular import is_regular, open_regular
 
 
 class Connection(sqlite3.Connection):
@@ -49,7 +49,11 @@ def connect(path: Path, hurried: Callable[[], bool]) -> Connection:
     """Opens or creates a journal, sets the connection up and migrates the schema. Raises sqlite3.Error, OSError or
     JournalUnavailable.
     """
-    os.close(open_regular(path, os.O_RDWR | os.O_CREAT))  # SQLite gives -wal and -shm the mode of this file
+    # Closing a descriptor of an existing journal would release the locks that other connections of this process hold on it.
+    if not is_regular(path):
+        os.close(
+            open_regular(path, os.O_RDWR | os.O_CREAT)
+        )  # SQLite gives -wal and -shm the mode of this file
     db = sqlite3.connect(
         path,
         timeout=limits.JOURNAL_BUSY_STEP_MS / 1000,
