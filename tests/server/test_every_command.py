@@ -2,6 +2,7 @@
 
 import json
 import os
+import signal
 import subprocess
 import sys
 import time
@@ -245,6 +246,16 @@ def test_a_bar_is_drawn_after_a_second_and_on_a_terminal_alone(
 
 def test_a_status_that_refreshes_has_no_json_form(terminal: Terminal) -> None:
     assert "not allowed with argument" in terminal.run("status", "--watch", "--json", code=2)
+
+
+def test_in_a_pipe_one_status_follows_the_other(environment: dict[str, str]) -> None:
+    command = [sys.executable, "-m", "kato", "status", "--watch"]
+    with subprocess.Popen(command, env=environment, stdout=subprocess.PIPE) as watch:
+        assert watch.stdout is not None
+        lines = [watch.stdout.readline() for _ in range(2)]
+        watch.send_signal(signal.SIGINT)
+    assert lines == 2 * [b"No Kato server is running.\n"]
+    assert watch.returncode == 130
 
 
 # --- Completions, resume -------------------------------------------------------------------------------------

@@ -3,6 +3,7 @@
 import argparse
 import time
 from collections.abc import Mapping, Sequence
+from contextlib import nullcontext
 from typing import TYPE_CHECKING, Any, Final
 
 from kato.cli import options, terminal
@@ -40,11 +41,19 @@ def run(arguments: argparse.Namespace) -> int:
     if not arguments.watch:
         Screen().print(_view(options.running_servers(folder)))
         return EXIT_OK
-    with Live(console=Screen(), auto_refresh=False, screen=False) as live:
+    screen = Screen()
+    with (
+        Live(console=screen, auto_refresh=False, screen=False)
+        if screen.is_terminal
+        else nullcontext() as live
+    ):
         while True:
             view = _view(options.running_servers(folder))
             with terminal.uninterrupted():
-                live.update(view, refresh=True)
+                if live is None:  # in a pipe or a file, one status follows the other
+                    screen.print(view)
+                else:
+                    live.update(view, refresh=True)
             time.sleep(_REFRESH_SECONDS)
 
 
