@@ -262,7 +262,11 @@ def block_status_file(state: Path) -> None:
 def remove_state(state: Path) -> None:
     import shutil
 
-    shutil.rmtree(state)
+    def is_gone() -> bool:
+        shutil.rmtree(state, ignore_errors=True)  # the server may make a file while the others are removed
+        return not state.exists()
+
+    wait_until(is_gone)
 
 
 @pytest.mark.parametrize("fault", [block_status_file, remove_state])

@@ -31,8 +31,8 @@ class LocalServer:
         self._answer = answer
         self._path: str | None = None
         self._socket: socket.socket | None = None
+        self._loop: asyncio.AbstractEventLoop | None = None
         self._task: asyncio.Task[None] | None = None
-        self._open = 0
         self._tasks: set[asyncio.Task[None]] = set()
 
     @property
@@ -49,6 +49,7 @@ class LocalServer:
             except OSError as error:
                 failure = error
                 continue
+            self._loop = loop
             self._task = loop.create_task(self._accept(loop, self._socket))
             return
         if failure is not None:
@@ -79,7 +80,9 @@ class LocalServer:
         for task in (self._task, *self._tasks):
             if task is not None:
                 task.cancel()
-        if self._socket is not None:
+        if self._socket is not None and self._loop is not None:
+            # A connection that came in this turn of the loop would be accepted for the cancelled task, which asyncio reports as a defect.
+            self._loop.remove_reader(self._socket)
             self._socket.close()
         if self._path is not None:
             with suppress(OSError):
