@@ -18,7 +18,7 @@ async def nothing(_request: Mapping[str, Any]) -> Mapping[str, Any]:
     return {}
 
 
-def test_a_connection_that_comes_while_the_process_ends_is_no_defect(tmp_path: Path) -> None:
+def test_a_connection_that_comes_while_the_process_ends_leaves_no_defect(tmp_path: Path) -> None:
     """Another process that starts checks whether this one still listens."""
     defects: list[dict[str, Any]] = []
 
