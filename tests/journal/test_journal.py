@@ -281,9 +281,8 @@ with open(sys.argv[1], "rb+") as file:
 
 
 def list_conversations(state: Path) -> None:
-    reader = catalogue.open_journal(state)
-    assert reader is not None
-    reader.close()
+    with catalogue.open_journal(state) as reader:
+        assert reader is not None
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="locks belong to descriptors there")

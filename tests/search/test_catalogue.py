@@ -35,11 +35,8 @@ class Machine:
             Root(CLAUDE, str(self.home / ".claude" / "projects")),
             Root(GEMINI, str(self.home / ".gemini" / "tmp")),
         ]
-        journal = open_journal(self.state)
-        with DescriptionCache(self.state) as cache:
+        with open_journal(self.state) as journal, DescriptionCache(self.state) as cache:
             yield Catalogue(Listing(roots, discovery.surroundings({}), cache), journal)
-        if journal is not None:
-            journal.close()
 
     def listed(self) -> list[Conversation]:
         with self.catalogue() as catalogue:

@@ -521,8 +521,8 @@ def test_a_log_is_captured_by_its_path_also_where_no_assistant_keeps_it(
 @pytest.mark.parametrize(
     ("wanted", "said"),
     [
-        ("../missing.jsonl", "../missing.jsonl: there is no such file; name a session log"),
-        ("missing.jsonl", "missing.jsonl: there is no such file"),
+        ("../missing.jsonl", "../missing.jsonl: the file does not exist; name a session log"),
+        ("missing.jsonl", "missing.jsonl: the file does not exist"),
         (".", ". is a folder; name one session log in it"),
         ("claude/missing", "no conversation 'claude/missing' is on this machine"),
     ],

@@ -6,7 +6,8 @@ before the older logs are described.
 
 import heapq
 from collections import defaultdict
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import closing, contextmanager
 from itertools import count, islice
 from pathlib import Path
 from typing import Literal
@@ -16,11 +17,12 @@ from msgspec.structs import replace
 
 from kato.app import config
 from kato.assistants import registry
+from kato.assistants.contract import Surroundings
 from kato.core.events import SessionKey
 from kato.core.moments import rfc3339
 from kato.core.records import GapReason, SessionRecord
-from kato.logs.descriptions import Description
-from kato.logs.discovery import Found
+from kato.logs.descriptions import Description, DescriptionCache
+from kato.logs.discovery import Found, Root
 from kato.logs.listing import Listing
 from kato.logs.screening import LogScreen, by_session
 from kato.storage.journal import FILE_NAME
@@ -238,12 +240,26 @@ def log_screen(journal: JournalReader | None) -> LogScreen:
     return LogScreen(by_session(gaps), IgnoredFolders(str(Path.home())))
 
 
-def open_journal(state_dir: Path | None) -> JournalReader | None:
-    """A reader of the journal; None if there is none. Raises SettingsInvalid if something else lies in its place."""
+@contextmanager
+def open_journal(state_dir: Path | None) -> Iterator[JournalReader | None]:
+    """A reader of the journal, closed at the end of the block; None if there is no journal. Raises SettingsInvalid if something
+    else lies in its place.
+    """
     if state_dir is None:
-        return None
+        yield None
+        return
     with config.usable_state_dir(state_dir):
         # Not opened and closed: that would drop the locks which SQLite holds on the file for the other connections of this process.
-        if not is_regular(state_dir / FILE_NAME):
-            return None
-    return JournalReader(state_dir)
+        exists = is_regular(state_dir / FILE_NAME)
+    if not exists:
+        yield None
+        return
+    with closing(JournalReader(state_dir)) as journal:
+        yield journal
+
+
+@contextmanager
+def open_catalogue(state_dir: Path | None, roots: Sequence[Root], place: Surroundings) -> Iterator[Catalogue]:
+    """The conversations of this machine; without a state folder, those of the logs alone, and nothing of them is remembered."""
+    with open_journal(state_dir) as journal, DescriptionCache(state_dir) as cache:
+        yield Catalogue(Listing(roots, place, cache, log_screen(journal)), journal)

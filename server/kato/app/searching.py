@@ -21,7 +21,7 @@ from typing import Any, Final, TypeVar
 
 from msgspec import Struct
 
-from kato.app.catalogue import Catalogue, log_screen, open_journal
+from kato.app.catalogue import Catalogue, open_catalogue
 from kato.assistants import registry
 from kato.assistants.contract import Surroundings
 from kato.core import limits
@@ -31,9 +31,7 @@ from kato.core.queries import Query, SearchScope
 from kato.core.searching import SearchResult
 from kato.core.views import SearchStatus
 from kato.engine import log_defect
-from kato.logs.descriptions import DescriptionCache
 from kato.logs.discovery import Found, Root, scan
-from kato.logs.listing import Listing
 from kato.logs.screening import LogScreen, by_session
 from kato.logs.search import LogSearch
 from kato.storage.search import Indexer
@@ -139,13 +137,8 @@ class Searcher:
     @contextmanager
     def catalogue(self) -> Iterator[Catalogue]:
         """The conversations of this machine."""
-        journal = open_journal(self._folder)
-        try:
-            with DescriptionCache(self._folder) as cache:
-                yield Catalogue(Listing(self.roots, self.place, cache, log_screen(journal)), journal)
-        finally:
-            if journal is not None:
-                journal.close()
+        with open_catalogue(self._folder, self.roots, self.place) as catalogue:
+            yield catalogue
 
     def close(self) -> None:
         """Closes the index."""

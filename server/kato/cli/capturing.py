@@ -74,6 +74,11 @@ class Report(NamedTuple):
     pictures_failure: str | None = None
 
 
+def names_note(path: str) -> bool:
+    """Whether a path ends as a note does. Logs of sessions end in `.jsonl`, too."""
+    return _BY_SUFFIX.get(PurePath(path).suffix.lower(), "jsonl") != "jsonl"
+
+
 def format_of(path: str, chosen: Format | None) -> Format:
     """The format that a path's suffix names. Raises CommandRefused for an unknown suffix, or for one of another format than
     `chosen`.

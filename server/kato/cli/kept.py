@@ -72,13 +72,8 @@ def unknown(wanted: str) -> str:
 
 def find(state_dir: Path, wanted: str) -> SessionRecord | None:
     """The session in the journal with this id, or the beginning of it; None if there is none. Raises CommandRefused for several."""
-    reader = open_journal(state_dir)
-    if reader is None:
-        return None
-    try:
-        records = reader.records()
-    finally:
-        reader.close()
+    with open_journal(state_dir) as reader:
+        records = [] if reader is None else reader.records()
     provider, slash, name = wanted.partition("/")
     if not slash:
         provider, name = "", wanted

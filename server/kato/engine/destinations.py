@@ -12,8 +12,8 @@ from kato.notes.notebook import NoteBook
 
 class Locations(Struct, frozen=True):
     """Folders that paths of notes start from: the workspace's folders, the user's home, the state folder's recordings, and
-    `notes.directory` as it was set. With `opens_session_folders` there is no workspace, and each conversation's own folder counts
-    as an open one.
+    `notes.directory` as it was set. With `opens_session_folders` no workspace is open, and Kato treats the folder of each
+    conversation as an open one.
     """
 
     workspace_folders: tuple[str, ...]
@@ -33,9 +33,9 @@ class Destinations:
 
     def of(self, session: SessionRecord, argument: str | None) -> str:
         """The note of a command: the path that it names, else the session's destination, else the default."""
-        self._open_folder_of(session)
         if argument is not None:
             return self.resolve(session, argument)
+        self._open_folder_of(session)
         if session.destination is not None:
             return self._notebook.writer.check(session.destination)
         try:
@@ -57,7 +57,7 @@ class Destinations:
         return self._notebook.writer.look(self._absolute(session, argument))
 
     def _open_folder_of(self, session: SessionRecord) -> None:
-        """Also of a session of which nothing is stored yet, so that the ledger does not know its folder."""
+        """Allows the session's folder, where sessions' folders count as open. The ledger may not have the session yet."""
         if self.locations.opens_session_folders and session.cwd is not None:
             self._notebook.writer.policy.open_session_folder(session.cwd)
 

@@ -104,7 +104,7 @@ class SessionReader:
         self, key: SessionKey, *, bytes_max: int, around: int | None = None, is_page: bool = False
     ) -> Passage:
         """The session as Markdown without frontmatter, as a note or as a page: its beginning, or the passage around event number
-        `around`, which is the newest one if there is no such event yet. Raises UnknownSession and BudgetExceeded.
+        `around`, or the newest passage if the session does not have that event yet. Raises UnknownSession and BudgetExceeded.
         """
         record = self._known(key)
         self._budget.make_room(limits.RENDERED_COST * bytes_max, "showing this session")

@@ -57,7 +57,7 @@ class Calls:
     """Shows no calls. See the module for the other classes."""
 
     def __init__(self, context: Context) -> None:
-        self._options, self._state, self._facts, self._masking, self._tools = context
+        _, self._state, self._facts, self._masking, self._tools = context
 
     def call(self, event: AnyCall) -> Sequence[Block]:
         """The blocks that follow from a call."""

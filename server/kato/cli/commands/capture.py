@@ -103,7 +103,7 @@ def run(arguments: argparse.Namespace) -> int:
 
 def _find_elsewhere(wanted: str, places: catalog.Places, refusal: CommandRefused) -> "Found":
     """The log at a path that no assistant uses. Raises `refusal` if the user meant no path, and KatoError if it is not a log."""
-    if PurePath(wanted).suffix.lower() in (".md", ".markdown", ".html", ".txt"):
+    if capturing.names_note(wanted):
         raise CommandRefused(
             f"no conversation {wanted!r} is on this machine; to write the newest one of this folder to that file: "
             f"kato capture --latest {wanted}"
@@ -113,7 +113,7 @@ def _find_elsewhere(wanted: str, places: catalog.Places, refusal: CommandRefused
     if not Path(wanted).is_file():
         if _is_path(wanted):
             raise CommandRefused(
-                f"{wanted}: there is no such file; name a session log, or a conversation that `kato sessions --all` lists"
+                f"{wanted}: the file does not exist; name a session log, or a conversation that `kato sessions --all` lists"
             ) from None
         raise refusal
     return find_log(wanted, None, places.surroundings)
@@ -133,12 +133,8 @@ def _capture(
     arguments: argparse.Namespace,
 ) -> int:
     """Writes the conversation of a log. Raises KatoError."""
-    journal = open_journal(config.state_dir(chosen.state_dir))
-    try:
+    with open_journal(config.state_dir(chosen.state_dir)) as journal:
         screen = log_screen(journal)
-    finally:
-        if journal is not None:
-            journal.close()
     about = describe(found, places.surroundings).info
     ignoring = screen.is_ignored(about.cwd)
     if ignoring is not None:

@@ -101,23 +101,14 @@ def _nothing(arguments: argparse.Namespace, here: str) -> str:
 @contextmanager
 def open_catalogue(arguments: argparse.Namespace) -> "Iterator[Catalogue]":
     """The catalogue that the settings give."""
-    from kato.app import config  # noqa: PLC0415
-    from kato.app.catalogue import Catalogue, log_screen, open_journal  # noqa: PLC0415
-    from kato.logs.descriptions import DescriptionCache  # noqa: PLC0415
-    from kato.logs.listing import Listing  # noqa: PLC0415
+    from kato.app import catalogue, config  # noqa: PLC0415
 
     chosen = options.settings(arguments)
     places = Places.of(chosen)
-    place, roots = places.surroundings, places.roots
     # Without a journal, nothing of a conversation is written.
     folder = config.state_dir(chosen.state_dir) if chosen.journal else None
-    journal = open_journal(folder)
-    try:
-        with DescriptionCache(folder) as cache:
-            yield Catalogue(Listing(roots, place, cache, log_screen(journal)), journal)
-    finally:
-        if journal is not None:
-            journal.close()
+    with catalogue.open_catalogue(folder, places.roots, places.surroundings) as opened:
+        yield opened
 
 
 def view(listed: "Sequence[Conversation]", now_ms: int, *, width: int | None) -> "RenderableType":
